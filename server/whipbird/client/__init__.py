@@ -1,0 +1,6 @@
+"""A WHIP client: what ``whipbird ping``, the tests and the benchmarks use."""
+
+from .errors import WhipError
+from .whip import WhipClient
+
+__all__ = ["WhipClient", "WhipError"]

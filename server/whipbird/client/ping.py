@@ -1,0 +1,116 @@
+"""Round trips over a data channel, like ping(8)."""
+
+import asyncio
+import math
+import time
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from struct import Struct
+
+from .whip import WhipClient
+
+_HEADER = Struct("!Q")
+MIN_SIZE = _HEADER.size
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """One ping.
+
+    Attributes:
+        sequence: its number, from 1.
+        size: octets of its message.
+        rtt: seconds of its round trip; None when no echo came in time.
+    """
+
+    sequence: int
+    size: int
+    rtt: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """Many pings. Times are in seconds, and None when no echo came.
+
+    Attributes:
+        mdev: the standard deviation, as ping(8) has it.
+    """
+
+    sent: int
+    received: int
+    min: float | None = None
+    avg: float | None = None
+    max: float | None = None
+    mdev: float | None = None
+
+    @property
+    def loss(self) -> float:
+        """The part that was lost, from 0 to 1."""
+        return 1 - self.received / self.sent if self.sent else 0.0
+
+    @classmethod
+    def of(cls, replies: Sequence[Reply]) -> "Summary":
+        """Sum up."""
+        rtts = [reply.rtt for reply in replies if reply.rtt is not None]
+        if not rtts:
+            return cls(len(replies), 0)
+        avg = math.fsum(rtts) / len(rtts)
+        variance = math.fsum((rtt - avg) ** 2 for rtt in rtts) / len(rtts)
+        return cls(
+            len(replies), len(rtts), min(rtts), avg, max(rtts), math.sqrt(variance)
+        )
+
+
+async def ping(
+    client: WhipClient,
+    *,
+    count: int | None = None,
+    interval: float = 1.0,
+    size: int = 64,
+    timeout: float = 2.0,
+) -> AsyncIterator[Reply]:
+    """Connect, and send messages one after another, waiting for each echo.
+
+    Args:
+        client: not connected yet.
+        count: how many to send; None for no end.
+        interval: seconds from one to the next.
+        size: octets of a message; at least ``MIN_SIZE``.
+        timeout: seconds after which one is lost.
+
+    Raises:
+        WhipError: when no connection can be made, or it is lost.
+    """
+    channel = client.peer.createDataChannel("whipbird-ping")
+    echoes: asyncio.Queue[tuple[int, float]] = asyncio.Queue()
+
+    def received(message: bytes | str) -> None:
+        now = time.perf_counter()
+        if isinstance(message, bytes) and len(message) >= MIN_SIZE:
+            echoes.put_nowait((_HEADER.unpack_from(message)[0], now))
+
+    channel.on("message", received)
+    await client.connect()
+    await client.opened(channel)
+    padding = bytes(size - MIN_SIZE)
+    sequence = 0
+    loop = asyncio.get_running_loop()
+    while count is None or sequence < count:
+        sequence += 1
+        next_at = loop.time() + interval
+        sent = time.perf_counter()
+        channel.send(_HEADER.pack(sequence) + padding)
+        rtt = None
+        try:
+            async with asyncio.timeout(timeout):
+                while rtt is None:
+                    number, now = await echoes.get()
+                    if number == sequence:
+                        rtt = now - sent
+        except TimeoutError:
+            pass
+        yield Reply(sequence, size, rtt)
+        if channel.readyState != "open":
+            return
+        if count is None or sequence < count:
+            await asyncio.sleep(max(0.0, next_at - loop.time()))

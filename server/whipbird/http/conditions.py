@@ -1,0 +1,42 @@
+"""Conditional requests (RFC 9110 section 13) on ICE sessions."""
+
+import re
+
+from aiohttp import hdrs, web
+
+from .problems import Problem
+
+_ENTITY_TAG = re.compile(r'(W/)?"([\x21\x23-\x7e\x80-\xff]*)"')
+
+
+def check_if_match(request: web.Request, etag: str) -> None:
+    """Check that a PATCH is about the current ICE session.
+
+    Args:
+        etag: the strong entity tag of the current ICE session.
+
+    Raises:
+        Problem: 428 without ``If-Match``, 412 when it names another ICE session.
+    """
+    values = request.headers.getall(hdrs.IF_MATCH, [])
+    if not values:
+        raise Problem(
+            428,
+            "Precondition required",
+            "The If-Match header is missing; it names the ICE session by the ETag of "
+            "the 201 response.",
+            section="RFC 9725 section 4.3.1",
+        )
+    value = ", ".join(values).strip()
+    if value == "*":
+        return
+    # A weak tag never matches: the comparison is strong (RFC 9110 section 13.1.1).
+    if etag not in {
+        match[0] for match in _ENTITY_TAG.finditer(value) if match[1] is None
+    }:
+        raise Problem(
+            412,
+            "Precondition failed",
+            f"The If-Match header ({value[:80]}) does not name the current ICE session.",
+            section="RFC 9725 section 4.3.1",
+        )

@@ -1,0 +1,120 @@
+"""Errors as problem details (RFC 9457): what was wrong, where, and by which section."""
+
+import json
+import logging
+from collections.abc import Mapping
+
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from ..sdp.errors import MalformedSdp, SdpError
+
+logger = logging.getLogger(__name__)
+
+CONTENT_TYPE = "application/problem+json"
+
+
+class Problem(Exception):  # noqa: N818 - RFC 9457's noun
+    """An HTTP error, and what to tell the client of it.
+
+    Args:
+        status: the HTTP status code.
+        title: what is wrong, the same words for every error of this kind.
+        detail: what is wrong this time, naming the offending line or header.
+        section: the section of the specification that the request breaks.
+        headers: header fields of the response.
+        line: the number of the offending line of the body, from 1.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        title: str,
+        detail: str,
+        *,
+        section: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        line: int | None = None,
+    ) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.title = title
+        self.detail = detail
+        self.section = section
+        self.headers = dict(headers or {})
+        self.line = line
+
+    @classmethod
+    def of_sdp(cls, error: SdpError) -> "Problem":
+        """400 for text that cannot be read, 422 for what is asked in vain."""
+        return cls(
+            400 if isinstance(error, MalformedSdp) else 422,
+            error.title,
+            error.detail,
+            section=error.section,
+            line=error.line,
+        )
+
+    def response(self) -> web.Response:
+        """The response to send."""
+        members = {
+            "type": "about:blank",
+            "title": self.title,
+            "status": self.status,
+            "detail": self.detail,
+            "section": self.section,
+            "line": self.line,
+        }
+        return web.Response(
+            status=self.status,
+            text=json.dumps({k: v for k, v in members.items() if v is not None}),
+            content_type=CONTENT_TYPE,
+            headers=self.headers,
+        )
+
+
+@web.middleware
+async def problem_middleware(
+    request: web.Request, handler: Handler
+) -> web.StreamResponse:
+    """Turn every error into a problem detail. Nothing of a fault of ours leaks."""
+    try:
+        return await handler(request)
+    except Problem as problem:
+        return problem.response()
+    except web.HTTPException as error:
+        if error.status < 400:
+            raise
+        return _of_aiohttp(request, error).response()
+    except Exception:
+        logger.exception("Failed to answer %s %s", request.method, request.path)
+        return Problem(
+            500,
+            "Internal error",
+            "The server failed to answer this request. It has logged why.",
+        ).response()
+
+
+def _of_aiohttp(request: web.Request, error: web.HTTPException) -> Problem:
+    """Say in our own words what aiohttp has found."""
+    match error:
+        case web.HTTPNotFound():
+            return Problem(404, "Not found", f"There is nothing at {request.path}.")
+        case web.HTTPMethodNotAllowed():
+            allowed = ", ".join(sorted(error.allowed_methods))
+            return Problem(
+                405,
+                "Method not allowed",
+                f"{request.method} is not for this resource; it takes {allowed}.",
+                section="RFC 9110 section 15.5.6",
+                headers={"Allow": allowed},
+            )
+        case web.HTTPRequestEntityTooLarge():
+            return Problem(
+                413,
+                "Body too large",
+                f"The body has more than {request.client_max_size} octets.",
+                section="RFC 9110 section 15.5.14",
+            )
+        case _:
+            return Problem(error.status, error.reason, error.text or error.reason)

@@ -1,0 +1,43 @@
+"""What an operator asks: is it alive, and what is it doing?"""
+
+import time
+
+from aiohttp import web
+
+from .. import __version__
+from ..sessions import SessionState, SessionStore
+
+
+class StatusResource:
+    """The handlers of ``/healthz`` and ``/api/status``."""
+
+    def __init__(self, store: SessionStore) -> None:
+        self._store = store
+        self._started = time.monotonic()
+
+    def add_to(self, app: web.Application) -> None:
+        """Add the routes to an application."""
+        app.router.add_get("/healthz", self.health)
+        app.router.add_get("/api/status", self.status)
+
+    async def health(self, _request: web.Request) -> web.Response:
+        """The server is alive."""
+        return web.json_response({"status": "ok"})
+
+    async def status(self, _request: web.Request) -> web.Response:
+        """Counts. No session's id is shown: who knows it may end the session."""
+        counts = self._store.count()
+        states = [s for s in SessionState if s is not SessionState.CLOSED]
+        return web.json_response(
+            {
+                "version": __version__,
+                "uptime": round(time.monotonic() - self._started, 3),
+                "sessions": {
+                    "open": counts.total(),
+                    **{str(state): counts[state] for state in states},
+                    "total": self._store.opened,
+                },
+                "messages_echoed": self._store.messages_echoed,
+            },
+            headers={"Cache-Control": "no-store"},
+        )

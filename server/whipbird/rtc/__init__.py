@@ -1,0 +1,10 @@
+"""WebRTC peers on aiortc.
+
+The only room that touches aiortc's and aioice's private parts, overriding them in as
+few places as possible. Every override has a test that fails when aiortc changes.
+"""
+
+from .certificate import Certificate
+from .peer import DataChannel, MessageHandler, Peer, PeerOptions
+
+__all__ = ["Certificate", "DataChannel", "MessageHandler", "Peer", "PeerOptions"]

@@ -1,0 +1,254 @@
+"""A peer: aiortc's ``RTCPeerConnection`` on this room's transports."""
+
+import asyncio
+import logging
+import secrets
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from aiortc import (
+    MediaStreamTrack,
+    RTCBundlePolicy,
+    RTCConfiguration,
+    RTCDataChannel,
+    RTCPeerConnection,
+    RTCRtpSender,
+    RTCRtpTransceiver,
+    RTCSessionDescription,
+)
+from aiortc.exceptions import InvalidStateError
+from aioice import Candidate as IceCandidate
+
+from ..sdp.answer import LocalTransport, write_answer
+from ..sdp.candidate import Candidate
+from ..sdp.offer import Offer
+from ..sdp.plain import plain_offer
+from ..sdp.transport import Fingerprint, IceCredentials
+from .certificate import Certificate
+from .dtls import DtlsTransport
+from .ice import IceTransport, host_addresses
+from .receiver import Receiver
+from .sctp import MAX_MESSAGE_SIZE, MessageHandler, SctpTransport
+
+logger = logging.getLogger(__name__)
+
+DataChannel = RTCDataChannel
+
+# No peer needs more; each makes check pairs with every local candidate.
+MAX_REMOTE_CANDIDATES = 64
+
+__all__ = ["DataChannel", "MessageHandler", "Peer", "PeerOptions"]
+
+
+@dataclass(frozen=True, slots=True)
+class PeerOptions:
+    """What the peers of a process have in common.
+
+    Attributes:
+        certificate: their DTLS certificate.
+        loopback: offer loopback addresses even when there are others.
+        window: octets that may be held for one peer (see ``SctpTransport``).
+    """
+
+    certificate: Certificate
+    loopback: bool = False
+    window: int = 1024 * 1024
+
+
+class Peer(RTCPeerConnection):
+    """One end of a WebRTC connection.
+
+    All that aiortc documents of ``RTCPeerConnection`` works on it. It has one
+    transport for everything (max-bundle), asks no outside server for candidates, and
+    receives media without decoding.
+
+    Attributes:
+        on_message: takes every data-channel message, before the listeners of its
+            channel's ``message`` event, without the cost of an event.
+    """
+
+    # aiortc's private state that this class reads or fills.
+    _RTCPeerConnection__certificates: list[Any]
+    _RTCPeerConnection__dtlsTransports: set[Any]
+    _RTCPeerConnection__iceTransports: set[Any]
+    _RTCPeerConnection__sctp: SctpTransport | None
+    _RTCPeerConnection__stream_id: str
+    _RTCPeerConnection__transceivers: list[RTCRtpTransceiver]
+
+    def __init__(self, options: PeerOptions) -> None:
+        super().__init__(
+            RTCConfiguration(iceServers=[], bundlePolicy=RTCBundlePolicy.MAX_BUNDLE)
+        )
+        self._RTCPeerConnection__certificates = [options.certificate]
+        self._options = options
+        self._addresses = host_addresses(loopback=options.loopback)
+        self._connecting: set[asyncio.Task[None]] = set()
+        self._dtls: DtlsTransport | None = None
+        self.on_message: MessageHandler | None = None
+        self.on_channels_closed: Callable[[], None] | None = None
+
+    # The WHIP server's side
+
+    async def answer(self, offer: Offer) -> str:
+        """Accept an offer and begin to connect.
+
+        Returns:
+            The SDP answer, with all of this side's candidates.
+        """
+        await self.setRemoteDescription(
+            RTCSessionDescription(sdp=plain_offer(offer), type="offer")
+        )
+        transport = self.transport
+        if offer.setup == "actpass":
+            # aiortc would take the active part.
+            transport._set_role("server")
+        self.add_candidates(offer.candidates)
+        await self.setLocalDescription(await self.createAnswer())
+        parameters = transport.transport.iceGatherer.getLocalParameters()
+        local = LocalTransport(
+            ice=IceCredentials(parameters.usernameFragment, parameters.password),
+            # One is enough, and OBS as FFmpeg read the first only.
+            fingerprints=tuple(
+                Fingerprint(f.algorithm, f.value)
+                for f in transport.getLocalParameters().fingerprints
+                if f.algorithm == "sha-256"
+            ),
+            candidates=tuple(
+                Candidate(c.foundation, c.component, c.transport, c.priority, c.host, c.port, c.type)
+                for c in transport.connection.local_candidates
+            ),
+            sctp_port=self.sctp.port if self.sctp else 0,
+            max_message_size=MAX_MESSAGE_SIZE,
+        )
+        return write_answer(offer, local, secrets.randbits(62))
+
+    def add_candidates(self, candidates: Iterable[Candidate]) -> None:
+        """Add the other side's candidates; those that cannot be used are discarded."""
+        connection = self.transport.connection
+        for candidate in candidates:
+            if len(connection.remote_candidates) >= MAX_REMOTE_CANDIDATES:
+                return
+            if candidate.is_usable:
+                connection.add_remote(
+                    IceCandidate(
+                        foundation=candidate.foundation,
+                        component=candidate.component,
+                        transport=candidate.transport,
+                        priority=candidate.priority,
+                        host=candidate.address,
+                        port=candidate.port,
+                        type=candidate.type,
+                    )
+                )
+
+    # Data channels
+
+    def send_message(self, channel: DataChannel, protocol: int, data: bytes) -> bool:
+        """Send octets on a channel as they are (see ``SctpTransport``)."""
+        sctp = self.sctp
+        assert isinstance(sctp, SctpTransport)
+        return sctp.send_message(channel, protocol, data)
+
+    # What is going on
+
+    @property
+    def transport(self) -> DtlsTransport:
+        """The one DTLS transport; there is one as soon as anything is negotiated."""
+        assert self._dtls is not None
+        return self._dtls
+
+    @property
+    def peer_address(self) -> tuple[str, int] | None:
+        """The address and port of the other side; None until ICE has found it."""
+        if self._dtls is None:
+            return None
+        pair = self._dtls.connection.selected_pair
+        return pair.remote_addr if pair else None
+
+    @property
+    def closed_by_peer(self) -> bool:
+        """Whether the other side has ended the connection in due form (DTLS)."""
+        return self._dtls is not None and self._dtls.closed_by_peer
+
+    @property
+    def failed_before_dtls(self) -> bool:
+        """Whether ICE, not DTLS, is where the connection failed."""
+        return self._dtls is not None and self._dtls.transport.state == "failed"
+
+    async def close(self) -> None:
+        """End the connection, and wait until nothing of it is left."""
+        await super().close()
+        for task in self._connecting:
+            task.cancel()
+        if self._connecting:
+            await asyncio.wait(self._connecting)
+
+    # Overrides of aiortc
+
+    async def _RTCPeerConnection__connect(self) -> None:  # noqa: N802
+        task = asyncio.current_task()
+        assert task is not None
+        self._connecting.add(task)
+        try:
+            await super()._RTCPeerConnection__connect()
+        except (ConnectionError, InvalidStateError) as error:
+            # Closed meanwhile.
+            logger.debug("Connecting ended: %s", error)
+        finally:
+            self._connecting.discard(task)
+
+    def _RTCPeerConnection__createDtlsTransport(self) -> DtlsTransport:  # noqa: N802
+        ice = IceTransport(self._addresses)
+        dtls = DtlsTransport(ice, self._RTCPeerConnection__certificates)
+        ice.iceGatherer.on("statechange", self._RTCPeerConnection__updateIceGatheringState)
+        ice.on("statechange", self._RTCPeerConnection__updateIceConnectionState)
+        ice.on("statechange", self._RTCPeerConnection__updateConnectionState)
+        dtls.on("statechange", self._RTCPeerConnection__updateConnectionState)
+        self._RTCPeerConnection__iceTransports.add(ice)
+        self._RTCPeerConnection__dtlsTransports.add(dtls)
+        self._dtls = dtls
+        return dtls
+
+    def _shared_transport(self) -> DtlsTransport:
+        return self._dtls or self._RTCPeerConnection__createDtlsTransport()
+
+    def _RTCPeerConnection__createSctpTransport(self) -> None:  # noqa: N802
+        bundled = self._dtls is not None
+        sctp = SctpTransport(self._shared_transport(), self._options.window)
+        sctp._bundled = bundled
+        sctp.on_message = self._on_message
+        sctp.on_closed = self._on_channels_closed
+        sctp.on("datachannel", self._on_channel)
+        self._RTCPeerConnection__sctp = sctp
+
+    def _on_channel(self, channel: DataChannel) -> None:
+        self.emit("datachannel", channel)
+
+    def _on_message(self, channel: DataChannel, protocol: int, data: bytes) -> None:
+        if self.on_message is not None:
+            self.on_message(channel, protocol, data)
+
+    def _on_channels_closed(self) -> None:
+        if self.on_channels_closed is not None:
+            self.on_channels_closed()
+
+    def _RTCPeerConnection__createTransceiver(  # noqa: N802
+        self,
+        direction: str,
+        kind: str,
+        sender_track: MediaStreamTrack | None = None,
+    ) -> RTCRtpTransceiver:
+        bundled = self._dtls is not None
+        transport = self._shared_transport()
+        transceiver = RTCRtpTransceiver(
+            direction=direction,
+            kind=kind,
+            sender=RTCRtpSender(sender_track or kind, transport),
+            receiver=Receiver(kind, transport),
+        )
+        transceiver.receiver._set_rtcp_ssrc(transceiver.sender._ssrc)
+        transceiver.sender._stream_id = self._RTCPeerConnection__stream_id
+        transceiver._bundled = bundled
+        self._RTCPeerConnection__transceivers.append(transceiver)
+        return transceiver

@@ -1,0 +1,1 @@
+"""SDP as text and data: pure functions, no I/O and no connections."""

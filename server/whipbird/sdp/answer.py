@@ -1,0 +1,96 @@
+"""The SDP answer to a WHIP offer (RFC 9725 section 4.2, RFC 9429 section 5.3.1)."""
+
+import ipaddress
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from .candidate import Candidate
+from .offer import Offer, OfferedMedia
+from .transport import Fingerprint, IceCredentials
+
+# What this side's setup attribute is for each that may be offered: passive whenever
+# the offer allows it (RFC 8842 section 5.3).
+ANSWER_SETUP = {"actpass": "passive", "active": "passive", "passive": "active"}
+
+ICE_OPTIONS = "trickle ice2"
+
+
+@dataclass(frozen=True, slots=True)
+class LocalTransport:
+    """This side's end of the connection, as the answer describes it.
+
+    Attributes:
+        candidates: all of them; none can be added after the answer.
+        max_message_size: octets taken in one data-channel message.
+    """
+
+    ice: IceCredentials
+    fingerprints: tuple[Fingerprint, ...]
+    candidates: tuple[Candidate, ...]
+    sctp_port: int
+    max_message_size: int
+
+
+def write_answer(offer: Offer, local: LocalTransport, session_id: int) -> str:
+    """Write the answer to an offer.
+
+    Args:
+        offer: what was offered; every section of it is accepted.
+        local: this side's transport.
+        session_id: the number for the origin line, below 2**63.
+
+    Returns:
+        The SDP document, lines ending in CRLF.
+    """
+    lines = ["v=0", f"o=- {session_id} 1 IN IP4 0.0.0.0", "s=-", "t=0 0"]
+    if offer.bundle:
+        lines.append(f"a=group:BUNDLE {' '.join(offer.bundle)}")
+    if offer.extmap_allow_mixed:
+        lines.append("a=extmap-allow-mixed")
+    lines.append(f"a=ice-options:{ICE_OPTIONS}")
+    for media in offer.media:
+        lines += _media_lines(media, offer, local)
+    return "\r\n".join(lines) + "\r\n"
+
+
+def _media_lines(
+    media: OfferedMedia, offer: Offer, local: LocalTransport
+) -> Iterator[str]:
+    is_channel = media.kind == "application"
+    formats = (
+        "webrtc-datachannel"
+        if is_channel
+        else " ".join(str(codec.payload_type) for codec in media.codecs)
+    )
+    # The default candidate; port 9 of nowhere when there is none (RFC 8839 4.2.1.2).
+    default = local.candidates[0] if local.candidates else None
+    port, address = (default.port, default.address) if default else (9, "0.0.0.0")
+    version = ipaddress.ip_address(address).version
+    yield f"m={media.kind} {port} {media.protocol} {formats}"
+    yield f"c=IN IP{version} {address}"
+    if media.mid is not None:
+        yield f"a=mid:{media.mid}"
+    # Candidates are those of the whole bundle, so they stand in its tagged section;
+    # some clients look for the rest of the transport in every section.
+    if media is offer.tagged:
+        for candidate in local.candidates:
+            yield f"a=candidate:{candidate}"
+        yield "a=end-of-candidates"
+    yield f"a=ice-ufrag:{local.ice.ufrag}"
+    yield f"a=ice-pwd:{local.ice.pwd}"
+    for fingerprint in local.fingerprints:
+        yield f"a=fingerprint:{fingerprint.algorithm} {fingerprint.value}"
+    yield f"a=setup:{ANSWER_SETUP[offer.setup]}"
+    if is_channel:
+        yield f"a=sctp-port:{local.sctp_port}"
+        yield f"a=max-message-size:{local.max_message_size}"
+        return
+    yield "a=recvonly"
+    yield "a=rtcp-mux"
+    yield "a=rtcp-mux-only"
+    for identifier, uri in media.extensions:
+        yield f"a=extmap:{identifier} {uri}"
+    for codec in media.codecs:
+        yield f"a=rtpmap:{codec.payload_type} {codec.rtpmap}"
+        if codec.fmtp:
+            yield f"a=fmtp:{codec.payload_type} {codec.fmtp}"

@@ -1,0 +1,80 @@
+"""ICE candidates as SDP writes them (RFC 8839 section 5.1)."""
+
+import ipaddress
+import re
+from dataclasses import dataclass
+
+_CANDIDATE = re.compile(
+    r"(?P<foundation>[A-Za-z0-9+/]{1,32}) (?P<component>\d{1,5}) "
+    r"(?P<transport>[^ ]+) (?P<priority>\d{1,10}) (?P<address>[^ ]+) "
+    r"(?P<port>\d{1,5}) typ (?P<type>[^ ]+)(?P<extensions>(?: [^ ]+)*)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A transport address at which a peer may be reached.
+
+    Attributes:
+        address: an IP address, or a name (mDNS names end in ``.local``).
+        type: ``host``, ``srflx``, ``prflx`` or ``relay``.
+        ufrag: the ICE generation it belongs to, where the candidate names it.
+    """
+
+    foundation: str
+    component: int
+    transport: str
+    priority: int
+    address: str
+    port: int
+    type: str
+    ufrag: str | None = None
+
+    @classmethod
+    def parse(cls, value: str) -> "Candidate":
+        """Parse the value of an ``a=candidate`` attribute.
+
+        Raises:
+            ValueError: when it does not follow the grammar.
+        """
+        match = _CANDIDATE.fullmatch(value)
+        if match is None:
+            raise ValueError("not an ICE candidate")
+        port, priority = int(match["port"]), int(match["priority"])
+        if port > 65535 or priority > 0xFFFFFFFF:
+            raise ValueError("a number of the ICE candidate is out of range")
+        extensions = match["extensions"].split()
+        pairs = dict(zip(extensions[::2], extensions[1::2], strict=False))
+        return cls(
+            foundation=match["foundation"],
+            component=int(match["component"]),
+            transport=match["transport"].lower(),
+            priority=priority,
+            address=match["address"],
+            port=port,
+            type=match["type"],
+            ufrag=pairs.get("ufrag"),
+        )
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether checks can be sent there: UDP, RTP's component, an IP address.
+
+        A TCP candidate, an mDNS or other name, is discarded silently
+        (RFC 9725 section 4.3.2): the peer's own checks reveal where it is.
+        """
+        if self.transport != "udp" or self.component != 1 or self.port == 0:
+            return False
+        if self.type not in ("host", "srflx", "prflx", "relay"):
+            return False
+        try:
+            address = ipaddress.ip_address(self.address)
+        except ValueError:
+            return False
+        return not (address.is_multicast or address.is_unspecified)
+
+    def __str__(self) -> str:
+        return (
+            f"{self.foundation} {self.component} {self.transport} {self.priority} "
+            f"{self.address} {self.port} typ {self.type}"
+        )

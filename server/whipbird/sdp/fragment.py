@@ -1,0 +1,90 @@
+"""SDP fragments: the bodies of PATCH requests (RFC 8840 section 9)."""
+
+from dataclasses import dataclass
+
+from .candidate import Candidate
+from .errors import MalformedSdp
+from .parser import parse_sections
+from .transport import IceCredentials, candidates, ice_credentials
+
+
+@dataclass(frozen=True, slots=True)
+class Fragment:
+    """What a client trickles.
+
+    Attributes:
+        ice: the credentials of the ICE session that it is about; None when it does
+            not say, and means the current one.
+        candidates: the client's new candidates, usable or not.
+        end_of_candidates: whether no more will follow.
+    """
+
+    ice: IceCredentials | None
+    candidates: tuple[Candidate, ...] = ()
+    end_of_candidates: bool = False
+
+
+def parse_fragment(text: str) -> Fragment:
+    """Parse the body of a PATCH request.
+
+    Credentials may stand at session level, or in a media section, or in both
+    (RFC 8840 section 9.2); all sections share one transport, so all must agree.
+
+    Raises:
+        MalformedSdp: when it does not follow the grammar or contradicts itself.
+    """
+    description = parse_sections(text)
+    sections = [*description.media, description]
+    if not any(section.attributes for section in sections):
+        raise MalformedSdp(
+            "Empty SDP fragment",
+            "The fragment has no attributes.",
+            section="RFC 8840 section 9",
+        )
+    found = {ice for section in sections if (ice := ice_credentials(section))}
+    if len(found) > 1:
+        raise MalformedSdp(
+            "Contradictory ICE credentials",
+            "The sections of the fragment have different ICE credentials, but share "
+            "one transport.",
+            section="RFC 8840 section 4.4",
+        )
+    if any(section.has("candidate") for section in description.media):
+        for media in description.media:
+            if not media.has("mid"):
+                raise MalformedSdp(
+                    "Candidates of an unknown section",
+                    '"a=mid" is missing.',
+                    section="RFC 8840 section 9.2",
+                    line=media.line,
+                )
+    return Fragment(
+        ice=next(iter(found), None),
+        candidates=tuple(c for section in sections for c in candidates(section)),
+        end_of_candidates=any(s.has("end-of-candidates") for s in sections),
+    )
+
+
+def write_fragment(
+    media_line: str,
+    mid: str,
+    ice: IceCredentials,
+    new_candidates: tuple[Candidate, ...],
+    *,
+    bundle: tuple[str, ...] = (),
+    end_of_candidates: bool = True,
+) -> str:
+    """Write the body of a PATCH request, or of the answer to one.
+
+    Args:
+        media_line: the value of the ``m=`` line of the tagged section.
+        mid: the mid of that section.
+        bundle: the mids of the BUNDLE group; empty for none.
+    """
+    lines = [f"a=group:BUNDLE {' '.join(bundle)}"] if bundle else []
+    lines += [f"m={media_line}", f"a=mid:{mid}"]
+    lines += [f"a=ice-ufrag:{ice.ufrag}", f"a=ice-pwd:{ice.pwd}"]
+    lines += [f"a=candidate:{candidate}" for candidate in new_candidates]
+    if end_of_candidates:
+        lines.append("a=end-of-candidates")
+    return "\r\n".join(lines) + "\r\n"

@@ -1,0 +1,194 @@
+"""A session: from the POST that opens it to whatever ends it."""
+
+import asyncio
+import enum
+import logging
+import secrets
+import time
+from collections.abc import Callable
+
+from ..echo import Echo
+from ..rtc import Peer
+from ..sdp.fragment import Fragment
+from ..sdp.offer import Offer
+from ..sdp.transport import IceCredentials
+
+logger = logging.getLogger(__name__)
+
+# Seconds that saying good-bye to a peer may take.
+CLOSE_TIMEOUT = 5.0
+
+# Octets of randomness in a session's id: who knows it may end the session.
+ID_OCTETS = 24
+# Characters of the id that are logged: enough to tell sessions apart, no more.
+LOGGED_ID_LENGTH = 8
+
+
+class SessionState(enum.StrEnum):
+    """How far a session has come."""
+
+    NEW = "new"
+    CONNECTING = "connecting"
+    CONNECTED = "connected"
+    CLOSED = "closed"
+
+
+class EndReason(enum.StrEnum):
+    """Why a session has ended."""
+
+    DELETED = "deleted by the client"
+    CLOSED_BY_PEER = "closed by the peer"
+    CHANNELS_CLOSED = "data channels closed by the peer"
+    CONSENT_LOST = "connection lost"
+    ICE_FAILED = "no connection found"
+    DTLS_FAILED = "DTLS handshake failed"
+    SETUP_TIMEOUT = "setup timeout"
+    SHUTDOWN = "server shutdown"
+    REFUSED = "offer could not be answered"
+
+
+class RestartNotSupported(Exception):  # noqa: N818 - said of a request, not of us
+    """The client asks for an ICE restart."""
+
+
+class Session:
+    """One client's session.
+
+    Args:
+        stream: the name of the stream that it was opened for.
+        peer: this side's end of its connection.
+        client: the address that the POST came from, for the log.
+        setup_timeout: seconds within which it must be connected.
+        on_end: called with the session as soon as it has ended.
+
+    Attributes:
+        id: its unguessable name in URLs.
+        etag: the strong entity tag of its ICE session (RFC 9725 section 4.3.1).
+        state: how far it has come.
+        reason: why it has ended; None while it has not.
+    """
+
+    def __init__(
+        self,
+        stream: str,
+        peer: Peer,
+        *,
+        client: str,
+        setup_timeout: float,
+        on_end: Callable[["Session"], None],
+    ) -> None:
+        self.id = secrets.token_urlsafe(ID_OCTETS)
+        self.stream = stream
+        self.peer = peer
+        self.client = client
+        self.echo = Echo(peer)
+        self.etag = f'"{secrets.token_hex(8)}"'
+        self.state = SessionState.NEW
+        self.reason: EndReason | None = None
+        self._ice: IceCredentials | None = None
+        self._on_end = on_end
+        self._opened = time.monotonic()
+        self._ended = asyncio.Event()
+        self._ending: asyncio.Task[None] | None = None
+        self._deadline = asyncio.get_running_loop().call_later(
+            setup_timeout, self.end_soon, EndReason.SETUP_TIMEOUT
+        )
+
+    async def open(self, offer: Offer) -> str:
+        """Answer the offer, and begin to connect.
+
+        Returns:
+            The SDP answer.
+        """
+        self._ice = offer.ice
+        self.peer.on("connectionstatechange", self._peer_state_changed)
+        if not offer.has_media:
+            self.peer.on_channels_closed = self._channels_closed
+        answer = await self.peer.answer(offer)
+        logger.info(
+            "Session %s opened: stream=%s client=%s",
+            self.id[:LOGGED_ID_LENGTH],
+            self.stream,
+            self.client,
+        )
+        return answer
+
+    def trickle(self, fragment: Fragment) -> None:
+        """Take the client's new candidates.
+
+        Raises:
+            RestartNotSupported: when the fragment is of another ICE session.
+        """
+        if fragment.ice is not None and fragment.ice != self._ice:
+            raise RestartNotSupported
+        current = self._ice.ufrag if self._ice else None
+        self.peer.add_candidates(
+            c for c in fragment.candidates if c.ufrag in (None, current)
+        )
+
+    async def end(self, reason: EndReason) -> None:
+        """End the session, and wait until nothing of it is left.
+
+        The first reason given is the one that counts.
+        """
+        self.end_soon(reason)
+        await self._ended.wait()
+
+    def end_soon(self, reason: EndReason) -> None:
+        """End the session without waiting."""
+        if self.reason is not None:
+            return
+        self.reason = reason
+        self.state = SessionState.CLOSED
+        self._deadline.cancel()
+        self._on_end(self)
+        address = self.peer.peer_address
+        self._ending = asyncio.create_task(self._close_peer())
+        logger.info(
+            "Session %s ended: stream=%s client=%s peer=%s reason=%r "
+            "duration=%.3fs messages=%d",
+            self.id[:LOGGED_ID_LENGTH],
+            self.stream,
+            self.client,
+            "%s:%d" % address if address else "-",
+            str(reason),
+            time.monotonic() - self._opened,
+            self.echo.messages,
+        )
+
+    async def _close_peer(self) -> None:
+        try:
+            async with asyncio.timeout(CLOSE_TIMEOUT):
+                await self.peer.close()
+        except TimeoutError:
+            logger.warning("Session %s: closing took too long", self.id[:8])
+        finally:
+            self._ended.set()
+
+    def _peer_state_changed(self) -> None:
+        match self.peer.connectionState:
+            case "connecting" if self.state is SessionState.NEW:
+                self.state = SessionState.CONNECTING
+            case "connected" if self.state is not SessionState.CLOSED:
+                self.state = SessionState.CONNECTED
+                self._deadline.cancel()
+                logger.debug("Session %s connected", self.id[:LOGGED_ID_LENGTH])
+            case "failed":
+                self.end_soon(self._failure())
+            case "closed":
+                closed_by_peer = self.peer.closed_by_peer
+                self.end_soon(
+                    EndReason.CLOSED_BY_PEER
+                    if closed_by_peer
+                    else EndReason.CONSENT_LOST
+                )
+
+    def _failure(self) -> EndReason:
+        if self.state is SessionState.CONNECTED:
+            return EndReason.CONSENT_LOST
+        if self.peer.failed_before_dtls:
+            return EndReason.ICE_FAILED
+        return EndReason.DTLS_FAILED
+
+    def _channels_closed(self) -> None:
+        self.end_soon(EndReason.CHANNELS_CLOSED)

@@ -1,0 +1,92 @@
+"""The store that holds the sessions of a server."""
+
+import asyncio
+from collections import Counter
+
+from ..rtc import Certificate, Peer, PeerOptions
+from ..sdp.offer import Offer
+from .session import EndReason, Session, SessionState
+
+
+class ShuttingDown(Exception):  # noqa: N818 - a state, not a fault
+    """No session can be opened any more."""
+
+
+class SessionStore:
+    """Opens sessions, finds them, and ends them all at last.
+
+    Args:
+        setup_timeout: seconds within which a session must be connected.
+        echo_buffer: octets that may be held for one session.
+        loopback: offer loopback addresses even when there are others.
+
+    Attributes:
+        opened: how many sessions were opened since the start.
+    """
+
+    def __init__(
+        self, *, setup_timeout: float, echo_buffer: int, loopback: bool = False
+    ) -> None:
+        self._setup_timeout = setup_timeout
+        self._options = PeerOptions(
+            certificate=Certificate.generateCertificate(),
+            loopback=loopback,
+            window=echo_buffer,
+        )
+        self._sessions: dict[str, Session] = {}
+        self._echoed_by_ended = 0
+        self._is_shutting_down = False
+        self.opened = 0
+
+    async def open(self, stream: str, offer: Offer, client: str) -> tuple[Session, str]:
+        """Open a session for an offer.
+
+        Returns:
+            The session and the SDP answer.
+
+        Raises:
+            ShuttingDown: when the server is about to stop.
+        """
+        if self._is_shutting_down:
+            raise ShuttingDown
+        session = Session(
+            stream,
+            Peer(self._options),
+            client=client,
+            setup_timeout=self._setup_timeout,
+            on_end=self._forget,
+        )
+        self._sessions[session.id] = session
+        try:
+            answer = await session.open(offer)
+        except BaseException:
+            await session.end(EndReason.REFUSED)
+            raise
+        self.opened += 1
+        return session, answer
+
+    def get(self, stream: str, session_id: str) -> Session | None:
+        """Find a session that has not ended."""
+        session = self._sessions.get(session_id)
+        return session if session and session.stream == stream else None
+
+    def count(self) -> Counter[SessionState]:
+        """How many sessions there are in each state."""
+        return Counter(session.state for session in self._sessions.values())
+
+    @property
+    def messages_echoed(self) -> int:
+        """How many messages were sent back since the start."""
+        return self._echoed_by_ended + sum(
+            session.echo.messages for session in self._sessions.values()
+        )
+
+    async def close(self) -> None:
+        """End all sessions, and open no more."""
+        self._is_shutting_down = True
+        sessions = list(self._sessions.values())
+        await asyncio.gather(*(s.end(EndReason.SHUTDOWN) for s in sessions))
+
+    def _forget(self, session: Session) -> None:
+        self._sessions.pop(session.id, None)
+        self._echoed_by_ended += session.echo.messages
