@@ -41,7 +41,9 @@ def _settings_options(command: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
-def _option(name: str, field: FieldInfo) -> Callable[[Callable[..., None]], Callable[..., None]]:
+def _option(
+    name: str, field: FieldInfo
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
     flag = "--" + name.replace("_", "-")
     default = field.default
     if isinstance(default, bool):

@@ -1,4 +1,8 @@
-"""Settings: command line > ``WHIPBIRD_*`` environment > ``whipbird.toml`` > defaults."""
+"""The settings, and where they come from.
+
+The command line wins over ``WHIPBIRD_*`` in the environment, that over
+``whipbird.toml``, and that over the defaults.
+"""
 
 import os
 import tomllib

@@ -95,7 +95,9 @@ class WhipClient:
             headers={"Content-Type": "application/sdp"},
         )
         if response.status != 201:
-            raise WhipError("Not a WHIP server", "It did not answer 201", response.status)
+            raise WhipError(
+                "Not a WHIP server", "It did not answer 201", response.status
+            )
         location = response.headers.get("Location")
         if not location:
             raise WhipError("Not a WHIP server", "The answer has no Location", 201)

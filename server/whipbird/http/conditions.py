@@ -37,6 +37,6 @@ def check_if_match(request: web.Request, etag: str) -> None:
         raise Problem(
             412,
             "Precondition failed",
-            f"The If-Match header ({value[:80]}) does not name the current ICE session.",
+            f"If-Match ({value[:80]}) does not name the current ICE session.",
             section="RFC 9725 section 4.3.1",
         )

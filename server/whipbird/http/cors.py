@@ -17,7 +17,7 @@ def enable_cors(app: web.Application, routes: list[web.AbstractRoute]) -> None:
     cors = aiohttp_cors.setup(
         app,
         defaults={
-            "*": aiohttp_cors.ResourceOptions(
+            "*": aiohttp_cors.ResourceOptions(  # type: ignore[no-untyped-call]
                 expose_headers=EXPOSED, allow_headers=ALLOWED, max_age=MAX_AGE
             )
         },

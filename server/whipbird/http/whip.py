@@ -172,7 +172,9 @@ async def _read(request: web.Request, content_type: str, *, section: str) -> str
             f'"{request.headers.get(hdrs.CONTENT_TYPE, "")[:80]}".',
             section=section,
             headers={
-                "Accept-Patch" if request.method == "PATCH" else "Accept-Post": content_type
+                "Accept-Patch"
+                if request.method == "PATCH"
+                else "Accept-Post": content_type
             },
         )
     try:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Protocol, cast
 
 import pylibsrtp
-from aiortc import RTCDtlsTransport
+from aiortc import RTCCertificate, RTCDtlsTransport
 from aiortc.rtcdtlstransport import State
 from aiortc.rtp import is_rtcp
 from OpenSSL import SSL
@@ -42,7 +42,15 @@ class DtlsTransport(RTCDtlsTransport):
         closed_by_peer: whether the peer has said good-bye (close_notify).
     """
 
-    def __init__(self, transport: IceTransport, certificates: list[object]) -> None:
+    # aiortc's private counters that this class keeps.
+    _RTCDtlsTransport__rx_bytes: int
+    _RTCDtlsTransport__rx_packets: int
+    _RTCDtlsTransport__tx_bytes: int
+    _RTCDtlsTransport__tx_packets: int
+
+    def __init__(
+        self, transport: IceTransport, certificates: list[RTCCertificate]
+    ) -> None:
         super().__init__(transport, certificates)
         self.rtp_routes: dict[int, Callable[[bytes], None]] = {}
         self.closed_by_peer = False

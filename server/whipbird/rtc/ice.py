@@ -1,4 +1,4 @@
-"""ICE (RFC 8445): aioice's agent, without its waits, and with a direct way in and out."""
+"""ICE (RFC 8445): aioice's agent without its waits, and a direct way in and out."""
 
 import asyncio
 import contextlib
@@ -143,7 +143,7 @@ class IceConnection(Connection):
         self, component: int, addresses: list[str], timeout: int = 5
     ) -> list[Candidate]:
         loop = asyncio.get_running_loop()
-        gathered = []
+        gathered: list[Candidate] = []
         for address in self._addresses:
             try:
                 sock = _bind(address)

@@ -5,8 +5,9 @@ import logging
 import secrets
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
+from aioice import Candidate as IceCandidate
 from aiortc import (
     MediaStreamTrack,
     RTCBundlePolicy,
@@ -18,7 +19,6 @@ from aiortc import (
     RTCSessionDescription,
 )
 from aiortc.exceptions import InvalidStateError
-from aioice import Candidate as IceCandidate
 
 from ..sdp.answer import LocalTransport, write_answer
 from ..sdp.candidate import Candidate
@@ -105,9 +105,9 @@ class Peer(RTCPeerConnection):
             transport._set_role("server")
         self.add_candidates(offer.candidates)
         await self.setLocalDescription(await self.createAnswer())
-        parameters = transport.transport.iceGatherer.getLocalParameters()
+        connection = transport.connection
         local = LocalTransport(
-            ice=IceCredentials(parameters.usernameFragment, parameters.password),
+            ice=IceCredentials(connection.local_username, connection.local_password),
             # One is enough, and OBS as FFmpeg read the first only.
             fingerprints=tuple(
                 Fingerprint(f.algorithm, f.value)
@@ -115,8 +115,16 @@ class Peer(RTCPeerConnection):
                 if f.algorithm == "sha-256"
             ),
             candidates=tuple(
-                Candidate(c.foundation, c.component, c.transport, c.priority, c.host, c.port, c.type)
-                for c in transport.connection.local_candidates
+                Candidate(
+                    c.foundation,
+                    c.component,
+                    c.transport,
+                    c.priority,
+                    c.host,
+                    c.port,
+                    c.type,
+                )
+                for c in connection.local_candidates
             ),
             sctp_port=self.sctp.port if self.sctp else 0,
             max_message_size=MAX_MESSAGE_SIZE,
@@ -191,7 +199,7 @@ class Peer(RTCPeerConnection):
         assert task is not None
         self._connecting.add(task)
         try:
-            await super()._RTCPeerConnection__connect()
+            await cast(Any, super())._RTCPeerConnection__connect()
         except (ConnectionError, InvalidStateError) as error:
             # Closed meanwhile.
             logger.debug("Connecting ended: %s", error)
@@ -201,10 +209,14 @@ class Peer(RTCPeerConnection):
     def _RTCPeerConnection__createDtlsTransport(self) -> DtlsTransport:  # noqa: N802
         ice = IceTransport(self._addresses)
         dtls = DtlsTransport(ice, self._RTCPeerConnection__certificates)
-        ice.iceGatherer.on("statechange", self._RTCPeerConnection__updateIceGatheringState)
-        ice.on("statechange", self._RTCPeerConnection__updateIceConnectionState)
-        ice.on("statechange", self._RTCPeerConnection__updateConnectionState)
-        dtls.on("statechange", self._RTCPeerConnection__updateConnectionState)
+        base = cast(Any, self)
+        update_connection = base._RTCPeerConnection__updateConnectionState
+        ice.iceGatherer.on(
+            "statechange", base._RTCPeerConnection__updateIceGatheringState
+        )
+        ice.on("statechange", base._RTCPeerConnection__updateIceConnectionState)
+        ice.on("statechange", update_connection)
+        dtls.on("statechange", update_connection)
         self._RTCPeerConnection__iceTransports.add(ice)
         self._RTCPeerConnection__dtlsTransports.add(dtls)
         self._dtls = dtls

@@ -4,11 +4,14 @@ import asyncio
 import random
 import struct
 from dataclasses import dataclass
+from typing import cast
 
 from aiortc import RTCRtpReceiver
 from aiortc.rtcrtpparameters import RTCRtpReceiveParameters
 from aiortc.rtcrtpreceiver import StreamStatistics
-from aiortc.rtp import RtcpReceiverInfo, RtcpRrPacket
+from aiortc.rtp import RtcpReceiverInfo, RtcpRrPacket, RtpPacket
+
+from .dtls import DtlsTransport
 
 _RTP_HEADER = struct.Struct("!BBHLL")
 
@@ -38,7 +41,10 @@ class Receiver(RTCRtpReceiver):
         octets: how many octets of RTP have come.
     """
 
-    def __init__(self, kind: str, transport: object) -> None:
+    # aiortc's private state that this class reads.
+    _RTCRtpReceiver__rtcp_ssrc: int
+
+    def __init__(self, kind: str, transport: DtlsTransport) -> None:
         super().__init__(kind, transport)
         self.packets = 0
         self.octets = 0
@@ -60,16 +66,18 @@ class Receiver(RTCRtpReceiver):
             self._sources[ssrc] = source
         self._header.sequence_number = sequence
         self._header.timestamp = timestamp
-        source.add(self._header)
+        source.add(cast(RtpPacket, self._header))
 
     # Overrides of aiortc
 
     async def receive(self, parameters: RTCRtpReceiveParameters) -> None:
         if self._reports is not None:
             return
+        routes = cast(DtlsTransport, self.transport).rtp_routes
         for codec in parameters.codecs:
+            assert codec.payloadType is not None
             self._clock_rates[codec.payloadType] = codec.clockRate
-            self.transport.rtp_routes[codec.payloadType] = self.receive_rtp
+            routes[codec.payloadType] = self.receive_rtp
         self._reports = asyncio.create_task(self._send_reports())
 
     async def stop(self) -> None:
@@ -91,7 +99,7 @@ class Receiver(RTCRtpReceiver):
                     ssrc=ssrc,
                     fraction_lost=source.fraction_lost,
                     packets_lost=source.packets_lost,
-                    highest_sequence=source.max_seq + source.cycles,
+                    highest_sequence=(source.max_seq or 0) + source.cycles,
                     jitter=source.jitter,
                     lsr=0,
                     dlsr=0,

@@ -1,4 +1,4 @@
-"""Which codecs of an offer are taken, and how SDP writes them (RFC 8866 section 6.6)."""
+"""Which codecs of an offer are taken, and how SDP writes them (RFC 8866, 6.6)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -102,11 +102,10 @@ def _by_payload_type(media: MediaSection, name: str) -> dict[int, str]:
 
 
 def _is_accepted(kind: str, codec: Codec) -> bool:
-    name = codec.rtpmap.lower()
+    # Mono is the default, and may be written (RFC 8866 section 6.6).
+    name = codec.rtpmap.lower().removesuffix("/1")
     if name not in _ACCEPTED[kind]:
-        # Mono is the default, and may be written (RFC 8866 section 6.6).
-        if not name.endswith("/1") or name.removesuffix("/1") not in _ACCEPTED[kind]:
-            return False
+        return False
     return name != "h264/90000" or _is_accepted_h264(codec.fmtp)
 
 

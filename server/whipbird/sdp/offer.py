@@ -179,7 +179,7 @@ def _check_counts(description: SessionDescription) -> None:
 
 
 def _bundle(description: SessionDescription) -> tuple[str, ...]:
-    """The mids of the BUNDLE group, which must hold all sections if there are several."""
+    """The mids of the BUNDLE group; it must hold all sections if there are several."""
     mids: list[str] = []
     for media in description.media:
         mid = media.first("mid")
@@ -326,7 +326,9 @@ def _number(media: MediaSection, name: str, default: int, largest: int) -> int:
         raise MalformedSdp(
             f"Malformed {name}",
             f'"a={name}:{attribute.value[:20]}" is not a number that is allowed here.',
-            section="RFC 8841 section 5" if name == "sctp-port" else "RFC 8841 section 6",
+            section="RFC 8841 section 5"
+            if name == "sctp-port"
+            else "RFC 8841 section 6",
             line=attribute.line,
         )
     return value

@@ -186,5 +186,7 @@ def _media_section(number: int, value: str) -> MediaSection:
 
 def _shorten(text: str, limit: int = 60) -> str:
     """A part of the input fit to be quoted in an error."""
-    printable = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+    printable = "".join(
+        c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text
+    )
     return printable if len(printable) <= limit else printable[:limit] + "…"

@@ -150,7 +150,7 @@ class Session:
             self.id[:LOGGED_ID_LENGTH],
             self.stream,
             self.client,
-            "%s:%d" % address if address else "-",
+            ":".join(map(str, address)) if address else "-",
             str(reason),
             time.monotonic() - self._opened,
             self.echo.messages,
@@ -161,7 +161,9 @@ class Session:
             async with asyncio.timeout(CLOSE_TIMEOUT):
                 await self.peer.close()
         except TimeoutError:
-            logger.warning("Session %s: closing took too long", self.id[:8])
+            logger.warning(
+                "Session %s: closing took too long", self.id[:LOGGED_ID_LENGTH]
+            )
         finally:
             self._ended.set()
 

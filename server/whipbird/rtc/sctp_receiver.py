@@ -1,0 +1,322 @@
+"""SCTP (RFC 9260), the receiving half: packets to messages, and acknowledgements.
+
+Replaced of aiortc is the way of a packet in: it is handled within the callback of its
+socket, acknowledgements ride on data or are sent for every second packet, and the
+window that the peer is told closes by as much as is still to be sent to it.
+"""
+
+import asyncio
+import logging
+from collections.abc import Coroutine
+from struct import Struct
+from typing import Any, cast
+
+from aiortc.rtcsctptransport import (
+    CHUNK_TYPES,
+    LOCAL_MAX_MESSAGE_SIZE,
+    SCTP_COMMON_HEADER_LENGTH,
+    SCTP_DATA_CHUNK_HEADER_LENGTH,
+    SCTP_DATA_FIRST_FRAG,
+    SCTP_DATA_LAST_FRAG,
+    SCTP_DATA_UNORDERED,
+    DataChunk,
+    InboundStream,
+    InitChunk,
+    SackChunk,
+)
+from aiortc.utils import uint16_gt
+from google_crc32c import value as crc32c
+
+from .dtls import DtlsTransport
+from .sctp_sender import TSN_MODULO, SctpSender
+
+logger = logging.getLogger(__name__)
+
+MAX_MESSAGE_SIZE = LOCAL_MAX_MESSAGE_SIZE
+
+# RFC 9260 section 6.2: an acknowledgement may wait this long for company (seconds).
+SACK_DELAY = 0.04
+# ... but not for more packets than this.
+PACKETS_PER_SACK = 2
+
+# Gaps, and duplicates, that one SACK reports; both fit a packet.
+MAX_SACK_BLOCKS = 128
+
+_DATA = DataChunk.type
+_SACK = SackChunk.type
+_INIT = InitChunk.type
+_PLAIN_SACK = 16
+_WHOLE = SCTP_DATA_FIRST_FRAG | SCTP_DATA_LAST_FRAG
+_IMMEDIATE = 0x08  # RFC 7053: the I bit asks for an acknowledgement at once
+
+_COMMON_HEADER = Struct("!HHLL")
+_CHUNK_HEADER = Struct("!BBH")
+_DATA_HEADER = Struct("!BBHLHHL")
+_CHECKSUM = Struct("<L")
+
+
+class SctpReceiver(SctpSender):
+    """Hands every whole message to ``_deliver``.
+
+    Args:
+        transport: the DTLS transport below.
+        window: octets that may be held for this peer: incomplete messages, and
+            messages to be sent that it has not acknowledged.
+    """
+
+    def __init__(self, transport: DtlsTransport, window: int) -> None:
+        super().__init__(transport)
+        self._window = self._advertised_rwnd = self._announced_window = window
+        self._corked = False
+        self._packets_unacknowledged = 0
+        self._sack_at_once = False
+        self._sack_timer: asyncio.TimerHandle | None = None
+
+    def _deliver(self, stream_id: int, protocol: int, data: bytes, flags: int) -> None:
+        """Take a message."""
+        raise NotImplementedError
+
+    def _pump(self) -> None:
+        """Send all that may be sent now."""
+        raise NotImplementedError
+
+    def receive_packet(self, packet: bytes) -> None:
+        """Handle one SCTP packet, decrypted.
+
+        What breaks the protocol is dropped; nothing is raised.
+        """
+        if len(packet) < SCTP_COMMON_HEADER_LENGTH + _CHUNK_HEADER.size:
+            return
+        _, _, tag, _ = _COMMON_HEADER.unpack_from(packet)
+        (checksum,) = _CHECKSUM.unpack_from(packet, 8)
+        if checksum != crc32c(packet[:8] + b"\0\0\0\0" + packet[12:]):
+            return
+        # An INIT comes alone and with tag 0 (RFC 9260 section 8.5.1).
+        if tag != (0 if packet[12] == _INIT else self._local_verification_tag):
+            return
+        self._corked = True
+        try:
+            self._receive_chunks(packet)
+        except ConnectionError:
+            return
+        except Exception:
+            logger.debug("Dropped a malformed SCTP packet", exc_info=True)
+        finally:
+            self._corked = False
+        if self._sack_needed:
+            self._packets_unacknowledged += 1
+        self._pump()
+
+    def _receive_chunks(self, packet: bytes) -> None:
+        position, end = SCTP_COMMON_HEADER_LENGTH, len(packet)
+        while position + _CHUNK_HEADER.size <= end:
+            kind, flags, length = _CHUNK_HEADER.unpack_from(packet, position)
+            if length < _CHUNK_HEADER.size or position + length > end:
+                return
+            if kind == _DATA:
+                if length <= SCTP_DATA_CHUNK_HEADER_LENGTH:
+                    return
+                self._receive_data(packet, position, flags, length)
+            elif chunk_class := CHUNK_TYPES.get(kind):
+                body = packet[position + 4 : position + length]
+                chunk = chunk_class(flags=flags, body=body)
+                if kind == _SACK and not self._is_plausible(cast(SackChunk, chunk)):
+                    return
+                run_to_completion(self._receive_chunk(chunk))
+            position += length + (-length & 3)
+
+    def _is_plausible(self, sack: SackChunk) -> bool:
+        """Whether a SACK speaks of what was sent; going through gaps costs time."""
+        outstanding = (self._local_tsn - sack.cumulative_tsn) % TSN_MODULO
+        if any(first > last or last > outstanding for first, last in sack.gaps):
+            return False
+        self._peer_window = sack.advertised_rwnd
+        return True
+
+    def _receive_data(
+        self, packet: bytes, position: int, flags: int, length: int
+    ) -> None:
+        """Handle a DATA chunk (RFC 9260 section 6.2)."""
+        if self._last_received_tsn is None:
+            return
+        _, _, _, tsn, stream_id, stream_seq, protocol = _DATA_HEADER.unpack_from(
+            packet, position
+        )
+        data = packet[position + SCTP_DATA_CHUNK_HEADER_LENGTH : position + length]
+        self._sack_needed = True
+        if flags & _IMMEDIATE:
+            self._sack_at_once = True
+        in_order = tsn == (self._last_received_tsn + 1) % TSN_MODULO
+        if not self._has_room(len(data), in_order):
+            self._sack_at_once = True
+            return
+        if in_order and not self._sack_misordered:
+            self._last_received_tsn = tsn
+        elif self._mark_received(tsn):
+            self._sack_at_once = True
+            return
+        else:
+            self._sack_at_once = True
+
+        stream = self._inbound_streams.get(stream_id)
+        if stream is None:
+            stream = self._inbound_streams[stream_id] = InboundStream()
+        if (
+            flags & _WHOLE == _WHOLE
+            and not stream.reassembly
+            and (
+                flags & SCTP_DATA_UNORDERED
+                or not uint16_gt(stream_seq, stream.sequence_number)
+            )
+        ):
+            if not flags & SCTP_DATA_UNORDERED and stream_seq == stream.sequence_number:
+                stream.sequence_number = (stream_seq + 1) & 0xFFFF
+            self._deliver(stream_id, protocol, data, flags)
+        else:
+            self._reassemble(
+                stream, flags, (tsn, stream_id, stream_seq, protocol), data
+            )
+        if self._reconfig_deferred is not None:
+            run_to_completion(self._reset_deferred_streams())
+
+    def _reassemble(
+        self,
+        stream: InboundStream,
+        flags: int,
+        header: tuple[int, int, int, int],
+        data: bytes,
+    ) -> None:
+        chunk = DataChunk(flags=flags)
+        chunk.tsn, chunk.stream_id, chunk.stream_seq, chunk.protocol = header
+        chunk.user_data = data
+        stream.add_chunk(chunk)
+        self._advertised_rwnd -= len(data)
+        # A fragment at the end that is not the last of its message completes none.
+        if not flags & SCTP_DATA_LAST_FRAG and stream.reassembly[-1] is chunk:
+            return
+        for stream_id, protocol, message in stream.pop_messages():
+            self._advertised_rwnd += len(message)
+            self._deliver(stream_id, protocol, message, flags)
+
+    def _has_room(self, length: int, in_order: bool) -> bool:
+        """Whether a chunk may be kept.
+
+        A peer that respects the window it was told never meets the end of this room,
+        twice the window. For one that does not, chunks are dropped, which it will
+        send again.
+        """
+        room = self._window + self._advertised_rwnd - self._held
+        if room >= length:
+            return True
+        # With nothing to send back, only completing a message can make room.
+        if in_order and not self._data_channel_queue and not self._outbound_queue:
+            if self._advertised_rwnd > -self._window - MAX_MESSAGE_SIZE:
+                return True
+            logger.debug("A message larger than the negotiated maximum; aborting")
+            run_to_completion(self.stop())
+        return False
+
+    def _acknowledge(self) -> None:
+        """Send what was received, now or a little later (RFC 9260 section 6.2)."""
+        window = self._open_window
+        if self._announced_window < self._window // 4 and window > self._window // 2:
+            # The peer waits for the window to open.
+            self._sack_needed = self._sack_at_once = True
+        if not self._sack_needed:
+            return
+        if self._sack_at_once or self._packets_unacknowledged >= PACKETS_PER_SACK:
+            self._add_to_bundle(self._write_sack())
+        elif self._sack_timer is None:
+            self._sack_timer = asyncio.get_running_loop().call_later(
+                SACK_DELAY, self._sack_is_due
+            )
+
+    def _sack_is_due(self) -> None:
+        self._sack_timer = None
+        self._sack_at_once = True
+        self._pump()
+
+    @property
+    def _open_window(self) -> int:
+        """Octets that the peer may send: what is held here is not free."""
+        return max(0, self._advertised_rwnd - self._held)
+
+    def _write_sack(self) -> bytes:
+        """Make the SACK chunk, after which nothing is left to acknowledge."""
+        assert self._last_received_tsn is not None
+        sack = SackChunk()
+        sack.cumulative_tsn = self._last_received_tsn
+        sack.advertised_rwnd = self._announced_window = self._open_window
+        if self._sack_misordered:
+            sack.gaps = self._gaps(self._last_received_tsn)
+        sack.duplicates = self._sack_duplicates[:MAX_SACK_BLOCKS]
+        self._sack_duplicates.clear()
+        self._sack_needed = self._sack_at_once = False
+        self._packets_unacknowledged = 0
+        self._stop_acknowledging()
+        return bytes(sack)
+
+    def _gaps(self, cumulative: int) -> list[tuple[int, int]]:
+        """The runs of TSNs received beyond a gap, as offsets (RFC 9260 3.3.4)."""
+        gaps: list[tuple[int, int]] = []
+        for offset in sorted(
+            (tsn - cumulative) % TSN_MODULO for tsn in self._sack_misordered
+        ):
+            if offset > 0xFFFF:
+                break
+            if gaps and gaps[-1][1] == offset - 1:
+                gaps[-1] = (gaps[-1][0], offset)
+            elif len(gaps) == MAX_SACK_BLOCKS:
+                break
+            else:
+                gaps.append((offset, offset))
+        return gaps
+
+    def _company(self, room: int) -> bytes:
+        if (
+            not self._sack_needed
+            or room < _PLAIN_SACK
+            or self._sack_misordered
+            or self._sack_duplicates
+        ):
+            return b""
+        return self._write_sack()
+
+    def _stop_acknowledging(self) -> None:
+        """Forget the timer; called at the end."""
+        if self._sack_timer is not None:
+            self._sack_timer.cancel()
+            self._sack_timer = None
+
+    # Overrides of aiortc
+
+    def _mark_received(self, tsn: int) -> bool:
+        assert self._last_received_tsn is not None
+        offset = (tsn - self._last_received_tsn) % TSN_MODULO
+        if offset == 0 or offset >= TSN_MODULO // 2 or tsn in self._sack_misordered:
+            self._sack_duplicates.append(tsn)
+            return True
+        self._sack_misordered.add(tsn)
+        expected = (self._last_received_tsn + 1) % TSN_MODULO
+        while expected in self._sack_misordered:
+            self._sack_misordered.remove(expected)
+            self._last_received_tsn = expected
+            expected = (expected + 1) % TSN_MODULO
+        return False
+
+
+def run_to_completion(coroutine: Coroutine[Any, Any, None]) -> None:
+    """Run a coroutine of aiortc's association at once.
+
+    They are written as coroutines, but wait for nothing but the transport below,
+    and ours does not wait.
+
+    Raises:
+        RuntimeError: when it did wait, which a new version of aiortc may do.
+    """
+    try:
+        coroutine.send(None)
+    except StopIteration:
+        return
+    coroutine.close()
+    raise RuntimeError("aiortc's SCTP waits where it did not before")
