@@ -35,5 +35,9 @@ def create_app(settings: Settings) -> web.Application:
     async def end_sessions(_app: web.Application) -> None:
         await store.close()
 
+    async def sign(_request: web.Request, response: web.StreamResponse) -> None:
+        response.headers["Server"] = "Whipbird"
+
     app.on_shutdown.append(end_sessions)
+    app.on_response_prepare.append(sign)
     return app

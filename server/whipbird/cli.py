@@ -93,6 +93,8 @@ async def _serve(settings: Settings) -> int:
     runner = web.AppRunner(
         create_app(settings),
         shutdown_timeout=SHUTDOWN_TIMEOUT,
+        # No content coding is supported, so none need be undone.
+        auto_decompress=False,
         access_log=logging.getLogger("aiohttp.access")
         if settings.log_level == "debug"
         else None,

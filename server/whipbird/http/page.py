@@ -1,19 +1,25 @@
-"""The web client: static files."""
+"""The web client: static files, read once."""
 
+import hashlib
+import mimetypes
+from collections.abc import Awaitable, Callable
 from importlib.resources import files
 from pathlib import Path
 
-from aiohttp import hdrs, web
+from aiohttp import ETag, web
 
-# The page loads nothing from elsewhere, and nobody may frame it. It connects to its
-# own server, which may be behind a proxy of another name for the media.
-SECURITY_HEADERS = {
+INDEX = "index.html"
+
+# The page loads nothing from elsewhere, and nobody may frame it.
+HEADERS = {
     "Content-Security-Policy": (
         "default-src 'self'; img-src 'self' data:; base-uri 'none'; "
         "form-action 'none'; frame-ancestors 'none'"
     ),
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
+    # Ask each time: a new version of the server brings a new page.
+    "Cache-Control": "no-cache",
 }
 
 
@@ -25,25 +31,42 @@ def webclient_directory() -> Path:
 
 
 class PageResource:
-    """The handlers of ``/`` and the files below it."""
+    """The handlers of ``/`` and of every file of the page, and of nothing else.
+
+    Args:
+        directory: where the files are.
+    """
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
 
     def add_to(self, app: web.Application) -> None:
-        """Add the routes to an application; last, for they match any file's name."""
-        app.router.add_get("/", self.index)
-        app.router.add_static("/", self._directory, append_version=False)
-        app.on_response_prepare.append(self._secure)
+        """Read the files, and add a route for each to an application."""
+        for path in sorted(self._directory.rglob("*")):
+            if not path.is_file() or path.name.startswith("."):
+                continue
+            handler = _serve(path)
+            name = path.relative_to(self._directory).as_posix()
+            app.router.add_get(f"/{name}", handler)
+            if name == INDEX:
+                app.router.add_get("/", handler)
 
-    async def index(self, _request: web.Request) -> web.FileResponse:
-        """The page."""
-        return web.FileResponse(self._directory / "index.html")
 
-    async def _secure(
-        self, _request: web.Request, response: web.StreamResponse
-    ) -> None:
-        if isinstance(response, web.FileResponse):
-            response.headers.update(SECURITY_HEADERS)
-            # Ask each time: a new version of the server brings a new page.
-            response.headers.setdefault(hdrs.CACHE_CONTROL, "no-cache")
+def _serve(path: Path) -> Callable[[web.Request], Awaitable[web.Response]]:
+    """A handler that serves what is now in a file."""
+    body = path.read_bytes()
+    tag = ETag(hashlib.sha256(body).hexdigest()[:16])
+    content_type = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
+    charset = "utf-8" if content_type.startswith("text/") else None
+
+    async def serve(request: web.Request) -> web.Response:
+        if tag in (request.if_none_match or ()):
+            response = web.Response(status=304, headers=HEADERS)
+        else:
+            response = web.Response(
+                body=body, content_type=content_type, charset=charset, headers=HEADERS
+            )
+        response.etag = tag
+        return response
+
+    return serve

@@ -4,7 +4,7 @@ import json
 import logging
 from collections.abc import Mapping
 
-from aiohttp import web
+from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
 
 from ..sdp.errors import MalformedSdp, SdpError
@@ -67,7 +67,9 @@ class Problem(Exception):  # noqa: N818 - RFC 9457's noun
         }
         return web.Response(
             status=self.status,
-            text=json.dumps({k: v for k, v in members.items() if v is not None}),
+            body=json.dumps(
+                {k: v for k, v in members.items() if v is not None}
+            ).encode(),
             content_type=CONTENT_TYPE,
             headers=self.headers,
         )
@@ -93,6 +95,21 @@ async def problem_middleware(
             "Internal error",
             "The server failed to answer this request. It has logged why.",
         ).response()
+
+
+async def expect(request: web.Request) -> web.StreamResponse | None:
+    """Answer an ``Expect`` header (RFC 9110 section 10.1.1), before the handler."""
+    expectation = request.headers.get(hdrs.EXPECT, "")
+    if expectation.lower() == "100-continue":
+        assert request.transport is not None
+        request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        return None
+    return Problem(
+        417,
+        "Expectation failed",
+        f'The Expect header "{expectation[:40]}" is not 100-continue.',
+        section="RFC 9110 section 10.1.1",
+    ).response()
 
 
 def _of_aiohttp(request: web.Request, error: web.HTTPException) -> Problem:

@@ -12,7 +12,7 @@ from ..sdp.offer import parse_offer
 from ..sessions import EndReason, Session, SessionStore, ShuttingDown
 from ..sessions.session import RestartNotSupported
 from .conditions import check_if_match
-from .problems import Problem
+from .problems import Problem, expect
 
 SDP = "application/sdp"
 SDP_FRAGMENT = "application/trickle-ice-sdpfrag"
@@ -38,17 +38,24 @@ class WhipResource:
 
     def add_to(self, app: web.Application) -> list[web.AbstractRoute]:
         """Add the routes to an application, and return them."""
+        endpoint = {"GET": self.nothing, "HEAD": self.nothing, "POST": self.post}
+        session = {
+            "GET": self.session_nothing,
+            "HEAD": self.session_nothing,
+            "PATCH": self.patch,
+            "DELETE": self.delete,
+        }
         routes: list[web.AbstractRoute] = []
-        for path in ("/whip", "/whip/{stream}"):
+        for path, handlers in (
+            ("/whip", endpoint),
+            ("/whip/{stream}", endpoint),
+            ("/whip/{stream}/{session}", session),
+        ):
             resource = app.router.add_resource(path)
-            routes.append(resource.add_route(hdrs.METH_GET, self.nothing))
-            routes.append(resource.add_route(hdrs.METH_HEAD, self.nothing))
-            routes.append(resource.add_route(hdrs.METH_POST, self.post))
-        resource = app.router.add_resource("/whip/{stream}/{session}")
-        routes.append(resource.add_route(hdrs.METH_GET, self.session_nothing))
-        routes.append(resource.add_route(hdrs.METH_HEAD, self.session_nothing))
-        routes.append(resource.add_route(hdrs.METH_PATCH, self.patch))
-        routes.append(resource.add_route(hdrs.METH_DELETE, self.delete))
+            for method, handler in handlers.items():
+                routes.append(
+                    resource.add_route(method, handler, expect_handler=expect)
+                )
         app.on_response_prepare.append(self._announce)
         return routes
 
@@ -84,7 +91,7 @@ class WhipResource:
             ) from None
         return web.Response(
             status=201,
-            text=answer,
+            body=answer.encode(),  # as text it would get a charset, which SDP has not
             content_type=SDP,
             headers={
                 hdrs.LOCATION: f"/whip/{stream}/{session.id}",
@@ -123,12 +130,12 @@ class WhipResource:
         stream = request.match_info.get("stream")
         if stream is None:
             return secrets.token_urlsafe(_NAME_OCTETS)
-        if not _STREAM.fullmatch(stream):
+        if not _STREAM.fullmatch(stream) or stream in (".", ".."):
             raise Problem(
                 404,
                 "Not a stream name",
                 "A stream's name has 1 to 64 of the letters A-Z and a-z, digits, and "
-                '". _ ~ -".',
+                '". _ ~ -"; "." and ".." alone are none.',
             )
         return stream
 
@@ -176,6 +183,16 @@ async def _read(request: web.Request, content_type: str, *, section: str) -> str
                 if request.method == "PATCH"
                 else "Accept-Post": content_type
             },
+        )
+    coding = request.headers.get(hdrs.CONTENT_ENCODING, "identity")
+    if coding.lower() != "identity":
+        raise Problem(
+            415,
+            "Unsupported content coding",
+            f'The Content-Encoding "{coding[:40]}" is not supported; send the body '
+            "as it is.",
+            section="RFC 9110 section 15.5.16",
+            headers={hdrs.ACCEPT_ENCODING: "identity"},
         )
     try:
         async with asyncio.timeout(BODY_TIMEOUT):

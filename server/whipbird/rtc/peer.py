@@ -48,12 +48,12 @@ class PeerOptions:
     Attributes:
         certificate: their DTLS certificate.
         loopback: offer loopback addresses even when there are others.
-        window: octets that may be held for one peer (see ``SctpTransport``).
+        limit: octets that may be held for one peer (see ``SctpTransport``).
     """
 
     certificate: Certificate
     loopback: bool = False
-    window: int = 1024 * 1024
+    limit: int | None = None
 
 
 class Peer(RTCPeerConnection):
@@ -227,7 +227,7 @@ class Peer(RTCPeerConnection):
 
     def _RTCPeerConnection__createSctpTransport(self) -> None:  # noqa: N802
         bundled = self._dtls is not None
-        sctp = SctpTransport(self._shared_transport(), self._options.window)
+        sctp = SctpTransport(self._shared_transport(), self._options.limit)
         sctp._bundled = bundled
         sctp.on_message = self._on_message
         sctp.on_closed = self._on_channels_closed

@@ -40,9 +40,10 @@ class SctpTransport(SctpReceiver):
 
     Args:
         transport: the DTLS transport below.
-        window: octets that may be held for this peer: incomplete messages, and
+        limit: octets that may be held for this peer: incomplete messages, and
             messages to be sent that it has not acknowledged. A peer that sends faster
-            than it reads meets a closing window, and has to wait.
+            than it reads meets a closing window, and has to wait. With None, what is
+            sent does not count.
 
     Attributes:
         on_message: takes every message, on whatever channel it comes. Listeners of a
@@ -50,8 +51,8 @@ class SctpTransport(SctpReceiver):
         on_closed: called once when the association is over.
     """
 
-    def __init__(self, transport: DtlsTransport, window: int) -> None:
-        super().__init__(transport, window)
+    def __init__(self, transport: DtlsTransport, limit: int | None) -> None:
+        super().__init__(transport, limit)
         self.on_message: MessageHandler | None = None
         self.on_closed: Callable[[], None] | None = None
 

@@ -19,9 +19,15 @@ from aiortc.rtcsctptransport import (
     SCTP_DATA_FIRST_FRAG,
     SCTP_DATA_LAST_FRAG,
     SCTP_DATA_UNORDERED,
+    AbortChunk,
     DataChunk,
+    ErrorChunk,
+    HeartbeatAckChunk,
+    HeartbeatChunk,
     InboundStream,
+    InitAckChunk,
     InitChunk,
+    ReconfigChunk,
     SackChunk,
 )
 from aiortc.utils import uint16_gt
@@ -33,6 +39,7 @@ from .sctp_sender import TSN_MODULO, SctpSender
 logger = logging.getLogger(__name__)
 
 MAX_MESSAGE_SIZE = LOCAL_MAX_MESSAGE_SIZE
+DEFAULT_WINDOW = 1024 * 1024
 
 # RFC 9260 section 6.2: an acknowledgement may wait this long for company (seconds).
 SACK_DELAY = 0.04
@@ -46,6 +53,12 @@ _DATA = DataChunk.type
 _SACK = SackChunk.type
 _INIT = InitChunk.type
 _PLAIN_SACK = 16
+# Where the parameters of those chunks begin that have any, after the chunk's header.
+_PARAMETERS_AT = {
+    **dict.fromkeys((AbortChunk.type, ErrorChunk.type, ReconfigChunk.type), 0),
+    **dict.fromkeys((HeartbeatChunk.type, HeartbeatAckChunk.type), 0),
+    **dict.fromkeys((InitChunk.type, InitAckChunk.type), 16),
+}
 _WHOLE = SCTP_DATA_FIRST_FRAG | SCTP_DATA_LAST_FRAG
 _IMMEDIATE = 0x08  # RFC 7053: the I bit asks for an acknowledgement at once
 
@@ -60,13 +73,16 @@ class SctpReceiver(SctpSender):
 
     Args:
         transport: the DTLS transport below.
-        window: octets that may be held for this peer: incomplete messages, and
-            messages to be sent that it has not acknowledged.
+        limit: octets that may be held for this peer: incomplete messages, and
+            messages to be sent that it has not acknowledged. With None, only
+            incomplete messages count, up to ``DEFAULT_WINDOW``.
     """
 
-    def __init__(self, transport: DtlsTransport, window: int) -> None:
+    def __init__(self, transport: DtlsTransport, limit: int | None) -> None:
         super().__init__(transport)
-        self._window = self._advertised_rwnd = self._announced_window = window
+        self._window = DEFAULT_WINDOW if limit is None else limit
+        self._advertised_rwnd = self._announced_window = self._window
+        self._counts_outgoing = limit is not None
         self._corked = False
         self._packets_unacknowledged = 0
         self._sack_at_once = False
@@ -119,6 +135,8 @@ class SctpReceiver(SctpSender):
                 self._receive_data(packet, position, flags, length)
             elif chunk_class := CHUNK_TYPES.get(kind):
                 body = packet[position + 4 : position + length]
+                if not _has_sound_parameters(kind, body):
+                    return
                 chunk = chunk_class(flags=flags, body=body)
                 if kind == _SACK and not self._is_plausible(cast(SackChunk, chunk)):
                     return
@@ -205,7 +223,7 @@ class SctpReceiver(SctpSender):
         twice the window. For one that does not, chunks are dropped, which it will
         send again.
         """
-        room = self._window + self._advertised_rwnd - self._held
+        room = self._window + self._advertised_rwnd - self._held_back
         if room >= length:
             return True
         # With nothing to send back, only completing a message can make room.
@@ -239,7 +257,12 @@ class SctpReceiver(SctpSender):
     @property
     def _open_window(self) -> int:
         """Octets that the peer may send: what is held here is not free."""
-        return max(0, self._advertised_rwnd - self._held)
+        return max(0, self._advertised_rwnd - self._held_back)
+
+    @property
+    def _held_back(self) -> int:
+        """Octets of the window that what is still to be sent takes."""
+        return self._held if self._counts_outgoing else 0
 
     def _write_sack(self) -> bytes:
         """Make the SACK chunk, after which nothing is left to acknowledge."""
@@ -303,6 +326,22 @@ class SctpReceiver(SctpSender):
             self._last_received_tsn = expected
             expected = (expected + 1) % TSN_MODULO
         return False
+
+
+def _has_sound_parameters(kind: int, body: bytes) -> bool:
+    """Whether the parameters of a chunk can be gone through: none without a head.
+
+    aiortc goes through them without end when one claims to have no length.
+    """
+    start = _PARAMETERS_AT.get(kind)
+    if start is None:
+        return True
+    while start + 4 <= len(body):
+        length = int.from_bytes(body[start + 2 : start + 4], "big")
+        if length < 4:
+            return False
+        start += length + (-length & 3)
+    return True
 
 
 def run_to_completion(coroutine: Coroutine[Any, Any, None]) -> None:

@@ -5,9 +5,9 @@ import re
 from dataclasses import dataclass
 
 _CANDIDATE = re.compile(
-    r"(?P<foundation>[A-Za-z0-9+/]{1,32}) (?P<component>\d{1,5}) "
-    r"(?P<transport>[^ ]+) (?P<priority>\d{1,10}) (?P<address>[^ ]+) "
-    r"(?P<port>\d{1,5}) typ (?P<type>[^ ]+)(?P<extensions>(?: [^ ]+)*)"
+    r"(?P<foundation>[A-Za-z0-9+/]{1,32}) (?P<component>[0-9]{1,5}) "
+    r"(?P<transport>[^ ]+) (?P<priority>[0-9]{1,10}) (?P<address>[^ ]+) "
+    r"(?P<port>[0-9]{1,5}) typ (?P<type>[^ ]+)(?P<extensions>(?: [^ ]+)*)"
 )
 
 

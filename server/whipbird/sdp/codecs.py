@@ -1,10 +1,11 @@
 """Which codecs of an offer are taken, and how SDP writes them (RFC 8866, 6.6)."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from .errors import MalformedSdp, UnacceptableSdp
-from .parser import MediaSection
+from .parser import MediaSection, is_number
 
 # Payload types that need no rtpmap (RFC 3551 section 6), of the codecs taken here.
 _STATIC = {0: "PCMU/8000", 8: "PCMA/8000", 9: "G722/8000"}
@@ -13,7 +14,9 @@ _STATIC = {0: "PCMU/8000", 8: "PCMA/8000", 9: "G722/8000"}
 _RTCP_CONFLICTS = range(64, 96)
 
 _ACCEPTED: Mapping[str, frozenset[str]] = {
-    "audio": frozenset({"opus/48000/2", "pcmu/8000", "pcma/8000", "g722/8000"}),
+    # One channel is the default, and may be written (RFC 8866 section 6.6).
+    "audio": frozenset({"opus/48000/2", "pcmu/8000", "pcma/8000", "g722/8000"})
+    | {"pcmu/8000/1", "pcma/8000/1", "g722/8000/1"},
     "video": frozenset({"vp8/90000", "h264/90000"}),
 }
 
@@ -22,6 +25,8 @@ _H264_PROFILES = frozenset({"baseline", "constrained baseline"})
 
 # RFC 6184 section 8.1: without profile-level-id, baseline level 1.
 H264_DEFAULT_PROFILE = "42000a"
+
+_PROFILE_LEVEL_ID = re.compile(r"[0-9A-Fa-f]{6}")
 
 # What a refusal tells the client to offer instead.
 ACCEPTED_NAMES: Mapping[str, str] = {
@@ -43,6 +48,11 @@ class Codec:
     rtpmap: str
     fmtp: str = ""
 
+    @property
+    def is_h264(self) -> bool:
+        """Whether its parameters matter: a profile of H.264."""
+        return self.rtpmap.lower() == "h264/90000"
+
 
 def accepted_codecs(media: MediaSection) -> tuple[Codec, ...]:
     """The codecs of an audio or video section that are taken, in the offer's order.
@@ -55,7 +65,7 @@ def accepted_codecs(media: MediaSection) -> tuple[Codec, ...]:
     fmtps = _by_payload_type(media, "fmtp")
     taken = []
     for value in media.formats:
-        if not value.isdecimal() or int(value) > 127:
+        if not is_number(value) or int(value) > 127:
             raise MalformedSdp(
                 "Malformed payload type",
                 f'"{value[:20]}" is not a payload type (0 to 127).',
@@ -88,7 +98,7 @@ def _by_payload_type(media: MediaSection, name: str) -> dict[int, str]:
     found = {}
     for attribute in media.all(name):
         payload_type, _, value = attribute.value.partition(" ")
-        if not payload_type.isdecimal() or not value.strip():
+        if not is_number(payload_type) or not value.strip():
             raise MalformedSdp(
                 f"Malformed {name}",
                 f'"a={name}" is a payload type, a space and a value.',
@@ -102,11 +112,9 @@ def _by_payload_type(media: MediaSection, name: str) -> dict[int, str]:
 
 
 def _is_accepted(kind: str, codec: Codec) -> bool:
-    # Mono is the default, and may be written (RFC 8866 section 6.6).
-    name = codec.rtpmap.lower().removesuffix("/1")
-    if name not in _ACCEPTED[kind]:
+    if codec.rtpmap.lower() not in _ACCEPTED[kind]:
         return False
-    return name != "h264/90000" or _is_accepted_h264(codec.fmtp)
+    return not codec.is_h264 or _is_accepted_h264(codec.fmtp)
 
 
 def _is_accepted_h264(fmtp: str) -> bool:
@@ -129,10 +137,9 @@ def h264_profile(profile_level_id: str) -> str | None:
     Args:
         profile_level_id: six hexadecimal digits: profile_idc, profile-iop, level_idc.
     """
-    try:
-        profile_idc, iop, _level = bytes.fromhex(profile_level_id)
-    except ValueError:
+    if not _PROFILE_LEVEL_ID.fullmatch(profile_level_id):
         return None
+    profile_idc, iop, _level = bytes.fromhex(profile_level_id)
     if iop & 0x0F:
         return None
     set0, set1 = bool(iop & 0x80), bool(iop & 0x40)

@@ -10,6 +10,7 @@ from .parser import (
     MediaSection,
     Section,
     SessionDescription,
+    is_number,
     parse_description,
 )
 from .transport import (
@@ -113,6 +114,7 @@ def parse_offer(text: str) -> Offer:
     bundle = _bundle(description)
     _check_single_stream(description)
     media = tuple(_offered_media(m) for m in description.media)
+    _check_payload_types(description, media)
     # With max-bundle all sections share the transport of the tagged one.
     tagged = next(
         (
@@ -235,6 +237,24 @@ def _check_single_stream(description: SessionDescription) -> None:
             stream = identifier
 
 
+def _check_payload_types(
+    description: SessionDescription, media: tuple[OfferedMedia, ...]
+) -> None:
+    """In a bundle a payload type tells the section that a packet belongs to."""
+    seen: set[int] = set()
+    for section, offered in zip(description.media, media, strict=True):
+        for codec in offered.codecs:
+            if codec.payload_type in seen:
+                raise UnacceptableSdp(
+                    "Payload type used twice",
+                    f"Payload type {codec.payload_type} stands in two bundled media "
+                    "sections.",
+                    section="RFC 9143 section 9.1",
+                    line=section.line,
+                )
+        seen.update(codec.payload_type for codec in offered.codecs)
+
+
 def _setup(tagged: MediaSection, session: Section) -> str:
     """The DTLS role that is offered (RFC 8842 section 5.2)."""
     attribute = tagged.first("setup") or session.first("setup")
@@ -318,7 +338,7 @@ def _number(media: MediaSection, name: str, default: int, largest: int) -> int:
     attribute = media.first(name)
     if attribute is None:
         return default
-    if not attribute.value.isdecimal() or len(attribute.value) > 20:
+    if not is_number(attribute.value) or len(attribute.value) > 20:
         value = -1
     else:
         value = int(attribute.value)
@@ -340,7 +360,7 @@ def _extensions(media: MediaSection) -> tuple[tuple[int, str], ...]:
     for attribute in media.all("extmap"):
         identifier, _, rest = attribute.value.partition(" ")
         number = identifier.partition("/")[0]
-        if not number.isdecimal() or not 1 <= int(number) <= 4096 or not rest:
+        if not is_number(number[:5]) or not 1 <= int(number) <= 4096 or not rest:
             raise MalformedSdp(
                 "Malformed extmap",
                 '"a=extmap" is an id and the URI of a header extension.',

@@ -15,10 +15,12 @@ MAX_LINES = 4096
 # An attribute's name and a mid are tokens (RFC 8866 section 9).
 TOKEN = re.compile(r"[!#$%&'*+\-.0-9A-Z^_`a-z{|}~]+")
 
+_LINE_TYPE = re.compile(r"[A-Za-z]")
+
 # Control characters, and what some readers take for the end of a line.
 _UNPRINTABLE = re.compile("[\\x00-\\x08\\x0a-\\x1f\\x7f\\x85\\u2028\\u2029]")
 
-_MEDIA_LINE = re.compile(r"([^ ]+) (\d{1,5})(?:/\d+)? ([^ ]+)((?: [^ ]+)+)")
+_MEDIA_LINE = re.compile(r"([^ ]+) ([0-9]{1,5})(?:/[0-9]+)? ([^ ]+)((?: [^ ]+)+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,11 @@ class SessionDescription(Section):
     """A whole SDP document, or an SDP fragment (RFC 8840 section 9)."""
 
     media: list[MediaSection] = field(default_factory=list)
+
+
+def is_number(text: str) -> bool:
+    """Whether a text is a decimal number, in the digits that SDP knows."""
+    return text.isascii() and text.isdigit()
 
 
 def parse_description(text: str) -> SessionDescription:
@@ -134,7 +141,7 @@ def _lines(text: str) -> Iterator[tuple[int, str, str]]:
                 section="RFC 8866 section 9",
                 line=number,
             )
-        if len(line) < 2 or line[1] != "=" or not line[0].isalpha():
+        if len(line) < 2 or line[1] != "=" or not _LINE_TYPE.match(line):
             raise MalformedSdp(
                 "Malformed SDP line",
                 f'"{_shorten(line)}" is not of the form <type>=<value>.',

@@ -44,13 +44,14 @@ def _media_lines(mid: str, media: OfferedMedia, offer: Offer) -> Iterator[str]:
             yield f"a=extmap:{identifier} {uri}"
         for codec in media.codecs:
             yield f"a=rtpmap:{codec.payload_type} {codec.rtpmap}"
-            if codec.rtpmap.lower() == "h264/90000":
+            if codec.is_h264:
                 profile = fmtp_parameters(codec.fmtp).get(
                     "profile-level-id", H264_DEFAULT_PROFILE
                 )
+                # Of the level nothing depends on it, and aiortc knows but some.
                 yield (
                     f"a=fmtp:{codec.payload_type} packetization-mode=1;"
-                    f"profile-level-id={profile}"
+                    f"profile-level-id={profile[:4]}1f"
                 )
     yield f"a=mid:{mid}"
     yield f"a=ice-ufrag:{offer.ice.ufrag}"

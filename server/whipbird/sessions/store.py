@@ -31,7 +31,7 @@ class SessionStore:
         self._options = PeerOptions(
             certificate=Certificate.generateCertificate(),
             loopback=loopback,
-            window=echo_buffer,
+            limit=echo_buffer,
         )
         self._sessions: dict[str, Session] = {}
         self._echoed_by_ended = 0

@@ -1,0 +1,46 @@
+# Two commands: `make serve` runs the server, `make test` runs every test.
+# Both set up what they need, in .venv.
+
+PYTHON ?= python3
+BIN := .venv/bin
+HOST ?= 127.0.0.1
+PORT ?= 8080
+
+.PHONY: setup browser serve test check format bench screenshots clean
+
+setup: .venv/ready
+
+.venv/ready: pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "Whipbird needs Python 3.11 or newer; set PYTHON=..."; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[test,dev]'
+	touch $@
+
+browser: setup
+	$(BIN)/python tests/e2e/browser.py --install
+
+serve: setup
+	$(BIN)/whipbird serve --host $(HOST) --port $(PORT)
+
+test: browser
+	$(BIN)/python -m pytest
+
+check: setup
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+format: setup
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+bench: setup
+	$(BIN)/python -m bench
+
+screenshots: browser
+	$(BIN)/python tests/e2e/screenshots.py
+
+clean:
+	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

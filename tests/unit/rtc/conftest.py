@@ -1,0 +1,72 @@
+"""Two peers of one process, connected to each other."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass
+
+import pytest
+from aiortc import RTCSessionDescription
+
+from whipbird.rtc import Certificate, DataChannel, Peer, PeerOptions
+from whipbird.rtc.sctp import SctpTransport
+from whipbird.sdp.offer import parse_offer
+
+TIMEOUT = 20.0
+
+
+def sctp_of(peer: Peer) -> SctpTransport:
+    """The association of a peer."""
+    assert isinstance(peer.sctp, SctpTransport)
+    return peer.sctp
+
+
+@dataclass
+class Pair:
+    """A client with one open channel, and the server that answered it."""
+
+    client: Peer
+    server: Peer
+    channel: DataChannel
+
+
+Connect = Callable[..., Awaitable[Pair]]
+
+
+async def until(condition: Callable[[], object], timeout: float = TIMEOUT) -> None:
+    """Wait until a condition holds, or fail."""
+    async with asyncio.timeout(timeout):
+        while not condition():  # noqa: ASYNC110 - any condition, not an event
+            await asyncio.sleep(0.005)
+
+
+@pytest.fixture(scope="session")
+def certificate() -> Certificate:
+    return Certificate.generateCertificate()
+
+
+@pytest.fixture
+async def connect(certificate: Certificate) -> AsyncIterator[Connect]:
+    """Connect pairs, and close them after the test."""
+    pairs: list[Pair] = []
+
+    async def connect(limit: int | None = None, **channel: object) -> Pair:
+        client = Peer(PeerOptions(certificate))
+        server = Peer(PeerOptions(certificate, limit=limit))
+        options = {"label": "test"} | channel
+        opened = client.createDataChannel(**options)  # type: ignore[arg-type]
+        pair = Pair(client, server, opened)
+        pairs.append(pair)
+        await client.setLocalDescription(await client.createOffer())
+        answer = await server.answer(parse_offer(client.localDescription.sdp))
+        await client.setRemoteDescription(
+            RTCSessionDescription(sdp=answer, type="answer")
+        )
+        await until(lambda: opened.readyState == "open")
+        return pair
+
+    yield connect
+    for pair in pairs:
+        with suppress(ConnectionError):
+            await pair.client.close()
+        await pair.server.close()

@@ -1,0 +1,383 @@
+"""The association: messages whole and in order, memory bounded, nonsense dropped."""
+
+import asyncio
+import random
+from collections.abc import Callable
+from struct import pack
+
+import pytest
+from aiortc import RTCDataChannel
+from aiortc.rtcsctptransport import (
+    SCTP_MAX_PACKET_LENGTH,
+    WEBRTC_BINARY,
+    RTCSctpTransport,
+    SackChunk,
+)
+from google_crc32c import value as crc32c
+from tests.unit.rtc.conftest import Connect, Pair, sctp_of, until
+
+from whipbird.echo import Echo
+from whipbird.rtc.sctp import SctpTransport
+from whipbird.rtc.sctp_receiver import MAX_MESSAGE_SIZE, run_to_completion
+
+
+async def test_messages_come_back_whole_and_in_order(connect: Connect) -> None:
+    pair = await connect()
+    Echo(pair.server)
+    received: list[bytes | str] = []
+    pair.channel.on("message", received.append)
+    sent: list[bytes | str] = []
+    source = random.Random(1)
+    for size in (0, 1, 3, 1160, 1161, 2320, 16384, 70000, MAX_MESSAGE_SIZE):
+        sent += [source.randbytes(size), "é" * (size // 2)]
+    for message in sent:
+        pair.channel.send(message)
+    await until(lambda: len(received) == len(sent))
+    assert received == sent
+
+
+async def test_messages_survive_the_loss_of_packets(connect: Connect) -> None:
+    pair = await connect()
+    Echo(pair.server)
+    received: list[bytes] = []
+    pair.channel.on("message", received.append)
+    source = random.Random(2)
+    lost = 0
+    for peer in (pair.client, pair.server):
+        connection = peer.transport.connection
+        send = connection.send_now
+
+        def lossy(data: bytes, send: object = send) -> None:
+            nonlocal lost
+            if source.random() > 0.05:
+                send(data)  # type: ignore[operator]
+            else:
+                lost += 1
+
+        connection.send_now = lossy  # type: ignore[method-assign]
+    sent = [pack("!I", n) * 300 for n in range(150)]
+    for message in sent:
+        pair.channel.send(message)
+    await until(lambda: len(received) == len(sent), timeout=60)
+    assert received == sent
+    assert lost > 10
+
+
+async def test_reordered_packets_are_put_in_order(connect: Connect) -> None:
+    pair = await connect()
+    received: list[tuple[int, bytes]] = []
+    server = sctp_of(pair.server)
+    server.on_message = lambda _channel, protocol, data: received.append(
+        (protocol, data)
+    )
+    held: list[bytes] = []
+    receive = server.receive_packet
+    pair.server.transport._data_receiver = None
+    hold = _hold(pair, held)
+    pair.server.transport._receive_dtls = hold  # type: ignore
+    sent = [pack("!I", n) * 250 for n in range(3)]
+    for message in sent:
+        pair.channel.send(message)
+    await until(lambda: len(held) == 3)
+    for packet in reversed(held):
+        receive(packet)
+    assert received == [(WEBRTC_BINARY, message) for message in sent]
+
+
+def _packet(to: SctpTransport, chunks: bytes) -> bytes:
+    """A packet for an association, as its peer would send it."""
+    header = pack("!HHL", 5000, 5000, to._local_verification_tag)
+    return header + pack("<L", crc32c(header + bytes(4) + chunks)) + chunks
+
+
+def _hold(pair: Pair, held: list[bytes]) -> Callable[[bytes], None]:
+    """Keep decrypted packets instead of handling them."""
+
+    def receive(data: bytes) -> None:
+        ssl = pair.server.transport._ssl
+        assert ssl is not None
+        ssl.bio_write(data)
+        held.append(ssl.recv(2048))
+
+    return receive
+
+
+async def test_tsns_wrap_around(connect: Connect) -> None:
+    """RFC 9260 section 3.3.1: TSN arithmetic is modulo 2**32."""
+    pair = await connect()
+    receiver = sctp_of(pair.server)
+    receiver._last_received_tsn = 0xFFFFFFFD
+    for tsn in (0xFFFFFFFF, 1, 0):
+        assert not receiver._mark_received(tsn)
+    assert receiver._last_received_tsn == 0xFFFFFFFD
+    assert receiver._gaps(0xFFFFFFFD) == [(2, 4)]
+    assert not receiver._mark_received(0xFFFFFFFE)
+    assert receiver._last_received_tsn == 1
+    assert not receiver._sack_misordered
+    assert receiver._mark_received(0)
+    assert receiver._sack_duplicates == [0]
+    receiver._sack_duplicates.clear()
+
+
+async def test_every_second_packet_is_acknowledged(connect: Connect) -> None:
+    """RFC 9260 section 6.2: "at least every second packet"."""
+    pair = await connect()
+    server = sctp_of(pair.server)
+    await until(lambda: not server._sack_needed)
+    sacks: list[bytes] = []
+    write = server._write_sack
+
+    def count() -> bytes:
+        sacks.append(write())
+        return sacks[-1]
+
+    server._write_sack = count  # type: ignore[method-assign]
+    for _ in range(8):
+        pair.channel.send(bytes(1000))
+    await until(lambda: not sctp_of(pair.client)._sent_queue)
+    assert 4 <= len(sacks) <= 5
+
+
+async def test_small_messages_share_packets_with_the_acknowledgement(
+    connect: Connect,
+) -> None:
+    pair = await connect()
+    Echo(pair.server)
+    received: list[bytes] = []
+    pair.channel.on("message", received.append)
+    server = sctp_of(pair.server)
+    await until(lambda: not server._sack_needed)
+    bodies: list[bytes] = []
+    send = server._send_body
+
+    def record(body: bytes) -> None:
+        bodies.append(body)
+        send(body)
+
+    server._send_body = record  # type: ignore[method-assign]
+    pair.channel.send(b"ping")
+    await until(lambda: received)
+    assert bodies[0][0] == SackChunk.type
+    assert len(bodies) == 1
+    assert all(12 + len(body) <= SCTP_MAX_PACKET_LENGTH for body in bodies)
+
+
+async def test_a_peer_that_does_not_read_has_to_wait(connect: Connect) -> None:
+    """The window closes, so the memory held for the peer stays bounded."""
+    window = 512 * 1024
+    pair = await connect(limit=window)
+    Echo(pair.server)
+    server, client = sctp_of(pair.server), sctp_of(pair.client)
+    received: list[bytes] = []
+    pair.channel.on("message", received.append)
+
+    # The client goes on sending, but takes nothing back: its acknowledgements say so.
+    receive = client._receive_data
+    client._receive_data = lambda *_: None  # type: ignore[method-assign]
+    sent = [pack("!I", n) * 4096 for n in range(256)]  # 4 MiB
+    for message in sent:
+        pair.channel.send(message)
+    await until(lambda: server._open_window == 0)
+    largest = 0
+    for _ in range(20):
+        largest = max(largest, server._held + window - server._advertised_rwnd)
+        await asyncio.sleep(0.01)
+    assert largest <= 2 * window
+    assert pair.channel.bufferedAmount > len(sent) * 16384 // 4
+
+    # It reads again: nothing was lost.
+    client._receive_data = receive  # type: ignore[method-assign]
+    await until(lambda: len(received) == len(sent), timeout=60)
+    assert received == sent
+    await until(lambda: server._held == 0)
+
+
+async def test_many_tiny_messages_count_for_more_than_their_octets(
+    connect: Connect,
+) -> None:
+    window = 512 * 1024
+    pair = await connect(limit=window)
+    Echo(pair.server)
+    server, client = sctp_of(pair.server), sctp_of(pair.client)
+    client._receive_data = lambda *_: None  # type: ignore[method-assign]
+    for _ in range(20000):
+        pair.channel.send(b"x")
+    await until(lambda: server._open_window == 0)
+    for _ in range(10):
+        await asyncio.sleep(0.01)
+        held = len(server._data_channel_queue) + len(server._outbound_queue)
+        assert held * 256 <= 2 * window
+
+
+async def test_a_message_without_end_ends_the_association(connect: Connect) -> None:
+    limit = 512 * 1024
+    pair = await connect(limit=limit)
+    server = sctp_of(pair.server)
+    assert server._last_received_tsn is not None
+    first = server._last_received_tsn + 1
+    for n in range((2 * limit + MAX_MESSAGE_SIZE) // 1000 + 20):
+        flags = 2 if n == 0 else 0
+        server.receive_packet(
+            _packet(
+                server,
+                pack("!BBHLHHL", 0, flags, 1016, (first + n) % 2**32, 0, 1, 53)
+                + bytes(1000),
+            )
+        )
+        if server._association_state == server.State.CLOSED:
+            break
+    assert server._association_state == server.State.CLOSED
+    await until(lambda: pair.channel.readyState == "closed")
+
+
+async def test_a_channel_negotiated_out_of_band_is_echoed(connect: Connect) -> None:
+    pair = await connect()
+    Echo(pair.server)
+    channel = pair.client.createDataChannel("silent", negotiated=True, id=300)
+    received: list[bytes | str] = []
+    channel.on("message", received.append)
+    channel.send("hello")
+    channel.send(b"world")
+    await until(lambda: len(received) == 2)
+    assert received == ["hello", b"world"]
+
+
+async def test_listeners_of_the_api_get_messages_too(connect: Connect) -> None:
+    pair = await connect()
+    received: list[bytes | str] = []
+    channels: list[RTCDataChannel] = []
+
+    def opened(channel: RTCDataChannel) -> None:
+        channels.append(channel)
+        channel.on("message", received.append)
+
+    pair.server.on("datachannel", opened)
+    second = pair.client.createDataChannel("second")
+    await until(lambda: second.readyState == "open")
+    for message in ("text", b"binary", "", b""):
+        second.send(message)
+    await until(lambda: len(received) == 4)
+    assert received == ["text", b"binary", "", b""]
+    assert channels[0].label == "second"
+
+
+async def test_a_closed_channel_leaves_nothing(connect: Connect) -> None:
+    pair = await connect()
+    Echo(pair.server)
+    server = sctp_of(pair.server)
+    for _ in range(20):
+        channel = pair.client.createDataChannel("short")
+        await until(lambda c=channel: c.readyState == "open")  # type: ignore[misc]
+        channel.close()
+        await until(lambda c=channel: c.readyState == "closed")  # type: ignore[misc]
+    await until(lambda: len(server._data_channels) == 1)
+
+
+async def test_opening_a_channel_twice_closes_it(connect: Connect) -> None:
+    """RFC 8832 section 6: a stream that is in use cannot be opened again."""
+    pair = await connect()
+    server = sctp_of(pair.server)
+    channel = server._data_channels[0]
+    server._deliver(0, 50, pack("!BBHLHH", 3, 0, 0, 0, 0, 0), 0)
+    assert channel.readyState == "closing"
+    await until(lambda: pair.channel.readyState == "closed")
+
+
+@pytest.mark.parametrize("seed", range(5))
+async def test_nonsense_is_dropped(connect: Connect, seed: int) -> None:
+    pair = await connect()
+    Echo(pair.server)
+    server = sctp_of(pair.server)
+    source = random.Random(seed)
+    for _ in range(400):
+        body = b""
+        for _ in range(source.randrange(4)):
+            kind = source.choice([0, 2, 3, 4, 5, 9, 130, 192, source.randrange(256)])
+            # Not those that end an association in due form.
+            if kind in (1, 6, 7, 8, 10, 14):
+                continue
+            data = source.randbytes(source.randrange(40))
+            length = source.choice([len(data) + 4, source.randrange(60)])
+            body += pack("!BBH", kind, source.randrange(256), length) + data
+            body += bytes(-len(body) % 4)
+        server.receive_packet(_packet(server, body))
+    server.receive_packet(b"")
+    server.receive_packet(bytes(16))
+    assert server._association_state == server.State.ESTABLISHED
+
+
+@pytest.mark.parametrize("kind", [1, 2, 4, 5, 6, 9, 130])
+async def test_a_parameter_without_length_is_not_gone_through(
+    connect: Connect, kind: int
+) -> None:
+    server = sctp_of((await connect()).server)
+    body = bytes(16) if kind in (1, 2) else b""
+    body += pack("!HH", 13, 0)
+    server.receive_packet(_packet(server, pack("!BBH", kind, 0, 4 + len(body)) + body))
+    assert server._association_state == server.State.ESTABLISHED
+
+
+async def test_an_implausible_sack_is_not_gone_through(connect: Connect) -> None:
+    pair = await connect()
+    server = sctp_of(pair.server)
+    sack = SackChunk()
+    sack.cumulative_tsn = server._last_sacked_tsn
+    sack.advertised_rwnd = 1
+    sack.gaps = [(1, 65535)]
+    assert not server._is_plausible(sack)
+    assert server._peer_window != 1
+    sack.gaps = []
+    assert server._is_plausible(sack)
+
+
+async def test_a_closed_window_is_probed_with_one_chunk(connect: Connect) -> None:
+    """RFC 9260 section 6.1, rule A."""
+    pair = await connect()
+    client = sctp_of(pair.client)
+    await until(lambda: client._flight_size == 0)
+    client._peer_window = 0
+    bodies: list[bytes] = []
+
+    def record(body: bytes) -> None:
+        bodies.append(body)
+
+    client._send_body = record  # type: ignore[method-assign]
+    for _ in range(5):
+        pair.channel.send(bytes(1000))
+    assert len(bodies) == 1
+    del client._send_body
+    client._t3_expired()
+
+
+def test_what_aiortc_must_have() -> None:
+    """The private parts that are overridden or used: a new aiortc may rename them."""
+    for name in (
+        "_send_chunk",
+        "_transmit",
+        "_data_channel_flush",
+        "_data_channel_send",
+        "_data_channel_close",
+        "_data_channel_receive",
+        "_mark_received",
+        "_t3_expired",
+        "_t3_start",
+        "_t3_restart",
+        "_set_state",
+        "_receive_chunk",
+        "_reset_deferred_streams",
+        "_transmit_reconfig",
+        "_flight_size_increase",
+    ):
+        assert callable(getattr(RTCSctpTransport, name)), name
+
+
+async def test_a_coroutine_that_waits_is_an_error() -> None:
+    async def waits() -> None:
+        await asyncio.sleep(1)
+
+    async def does_not() -> None:
+        return
+
+    run_to_completion(does_not())
+    with pytest.raises(RuntimeError, match="waits"):
+        run_to_completion(waits())
