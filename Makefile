@@ -39,7 +39,7 @@ bench: setup
 	$(BIN)/python -m bench
 
 screenshots: browser
-	$(BIN)/python tests/e2e/screenshots.py
+	$(BIN)/python -m tests.e2e.screenshots
 
 clean:
 	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -33,28 +33,28 @@ class Settings(BaseSettings):
         env_prefix=ENV_PREFIX, extra="forbid", frozen=True
     )
 
-    host: str = Field("127.0.0.1", description="Address to listen on for HTTP.")
-    port: int = Field(8080, ge=0, le=65535, description="TCP port for HTTP.")
+    host: str = Field(default="127.0.0.1", description="Address to listen on for HTTP.")
+    port: int = Field(default=8080, ge=0, le=65535, description="TCP port for HTTP.")
     setup_timeout: float = Field(
-        15.0,
+        default=15.0,
         gt=0,
         le=600,
         description="Seconds that a session may take to connect before it is ended.",
     )
     echo_buffer: int = Field(
-        1024 * 1024,
+        default=1024 * 1024,
         ge=512 * 1024,
         le=1024 * 1024 * 1024,
         description="Bytes of messages a session may hold that its client has not "
         "taken back yet; beyond it the client has to wait.",
     )
     ice_loopback: bool = Field(
-        False,
+        default=False,
         description="Offer loopback addresses as ICE candidates even when there are "
         "others.",
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
-        "info", description="How much to log."
+        default="info", description="How much to log."
     )
 
 

@@ -4,6 +4,7 @@ import re
 
 from aiohttp import hdrs, web
 
+from ..sdp.errors import quote
 from .problems import Problem
 
 _ENTITY_TAG = re.compile(r'(W/)?"([\x21\x23-\x7e\x80-\xff]*)"')
@@ -37,6 +38,6 @@ def check_if_match(request: web.Request, etag: str) -> None:
         raise Problem(
             412,
             "Precondition failed",
-            f"If-Match ({value[:80]}) does not name the current ICE session.",
+            f"If-Match ({quote(value)}) does not name the current ICE session.",
             section="RFC 9725 section 4.3.1",
         )

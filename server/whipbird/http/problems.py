@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
 
-from ..sdp.errors import MalformedSdp, SdpError
+from ..sdp.errors import MalformedSdp, SdpError, quote
 
 logger = logging.getLogger(__name__)
 
@@ -107,7 +107,7 @@ async def expect(request: web.Request) -> web.StreamResponse | None:
     return Problem(
         417,
         "Expectation failed",
-        f'The Expect header "{expectation[:40]}" is not 100-continue.',
+        f'The Expect header "{quote(expectation)}" is not 100-continue.',
         section="RFC 9110 section 10.1.1",
     ).response()
 

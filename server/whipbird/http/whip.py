@@ -6,11 +6,16 @@ import secrets
 
 from aiohttp import hdrs, web
 
-from ..sdp.errors import SdpError
+from ..sdp.errors import SdpError, quote
 from ..sdp.fragment import parse_fragment
 from ..sdp.offer import parse_offer
-from ..sessions import EndReason, Session, SessionStore, ShuttingDown
-from ..sessions.session import RestartNotSupported
+from ..sessions import (
+    EndReason,
+    RestartNotSupported,
+    Session,
+    SessionStore,
+    Unavailable,
+)
 from .conditions import check_if_match
 from .problems import Problem, expect
 
@@ -81,11 +86,11 @@ class WhipResource:
             session, answer = await self._store.open(
                 stream, offer, request.remote or "-"
             )
-        except ShuttingDown:
+        except Unavailable:
             raise Problem(
                 503,
-                "Shutting down",
-                "The server is about to stop, and opens no more sessions.",
+                "Unavailable",
+                "The server is about to stop, or too busy; it opens no session now.",
                 section="RFC 9725 section 4.5",
                 headers={hdrs.RETRY_AFTER: "5"},
             ) from None
@@ -176,7 +181,7 @@ async def _read(request: web.Request, content_type: str, *, section: str) -> str
             415,
             "Unsupported media type",
             f"The Content-Type header must be {content_type}, not "
-            f'"{request.headers.get(hdrs.CONTENT_TYPE, "")[:80]}".',
+            f'"{quote(request.headers.get(hdrs.CONTENT_TYPE, ""))}".',
             section=section,
             headers={
                 "Accept-Patch"
@@ -189,7 +194,7 @@ async def _read(request: web.Request, content_type: str, *, section: str) -> str
         raise Problem(
             415,
             "Unsupported content coding",
-            f'The Content-Encoding "{coding[:40]}" is not supported; send the body '
+            f'The Content-Encoding "{quote(coding)}" is not supported; send the body '
             "as it is.",
             section="RFC 9110 section 15.5.16",
             headers={hdrs.ACCEPT_ENCODING: "identity"},

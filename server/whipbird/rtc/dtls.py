@@ -11,12 +11,16 @@ from aiortc.rtcdtlstransport import State
 from aiortc.rtp import is_rtcp
 from OpenSSL import SSL
 
+from .completion import run_to_completion
 from .ice import IceConnection, IceTransport
 
 logger = logging.getLogger(__name__)
 
 # Larger than any SCTP packet over UDP.
 _READ_SIZE = 2048
+
+# The shorter of the headers of RTP and RTCP (RFC 3550 section 6.4).
+_RTCP_HEADER = 8
 
 # DTLS 1.2 record: content type, version, epoch, sequence number, then the length.
 _RECORD_HEADER = 13
@@ -146,11 +150,14 @@ class DtlsTransport(RTCDtlsTransport):
             self._flush()
 
     def _receive_srtp(self, data: bytes) -> None:
-        if self._rx_srtp is None:
+        if self._rx_srtp is None or len(data) < _RTCP_HEADER:
             return
         try:
             if is_rtcp(data):
-                self._rx_srtp.unprotect_rtcp(data)
+                # Reports and requests concern who sends.
+                if self._rtp_router.senders:
+                    packets = self._rx_srtp.unprotect_rtcp(data)
+                    run_to_completion(self._handle_rtcp_data(packets))
             elif (take := self.rtp_routes.get(data[1] & 0x7F)) is not None:
                 take(self._rx_srtp.unprotect(data))
         except pylibsrtp.Error as error:

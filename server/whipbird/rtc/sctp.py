@@ -5,6 +5,7 @@ the way of a message through it is our own: see ``sctp_receiver`` and ``sctp_sen
 """
 
 from collections.abc import Callable
+from struct import Struct
 
 from aiortc import RTCDataChannel, RTCSctpTransport
 from aiortc.rtcdatachannel import RTCDataChannelParameters
@@ -19,10 +20,14 @@ from aiortc.rtcsctptransport import (
     WEBRTC_STRING_EMPTY,
 )
 
+from .completion import run_to_completion
 from .dtls import DtlsTransport
-from .sctp_receiver import MAX_MESSAGE_SIZE, SctpReceiver, run_to_completion
+from .sctp_receiver import MAX_MESSAGE_SIZE, SctpReceiver
 
 __all__ = ["MAX_MESSAGE_SIZE", "MessageHandler", "SctpTransport"]
+
+# Of the label and the protocol in DATA_CHANNEL_OPEN (RFC 8832 section 5.1).
+_LENGTHS = Struct("!HH")
 
 _USER_DATA = frozenset(
     {WEBRTC_STRING, WEBRTC_STRING_EMPTY, WEBRTC_BINARY, WEBRTC_BINARY_EMPTY}
@@ -158,6 +163,14 @@ class SctpTransport(SctpReceiver):
                 f"Cannot send a message of {len(octets)} octets: the peer takes at "
                 f"most {self._remote_max_message_size}"
             )
+
+    def _data_channel_open(self, channel: RTCDataChannel) -> None:
+        super()._data_channel_open(channel)
+        # aiortc gives the lengths of label and protocol in characters.
+        _, protocol, message = self._data_channel_queue.pop()
+        lengths = len(channel.label.encode()), len(channel.protocol.encode())
+        message = message[:8] + _LENGTHS.pack(*lengths) + message[12:]
+        self._data_channel_queue.append((channel, protocol, message))
 
     def _data_channel_close(self, channel: RTCDataChannel) -> None:
         super()._data_channel_close(channel)

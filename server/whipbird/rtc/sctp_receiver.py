@@ -7,9 +7,8 @@ window that the peer is told closes by as much as is still to be sent to it.
 
 import asyncio
 import logging
-from collections.abc import Coroutine
 from struct import Struct
-from typing import Any, cast
+from typing import cast
 
 from aiortc.rtcsctptransport import (
     CHUNK_TYPES,
@@ -33,6 +32,7 @@ from aiortc.rtcsctptransport import (
 from aiortc.utils import uint16_gt
 from google_crc32c import value as crc32c
 
+from .completion import run_to_completion
 from .dtls import DtlsTransport
 from .sctp_sender import TSN_MODULO, SctpSender
 
@@ -342,20 +342,3 @@ def _has_sound_parameters(kind: int, body: bytes) -> bool:
             return False
         start += length + (-length & 3)
     return True
-
-
-def run_to_completion(coroutine: Coroutine[Any, Any, None]) -> None:
-    """Run a coroutine of aiortc's association at once.
-
-    They are written as coroutines, but wait for nothing but the transport below,
-    and ours does not wait.
-
-    Raises:
-        RuntimeError: when it did wait, which a new version of aiortc may do.
-    """
-    try:
-        coroutine.send(None)
-    except StopIteration:
-        return
-    coroutine.close()
-    raise RuntimeError("aiortc's SCTP waits where it did not before")

@@ -10,6 +10,8 @@ _CANDIDATE = re.compile(
     r"(?P<port>[0-9]{1,5}) typ (?P<type>[^ ]+)(?P<extensions>(?: [^ ]+)*)"
 )
 
+_BROADCAST = ipaddress.IPv4Address("255.255.255.255")
+
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
@@ -71,7 +73,9 @@ class Candidate:
             address = ipaddress.ip_address(self.address)
         except ValueError:
             return False
-        return not (address.is_multicast or address.is_unspecified)
+        return not (
+            address.is_multicast or address.is_unspecified or address == _BROADCAST
+        )
 
     def __str__(self) -> str:
         return (

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from .errors import MalformedSdp, UnacceptableSdp
+from .errors import MalformedSdp, UnacceptableSdp, quote
 from .parser import MediaSection, is_number
 
 # Payload types that need no rtpmap (RFC 3551 section 6), of the codecs taken here.
@@ -68,7 +68,7 @@ def accepted_codecs(media: MediaSection) -> tuple[Codec, ...]:
         if not is_number(value) or int(value) > 127:
             raise MalformedSdp(
                 "Malformed payload type",
-                f'"{value[:20]}" is not a payload type (0 to 127).',
+                f'"{quote(value)}" is not a payload type (0 to 127).',
                 section="RFC 3551 section 3",
                 line=media.line,
             )
@@ -82,10 +82,11 @@ def accepted_codecs(media: MediaSection) -> tuple[Codec, ...]:
         if codec not in taken and _is_accepted(media.kind, codec):
             taken.append(codec)
     if not taken:
-        offered = ", ".join(dict.fromkeys(r.split("/")[0] for r in rtpmaps.values()))
+        names = dict.fromkeys(rtpmap.split("/")[0] for rtpmap in rtpmaps.values())
+        offered = quote(", ".join(names) or "none", 200)
         raise UnacceptableSdp(
             f"No supported {media.kind} codec",
-            f"The offered {media.kind} codecs ({offered or 'none'}) are not supported; "
+            f"The offered {media.kind} codecs ({offered}) are not supported; "
             f"these are: {ACCEPTED_NAMES[media.kind]}.",
             section="RFC 9725 section 4.4.3",
             line=media.line,

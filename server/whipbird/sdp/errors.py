@@ -29,3 +29,9 @@ class MalformedSdp(SdpError):  # noqa: N818 - the noun of the specification
 
 class UnacceptableSdp(SdpError):  # noqa: N818 - the noun of the specification
     """The text is well formed, but asks for what cannot be done here."""
+
+
+def quote(text: str, limit: int = 60) -> str:
+    """A part of the input, fit to be quoted in an error: short and printable."""
+    shown = text[:limit] + ("…" if len(text) > limit else "")
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in shown)

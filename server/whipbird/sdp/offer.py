@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from .candidate import Candidate
 from .codecs import Codec, accepted_codecs
-from .errors import MalformedSdp, UnacceptableSdp
+from .errors import MalformedSdp, UnacceptableSdp, quote
 from .parser import (
     TOKEN,
     MediaSection,
@@ -113,7 +113,7 @@ def parse_offer(text: str) -> Offer:
     _check_counts(description)
     bundle = _bundle(description)
     _check_single_stream(description)
-    media = tuple(_offered_media(m) for m in description.media)
+    media = tuple(_offered_media(m, description) for m in description.media)
     _check_payload_types(description, media)
     # With max-bundle all sections share the transport of the tagged one.
     tagged = next(
@@ -159,7 +159,7 @@ def _check_counts(description: SessionDescription) -> None:
         if media.kind not in ("audio", "video", "application"):
             raise UnacceptableSdp(
                 "Unsupported media",
-                f'"{media.kind[:20]}" is not audio, video or application.',
+                f'"{quote(media.kind)}" is not audio, video or application.',
                 section="RFC 9725 section 4.4.3",
                 line=media.line,
             )
@@ -191,7 +191,7 @@ def _bundle(description: SessionDescription) -> tuple[str, ...]:
             problem = "is used twice" if mid.value in mids else "is not a token"
             raise MalformedSdp(
                 "Malformed mid",
-                f'The mid "{mid.value[:40]}" {problem}.',
+                f'The mid "{quote(mid.value)}" {problem}.',
                 section="RFC 5888 section 4",
                 line=mid.line,
             )
@@ -230,7 +230,7 @@ def _check_single_stream(description: SessionDescription) -> None:
             if stream is not None and identifier != stream:
                 raise UnacceptableSdp(
                     "More than one MediaStream",
-                    f'The msid "{identifier[:40]}" differs from "{stream[:40]}".',
+                    f'The msid "{quote(identifier)}" differs from "{quote(stream)}".',
                     section="RFC 9725 section 4.4.2",
                     line=msid.line,
                 )
@@ -264,7 +264,7 @@ def _setup(tagged: MediaSection, session: Section) -> str:
     if attribute.value not in _SETUP_ROLES:
         raise UnacceptableSdp(
             "Unsupported setup role",
-            f'"a=setup:{attribute.value[:20]}" is not one of '
+            f'"a=setup:{quote(attribute.value)}" is not one of '
             f"{', '.join(_SETUP_ROLES)}.",
             section="RFC 9725 section 4.4.4",
             line=attribute.line,
@@ -272,7 +272,7 @@ def _setup(tagged: MediaSection, session: Section) -> str:
     return attribute.value
 
 
-def _offered_media(media: MediaSection) -> OfferedMedia:
+def _offered_media(media: MediaSection, session: Section) -> OfferedMedia:
     attribute = media.first("mid")
     mid = attribute.value if attribute else None
     if media.kind == "application":
@@ -280,7 +280,7 @@ def _offered_media(media: MediaSection) -> OfferedMedia:
     if media.protocol not in _RTP_PROTOCOLS:
         raise UnacceptableSdp(
             "Unsupported transport",
-            f'"{media.protocol[:40]}" is not secure RTP with feedback '
+            f'"{quote(media.protocol)}" is not secure RTP with feedback '
             "(UDP/TLS/RTP/SAVPF).",
             section="RFC 9429 section 5.1.2",
             line=media.line,
@@ -292,7 +292,8 @@ def _offered_media(media: MediaSection) -> OfferedMedia:
             section="RFC 9725 section 4.4.1",
             line=media.line,
         )
-    direction = next((a for a in media.attributes if a.name in _DIRECTIONS), None)
+    attributes = (*media.attributes, *session.attributes)
+    direction = next((a for a in attributes if a.name in _DIRECTIONS), None)
     if direction is not None and direction.name in ("recvonly", "inactive"):
         raise UnacceptableSdp(
             "Nothing would be sent",
@@ -345,7 +346,7 @@ def _number(media: MediaSection, name: str, default: int, largest: int) -> int:
     if not 0 <= value <= largest or (name == "sctp-port" and value == 0):
         raise MalformedSdp(
             f"Malformed {name}",
-            f'"a={name}:{attribute.value[:20]}" is not a number that is allowed here.',
+            f'"a={name}:{quote(attribute.value)}" is not a number, or out of range.',
             section="RFC 8841 section 5"
             if name == "sctp-port"
             else "RFC 8841 section 6",

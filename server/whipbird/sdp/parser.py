@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from .errors import MalformedSdp
+from .errors import MalformedSdp, quote
 
 GRAMMAR = "RFC 8866 section 5"
 
@@ -144,7 +144,7 @@ def _lines(text: str) -> Iterator[tuple[int, str, str]]:
         if len(line) < 2 or line[1] != "=" or not _LINE_TYPE.match(line):
             raise MalformedSdp(
                 "Malformed SDP line",
-                f'"{_shorten(line)}" is not of the form <type>=<value>.',
+                f'"{quote(line)}" is not of the form <type>=<value>.',
                 section=GRAMMAR,
                 line=number,
             )
@@ -164,7 +164,7 @@ def _sections(lines: list[tuple[int, str, str]]) -> SessionDescription:
             if not TOKEN.fullmatch(name):
                 raise MalformedSdp(
                     "Malformed SDP attribute",
-                    f'"{_shorten(name)}" is not the name of an attribute.',
+                    f'"{quote(name)}" is not the name of an attribute.',
                     section="RFC 8866 section 5.13",
                     line=number,
                 )
@@ -177,8 +177,7 @@ def _media_section(number: int, value: str) -> MediaSection:
     if match is None or int(match[2]) > 65535:
         raise MalformedSdp(
             "Malformed media line",
-            f'"m={_shorten(value)}" is not of the form '
-            "m=<media> <port> <proto> <fmt> ...",
+            f'"m={quote(value)}" is not of the form m=<media> <port> <proto> <fmt> ...',
             section="RFC 8866 section 5.14",
             line=number,
         )
@@ -189,11 +188,3 @@ def _media_section(number: int, value: str) -> MediaSection:
         formats=tuple(match[4].split()),
         line=number,
     )
-
-
-def _shorten(text: str, limit: int = 60) -> str:
-    """A part of the input fit to be quoted in an error."""
-    printable = "".join(
-        c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text
-    )
-    return printable if len(printable) <= limit else printable[:limit] + "…"

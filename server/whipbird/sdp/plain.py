@@ -11,11 +11,14 @@ from .offer import Offer, OfferedMedia
 
 
 def plain_offer(offer: Offer) -> str:
-    """Write the offer with the same transport in every section and no candidates."""
+    """Write the offer with the same transport in every section and no candidates.
+
+    As all share one transport, it does not matter which section is tagged; aiortc
+    finds the transport by the first.
+    """
     mids = [plain_mid(offer, index) for index in range(len(offer.media))]
-    bundle = offer.bundle or tuple(mids)
     lines = ["v=0", "o=- 1 1 IN IP4 0.0.0.0", "s=-", "t=0 0"]
-    lines.append(f"a=group:BUNDLE {' '.join(bundle)}")
+    lines.append(f"a=group:BUNDLE {' '.join(mids)}")
     if offer.ice_lite:
         lines.append("a=ice-lite")
     for mid, media in zip(mids, offer.media, strict=True):

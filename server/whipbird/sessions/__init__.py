@@ -1,6 +1,19 @@
 """The life of a session, and the store that holds the sessions."""
 
-from .session import EndReason, Session, SessionState
-from .store import SessionStore, ShuttingDown
+from .session import (
+    EndReason,
+    RestartNotSupported,
+    Session,
+    SessionState,
+    Unavailable,
+)
+from .store import SessionStore
 
-__all__ = ["EndReason", "Session", "SessionState", "SessionStore", "ShuttingDown"]
+__all__ = [
+    "EndReason",
+    "RestartNotSupported",
+    "Session",
+    "SessionState",
+    "SessionStore",
+    "Unavailable",
+]

@@ -47,6 +47,10 @@ class EndReason(enum.StrEnum):
     REFUSED = "offer could not be answered"
 
 
+class Unavailable(Exception):  # noqa: N818 - a state, not a fault
+    """No session can be opened now."""
+
+
 class RestartNotSupported(Exception):  # noqa: N818 - said of a request, not of us
     """The client asks for an ICE restart."""
 
@@ -99,12 +103,22 @@ class Session:
 
         Returns:
             The SDP answer.
+
+        Raises:
+            Unavailable: when the session has ended meanwhile.
         """
         self._ice = offer.ice
         self.peer.on("connectionstatechange", self._peer_state_changed)
         if not offer.has_media:
             self.peer.on_channels_closed = self._channels_closed
-        answer = await self.peer.answer(offer)
+        try:
+            answer = await self.peer.answer(offer)
+        except Exception:
+            if self.reason is not None:
+                raise Unavailable from None
+            raise
+        if self.reason is not None:
+            raise Unavailable
         logger.info(
             "Session %s opened: stream=%s client=%s",
             self.id[:LOGGED_ID_LENGTH],

@@ -5,11 +5,7 @@ from collections import Counter
 
 from ..rtc import Certificate, Peer, PeerOptions
 from ..sdp.offer import Offer
-from .session import EndReason, Session, SessionState
-
-
-class ShuttingDown(Exception):  # noqa: N818 - a state, not a fault
-    """No session can be opened any more."""
+from .session import EndReason, Session, SessionState, Unavailable
 
 
 class SessionStore:
@@ -45,10 +41,11 @@ class SessionStore:
             The session and the SDP answer.
 
         Raises:
-            ShuttingDown: when the server is about to stop.
+            Unavailable: when the server is about to stop, or too busy to open it
+                within the setup timeout.
         """
         if self._is_shutting_down:
-            raise ShuttingDown
+            raise Unavailable
         session = Session(
             stream,
             Peer(self._options),

@@ -14,11 +14,11 @@ from aiortc.rtcsctptransport import (
     SackChunk,
 )
 from google_crc32c import value as crc32c
-from tests.unit.rtc.conftest import Connect, Pair, sctp_of, until
 
+from tests.unit.rtc.conftest import Connect, Pair, sctp_of, until
 from whipbird.echo import Echo
 from whipbird.rtc.sctp import SctpTransport
-from whipbird.rtc.sctp_receiver import MAX_MESSAGE_SIZE, run_to_completion
+from whipbird.rtc.sctp_receiver import MAX_MESSAGE_SIZE
 
 
 async def test_messages_come_back_whole_and_in_order(connect: Connect) -> None:
@@ -369,15 +369,3 @@ def test_what_aiortc_must_have() -> None:
         "_flight_size_increase",
     ):
         assert callable(getattr(RTCSctpTransport, name)), name
-
-
-async def test_a_coroutine_that_waits_is_an_error() -> None:
-    async def waits() -> None:
-        await asyncio.sleep(1)
-
-    async def does_not() -> None:
-        return
-
-    run_to_completion(does_not())
-    with pytest.raises(RuntimeError, match="waits"):
-        run_to_completion(waits())

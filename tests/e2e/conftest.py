@@ -1,0 +1,85 @@
+"""Fixtures: a real server process, a real Chromium, and pages between them."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser, BrowserContext, async_playwright, expect
+
+from .browser import find_chromium, launch_flags
+from .ping_page import PingPage
+from .server import ServerProcess
+
+# A page under test may share two cores with everything else.
+expect.set_options(timeout=10_000)
+
+OpenPage = Callable[..., Awaitable[PingPage]]
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def shared_server() -> AsyncIterator[ServerProcess]:
+    server = ServerProcess()
+    try:
+        await server.start()
+        yield server
+    finally:
+        await server.stop()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def server(
+    shared_server: ServerProcess, request: pytest.FixtureRequest
+) -> AsyncIterator[ServerProcess]:
+    """The server that most tests share. What it writes is shown when one fails."""
+    before = len(shared_server.output)
+    yield shared_server
+    print(shared_server.output[before:])  # noqa: T201
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def own_server() -> AsyncIterator[ServerProcess]:
+    """A server of the test's own: to count its sessions, or to kill it."""
+    server = ServerProcess()
+    try:
+        await server.start()
+        yield server
+        print(server.output)  # noqa: T201
+    finally:
+        await server.stop()
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def browser() -> AsyncIterator[Browser]:
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(
+            executable_path=find_chromium(playwright.chromium.executable_path),
+            args=launch_flags(),
+        )
+        yield browser
+        await browser.close()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def open_page(browser: Browser) -> AsyncIterator[OpenPage]:
+    """Makes pages, each in a fresh context; afterwards no page may have complained."""
+    contexts: list[BrowserContext] = []
+    pages: list[PingPage] = []
+
+    async def make(server: ServerProcess, **options: object) -> PingPage:
+        context = await browser.new_context(**options)  # type: ignore[arg-type]
+        contexts.append(context)
+        page = PingPage(await context.new_page(), server.url)
+        pages.append(page)
+        return page
+
+    yield make
+    for context in contexts:
+        await context.close()
+    for page in pages:
+        assert page.unexpected_problems() == []
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def ping_page(server: ServerProcess, open_page: OpenPage) -> PingPage:
+    """A page of the shared server, not opened yet."""
+    return await open_page(server)

@@ -1,0 +1,136 @@
+"""A real server process for the tests: started, killed, frozen, started again."""
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+ROOT = Path(__file__).parents[2]
+START_LIMIT = 20.0
+STOP_LIMIT = 10.0
+
+
+def free_port() -> int:
+    """A TCP port of the loopback address that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+class ServerProcess:
+    """``whipbird serve`` on a port of its own, which it keeps over restarts."""
+
+    def __init__(self, *options: str) -> None:
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self._options = options
+        self._process: asyncio.subprocess.Process | None = None
+        self._output = tempfile.TemporaryFile()  # noqa: SIM115 - closed in stop()
+
+    async def start(self) -> None:
+        """Start the process and wait until it is healthy.
+
+        Raises:
+            RuntimeError: with the server's output, when it does not get there.
+        """
+        # What a developer has set for a server of their own is not for this one.
+        env = {k: v for k, v in os.environ.items() if not k.startswith("WHIPBIRD_")}
+        self._process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "whipbird", "serve"),
+            *("--host", "127.0.0.1", "--port", str(self.port)),
+            *self._options,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=self._output,
+            stderr=self._output,
+            cwd=tempfile.gettempdir(),
+            env=env,
+        )
+        try:
+            async with asyncio.timeout(START_LIMIT):
+                while not await self._is_healthy():
+                    if self._process.returncode is not None:
+                        raise RuntimeError(f"the server ended:\n{self.output}")
+                    await asyncio.sleep(0.05)
+        except TimeoutError:
+            raise RuntimeError(f"the server is not healthy:\n{self.output}") from None
+
+    async def terminate(self) -> None:
+        """End the process as an operator does."""
+        if self._process is None or self._process.returncode is not None:
+            return
+        self._process.send_signal(signal.SIGCONT)
+        self._process.terminate()
+        try:
+            await asyncio.wait_for(self._process.wait(), STOP_LIMIT)
+        except TimeoutError:
+            await self.kill()
+            raise RuntimeError(f"the server ignored SIGTERM:\n{self.output}") from None
+
+    async def stop(self) -> None:
+        """End the process, if it still runs, and forget its output."""
+        try:
+            await self.terminate()
+        finally:
+            self._output.close()
+
+    async def kill(self) -> None:
+        """End the process abruptly: nobody is told anything."""
+        assert self._process is not None
+        self._process.kill()
+        await self._process.wait()
+
+    def freeze(self) -> None:
+        """Stop the process where it stands; it keeps its sockets."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        assert self._process is not None
+        self._process.send_signal(signal.SIGCONT)
+
+    @property
+    def output(self) -> str:
+        """What the process has written so far."""
+        self._output.seek(0)
+        return self._output.read().decode(errors="replace")
+
+    async def open_sessions(self) -> int:
+        """How many sessions the server says it has."""
+        async with (
+            aiohttp.ClientSession() as http,
+            http.get(f"{self.url}/api/status") as response,
+        ):
+            status: dict[str, Any] = await response.json()
+            return int(status["sessions"]["open"])
+
+    async def wait_for_sessions(self, count: int, limit: float = 5.0) -> None:
+        """Wait until the server has exactly this many sessions.
+
+        Raises:
+            AssertionError: when it does not within `limit` seconds.
+        """
+        seen = -1
+        try:
+            async with asyncio.timeout(limit):
+                # Nothing in another process to await.
+                while (seen := await self.open_sessions()) != count:  # noqa: ASYNC110
+                    await asyncio.sleep(0.05)
+        except TimeoutError:
+            raise AssertionError(f"{seen} sessions open, not {count}") from None
+
+    async def _is_healthy(self) -> bool:
+        try:
+            async with (
+                aiohttp.ClientSession() as http,
+                http.get(f"{self.url}/healthz") as response,
+            ):
+                return response.status == 200
+        except aiohttp.ClientError:
+            return False

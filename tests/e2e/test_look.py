@@ -1,0 +1,200 @@
+"""Small screens, dark screens, keyboards, screen readers."""
+
+from typing import Any
+
+import pytest
+from axe_playwright_python.async_playwright import Axe
+from playwright.async_api import ViewportSize, expect
+
+from .conftest import OpenPage
+from .ping_page import FAILED_REQUEST, PingPage
+from .server import ServerProcess
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+PHONE: ViewportSize = {"width": 390, "height": 844}
+SMALL_PHONE: ViewportSize = {"width": 320, "height": 568}
+DESKTOP: ViewportSize = {"width": 1280, "height": 800}
+
+AXE_OPTIONS: dict[str, Any] = {
+    "resultTypes": ["violations"],
+    "runOnly": [
+        "wcag2a",
+        "wcag2aa",
+        "wcag21a",
+        "wcag21aa",
+        "wcag22aa",
+        "best-practice",
+    ],
+}
+
+
+async def assert_accessible(ping_page: PingPage) -> None:
+    results = await Axe().run(ping_page.page, options=AXE_OPTIONS)
+    assert results.violations_count == 0, results.generate_report()
+
+
+async def scrolls_sideways(ping_page: PingPage) -> bool:
+    return bool(
+        await ping_page.run(
+            "() => document.documentElement.scrollWidth >"
+            " document.documentElement.clientWidth"
+        )
+    )
+
+
+@pytest.mark.parametrize("viewport", [PHONE, SMALL_PHONE], ids=["phone", "small"])
+async def test_fits_a_phone(
+    server: ServerProcess, open_page: OpenPage, viewport: ViewportSize
+) -> None:
+    ping_page = await open_page(
+        server, viewport=viewport, is_mobile=True, has_touch=True
+    )
+    await ping_page.open_connected()
+    await ping_page.ping_once()
+    await expect(ping_page.ping).to_be_in_viewport(ratio=1)
+    await expect(ping_page.rtt).to_be_in_viewport(ratio=1)
+    await expect(ping_page.state).to_be_in_viewport(ratio=1)
+    assert not await scrolls_sideways(ping_page)
+    for summary in await ping_page.page.locator("summary").all():
+        await summary.tap()
+    assert not await scrolls_sideways(ping_page)
+
+
+async def test_an_error_leaves_ping_in_sight_on_a_phone(
+    server: ServerProcess, open_page: OpenPage
+) -> None:
+    ping_page = await open_page(server, viewport=PHONE)
+    ping_page.expects(FAILED_REQUEST)
+    await ping_page.page.route(
+        "**/whip/*",
+        lambda route: route.fulfill(status=503, headers={"Retry-After": "60"}),
+    )
+    await ping_page.open()
+    await expect(ping_page.problem).to_be_in_viewport(ratio=1)
+    await expect(ping_page.ping).to_be_in_viewport(ratio=1)
+    assert not await scrolls_sideways(ping_page)
+    await ping_page.page.set_viewport_size(SMALL_PHONE)
+    assert not await scrolls_sideways(ping_page)
+
+
+async def test_follows_light_and_dark(
+    server: ServerProcess, open_page: OpenPage
+) -> None:
+    ping_page = await open_page(server, color_scheme="light")
+    await ping_page.open_connected()
+    await ping_page.ping_once()
+    colours = """() => [
+        getComputedStyle(document.body).backgroundColor,
+        getComputedStyle(document.querySelector('#graph text')).fill,
+    ].map((colour) => colour.match(/\\d+/g).slice(0, 3)
+        .reduce((sum, part) => sum + Number(part), 0))"""
+    light_ground, light_text = await ping_page.run(colours)
+    await ping_page.page.emulate_media(color_scheme="dark")
+    dark_ground, dark_text = await ping_page.run(colours)
+    assert light_ground > 600
+    assert dark_ground < 150
+    assert light_text < dark_text
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop", "phone"])
+async def test_accessible_while_connected(
+    server: ServerProcess,
+    open_page: OpenPage,
+    scheme: str,
+    viewport: ViewportSize,
+) -> None:
+    ping_page = await open_page(server, color_scheme=scheme, viewport=viewport)
+    await ping_page.open_connected()
+    await ping_page.ping_once()
+    await ping_page.size.fill("nonsense")
+    await ping_page.ping.click()
+    await expect(ping_page.size_problem).to_be_visible()
+    for summary in await ping_page.page.locator("summary").all():
+        await summary.click()
+    await assert_accessible(ping_page)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_accessible_with_an_error(
+    server: ServerProcess, open_page: OpenPage, scheme: str
+) -> None:
+    ping_page = await open_page(server, color_scheme=scheme)
+    ping_page.expects(FAILED_REQUEST)
+    await ping_page.page.route(
+        "**/whip/*",
+        lambda route: route.fulfill(status=503, headers={"Retry-After": "60"}),
+    )
+    await ping_page.open()
+    await expect(ping_page.problem).to_be_visible()
+    await assert_accessible(ping_page)
+
+
+async def test_every_control_shows_its_focus(ping_page: PingPage) -> None:
+    await ping_page.open_connected()
+    seen: list[str] = []
+    for _ in range(40):
+        await ping_page.page.keyboard.press("Tab")
+        name, outline = await ping_page.run(
+            """() => {
+                const { id, tagName, textContent } = document.activeElement;
+                const style = getComputedStyle(document.activeElement);
+                return [
+                    tagName === 'BODY' ? '' : id || textContent.trim().split(' ')[0],
+                    style.outlineStyle === 'none' ? 0 : parseFloat(style.outlineWidth),
+                ];
+            }"""
+        )
+        if not name or name in seen:
+            break
+        assert outline >= 2, name
+        seen.append(name)
+    assert seen[:6] == ["Whipbird", "connect", "ping", "auto", "interval", "size"]
+    assert {"reset", "Path", "Offer", "Answer", "Settings"} <= set(seen)
+
+
+async def test_everything_works_from_the_keyboard(ping_page: PingPage) -> None:
+    keyboard = ping_page.page.keyboard
+    await ping_page.open_connected()
+    for _ in range(3):
+        await keyboard.press("Tab")
+    await expect(ping_page.ping).to_be_focused()
+    await keyboard.press("Enter")
+    await expect(ping_page.answered).to_have_text("1")
+    await keyboard.press("Space")
+    await expect(ping_page.answered).to_have_text("2")
+    await expect(ping_page.page.locator("#announcer")).to_contain_text(
+        "Round-trip time"
+    )
+
+    await keyboard.press("Tab")
+    await expect(ping_page.auto).to_be_focused()
+    await keyboard.press("Space")
+    await expect(ping_page.auto).to_be_checked()
+    await expect(ping_page.answered).to_have_text("3")
+    await keyboard.press("Space")
+    await expect(ping_page.auto).not_to_be_checked()
+
+    await ping_page.connect.focus()
+    await keyboard.press("Enter")
+    await expect(ping_page.state_word).to_have_text("Disconnected")
+
+
+async def test_still_for_those_who_ask_for_it(
+    server: ServerProcess, open_page: OpenPage
+) -> None:
+    ping_page = await open_page(server, reduced_motion="reduce")
+    await ping_page.page.route("**/whip/*", lambda route: None)
+    await ping_page.open()
+    await expect(ping_page.state_word).to_have_text("Connecting")
+    animation = await ping_page.run(
+        "() => getComputedStyle(document.querySelector('.state-icon')).animationName"
+    )
+    assert animation == "none"
+
+
+async def test_nothing_comes_from_elsewhere(ping_page: PingPage) -> None:
+    await ping_page.open_connected()
+    await ping_page.ping_once()
+    assert all(request.url.startswith(ping_page.url) for request in ping_page.requests)

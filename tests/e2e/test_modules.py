@@ -1,0 +1,268 @@
+"""The page's pure modules, run where they live: in a browser."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser
+
+from .ping_page import PingPage
+from .server import ServerProcess
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def modules(
+    shared_server: ServerProcess, browser: Browser
+) -> AsyncIterator[PingPage]:
+    """A page that runs no application: all its modules do is be imported."""
+    context = await browser.new_context()
+    ping_page = PingPage(await context.new_page(), shared_server.url)
+    await ping_page.open_without_application()
+    yield ping_page
+    await context.close()
+    assert ping_page.unexpected_problems() == []
+
+
+async def test_statistics(modules: PingPage) -> None:
+    summary: dict[str, Any] = await modules.run(
+        """async () => {
+            const { RttStatistics } = await import('/rtt-statistics.js');
+            const statistics = new RttStatistics();
+            for (let i = 1; i <= 100; i += 1) statistics.add(i, i);
+            statistics.add(101, null);
+            return statistics.summary();
+        }"""
+    )
+    assert summary == {
+        "answered": 100,
+        "lost": 1,
+        "last": 100,
+        "min": 1,
+        "average": 50.5,
+        "p95": 95,
+        "max": 100,
+    }
+
+
+async def test_statistics_of_nothing(modules: PingPage) -> None:
+    summary = await modules.run(
+        """async () => {
+            const { RttStatistics } = await import('/rtt-statistics.js');
+            const statistics = new RttStatistics();
+            statistics.add(1, 5);
+            statistics.reset();
+            return statistics.summary();
+        }"""
+    )
+    assert summary.pop("answered") == summary.pop("lost") == 0
+    assert set(summary.values()) == {None}
+
+
+async def test_statistics_forget_the_oldest_but_count_all(modules: PingPage) -> None:
+    summary, recent = await modules.run(
+        """async () => {
+            const { RttStatistics } = await import('/rtt-statistics.js');
+            const statistics = new RttStatistics(3);
+            [9, null, 2, 4].forEach((rtt, i) => statistics.add(i, rtt));
+            return [statistics.summary(), statistics.recent(2)];
+        }"""
+    )
+    assert (summary["answered"], summary["lost"]) == (3, 1)
+    assert (summary["min"], summary["max"], summary["last"]) == (2, 4, 4)
+    assert recent == [{"sequence": 2, "rtt": 2}, {"sequence": 3, "rtt": 4}]
+
+
+@pytest.mark.parametrize(
+    ("ms", "fine", "text"),
+    [
+        (None, True, "\N{EN DASH}"),
+        (0.123, True, "0.12 ms"),
+        (0.123, False, "0.1 ms"),
+        (12.34, True, "12.3 ms"),
+        (123.4, True, "123 ms"),
+    ],
+)
+async def test_durations_in_words(
+    modules: PingPage, ms: float | None, fine: bool, text: str
+) -> None:
+    shown = await modules.run(
+        """async ([ms, fine]) =>
+            (await import('/rtt-statistics.js')).formatMs(ms, fine)""",
+        [ms, fine],
+    )
+    assert shown == text
+
+
+async def test_fragment_of_an_offer(modules: PingPage) -> None:
+    offer = (
+        "v=0\r\no=- 1 2 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\na=group:BUNDLE a b\r\n"
+        "m=audio 50123 UDP/TLS/RTP/SAVPF 111 63\r\na=mid:a\r\na=ice-ufrag:uuuu\r\n"
+        "a=ice-pwd:pppppppppppppppppppppp\r\n"
+        "a=candidate:1 1 udp 1 192.0.2.1 50123 typ host\r\n"
+        "m=video 0 UDP/TLS/RTP/SAVPF 96\r\na=mid:b\r\na=bundle-only\r\n"
+    )
+    ice, fragment = await modules.run(
+        """async (offer) => {
+            const { readOfferIce, buildFragment } = await import('/sdp-fragment.js');
+            const ice = readOfferIce(offer);
+            const late = ['candidate:2 1 udp 1 x 1 typ host'];
+            return [ice, buildFragment(ice, late, true)];
+        }""",
+        offer,
+    )
+    assert ice["candidates"] == ["candidate:1 1 udp 1 192.0.2.1 50123 typ host"]
+    assert ice["complete"] is False
+    assert fragment == (
+        "a=group:BUNDLE a b\r\n"
+        "m=audio 9 UDP/TLS/RTP/SAVPF 111 63\r\n"
+        "a=mid:a\r\n"
+        "a=ice-ufrag:uuuu\r\n"
+        "a=ice-pwd:pppppppppppppppppppppp\r\n"
+        "a=candidate:2 1 udp 1 x 1 typ host\r\n"
+        "a=end-of-candidates\r\n"
+    )
+
+
+async def test_fragment_of_an_offer_with_credentials_at_session_level(
+    modules: PingPage,
+) -> None:
+    ice = await modules.run(
+        """async (offer) => (await import('/sdp-fragment.js')).readOfferIce(offer)""",
+        "v=0\na=group:LS 0\na=ice-ufrag:u\na=ice-pwd:p\nm=audio 9 X 0\na=mid:7\n"
+        "a=end-of-candidates\n",
+    )
+    assert (ice["bundle"], ice["mid"]) == (None, "7")
+    assert (ice["ufrag"], ice["pwd"], ice["complete"]) == ("u", "p", True)
+
+
+async def test_patches_are_sent_one_after_the_other(modules: PingPage) -> None:
+    log = await modules.run(
+        """async () => {
+            const { CandidateTrickle } = await import('/trickle.js');
+            const log = [];
+            let done;
+            const over = new Promise((resolve) => { done = resolve; });
+            const trickle = new CandidateTrickle({
+                onAccepted: (count, complete) => {
+                    log.push(`accepted ${count}`);
+                    if (complete) done();
+                },
+            });
+            const candidate = (name) => (
+                { candidate: `candidate:${name}`, sdpMid: '0' });
+            trickle.add(candidate('posted'));
+            trickle.add(candidate('early'));
+            const ice = {
+                bundle: '0', media: 'audio 9 X 0', mid: '0', ufrag: 'u', pwd: 'p',
+                candidates: ['candidate:posted'], complete: false,
+            };
+            let busy = false;
+            let late = true;
+            trickle.start(ice, async (fragment) => {
+                if (busy) log.push('overlap');
+                busy = true;
+                log.push(fragment.match(/(?<=a=candidate:).*/g).join());
+                if (late) {
+                    late = false;
+                    trickle.add(candidate('late'));
+                    trickle.add(candidate('later'));
+                    trickle.add(null);
+                }
+                await new Promise((resolve) => setTimeout(resolve, 50));
+                busy = false;
+            });
+            await over;
+            return log;
+        }"""
+    )
+    assert log == ["early", "accepted 1", "late,later", "accepted 2"]
+
+
+async def test_back_off(modules: PingPage) -> None:
+    longest, shortest = await modules.run(
+        """async () => {
+            const { backoffDelay } = await import('/reconnect.js');
+            const attempts = [0, 1, 2, 3, 4, 5, 100];
+            return [0, 1].map((n) => attempts.map((a) => backoffDelay(a, () => n)));
+        }"""
+    )
+    assert longest == [1000, 2000, 4000, 8000, 15000, 15000, 15000]
+    assert shortest == pytest.approx([800, 1600, 3200, 6400, 12000, 12000, 12000])
+
+
+async def test_ping_messages(modules: PingPage) -> None:
+    results = await modules.run(
+        """async () => {
+            const { encodePing, decodePing } = await import('/ping.js');
+            const foreign = new Uint8Array(20).buffer;
+            return [
+                decodePing(encodePing(7, 8)), decodePing(encodePing(8, 1000)),
+                decodePing('ping'), decodePing(new ArrayBuffer(3)), decodePing(foreign),
+            ];
+        }"""
+    )
+    assert results == [
+        {"sequence": 7, "size": 8},
+        {"sequence": 8, "size": 1000},
+        None,
+        None,
+        None,
+    ]
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [(None, None), ("7", 7), ("nonsense", None), ("Thu, 01 Jan 1970 00:00:30 GMT", 20)],
+)
+async def test_retry_after(
+    modules: PingPage, value: str | None, seconds: float | None
+) -> None:
+    parsed = await modules.run(
+        """async (value) =>
+            (await import('/whip-error.js')).parseRetryAfter(value, 10000) ?? null""",
+        value,
+    )
+    assert parsed == seconds
+
+
+@pytest.mark.parametrize(
+    ("largest", "ticks"),
+    [
+        (0.21, [0, 0.1, 0.2, 0.3]),
+        (8, [0, 2, 4, 6, 8]),
+        (9, [0, 2.5, 5, 7.5, 10]),
+        (1000, [0, 250, 500, 750, 1000]),
+    ],
+)
+async def test_axis_ticks(
+    modules: PingPage, largest: float, ticks: list[float]
+) -> None:
+    shown = await modules.run(
+        "async (max) => (await import('/rtt-graph.js')).ticks(max)", largest
+    )
+    assert shown == ticks
+
+
+async def test_close_before_the_answer_ends_the_session_all_the_same(
+    modules: PingPage,
+) -> None:
+    kind = await modules.run(
+        """async () => {
+            const { WhipClient } = await import('/whip-client.js');
+            const client = new WhipClient('/whip/hasty');
+            client.pc.createDataChannel('ping');
+            const connected = client.connect().catch((error) => error.kind);
+            await new Promise((resolve) => client.addEventListener('mark', (event) =>
+                event.detail.name === 'posted' && resolve()));
+            await client.close();
+            return connected;
+        }"""
+    )
+    assert kind == "closed"
+    (deletion,) = modules.whip_requests("DELETE")
+    response = await deletion.response()
+    assert response is not None
+    assert response.status == 200

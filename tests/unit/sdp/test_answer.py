@@ -1,0 +1,102 @@
+"""The written answer. What it must say by RFC 9725 is in tests/conformance."""
+
+import pytest
+from aiortc.sdp import SessionDescription
+
+from tests import offers
+from whipbird.sdp.answer import LocalTransport, write_answer
+from whipbird.sdp.candidate import Candidate
+from whipbird.sdp.offer import parse_offer
+from whipbird.sdp.parser import parse_description
+from whipbird.sdp.transport import Fingerprint, IceCredentials
+
+IPV4 = Candidate("aaa", 1, "udp", 2130706431, "192.0.2.9", 40000, "host")
+IPV6 = Candidate("bbb", 1, "udp", 2130706175, "2001:db8::9", 40001, "host")
+
+
+def local(*candidates: Candidate) -> LocalTransport:
+    return LocalTransport(
+        ice=IceCredentials("oKhL", "FiaUME20D8SeBfDjQphUfagM"),
+        fingerprints=(Fingerprint("sha-256", offers.FINGERPRINT),),
+        candidates=candidates,
+        sctp_port=5000,
+        max_message_size=65536,
+    )
+
+
+def test_all_of_it() -> None:
+    offer = parse_offer(offers.CHROMIUM_DATA)
+    assert write_answer(offer, local(IPV4, IPV6), 42).split("\r\n") == [
+        "v=0",
+        "o=- 42 1 IN IP4 0.0.0.0",
+        "s=-",
+        "t=0 0",
+        "a=group:BUNDLE 0",
+        "a=extmap-allow-mixed",
+        "a=ice-options:trickle ice2",
+        "m=application 40000 UDP/DTLS/SCTP webrtc-datachannel",
+        "c=IN IP4 192.0.2.9",
+        "a=mid:0",
+        "a=candidate:aaa 1 udp 2130706431 192.0.2.9 40000 typ host",
+        "a=candidate:bbb 1 udp 2130706175 2001:db8::9 40001 typ host",
+        "a=end-of-candidates",
+        "a=ice-ufrag:oKhL",
+        "a=ice-pwd:FiaUME20D8SeBfDjQphUfagM",
+        f"a=fingerprint:sha-256 {offers.FINGERPRINT}",
+        "a=setup:passive",
+        "a=sctp-port:5000",
+        "a=max-message-size:65536",
+        "",
+    ]
+
+
+def test_an_audio_section() -> None:
+    offer = parse_offer(offers.CHROMIUM_MEDIA)
+    lines = write_answer(offer, local(IPV4), 1).split("\r\n")
+    start = lines.index("m=audio 40000 UDP/TLS/RTP/SAVPF 111 9 0 8")
+    end = lines.index("m=video 40000 UDP/TLS/RTP/SAVPF 96 103 109")
+    assert lines[start + 8 : end] == [
+        "a=setup:passive",
+        "a=recvonly",
+        "a=rtcp-mux",
+        "a=rtcp-mux-only",
+        "a=extmap:4 urn:ietf:params:rtp-hdrext:sdes:mid",
+        "a=rtpmap:111 opus/48000/2",
+        "a=fmtp:111 minptime=10;useinbandfec=1",
+        "a=rtpmap:9 G722/8000",
+        "a=rtpmap:0 PCMU/8000",
+        "a=rtpmap:8 PCMA/8000",
+    ]
+
+
+def test_the_default_destination_may_be_ipv6() -> None:
+    text = write_answer(parse_offer(offers.CHROMIUM_DATA), local(IPV6), 1)
+    assert "m=application 40001 " in text
+    assert "c=IN IP6 2001:db8::9\r\n" in text
+
+
+def test_without_candidates() -> None:
+    """Port 9 of nowhere, and the end all the same (RFC 8839 section 4.2.1.2)."""
+    text = write_answer(parse_offer(offers.CHROMIUM_DATA), local(), 1)
+    assert "m=application 9 " in text
+    assert "c=IN IP4 0.0.0.0\r\n" in text
+    assert "a=end-of-candidates\r\n" in text
+    assert "a=candidate" not in text
+
+
+def test_a_section_without_mid() -> None:
+    text = write_answer(parse_offer(offers.MINIMAL), local(IPV4), 1)
+    assert "a=mid" not in text
+    assert "a=group" not in text
+
+
+@pytest.mark.parametrize("name", offers.ALL)
+def test_is_read_by_our_parser_and_by_aiortc(name: str) -> None:
+    offer = parse_offer(offers.ALL[name])
+    text = write_answer(offer, local(IPV4, IPV6), 2**62)
+    ours, theirs = parse_description(text), SessionDescription.parse(text)
+    kinds = [media.kind for media in offer.media]
+    assert [media.kind for media in ours.media] == kinds
+    assert [media.kind for media in theirs.media] == kinds
+    candidates = [len(media.ice_candidates) for media in theirs.media]
+    assert sorted(candidates) == [*[0] * (len(kinds) - 1), 2]

@@ -1,0 +1,158 @@
+"""What holds for every text, however broken: it is read, or refused with an SdpError."""
+
+from contextlib import suppress
+
+from aiortc.sdp import SessionDescription, parse_h264_profile_level_id
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from tests import offers
+from tests.mutations import mutated
+from whipbird.sdp.answer import LocalTransport, write_answer
+from whipbird.sdp.candidate import Candidate
+from whipbird.sdp.errors import SdpError
+from whipbird.sdp.fragment import parse_fragment, write_fragment
+from whipbird.sdp.offer import Offer, parse_offer
+from whipbird.sdp.parser import parse_description
+from whipbird.sdp.plain import plain_offer
+from whipbird.sdp.transport import Fingerprint, IceCredentials
+
+# A generous bound of the time for one example, in milliseconds.
+thorough = settings(max_examples=400, deadline=2000)
+
+LOCAL = LocalTransport(
+    ice=IceCredentials("oKhL", "FiaUME20D8SeBfDjQphUfagM"),
+    fingerprints=(Fingerprint("sha-256", offers.FINGERPRINT),),
+    candidates=(Candidate("aaa", 1, "udp", 1, "192.0.2.9", 40000, "host"),),
+    sctp_port=5000,
+    max_message_size=65536,
+)
+
+FRAGMENT = (
+    "a=ice-ufrag:EsAw\r\na=ice-pwd:P2uYro0UCOQ4zxjKXaWCBui1\r\n"
+    "m=audio 9 UDP/TLS/RTP/SAVPF 111\r\na=mid:0\r\n"
+    "a=candidate:1 1 udp 2122260223 192.0.2.1 61764 typ host ufrag EsAw\r\n"
+    "a=candidate:2 1 tcp 1518280447 c0ffee.local 9 typ host tcptype active\r\n"
+    "a=end-of-candidates\r\n"
+)
+
+
+def text_of(octets: bytes) -> str:
+    return octets.decode(errors="replace")
+
+
+def check_offer(text: str) -> None:
+    """An offer is refused, or can be answered."""
+    try:
+        offer = parse_offer(text)
+    except SdpError as error:
+        check_error(error, text)
+        return
+    check_plain(offer)
+    check_answer(offer)
+
+
+def check_error(error: SdpError, text: str) -> None:
+    assert error.title
+    assert error.detail.isprintable()
+    assert len(error.detail) < 500
+    assert error.section.startswith("RFC ")
+    if error.line is not None:
+        assert 1 <= error.line <= text.count("\n") + 1
+
+
+def check_plain(offer: Offer) -> None:
+    """The WebRTC stack reads the plain form, and sees in it what we see."""
+    description = SessionDescription.parse(plain_offer(offer))
+    assert [m.kind for m in description.media] == [m.kind for m in offer.media]
+    for theirs, ours in zip(description.media, offer.media, strict=True):
+        assert theirs.dtls is not None
+        assert len(theirs.dtls.fingerprints) == len(offer.fingerprints)
+        assert [c.payloadType for c in theirs.rtp.codecs] == [
+            c.payload_type for c in ours.codecs
+        ]
+        for codec in theirs.rtp.codecs:
+            if codec.mimeType.lower() == "video/h264":
+                level = str(codec.parameters["profile-level-id"])
+                parse_h264_profile_level_id(level)
+
+
+def check_answer(offer: Offer) -> None:
+    """The answer has a section for each of the offer, and nothing spills over."""
+    answer = parse_description(write_answer(offer, LOCAL, 1))
+    assert [m.kind for m in answer.media] == [m.kind for m in offer.media]
+    assert [m.protocol for m in answer.media] == [m.protocol for m in offer.media]
+    for theirs, ours in zip(answer.media, offer.media, strict=True):
+        mid = theirs.first("mid")
+        assert (mid and mid.value) == ours.mid
+        if ours.codecs:
+            assert theirs.formats == tuple(str(c.payload_type) for c in ours.codecs)
+        assert len(list(theirs.all("rtpmap"))) == len(ours.codecs)
+    assert sum(m.has("candidate") for m in answer.media) == 1
+
+
+@thorough
+@given(mutated(*offers.ALL.values()))
+@example(offers.replaced(offers.OBS, "42e01f", "42e0ff").encode())
+@example(offers.replaced(offers.OBS, "42e01f", "42 e0 1f").encode())
+@example(offers.replaced(offers.OBS, "H264/90000", "H264/90000/1").encode())
+@example(offers.replaced(offers.OBS, "BUNDLE 0 1", "BUNDLE 1 0").encode())
+def test_offers_with_flaws(octets: bytes) -> None:
+    check_offer(text_of(octets))
+
+
+@thorough
+@given(st.text(max_size=400) | st.binary(max_size=400).map(text_of))
+def test_any_text_as_an_offer(text: str) -> None:
+    check_offer(text)
+
+
+@thorough
+@given(
+    st.lists(
+        st.sampled_from(
+            [line for text in offers.ALL.values() for line in text.split("\r\n")]
+        ),
+        max_size=60,
+    )
+)
+def test_lines_of_offers_in_any_order(lines: list[str]) -> None:
+    check_offer("\r\n".join(["v=0", "o=- 1 1 IN IP4 0.0.0.0", "s=-", "t=0 0", *lines]))
+
+
+@thorough
+@given(
+    mutated(FRAGMENT).map(text_of)
+    | st.text(max_size=200)
+    | st.binary(max_size=200).map(text_of)
+)
+def test_fragments_with_flaws(text: str) -> None:
+    try:
+        fragment = parse_fragment(text)
+    except SdpError as error:
+        check_error(error, text)
+        return
+    # What was read can be written, and is read as the same.
+    if fragment.ice is not None:
+        written = write_fragment(
+            "audio 9 UDP/TLS/RTP/SAVPF 111",
+            "0",
+            fragment.ice,
+            fragment.candidates,
+            end_of_candidates=fragment.end_of_candidates,
+        )
+        again = parse_fragment(written)
+        assert again.ice == fragment.ice
+        assert [str(c) for c in again.candidates] == [
+            str(c) for c in fragment.candidates
+        ]
+        assert again.end_of_candidates == fragment.end_of_candidates
+
+
+@thorough
+@given(st.text(max_size=120))
+def test_candidates_of_any_form(value: str) -> None:
+    with suppress(ValueError):
+        candidate = Candidate.parse(value)
+        assert str(candidate).isprintable()
+        assert Candidate.parse(str(candidate)).port == candidate.port

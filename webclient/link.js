@@ -1,0 +1,247 @@
+/**
+ * The page's standing link to the server: one WHIP session with one data channel,
+ * replaced by a new one whenever it is lost.
+ *
+ * @module
+ */
+
+import { Reconnector } from './reconnect.js';
+import { WhipClient } from './whip-client.js';
+import { WhipError } from './whip-error.js';
+
+/**
+ * - `idle`: nobody wants a connection;
+ * - `connecting`: on the way to an open channel;
+ * - `connected`: the channel is open;
+ * - `interrupted`: the browser misses the server, but may find it again;
+ * - `waiting`: no connection, the next try is scheduled;
+ * - `stopped`: no connection, and trying again by itself would be useless.
+ *
+ * @typedef {'idle'|'connecting'|'connected'|'interrupted'|'waiting'|'stopped'} LinkPhase
+ */
+
+/** How long an interrupted connection may take to come back by itself. */
+const INTERRUPTION_LIMIT = 10_000;
+const CHANNEL_LIMIT = 5000;
+
+/**
+ * Events:
+ * - `change`: phase, problem or the browser's connection state changed;
+ * - `open`: there is a new open `channel`;
+ * - `close`: CustomEvent<{lost: boolean}>, the channel is gone;
+ * - `mark`: the setup got one step further;
+ * - `countdown`: CustomEvent<number>, seconds to the next try;
+ * - `trickle`: CustomEvent<{patches: number, candidates: number, complete: boolean,
+ *   refused: string|null}>, what became of the candidates so far.
+ */
+export class Link extends EventTarget {
+  /** @type {LinkPhase} */ phase = 'idle';
+  /** @type {WhipError|null} */ problem = null;
+  /** @type {WhipClient|null} */ client = null;
+  /** @type {RTCDataChannel|null} */ channel = null;
+  #reconnector = new Reconnector();
+  #wasConnected = false;
+  #checking = false;
+  /** @type {ReturnType<typeof setTimeout>|undefined} */ #limit;
+  /** @type {() => {endpoint: string|URL, token: string}} */ #target;
+
+  /** @param {() => {endpoint: string|URL, token: string}} target Asked at every try. */
+  constructor(target) {
+    super();
+    this.#target = target;
+    this.#reconnector.addEventListener('countdown', (event) =>
+      this.#emit('countdown', event.detail),
+    );
+  }
+
+  /** Whether there is a session, or one is being set up. */
+  get active() {
+    return /^(connecting|connected|interrupted)$/.test(this.phase);
+  }
+
+  /** Opens a session, unless there is one. Never throws: see `problem`. */
+  async connect() {
+    if (this.active) return;
+    this.#reconnector.cancel();
+    let client;
+    try {
+      const { endpoint, token } = this.#target();
+      client = new WhipClient(endpoint, { token });
+      this.client = client;
+      this.#follow(client);
+      this.channel = client.pc.createDataChannel('ping');
+      this.#followChannel(client, this.channel);
+      this.#to('connecting');
+      await client.connect();
+    } catch (error) {
+      if (client && client !== this.client) return;
+      this.#failed(this.#asWhipError(error));
+    }
+  }
+
+  /** Ends the session; stays away until `connect()`. */
+  async disconnect() {
+    const client = this.#drop(false);
+    this.#wasConnected = false;
+    this.#reconnector.reset();
+    this.problem = null;
+    this.#to('idle');
+    await client?.close();
+    this.#emit('change');
+  }
+
+  /** The page goes away: tells the server without waiting for its response. */
+  leave() {
+    const client = this.#drop(false);
+    this.#reconnector.cancel();
+    this.#to('idle');
+    client?.close();
+  }
+
+  /** Cuts a waiting time short. */
+  tryNow() {
+    if (this.#reconnector.waiting) this.#reconnector.now();
+    else this.connect();
+  }
+
+  /**
+   * Something looks wrong (a lost ping, no connectivity): asks the server over HTTP
+   * whether the session still exists, which is known sooner than ICE gives up.
+   */
+  async check() {
+    const { client } = this;
+    if (this.#checking || !/^(connected|interrupted)$/.test(this.phase)) return;
+    this.#checking = true;
+    const alive = await client.isAlive();
+    this.#checking = false;
+    if (!alive && this.#isCurrent(client)) this.#lost('The server stopped answering.');
+  }
+
+  /** @param {WhipClient} client */
+  #follow(client) {
+    const on = (type, handle) =>
+      client.addEventListener(type, (event) => {
+        if (this.#isCurrent(client)) handle(event.detail);
+      });
+    on('connectionstatechange', () => this.#stateChanged(client));
+    on('mark', () => this.#emit('mark'));
+    const trickle = { patches: 0, candidates: 0, complete: false, refused: null };
+    on('trickle', ({ candidates, complete }) => {
+      trickle.patches += 1;
+      trickle.candidates += candidates;
+      trickle.complete = complete;
+      this.#emit('trickle', trickle);
+    });
+    on('trickleerror', (error) => {
+      trickle.refused = error.message;
+      this.#emit('trickle', trickle);
+    });
+  }
+
+  /** @param {WhipClient} client @param {RTCDataChannel} channel */
+  #followChannel(client, channel) {
+    channel.addEventListener('open', () => {
+      if (!this.#isCurrent(client)) return;
+      clearTimeout(this.#limit);
+      client.mark('channelopen');
+      this.#wasConnected = true;
+      this.#reconnector.reset();
+      this.problem = null;
+      this.#to('connected');
+      this.#emit('open');
+    });
+    channel.addEventListener('close', () => {
+      if (this.#isCurrent(client) && this.#isEstablished()) {
+        this.#lost('The server closed the connection.');
+      }
+    });
+  }
+
+  /** @param {WhipClient} client */
+  #stateChanged(client) {
+    const state = client.connectionState;
+    if (state === 'failed' && this.#isEstablished()) {
+      this.#lost('The server stopped answering.');
+    } else if (state === 'disconnected' && this.phase === 'connected') {
+      this.#limit = setTimeout(
+        () => this.#lost('No packets came through for a while.'),
+        INTERRUPTION_LIMIT,
+      );
+      this.#to('interrupted');
+      this.check();
+    } else if (state === 'connected' && this.phase === 'interrupted') {
+      clearTimeout(this.#limit);
+      this.#to('connected');
+    } else {
+      if (state === 'connected' && this.phase === 'connecting') {
+        const text = 'It does not open the data channel.';
+        const failure = new WhipError('protocol', { title: 'No echo here', detail: text });
+        this.#limit = setTimeout(() => this.#failed(failure), CHANNEL_LIMIT);
+      }
+      this.#emit('change');
+    }
+  }
+
+  /** Whether events of this client still concern anybody. */
+  #isCurrent(client) {
+    return this.active && client === this.client;
+  }
+
+  #isEstablished() {
+    return this.phase === 'connected' || this.phase === 'interrupted';
+  }
+
+  /** @param {string} detail */
+  #lost(detail) {
+    this.#failed(new WhipError('lost', { title: 'Connection lost', detail }));
+  }
+
+  /** @param {WhipError} error */
+  #failed(error) {
+    const client = this.#drop(this.#isEstablished());
+    client?.close();
+    if (error.kind === 'closed') return;
+    this.problem = error;
+    // A proxy may answer 404 while the server behind it restarts: whatever worked
+    // before is tried again.
+    if (error.isTransient || (this.#wasConnected && error.kind !== 'unsupported')) {
+      this.#to('waiting');
+      this.#reconnector.schedule(() => this.connect(), 1000 * (error.retryAfter ?? 0));
+    } else {
+      this.#to('stopped');
+    }
+  }
+
+  /**
+   * Lets go of the session without ending it.
+   *
+   * @param {boolean} lost
+   * @returns {WhipClient|null}
+   */
+  #drop(lost) {
+    clearTimeout(this.#limit);
+    const { client, channel } = this;
+    if (this.active) {
+      // Kept for its offer, answer and marks; `active` tells that it is over.
+      this.channel = null;
+      this.phase = 'idle';
+      if (channel) this.#emit('close', { lost });
+    }
+    return client;
+  }
+
+  /** @param {LinkPhase} phase */
+  #to(phase) {
+    this.phase = phase;
+    this.#emit('change');
+  }
+
+  #asWhipError(error) {
+    if (error instanceof WhipError) return error;
+    return new WhipError('protocol', { title: 'Unexpected error', detail: String(error) });
+  }
+
+  #emit(type, detail = null) {
+    this.dispatchEvent(new CustomEvent(type, { detail }));
+  }
+}

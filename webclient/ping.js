@@ -1,0 +1,172 @@
+/**
+ * Pings over a data channel that echoes: sequence numbers, time-outs, auto-ping.
+ *
+ * @module
+ */
+
+/** The message is at least its header: four bytes "ping", then the sequence number. */
+export const MIN_PAYLOAD = 8;
+/** What RFC 8841, section 6.1 assumes when a peer names no maximum message size. */
+export const DEFAULT_MAX_PAYLOAD = 65536;
+
+const MAGIC = 0x70696e67; // "ping"
+const PADDING = 0x2e; // "."
+
+/**
+ * @param {number} sequence
+ * @param {number} size Bytes, at least MIN_PAYLOAD.
+ * @returns {ArrayBuffer}
+ */
+export function encodePing(sequence, size) {
+  const buffer = new ArrayBuffer(size);
+  const view = new DataView(buffer);
+  view.setUint32(0, MAGIC);
+  view.setUint32(4, sequence);
+  new Uint8Array(buffer, MIN_PAYLOAD).fill(PADDING);
+  return buffer;
+}
+
+/**
+ * @param {unknown} data What a message event brought.
+ * @returns {{sequence: number, size: number}|null} Null for anything but a ping.
+ */
+export function decodePing(data) {
+  if (!(data instanceof ArrayBuffer) || data.byteLength < MIN_PAYLOAD) return null;
+  const view = new DataView(data);
+  if (view.getUint32(0) !== MAGIC) return null;
+  return { sequence: view.getUint32(4), size: data.byteLength };
+}
+
+/**
+ * Checks a payload size as somebody typed it.
+ *
+ * @param {string} text
+ * @param {number} max The negotiated maximum message size.
+ * @returns {{size?: number, problem?: string}} The size, or what is wrong, in words.
+ */
+export function parsePayloadSize(text, max) {
+  const limit = Number.isFinite(max) && max > 0 ? max : DEFAULT_MAX_PAYLOAD;
+  const range = `${MIN_PAYLOAD} to ${limit.toLocaleString('en')} bytes`;
+  if (!/^\d+$/.test(text.trim())) {
+    return { problem: `Please enter a whole number of bytes, ${range}.` };
+  }
+  const size = Number(text);
+  if (size < MIN_PAYLOAD) {
+    return { problem: `${size} is too small. A ping takes ${range}.` };
+  }
+  if (size > limit) {
+    return { problem: `That is too large. This connection takes ${range}.` };
+  }
+  return { size };
+}
+
+/**
+ * Events, each a CustomEvent:
+ * - `sent`: {sequence};
+ * - `echo`: {sequence, rtt, size};
+ * - `lost`: {sequence}, no echo within the time-out, or the channel closed first.
+ */
+export class Pinger extends EventTarget {
+  /** @type {RTCDataChannel|null} */ #channel = null;
+  /** @type {Map<number, {sentAt: number, size: number, timer: ReturnType<typeof setTimeout>}>} */
+  #pending = new Map();
+  #sequence = 0;
+  /** @type {ReturnType<typeof setInterval>|undefined} */ #auto;
+  #onMessage = (event) => this.#receive(event.data);
+
+  /** @param {{timeout?: number}} [options] Milliseconds until a ping counts as lost. */
+  constructor({ timeout = 2000 } = {}) {
+    super();
+    this.timeout = timeout;
+  }
+
+  /** Whether a ping could be sent now. */
+  get ready() {
+    return this.#channel?.readyState === 'open';
+  }
+
+  /** @param {RTCDataChannel} channel An open one. */
+  attach(channel) {
+    this.detach();
+    channel.binaryType = 'arraybuffer';
+    channel.addEventListener('message', this.#onMessage);
+    this.#channel = channel;
+  }
+
+  /**
+   * Lets the channel go.
+   *
+   * @param {{lost?: boolean}} [options] Whether unanswered pings count as lost (the
+   *   connection broke) or never were (the user hung up).
+   */
+  detach({ lost = false } = {}) {
+    this.#channel?.removeEventListener('message', this.#onMessage);
+    this.#channel = null;
+    for (const [sequence, { timer }] of [...this.#pending]) {
+      clearTimeout(timer);
+      if (lost) this.#lose(sequence);
+    }
+    this.#pending.clear();
+  }
+
+  /**
+   * Sends one ping.
+   *
+   * @param {number} size Bytes.
+   * @returns {number|null} Its sequence number; null when there is no open channel.
+   * @throws {DOMException} When the browser cannot send it (too large, queue full).
+   */
+  ping(size) {
+    if (!this.ready) return null;
+    const sequence = ++this.#sequence;
+    const message = encodePing(sequence, size);
+    const timer = setTimeout(() => this.#lose(sequence), this.timeout);
+    this.#pending.set(sequence, { sentAt: performance.now(), size, timer });
+    try {
+      this.#channel.send(message);
+    } catch (error) {
+      clearTimeout(timer);
+      this.#pending.delete(sequence);
+      throw error;
+    }
+    this.#emit('sent', { sequence });
+    return sequence;
+  }
+
+  /**
+   * Calls `tick` now and then at every interval; `tick` decides what to send.
+   *
+   * @param {number} interval Milliseconds.
+   * @param {() => void} tick
+   */
+  startAuto(interval, tick) {
+    this.stopAuto();
+    this.#auto = setInterval(tick, interval);
+    tick();
+  }
+
+  stopAuto() {
+    clearInterval(this.#auto);
+    this.#auto = undefined;
+  }
+
+  #receive(data) {
+    const now = performance.now();
+    const echo = decodePing(data);
+    const pending = echo && this.#pending.get(echo.sequence);
+    // A late echo was counted as lost; one of another size is not the echo.
+    if (!pending || pending.size !== echo.size) return;
+    clearTimeout(pending.timer);
+    this.#pending.delete(echo.sequence);
+    this.#emit('echo', { ...echo, rtt: now - pending.sentAt });
+  }
+
+  #lose(sequence) {
+    this.#pending.delete(sequence);
+    this.#emit('lost', { sequence });
+  }
+
+  #emit(type, detail) {
+    this.dispatchEvent(new CustomEvent(type, { detail }));
+  }
+}

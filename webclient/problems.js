@@ -1,0 +1,94 @@
+/**
+ * Errors in plain words: what happened, and what a person can do about it.
+ *
+ * @module
+ */
+
+/** @typedef {import('./whip-error.js').WhipError} WhipError */
+
+/**
+ * @typedef {object} Explanation
+ * @property {string} title One short sentence.
+ * @property {string} text What it means and what to do.
+ * @property {string} [technical] For whoever runs the server: method, status, title.
+ */
+
+/** Ends a sentence that somebody else wrote. */
+const sentence = (text) => (/[.!?…]$/.test(text) ? text : `${text}.`);
+
+/** @param {WhipError} error @returns {Explanation} */
+function explainHttp(error) {
+  const reason = [error.title, error.detail]
+    .filter((text) => text)
+    .map(sentence)
+    .join(' ');
+  const technical = `${error.method ?? 'Request'} → HTTP ${error.status}`;
+  if (error.isServerError) {
+    return {
+      title: 'The server has a problem',
+      text: `It could not open a session: ${reason} This often passes by itself.`,
+      technical,
+    };
+  }
+  if (error.isClientError) {
+    // 401 is not WHIP's but HTTP's own word for "say who you are".
+    const hint = error.status === 401 ? ' If you have a token, enter it under Settings.' : '';
+    return {
+      title: 'The server refused the connection',
+      text: `It said: ${reason}${hint}`,
+      technical,
+    };
+  }
+  return {
+    title: 'The server gave an unexpected answer',
+    text: `It said: ${reason} Is this the address of a WHIP server?`,
+    technical,
+  };
+}
+
+/**
+ * @param {WhipError} error
+ * @returns {Explanation}
+ */
+export function explain(error) {
+  switch (error.kind) {
+    case 'unsupported':
+      return {
+        title: 'This browser cannot do WebRTC',
+        text:
+          'Whipbird needs WebRTC, which this browser does not have or has switched off. ' +
+          'Please use a current Firefox, Chrome, Edge or Safari. Some privacy extensions ' +
+          'switch WebRTC off; allow it for this page then.',
+      };
+    case 'network':
+      return {
+        title: 'The server cannot be reached',
+        text: 'It may be down or restarting, or this device may be offline.',
+      };
+    case 'timeout':
+      return {
+        title: 'The server does not answer',
+        text: 'It may be overloaded, or something on the way holds the request up.',
+      };
+    case 'http':
+      return explainHttp(error);
+    case 'ice':
+      return {
+        title: 'No UDP packet gets through to the server',
+        text:
+          'The server answered over HTTP, but no path for the media was found. A firewall ' +
+          'may block UDP, or the server announces an address that cannot be reached from ' +
+          `here; in a container, its UDP ports must be published. ${error.detail ?? ''}`.trim(),
+      };
+    case 'lost':
+      return {
+        title: 'The connection was lost',
+        text: error.detail ?? 'The server stopped answering.',
+      };
+    default:
+      return {
+        title: sentence(error.title ?? 'Something went wrong').replace(/\.$/, ''),
+        text: sentence(error.detail ?? error.message),
+      };
+  }
+}

@@ -1,0 +1,179 @@
+/**
+ * A live graph of round-trip times. SVG, so that it is sharp on every display and
+ * takes its colours from the style sheet.
+ *
+ * @module
+ */
+
+import { formatMs } from './rtt-statistics.js';
+
+/** @typedef {import('./rtt-statistics.js').Sample} Sample */
+
+const MARGIN = { top: 14, right: 14, bottom: 42, left: 50 };
+const MIN_SLOTS = 20;
+
+/**
+ * Round steps for an axis from zero.
+ *
+ * @param {number} max The largest value to show, above 0.
+ * @param {number} [count] About how many steps.
+ * @returns {number[]} 0, step, 2 step, … up to the first at or above `max`.
+ */
+export function ticks(max, count = 4) {
+  const rough = max / count;
+  const power = 10 ** Math.floor(Math.log10(rough));
+  const step = [1, 2, 2.5, 5, 10].map((n) => n * power).find((n) => n >= rough);
+  const steps = Math.ceil(max / step - 1e-9);
+  return Array.from({ length: steps + 1 }, (_, index) => Number((index * step).toPrecision(12)));
+}
+
+/**
+ * @param {string} name
+ * @param {Record<string, string|number>} attributes
+ * @param {string} [text]
+ */
+function svg(name, attributes, text) {
+  const node = document.createElementNS('http://www.w3.org/2000/svg', name);
+  for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, String(value));
+  if (text !== undefined) node.textContent = text;
+  return node;
+}
+
+export class RttGraph {
+  /** @type {Sample[]} */ #samples = [];
+  /** @type {number|undefined} */ #frame;
+
+  /** @param {SVGSVGElement} root Sized by the style sheet. */
+  constructor(root) {
+    this.root = root;
+    new ResizeObserver(() => this.#redraw()).observe(root);
+  }
+
+  /** How many pings there is room for. */
+  get capacity() {
+    return Math.max(MIN_SLOTS, Math.min(120, Math.floor(this.root.clientWidth / 8)));
+  }
+
+  /** @param {Sample[]} samples Oldest first. */
+  show(samples) {
+    this.#samples = samples;
+    this.#redraw();
+  }
+
+  #redraw() {
+    // At most once a frame; a hidden tab draws nothing.
+    this.#frame ??= requestAnimationFrame(() => {
+      this.#frame = undefined;
+      this.#draw();
+    });
+  }
+
+  #draw() {
+    const { root } = this;
+    const width = root.clientWidth;
+    const height = root.clientHeight;
+    if (!width || !height) return;
+    root.setAttribute('viewBox', `0 0 ${width} ${height}`);
+
+    const samples = this.#samples.slice(-this.capacity);
+    const rtts = samples.flatMap(({ rtt }) => (rtt === null ? [] : [rtt]));
+    const yTicks = ticks(Math.max(0.2, ...rtts) * 1.05);
+    const top = yTicks.at(-1);
+    const plot = {
+      width: width - MARGIN.left - MARGIN.right,
+      height: height - MARGIN.top - MARGIN.bottom,
+    };
+    // A few pings stand at the left; many push the oldest ones out.
+    const slots = Math.max(MIN_SLOTS, samples.length);
+    const x = (index) => MARGIN.left + (plot.width * (index + 0.5)) / slots;
+    const y = (rtt) => MARGIN.top + plot.height * (1 - rtt / top);
+
+    const across = (value) => ({
+      x1: MARGIN.left,
+      x2: width - MARGIN.right,
+      y1: y(value),
+      y2: y(value),
+    });
+
+    const nodes = [...axes(width, height, yTicks, y, across)];
+    for (const { index, label } of xLabels(samples)) {
+      nodes.push(svg('text', { class: 'x', x: x(index), y: height - MARGIN.bottom + 17 }, label));
+    }
+    if (rtts.length) {
+      const average = rtts.reduce((sum, rtt) => sum + rtt, 0) / rtts.length;
+      nodes.push(
+        svg('line', { class: 'average', ...across(average) }),
+        svg('path', { class: 'curve', d: curve(samples, x, y) }),
+      );
+    }
+    samples.forEach(({ rtt }, index) => {
+      if (rtt === null) nodes.push(lostMark(x(index), MARGIN.top + 6, height - MARGIN.bottom));
+      else nodes.push(svg('circle', { class: 'point', cx: x(index), cy: y(rtt), r: 2.5 }));
+    });
+    if (!samples.length) {
+      const middle = MARGIN.left + plot.width / 2;
+      nodes.push(svg('text', { class: 'empty', x: middle, y: height / 2 }, 'No pings yet'));
+    }
+    root.replaceChildren(...nodes);
+    root.setAttribute('aria-label', describe(samples, rtts));
+  }
+}
+
+/** Grid lines, their values, and the titles of both axes. */
+function* axes(width, height, yTicks, y, across) {
+  const digits = Math.max(0, -Math.floor(Math.log10(yTicks[1]) + 1e-9));
+  // 0.25 and 2.5 need a digit more than their power of ten.
+  const exact = yTicks.every((tick) => Number(tick.toFixed(digits)) === tick);
+  for (const tick of yTicks) {
+    yield svg('line', { class: 'grid', ...across(tick) });
+    const label = tick.toFixed(exact ? digits : digits + 1);
+    yield svg('text', { class: 'y', x: MARGIN.left - 8, y: y(tick) + 4 }, label);
+  }
+  const middle = (MARGIN.top + height - MARGIN.bottom) / 2;
+  const turned = { class: 'title', x: 11, y: middle, transform: `rotate(-90 11 ${middle})` };
+  yield svg('text', turned, 'RTT in ms');
+  yield svg('text', { class: 'title', x: width / 2, y: height - 5 }, 'ping number');
+}
+
+/** Round ping numbers, as many as there is room for. */
+function xLabels(samples) {
+  if (!samples.length) return [];
+  const step = samples.length > 60 ? 20 : samples.length > 12 ? 5 : 1;
+  return samples.flatMap(({ sequence }, index) =>
+    sequence % step === 0 ? [{ index, label: String(sequence) }] : [],
+  );
+}
+
+/** The curve breaks at lost pings. */
+function curve(samples, x, y) {
+  let pen = 'M';
+  let path = '';
+  samples.forEach(({ rtt }, index) => {
+    if (rtt === null) {
+      pen = 'M';
+      return;
+    }
+    path += `${pen}${x(index).toFixed(1)} ${y(rtt).toFixed(1)}`;
+    pen = 'L';
+  });
+  return path;
+}
+
+/** A cross and a dashed line down: not told by colour alone. */
+function lostMark(x, y, bottom) {
+  const mark = svg('g', { class: 'lost' });
+  mark.append(
+    svg('path', { d: `M${x - 4} ${y - 4}L${x + 4} ${y + 4}M${x + 4} ${y - 4}L${x - 4} ${y + 4}` }),
+    svg('line', { x1: x, x2: x, y1: y + 8, y2: bottom }),
+  );
+  return mark;
+}
+
+function describe(samples, rtts) {
+  if (!samples.length) return 'Graph of round-trip times. No pings yet.';
+  const lost = samples.length - rtts.length;
+  const range = rtts.length
+    ? `from ${formatMs(Math.min(...rtts))} to ${formatMs(Math.max(...rtts))}`
+    : 'none answered';
+  return `Graph of the latest ${samples.length} round-trip times: ${range}, ${lost} lost.`;
+}
