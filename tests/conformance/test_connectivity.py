@@ -280,6 +280,31 @@ async def test_candidates_that_come_later(url: str) -> None:
         assert await echoes.of("hello") == "hello"
 
 
+@pytest.mark.parametrize(
+    ("line", "largest"),
+    [("a=max-message-size:1000", 1000), ("", 65536), ("a=max-message-size:0", 262144)],
+)
+async def test_no_echo_is_larger_than_the_client_takes(
+    url: str, line: str, largest: int
+) -> None:
+    """The client's own a=max-message-size counts for what it is sent, 65,536 octets if
+    it gives none, and any size if it gives 0 (RFC 8841 section 6).
+    """
+
+    def change(offer: str) -> str:
+        offer = offers.without(offer, "a=max-message-size")
+        return offers.added(offer, line, after="a=sctp-port") if line else offer
+
+    async with posted(url, change) as (client, echoes, _, _):
+        await client.connected()
+        await client.opened(echoes.channel)
+        assert await echoes.of(bytes(largest)) == bytes(largest)
+        if largest < MAX_MESSAGE_SIZE:
+            echoes.channel.send(bytes(largest + 1))
+        # Channels are ordered: what comes back next was sent next.
+        assert await echoes.of("small") == "small"
+
+
 async def test_a_refused_ice_restart_keeps_the_connection(url: str) -> None:
     """Section 4.3.3: "If the ICE restart request cannot be satisfied ..., the resource
     MUST return an appropriate HTTP error code and MUST NOT terminate the session

@@ -118,7 +118,7 @@ async def test_discards_what_it_cannot_use(client: Client, candidate: str) -> No
     began = time.monotonic()
     response = await patch(client, session, fragment(candidate, CANDIDATE))
     # Nothing is resolved: that would take seconds.
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 5
     assert response.status == 204, await response.text()
 
 

@@ -20,6 +20,7 @@ from tests.mutations import mutated
 
 bounded = settings(
     max_examples=60,
+    derandomize=True,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )

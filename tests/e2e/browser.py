@@ -23,6 +23,8 @@ FLAGS = (
     "--disable-sync",
     # The server of the tests may have no other address than loopback.
     "--allow-loopback-in-peer-connection",
+    # ... of which a page learns only with the permission to use a camera.
+    "--use-fake-ui-for-media-stream",
 )
 
 

@@ -6,9 +6,10 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, BrowserContext, async_playwright, expect
 
+from tests.server import ServerProcess
+
 from .browser import find_chromium, launch_flags
 from .ping_page import PingPage
-from .server import ServerProcess
 
 # A page under test may share two cores with everything else.
 expect.set_options(timeout=10_000)

@@ -6,9 +6,10 @@ from typing import Literal
 
 from playwright.async_api import Browser, async_playwright, expect
 
+from tests.server import ROOT, ServerProcess
+
 from .browser import find_chromium, launch_flags
 from .ping_page import PingPage
-from .server import ROOT, ServerProcess
 
 IMAGES = ROOT / "docs" / "images"
 SIZE_LIMIT = 200_000

@@ -5,9 +5,10 @@ import re
 import pytest
 from playwright.async_api import expect
 
+from tests.server import ServerProcess
+
 from .conftest import OpenPage
 from .ping_page import FAILED_REQUEST, PingPage
-from .server import ServerProcess
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

@@ -6,9 +6,10 @@ import pytest
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import ViewportSize, expect
 
+from tests.server import ServerProcess
+
 from .conftest import OpenPage
 from .ping_page import FAILED_REQUEST, PingPage
-from .server import ServerProcess
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

@@ -7,8 +7,9 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser
 
+from tests.server import ServerProcess
+
 from .ping_page import PingPage
-from .server import ServerProcess
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

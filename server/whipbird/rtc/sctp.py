@@ -53,7 +53,7 @@ class SctpTransport(SctpReceiver):
     Attributes:
         on_message: takes every message, on whatever channel it comes. Listeners of a
             channel's ``message`` event get it too.
-        on_closed: called once when the association is over.
+        on_closed: called once when the association is over, but not by ``stop``.
     """
 
     def __init__(self, transport: DtlsTransport, limit: int | None) -> None:
@@ -143,6 +143,10 @@ class SctpTransport(SctpReceiver):
             run_to_completion(self._data_channel_receive(stream_id, WEBRTC_DCEP, data))
 
     # Overrides of aiortc
+
+    async def stop(self) -> None:
+        self.on_closed = None
+        await super().stop()
 
     async def _transmit(self) -> None:
         if not self._corked:

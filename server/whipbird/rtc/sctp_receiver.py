@@ -231,7 +231,8 @@ class SctpReceiver(SctpSender):
             if self._advertised_rwnd > -self._window - MAX_MESSAGE_SIZE:
                 return True
             logger.debug("A message larger than the negotiated maximum; aborting")
-            run_to_completion(self.stop())
+            run_to_completion(self._abort())
+            self._set_state(self.State.CLOSED)
         return False
 
     def _acknowledge(self) -> None:

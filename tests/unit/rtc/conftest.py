@@ -1,6 +1,5 @@
 """Two peers of one process, connected to each other."""
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -8,11 +7,10 @@ from dataclasses import dataclass
 import pytest
 from aiortc import RTCSessionDescription
 
+from tests.waiting import until
 from whipbird.rtc import Certificate, DataChannel, Peer, PeerOptions
 from whipbird.rtc.sctp import SctpTransport
 from whipbird.sdp.offer import parse_offer
-
-TIMEOUT = 20.0
 
 
 def sctp_of(peer: Peer) -> SctpTransport:
@@ -31,13 +29,6 @@ class Pair:
 
 
 Connect = Callable[..., Awaitable[Pair]]
-
-
-async def until(condition: Callable[[], object], timeout: float = TIMEOUT) -> None:
-    """Wait until a condition holds, or fail."""
-    async with asyncio.timeout(timeout):
-        while not condition():  # noqa: ASYNC110 - any condition, not an event
-            await asyncio.sleep(0.005)
 
 
 @pytest.fixture(scope="session")

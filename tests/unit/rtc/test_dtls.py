@@ -5,7 +5,8 @@ from aiortc import RTCDtlsTransport
 from aiortc.rtcdtlstransport import SRTP_PROFILES
 from OpenSSL import SSL
 
-from tests.unit.rtc.conftest import Connect, sctp_of, until
+from tests.unit.rtc.conftest import Connect, sctp_of
+from tests.waiting import until
 from whipbird.rtc import Certificate
 
 

@@ -8,7 +8,8 @@ import ifaddr
 import pytest
 from aioice import Candidate, Connection
 
-from tests.unit.rtc.conftest import Connect, Pair, until
+from tests.unit.rtc.conftest import Connect, Pair
+from tests.waiting import until
 from whipbird.rtc.ice import (
     MAX_EARLY_DATAGRAMS,
     IceConnection,

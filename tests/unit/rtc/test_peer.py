@@ -5,7 +5,8 @@ import asyncio
 import pytest
 from aiortc import RTCPeerConnection
 
-from tests.unit.rtc.conftest import Connect, until
+from tests.unit.rtc.conftest import Connect
+from tests.waiting import until
 from whipbird.rtc import Certificate, Peer, PeerOptions
 from whipbird.rtc.peer import MAX_REMOTE_CANDIDATES
 from whipbird.sdp.candidate import Candidate

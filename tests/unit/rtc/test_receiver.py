@@ -10,7 +10,7 @@ import av
 import pytest
 from aiortc import MediaStreamTrack, RTCRtpReceiver, RTCSessionDescription
 
-from tests.unit.rtc.conftest import until
+from tests.waiting import until
 from whipbird.rtc import Certificate, Peer, PeerOptions
 from whipbird.rtc import receiver as receiver_module
 from whipbird.rtc.receiver import MAX_SOURCES, Receiver

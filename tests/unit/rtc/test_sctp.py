@@ -15,7 +15,8 @@ from aiortc.rtcsctptransport import (
 )
 from google_crc32c import value as crc32c
 
-from tests.unit.rtc.conftest import Connect, Pair, sctp_of, until
+from tests.unit.rtc.conftest import Connect, Pair, sctp_of
+from tests.waiting import until
 from whipbird.echo import Echo
 from whipbird.rtc.sctp import SctpTransport
 from whipbird.rtc.sctp_receiver import MAX_MESSAGE_SIZE

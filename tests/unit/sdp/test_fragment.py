@@ -1,7 +1,7 @@
 """SDP fragments: the bodies of PATCH."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from whipbird.sdp.candidate import Candidate
@@ -122,6 +122,7 @@ candidates = st.builds(
 )
 
 
+@settings(deadline=5000, derandomize=True)
 @given(
     mid=st.text("abc019._-", min_size=1, max_size=16),
     ice=st.builds(

@@ -230,7 +230,7 @@ def test_the_tagged_section_may_be_any() -> None:
 
 
 def test_the_transport_is_that_of_the_tagged_section() -> None:
-    head, audio, video = offers.FFMPEG.partition("m=audio")[0], "", ""
+    head = offers.FFMPEG.partition("m=audio")[0]
     audio, video = offers.FFMPEG.removeprefix(head).split("m=video")
     video = video.replace("a61f0c93", "tagged00").replace("passive", "active")
     text = f"{head}{audio}m=video{video}".replace("BUNDLE 0 1", "BUNDLE 1 0")

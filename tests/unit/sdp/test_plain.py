@@ -1,7 +1,7 @@
 """The plain form of an offer, which the WebRTC stack reads."""
 
 import pytest
-from aiortc.sdp import SessionDescription
+from aiortc.sdp import SessionDescription, parse_h264_profile_level_id
 
 from tests import offers
 from whipbird.sdp.offer import parse_offer
@@ -40,6 +40,7 @@ def test_is_read_by_aiortc(name: str) -> None:
     ]
     for theirs, ours in zip(description.media, offer.media, strict=True):
         assert theirs.rtp.muxId == ours.mid
+        assert theirs.ice is not None
         assert theirs.ice.usernameFragment == offer.ice.ufrag
         assert theirs.ice.password == offer.ice.pwd
         assert theirs.dtls is not None
@@ -85,8 +86,6 @@ def test_ice_lite() -> None:
 
 @pytest.mark.parametrize("profile_level_id", ["42E01F", "42e0ff", "42e000", "4d801f"])
 def test_h264_is_read_by_aiortc(profile_level_id: str) -> None:
-    from aiortc.sdp import parse_h264_profile_level_id
-
     text = offers.replaced(offers.OBS, "42e01f", profile_level_id)
     _, video = SessionDescription.parse(plain_offer(parse_offer(text))).media
     [codec] = video.rtp.codecs

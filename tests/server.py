@@ -11,7 +11,7 @@ from typing import Any
 
 import aiohttp
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[1]
 START_LIMIT = 20.0
 STOP_LIMIT = 10.0
 
@@ -66,12 +66,24 @@ class ServerProcess:
         if self._process is None or self._process.returncode is not None:
             return
         self._process.send_signal(signal.SIGCONT)
-        self._process.terminate()
         try:
-            await asyncio.wait_for(self._process.wait(), STOP_LIMIT)
+            await self.end(signal.SIGTERM)
         except TimeoutError:
             await self.kill()
             raise RuntimeError(f"the server ignored SIGTERM:\n{self.output}") from None
+
+    async def end(self, number: signal.Signals) -> int:
+        """Send a signal, and wait for the end.
+
+        Returns:
+            The exit code.
+
+        Raises:
+            TimeoutError: when it does not end in time.
+        """
+        assert self._process is not None
+        self._process.send_signal(number)
+        return await asyncio.wait_for(self._process.wait(), STOP_LIMIT)
 
     async def stop(self) -> None:
         """End the process, if it still runs, and forget its output."""
@@ -101,14 +113,18 @@ class ServerProcess:
         self._output.seek(0)
         return self._output.read().decode(errors="replace")
 
-    async def open_sessions(self) -> int:
-        """How many sessions the server says it has."""
+    async def status(self) -> dict[str, Any]:
+        """What the server says of itself."""
         async with (
             aiohttp.ClientSession() as http,
             http.get(f"{self.url}/api/status") as response,
         ):
             status: dict[str, Any] = await response.json()
-            return int(status["sessions"]["open"])
+            return status
+
+    async def open_sessions(self) -> int:
+        """How many sessions the server says it has."""
+        return int((await self.status())["sessions"]["open"])
 
     async def wait_for_sessions(self, count: int, limit: float = 5.0) -> None:
         """Wait until the server has exactly this many sessions.

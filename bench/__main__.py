@@ -1,0 +1,179 @@
+"""Measure Whipbird beside the textbook server, in one run and in turn."""
+
+import argparse
+import asyncio
+import contextlib
+import gc
+import json
+import logging
+import os
+import platform
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import uvloop
+
+from whipbird.client import WhipError
+
+from .clients import BenchError
+from .measures import FULL, MEASURES, QUICK, Load, Measure
+from .servers import TEXTBOOK, WHIPBIRD, Program, ServerError, running
+from .table import Row, as_json, as_text, rows_of
+
+ROUNDS = 5
+QUICK_ROUNDS = 2
+
+# Seconds after which a trial is given up.
+TRIAL_TIMEOUT = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Cores:
+    """Which CPU the client and the server under test have; None for any."""
+
+    client: int | None
+    server: int | None
+
+    @classmethod
+    def choose(cls) -> "Cores":
+        """One for each, where there are two."""
+        available = sorted(os.sched_getaffinity(0))
+        return cls(*available[:2]) if len(available) > 1 else cls(None, None)
+
+    def __str__(self) -> str:
+        if self.client is None:
+            return "client and server share one core"
+        return f"client on core {self.client}, each server on core {self.server}"
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    names = [measure.name for measure in MEASURES]
+    parser.add_argument(
+        "--quick",
+        action="store_true",
+        help=f"shorter trials, and {QUICK_ROUNDS} rounds",
+    )
+    parser.add_argument("--rounds", type=int, metavar="N", help=f"[default: {ROUNDS}]")
+    parser.add_argument(
+        "--only",
+        nargs="+",
+        choices=names,
+        metavar="NAME",
+        default=names,
+        help=f"measure these only: {', '.join(names)}",
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write figures there")
+    options = parser.parse_args()
+    if options.rounds is None:
+        options.rounds = QUICK_ROUNDS if options.quick else ROUNDS
+    if options.rounds < 1:
+        parser.error("--rounds: there must be at least one")
+    return options
+
+
+async def _try(
+    measure: Measure, program: Program, core: int | None, load: Load
+) -> dict[str, float]:
+    """Make one trial on a new server that has served one session."""
+    gc.collect()
+    async with asyncio.timeout(TRIAL_TIMEOUT), running(program, core) as server:
+        async with load.clients.wired(server.url):
+            pass
+        return await measure.trial(server, load)
+
+
+async def _run(
+    measures: Sequence[Measure], rounds: int, cores: Cores, load: Load
+) -> tuple[list[Row], list[str]]:
+    """Make all trials, the two servers in turn.
+
+    Returns:
+        The rows of the table, and what went wrong.
+    """
+    rows, failures = rows_of(measures), []
+    for number in range(1, rounds + 1):
+        for measure in measures:
+            _say(f"round {number} of {rounds}: {measure.name}")
+            for program in (WHIPBIRD, TEXTBOOK):
+                try:
+                    figures = await _try(measure, program, cores.server, load)
+                except (
+                    BenchError,
+                    ServerError,
+                    TimeoutError,
+                    WhipError,
+                    ExceptionGroup,
+                ) as error:
+                    failures.append(
+                        f"{measure.name} of {program.name} in round {number}: "
+                        f"{error or type(error).__name__}"
+                    )
+                    continue
+                for row in rows:
+                    if row.measure == measure.name and row.metric.key in figures:
+                        row.of(program.name).append(figures[row.metric.key])
+    _say("")
+    return rows, failures
+
+
+def _say(progress: str) -> None:
+    """Show what goes on, on a terminal only."""
+    if sys.stderr.isatty():
+        print(f"\r\x1b[K{progress}", end="", file=sys.stderr, flush=True)
+
+
+async def _main(options: argparse.Namespace) -> int:
+    task = asyncio.current_task()
+    assert task is not None
+    # Ended by a signal, the servers are ended too.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+
+    cores = Cores.choose()
+    if cores.client is not None:
+        os.sched_setaffinity(0, {cores.client})
+    # What is imported stays; going through it again and again is not the servers' time.
+    gc.collect()
+    gc.freeze()
+    measures = [measure for measure in MEASURES if measure.name in options.only]
+    began, busy = time.monotonic(), os.getloadavg()[0]
+    load = Load(QUICK if options.quick else FULL)
+    rows, failures = await _run(measures, options.rounds, cores, load)
+
+    print(
+        f"Python {platform.python_version()}, {os.cpu_count()} cores, load "
+        f"{busy:.1f} before; {cores}.\n"
+        f"{options.rounds} rounds in {time.monotonic() - began:.0f} s, Whipbird and "
+        f"textbook in turn, each trial on a server just started.\n"
+    )
+    print(as_text(rows))
+    for failure in failures:
+        print(f"Failed: {failure}")
+    if options.json:
+        report = {"rounds": options.rounds, "measures": as_json(rows)}
+        options.json.write_text(
+            json.dumps({**report, "failures": failures}, indent=2) + "\n"
+        )
+    return 1 if failures else 0
+
+
+def main() -> int:
+    """Run, and return the exit status: 1 when a trial has failed."""
+    options = _options()
+    # What fails is said at the end.
+    logging.disable(logging.CRITICAL)
+    with (
+        contextlib.suppress(asyncio.CancelledError),
+        asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
+    ):
+        return runner.run(_main(options))
+    return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,100 @@
+"""The client's side, the same for every server: Whipbird's own WHIP client."""
+
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+from aiortc.rtcsctptransport import WEBRTC_BINARY
+from yarl import URL
+
+from whipbird.client import WhipClient
+from whipbird.rtc import Certificate, DataChannel, PeerOptions
+
+
+class BenchError(Exception):
+    """What came back is not what was sent. A figure of it would mean nothing."""
+
+
+class TimedClient(WhipClient):
+    """A client whose own work can be kept away from the clock.
+
+    Attributes:
+        posted: when it has sent its POST, of ``time.perf_counter``.
+    """
+
+    posted = 0.0
+
+    async def prepare(self) -> DataChannel:
+        """Make a channel, sockets and candidates; ``post`` will do it faster."""
+        channel = self.peer.createDataChannel("bench")
+        await self.peer.setLocalDescription(await self.peer.createOffer())
+        return channel
+
+    async def delete(self) -> None:
+        """End the session at the server; what is left on this side is to be closed."""
+        assert self.location is not None
+        await self._request("DELETE", self.location)
+        self.location = None
+
+    async def _request(
+        self, method: str, url: URL, **arguments: Any
+    ) -> tuple[aiohttp.ClientResponse, str]:
+        if method == "POST":
+            self.posted = time.perf_counter()
+        return await super()._request(method, url, **arguments)
+
+
+@dataclass(frozen=True, slots=True)
+class Wire:
+    """An open data channel, reliable and ordered, without the cost of events."""
+
+    client: TimedClient
+    channel: DataChannel
+
+    def send(self, message: bytes) -> None:
+        """Send a binary message.
+
+        Raises:
+            BenchError: when the channel is no longer open.
+        """
+        if not self.client.peer.send_message(self.channel, WEBRTC_BINARY, message):
+            raise BenchError("the server has closed the channel")
+
+    def on_message(self, take: Callable[[bytes], None]) -> None:
+        """Give every message that comes to a function."""
+        self.client.peer.on_message = lambda channel, protocol, data: take(data)
+
+
+class Clients:
+    """Makes clients. They have one certificate, so that each costs this side little."""
+
+    def __init__(self) -> None:
+        self._options = PeerOptions(Certificate.generateCertificate())
+
+    def new(self, url: str) -> TimedClient:
+        """A client that is not connected yet."""
+        return TimedClient(url, options=self._options)
+
+    async def wire(self, url: str) -> Wire:
+        """Connect a client, and open a channel. It is the caller's to close."""
+        client = self.new(url)
+        try:
+            channel = client.peer.createDataChannel("bench")
+            await client.post()
+            await client.opened(channel)
+        except BaseException:
+            await client.close()
+            raise
+        return Wire(client, channel)
+
+    @asynccontextmanager
+    async def wired(self, url: str) -> AsyncIterator[Wire]:
+        """Connect a client, open a channel, and close both when done."""
+        wire = await self.wire(url)
+        try:
+            yield wire
+        finally:
+            await wire.client.close()

@@ -1,0 +1,134 @@
+"""How fast messages come back: round trips, and throughput."""
+
+import asyncio
+import statistics
+import time
+from struct import Struct
+
+from .clients import BenchError, Clients, Wire
+from .servers import Server
+
+PING_SIZE = 64
+WARM_UP_PINGS = 200
+
+# Seconds before throughput is measured: the congestion window has to open.
+WARM_UP = 0.5
+# Seconds within which all that was sent has to be back.
+DRAIN_TIMEOUT = 20.0
+
+_NUMBER = Struct("!Q")
+
+
+class Numbered:
+    """Messages of one size, each with its number, checked when they come back."""
+
+    def __init__(self, wire: Wire, size: int) -> None:
+        self._wire = wire
+        self._body = bytes(i * 7 & 0xFF for i in range(size - _NUMBER.size))
+        self.sent = 0
+        self.received = 0
+
+    def send(self) -> None:
+        """Send the next."""
+        self._wire.send(_NUMBER.pack(self.sent) + self._body)
+        self.sent += 1
+
+    def check(self, message: bytes) -> None:
+        """Take one that is back.
+
+        Raises:
+            BenchError: when it is not the one that is due, or not as it was sent.
+        """
+        if (
+            len(message) != _NUMBER.size + len(self._body)
+            or _NUMBER.unpack_from(message)[0] != self.received
+            or not message.endswith(self._body)
+        ):
+            raise BenchError(f"message {self.received} came back changed")
+        self.received += 1
+
+
+async def round_trips(server: Server, clients: Clients, count: int) -> dict[str, float]:
+    """Send small messages, one at a time.
+
+    Returns:
+        The median and the 99th percentile of the round trip, in ms, and the server's
+        CPU time for one, in microseconds.
+    """
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[None] = loop.create_future()
+    times: list[float] = []
+    sent = cpu = 0.0
+    async with clients.wired(server.url) as wire:
+        messages = Numbered(wire, PING_SIZE)
+
+        def ping() -> None:
+            nonlocal sent, cpu
+            if len(times) == WARM_UP_PINGS:
+                cpu = server.cpu()
+            sent = time.perf_counter()
+            messages.send()
+
+        def pong(message: bytes) -> None:
+            times.append(time.perf_counter() - sent)
+            try:
+                messages.check(message)
+            except BenchError as error:
+                done.set_exception(error)
+                return
+            if len(times) < WARM_UP_PINGS + count:
+                # Not before this packet is dealt with.
+                loop.call_soon(ping)
+            else:
+                done.set_result(None)
+
+        wire.on_message(pong)
+        ping()
+        await done
+        cpu = server.cpu() - cpu
+    cuts = statistics.quantiles(times[WARM_UP_PINGS:], n=100)
+    return {"p50": cuts[49] * 1e3, "p99": cuts[98] * 1e3, "cpu": cpu * 1e6 / count}
+
+
+async def throughput(
+    server: Server, clients: Clients, size: int, window: int, seconds: float
+) -> dict[str, float]:
+    """Keep a number of messages on their way, each replaced when it is back.
+
+    Args:
+        size: octets of a message.
+        window: how many are on their way.
+        seconds: how long to measure.
+
+    Returns:
+        MB/s that came back, and the server's CPU time for one MB, in ms.
+    """
+    done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    is_over = False
+    async with clients.wired(server.url) as wire:
+        messages = Numbered(wire, size)
+
+        def replace(message: bytes) -> None:
+            if done.done():
+                return
+            try:
+                messages.check(message)
+                if not is_over:
+                    messages.send()
+                elif messages.received == messages.sent:
+                    done.set_result(None)
+            except BenchError as error:
+                done.set_exception(error)
+
+        wire.on_message(replace)
+        for _ in range(window):
+            messages.send()
+        await asyncio.wait({done}, timeout=WARM_UP)
+        before, began, cpu = messages.received, time.perf_counter(), server.cpu()
+        await asyncio.wait({done}, timeout=seconds)
+        octets = (messages.received - before) * size
+        elapsed, cpu = time.perf_counter() - began, server.cpu() - cpu
+        is_over = True
+        await asyncio.wait_for(done, DRAIN_TIMEOUT)
+    megabytes = octets / 1e6
+    return {"rate": megabytes / elapsed, "cpu": cpu * 1e3 / megabytes}

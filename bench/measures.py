@@ -1,0 +1,154 @@
+"""What is measured, and how each figure is to be read."""
+
+import enum
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from . import echo, publisher, sessions
+from .clients import Clients
+from .servers import Server
+
+
+class Better(enum.StrEnum):
+    """Which way a figure is better."""
+
+    LOWER = "lower"
+    HIGHER = "higher"
+    NEITHER = "-"
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """A figure that a trial returns.
+
+    Attributes:
+        key: its key in what the trial returns.
+        title, unit: what it is called in the table.
+    """
+
+    key: str
+    title: str
+    unit: str
+    better: Better
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """How long the trials are. Counts are of one trial, times in seconds.
+
+    Attributes:
+        openings: sessions set up one after another.
+        pings: round trips.
+        streaming: time of each throughput.
+        turnover: sessions that come and go.
+        held: sessions held for their memory.
+        publishing: time of publishing.
+    """
+
+    openings: int
+    pings: int
+    streaming: float
+    turnover: int
+    held: int
+    publishing: float
+
+
+FULL = Scale(30, 3000, 2.0, 150, 150, 4.0)
+QUICK = Scale(15, 1500, 1.0, 80, 80, 2.5)
+
+
+@dataclass
+class Load:
+    """What all trials share.
+
+    Attributes:
+        frames: the publishers' clip; encoded when it is first needed.
+    """
+
+    scale: Scale
+    clients: Clients = field(default_factory=Clients)
+
+    @cached_property
+    def frames(self) -> list[bytes]:
+        return publisher.encode_clip()
+
+
+Trial = Callable[[Server, Load], Awaitable[dict[str, float]]]
+"""Measures a server that has just been started, and returns figures by their keys.
+What could not be measured is left out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """A trial, by the name it has on the command line."""
+
+    name: str
+    metrics: tuple[Metric, ...]
+    trial: Trial
+
+
+MEASURES = (
+    Measure(
+        "open",
+        (Metric("open", "POST to open channel", "ms", Better.LOWER),),
+        lambda server, load: sessions.post_to_open(
+            server, load.clients, load.scale.openings
+        ),
+    ),
+    Measure(
+        "rtt",
+        (
+            Metric("p50", "echo round trip, p50", "ms", Better.LOWER),
+            Metric("p99", "echo round trip, p99", "ms", Better.LOWER),
+            Metric("cpu", "  server CPU per round trip", "us", Better.LOWER),
+        ),
+        lambda server, load: echo.round_trips(server, load.clients, load.scale.pings),
+    ),
+    Measure(
+        "large",
+        (
+            Metric("rate", "echo throughput, 16 kB messages", "MB/s", Better.HIGHER),
+            Metric("cpu", "  server CPU per MB echoed", "ms", Better.LOWER),
+        ),
+        lambda server, load: echo.throughput(
+            server, load.clients, 16_000, 32, load.scale.streaming
+        ),
+    ),
+    Measure(
+        "small",
+        (
+            Metric("rate", "echo throughput, 1 kB messages", "MB/s", Better.HIGHER),
+            Metric("cpu", "  server CPU per MB echoed", "ms", Better.LOWER),
+        ),
+        lambda server, load: echo.throughput(
+            server, load.clients, 1_000, 256, load.scale.streaming
+        ),
+    ),
+    Measure(
+        "sessions",
+        (
+            Metric("rate", "sessions per second, 10 at once", "1/s", Better.HIGHER),
+            Metric("cpu", "  server CPU per session", "ms", Better.LOWER),
+        ),
+        lambda server, load: sessions.turnover(
+            server, load.clients, load.scale.turnover
+        ),
+    ),
+    Measure(
+        "memory",
+        (Metric("session", "memory per idle session", "kB", Better.LOWER),),
+        lambda server, load: sessions.memory(server, load.clients, load.scale.held),
+    ),
+    Measure(
+        "rtp",
+        (
+            Metric("cpu", "server CPU per 720p30 publisher", "% core", Better.LOWER),
+            Metric("sent", "  sent by each publisher", "Mb/s", Better.NEITHER),
+            Metric("lost", "  lost of that", "%", Better.NEITHER),
+        ),
+        lambda server, load: publisher.publishers(
+            server, load.clients, load.frames, load.scale.publishing
+        ),
+    ),
+)

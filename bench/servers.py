@@ -1,0 +1,153 @@
+"""The servers under test: their processes, and what these use."""
+
+import asyncio
+import os
+import socket
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+ROOT = Path(__file__).resolve().parent.parent
+
+# Seconds that a server may take to listen, and to end once it is told to.
+START_TIMEOUT = 20.0
+STOP_TIMEOUT = 5.0
+
+# CPUCLOCK_SCHED of Linux's per-process clocks (see clock_getcpuclockid(3)).
+_CPU_CLOCK = 2
+
+
+class ServerError(Exception):
+    """A server does not run. The message has the end of what it wrote."""
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A server that can be started.
+
+    Attributes:
+        name: what the table calls it.
+        module: what ``python -m`` runs; it takes ``--port``.
+        arguments: further ones.
+    """
+
+    name: str
+    module: str
+    arguments: tuple[str, ...] = ()
+
+
+WHIPBIRD = Program("whipbird", "whipbird", ("serve", "--log-level", "warning"))
+TEXTBOOK = Program("textbook", "bench.textbook")
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A server that runs.
+
+    Attributes:
+        url: its WHIP endpoint.
+        pid: its process id.
+    """
+
+    url: str
+    pid: int
+
+    def cpu(self) -> float:
+        """Seconds of CPU it has used, all its threads together.
+
+        The sum of utime and stime in ``/proc/PID/stat``, but not in steps of 10 ms.
+        """
+        return time.clock_gettime((~self.pid << 3) | _CPU_CLOCK)
+
+    def memory(self) -> int:
+        """Octets of its memory that are resident (VmRSS)."""
+        for line in Path(f"/proc/{self.pid}/status").read_text().splitlines():
+            if line.startswith("VmRSS:"):
+                return int(line.split()[1]) * 1024
+        raise ServerError(f"process {self.pid} has ended")
+
+
+@asynccontextmanager
+async def running(program: Program, core: int | None) -> AsyncIterator[Server]:
+    """Start a server, and end it when done.
+
+    Args:
+        core: the CPU that it may use, alone; None for any.
+
+    Raises:
+        ServerError: when it does not listen in time.
+    """
+    with tempfile.TemporaryDirectory() as empty, tempfile.TemporaryFile() as log:
+        port = _free_port()
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            program.module,
+            *program.arguments,
+            "--port",
+            str(port),
+            # Nobody's settings but the defaults.
+            cwd=empty,
+            env=_environment(),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+        )
+        try:
+            if core is not None:
+                os.sched_setaffinity(process.pid, {core})
+            await _listening(process, port, program.name, log)
+            yield Server(f"http://127.0.0.1:{port}/whip/bench", process.pid)
+        finally:
+            await _stop(process)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _environment() -> dict[str, str]:
+    settings = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("WHIPBIRD_")
+    }
+    return {**settings, "PYTHONPATH": str(ROOT)}
+
+
+async def _listening(
+    process: asyncio.subprocess.Process, port: int, name: str, log: IO[bytes]
+) -> None:
+    """Wait until a port accepts connections."""
+    deadline = time.monotonic() + START_TIMEOUT
+    while process.returncode is None and time.monotonic() < deadline:
+        try:
+            _, writer = await asyncio.open_connection("127.0.0.1", port)
+        except OSError:
+            await asyncio.sleep(0.02)
+            continue
+        writer.close()
+        return
+    log.seek(0)
+    raise ServerError(
+        f"{name} does not listen: {log.read()[-2000:].decode(errors='replace')}"
+    )
+
+
+async def _stop(process: asyncio.subprocess.Process) -> None:
+    if process.returncode is not None:
+        return
+    process.terminate()
+    try:
+        await asyncio.wait_for(process.wait(), STOP_TIMEOUT)
+    except TimeoutError:
+        process.kill()
+        await process.wait()

@@ -1,0 +1,94 @@
+"""CORS, and OPTIONS of other kinds."""
+
+import pytest
+from aiohttp import hdrs, web
+from aiohttp.test_utils import TestClient, make_mocked_request
+from pytest_aiohttp.plugin import AiohttpClient
+
+from whipbird.http.cors import enable_cors, is_preflight, plain_options
+
+ORIGIN: dict[str, str] = {hdrs.ORIGIN: "https://studio.example"}
+ASKING = {**ORIGIN, hdrs.ACCESS_CONTROL_REQUEST_METHOD: "POST"}
+
+Client = TestClient[web.Request, web.Application]
+
+
+@pytest.fixture
+async def client(aiohttp_client: AiohttpClient) -> Client:
+    """Of a server with one resource that pages may use, and one that they may not."""
+
+    async def handler(_request: web.Request) -> web.Response:
+        return web.Response(text="done", headers={"Location": "/there"})
+
+    app = web.Application(middlewares=[plain_options])
+    resource = app.router.add_resource("/open")
+    routes = [resource.add_route(method, handler) for method in ("GET", "POST")]
+    enable_cors(app, list(routes))
+    app.router.add_get("/closed", handler)
+    return await aiohttp_client(app)
+
+
+@pytest.mark.parametrize(
+    ("method", "headers", "expected"),
+    [
+        ("OPTIONS", ASKING, True),
+        ("OPTIONS", ORIGIN, False),
+        ("OPTIONS", {}, False),
+        ("OPTIONS", {hdrs.ACCESS_CONTROL_REQUEST_METHOD: "POST"}, False),
+        ("POST", ASKING, False),
+    ],
+)
+def test_is_preflight(method: str, headers: dict[str, str], expected: bool) -> None:
+    assert is_preflight(make_mocked_request(method, "/", headers)) is expected
+
+
+async def test_plain_options(client: Client) -> None:
+    response = await client.options("/open")
+    assert response.status == 200
+    assert response.headers[hdrs.ALLOW] == "GET, OPTIONS, POST"
+    assert await response.read() == b""
+
+
+async def test_preflight(client: Client) -> None:
+    asked = "Authorization, content-type, IF-MATCH"
+    response = await client.options(
+        "/open", headers={**ASKING, hdrs.ACCESS_CONTROL_REQUEST_HEADERS: asked}
+    )
+    assert response.status == 200
+    assert response.headers[hdrs.ACCESS_CONTROL_ALLOW_METHODS] == "POST"
+    # Credentials are bearer tokens that the page itself sends, never cookies.
+    assert hdrs.ACCESS_CONTROL_ALLOW_CREDENTIALS not in response.headers
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {hdrs.ACCESS_CONTROL_REQUEST_METHOD: "DELETE"},
+        {
+            hdrs.ACCESS_CONTROL_REQUEST_METHOD: "POST",
+            hdrs.ACCESS_CONTROL_REQUEST_HEADERS: "x-other",
+        },
+    ],
+)
+async def test_preflight_for_what_is_not_allowed(
+    client: Client, headers: dict[str, str]
+) -> None:
+    asked: dict[str, str] = {**ORIGIN, **headers}
+    response = await client.options("/open", headers=asked)
+    assert response.status == 403
+    assert hdrs.ACCESS_CONTROL_ALLOW_ORIGIN not in response.headers
+
+
+@pytest.mark.parametrize("origin", ["https://a.example", "http://localhost:1", "null"])
+async def test_any_origin(client: Client, origin: str) -> None:
+    response = await client.post("/open", headers={hdrs.ORIGIN: origin})
+    assert response.headers[hdrs.ACCESS_CONTROL_ALLOW_ORIGIN] in (origin, "*")
+    exposed = response.headers[hdrs.ACCESS_CONTROL_EXPOSE_HEADERS].split(",")
+    assert {name.strip() for name in exposed} >= {"Location", "ETag", "Link"}
+
+
+async def test_other_resources_are_closed(client: Client) -> None:
+    response = await client.get("/closed", headers=ORIGIN)
+    assert response.status == 200
+    assert hdrs.ACCESS_CONTROL_ALLOW_ORIGIN not in response.headers
+    assert (await client.options("/closed", headers=ASKING)).status == 405

@@ -1,0 +1,159 @@
+"""The commands, as their users run them: processes, output and exit codes."""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+import tempfile
+
+import pytest
+
+from tests.server import ServerProcess, free_port
+
+
+async def _whipbird(*arguments: str, **env: str) -> tuple[int, str, str]:
+    """Run a command to its end."""
+    inherited = {k: v for k, v in os.environ.items() if not k.startswith("WHIPBIRD_")}
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "whipbird", *arguments),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        cwd=tempfile.gettempdir(),
+        env=inherited | env,
+    )
+    async with asyncio.timeout(30):
+        output, errors = await process.communicate()
+    assert process.returncode is not None
+    return process.returncode, output.decode(), errors.decode()
+
+
+async def test_ping_prints_a_line_for_each_reply(server: ServerProcess) -> None:
+    url = f"{server.url}/whip/test"
+    code, output, errors = await _whipbird("ping", url, "-c", "5", "-i", "0.01")
+    assert (code, errors) == (0, "")
+    lines = output.splitlines()
+    assert lines[0].startswith(f"PING {url} (")
+    for n, line in enumerate(lines[1:6], start=1):
+        assert line.startswith(f"64 octets: seq={n} time=")
+        assert line.endswith(" ms")
+    assert lines[-2] == "5 sent, 5 received, 0.0% loss"
+    assert lines[-1].startswith("rtt min/avg/max/mdev = ")
+    await server.wait_for_sessions(0)
+
+
+async def test_ping_in_json(server: ServerProcess) -> None:
+    url = f"{server.url}/whip/test"
+    code, output, _ = await _whipbird(
+        "ping", url, "-c", "2", "-i", "0", "-s", "70000", "--json"
+    )
+    result = json.loads(output)
+    assert code == 0
+    assert (result["sent"], result["received"], result["loss"]) == (2, 2, 0)
+    assert [reply["size"] for reply in result["replies"]] == [70000, 70000]
+    assert 0 < result["min_ms"] <= result["avg_ms"] <= result["max_ms"]
+    assert result["error"] is None
+
+
+async def test_ping_of_nobody() -> None:
+    url = f"http://127.0.0.1:{free_port()}/whip/test"
+    code, output, errors = await _whipbird("ping", url, "-c", "1")
+    assert code == 1
+    assert output == ""
+    assert errors.startswith("whipbird ping: Cannot reach the server")
+    code, output, _ = await _whipbird("ping", url, "-c", "1", "--json")
+    assert code == 1
+    assert json.loads(output)["error"].startswith("Cannot reach the server")
+
+
+async def test_ping_tells_what_the_server_says(server: ServerProcess) -> None:
+    code, _, errors = await _whipbird("ping", f"{server.url}/whip/a:b", "-c", "1")
+    assert code == 1
+    assert "404 Not a stream name: A stream's name has" in errors
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("-c", "0"), ("-s", "1"), ("-s", "262145"), ("-i", "-1"), ("--nonsense",)],
+)
+async def test_wrong_arguments_of_ping(arguments: tuple[str, ...]) -> None:
+    code, output, errors = await _whipbird("ping", "http://127.0.0.1/", *arguments)
+    assert code == 2
+    assert output == ""
+    assert "Error:" in errors
+
+
+async def test_interrupting_ping_sums_up(server: ServerProcess) -> None:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "whipbird", "ping", f"{server.url}/whip/test"),
+        *("-i", "0.01"),
+        stdout=asyncio.subprocess.PIPE,
+    )
+    assert process.stdout is not None
+    async with asyncio.timeout(20):
+        while b"seq=3" not in await process.stdout.readline():
+            pass
+        process.send_signal(signal.SIGINT)
+        rest = (await process.stdout.read()).decode()
+        assert await process.wait() == 0
+    assert "0.0% loss" in rest
+    await server.wait_for_sessions(0)
+
+
+async def test_serve_says_where_it_is(server: ServerProcess) -> None:
+    assert f"Page:  {server.url}/" in server.output
+    assert f"Server: {server.url}/whip/mystream" in server.output
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+async def test_serve_ends_every_session_and_exits_cleanly(
+    number: signal.Signals,
+) -> None:
+    server = ServerProcess()
+    await server.start()
+    try:
+        ping = asyncio.create_task(
+            _whipbird("ping", f"{server.url}/whip/test", "-i", "0.05")
+        )
+        async with asyncio.timeout(20):
+            while not (await server.status())["messages_echoed"]:  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
+        assert await server.end(number) == 0
+        code, output, _ = await ping
+        assert code == 0
+        assert "received" in output
+        assert "reason='server shutdown'" in server.output
+        assert "Traceback" not in server.output
+    finally:
+        await server.stop()
+
+
+async def test_a_port_in_use(server: ServerProcess) -> None:
+    code, _, errors = await _whipbird("serve", "--port", str(server.port))
+    assert code == 1
+    assert f"cannot listen on 127.0.0.1 port {server.port}" in errors
+    assert "Traceback" not in errors
+
+
+async def test_settings_that_are_wrong() -> None:
+    code, _, errors = await _whipbird("serve", WHIPBIRD_SETUP_TIMEOUT="soon")
+    assert code == 1
+    assert errors.startswith("Error: setup_timeout: ")
+    code, _, errors = await _whipbird("serve", "--config", "no-such-file.toml")
+    assert code == 1
+    assert "no-such-file.toml: there is no such file" in errors
+
+
+async def test_help_names_every_setting() -> None:
+    code, output, _ = await _whipbird("serve", "--help")
+    assert code == 0
+    for name in ("host", "port", "setup-timeout", "echo-buffer", "ice-loopback"):
+        assert f"--{name}" in output
+    assert "WHIPBIRD_ECHO_BUFFER" in output
+
+
+async def test_version() -> None:
+    code, output, _ = await _whipbird("--version")
+    assert code == 0
+    assert output.startswith("whipbird, version ")

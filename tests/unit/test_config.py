@@ -1,0 +1,224 @@
+"""Settings: where they come from, and what is said of those that cannot be used."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from whipbird.config import ConfigError, Settings, load_settings
+
+WriteToml = Callable[[str], Path]
+
+
+@pytest.fixture(autouse=True)
+def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An empty working directory, and no settings in the environment."""
+    monkeypatch.chdir(tmp_path)
+    for name in [name for name in os.environ if name.startswith("WHIPBIRD_")]:
+        monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def write_toml(tmp_path: Path) -> WriteToml:
+    def write(text: str, name: str = "whipbird.toml") -> Path:
+        path = tmp_path / name
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    return write
+
+
+def refused(
+    overrides: dict[str, object] | None = None, file: Path | None = None
+) -> str:
+    with pytest.raises(ConfigError) as caught:
+        load_settings(overrides, file)
+    return str(caught.value)
+
+
+def test_defaults() -> None:
+    settings = load_settings()
+    assert (settings.host, settings.port) == ("127.0.0.1", 8080)
+    assert settings.setup_timeout == 15
+    assert settings.echo_buffer == 1024 * 1024
+    assert not settings.ice_loopback
+    assert settings.log_level == "info"
+
+
+def test_every_setting_is_described() -> None:
+    for field in Settings.model_fields.values():
+        assert field.description
+        assert field.description.endswith(".")
+
+
+def test_precedence(write_toml: WriteToml, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Command line > environment > file > default, setting by setting."""
+    assert load_settings().port == 8080
+    write_toml('port = 1\nsetup_timeout = 1\nlog_level = "debug"\n')
+    assert load_settings().port == 1
+    monkeypatch.setenv("WHIPBIRD_PORT", "2")
+    monkeypatch.setenv("WHIPBIRD_SETUP_TIMEOUT", "2")
+    assert load_settings().port == 2
+    settings = load_settings({"port": 3})
+    assert settings.port == 3
+    assert settings.setup_timeout == 2
+    assert settings.log_level == "debug"
+    assert settings.host == "127.0.0.1"
+
+
+def test_the_file_in_the_working_directory(write_toml: WriteToml) -> None:
+    write_toml("ice_loopback = true\n")
+    assert load_settings().ice_loopback
+
+
+def test_the_file_that_is_given(write_toml: WriteToml, tmp_path: Path) -> None:
+    write_toml("port = 1\n")
+    other = tmp_path / "other.toml"
+    other.write_text("port = 2\n", encoding="utf-8")
+    assert load_settings(file=other).port == 2
+
+
+def test_the_file_that_the_environment_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    named, given = tmp_path / "named.toml", tmp_path / "given.toml"
+    named.write_text("port = 1\n", encoding="utf-8")
+    given.write_text("port = 2\n", encoding="utf-8")
+    monkeypatch.setenv("WHIPBIRD_CONFIG", str(named))
+    assert load_settings().port == 1
+    assert load_settings(file=given).port == 2
+
+
+def test_an_empty_file(write_toml: WriteToml) -> None:
+    write_toml("")
+    assert load_settings().model_dump() == Settings().model_dump()
+
+
+@pytest.mark.parametrize("value", ["1", "true", "True", "yes", "on"])
+def test_switches_in_the_environment(
+    monkeypatch: pytest.MonkeyPatch, value: str
+) -> None:
+    monkeypatch.setenv("WHIPBIRD_ICE_LOOPBACK", value)
+    assert load_settings().ice_loopback
+
+
+def test_settings_do_not_change() -> None:
+    settings = load_settings()
+    with pytest.raises(ValueError, match="frozen"):
+        settings.port = 1
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("port", -1),
+        ("port", 65536),
+        ("port", "http"),
+        ("setup_timeout", 0),
+        ("setup_timeout", 601),
+        ("setup_timeout", "soon"),
+        ("setup_timeout", float("nan")),
+        ("echo_buffer", 1024),
+        ("echo_buffer", 2**40),
+        ("ice_loopback", "perhaps"),
+        ("log_level", "chatty"),
+        ("log_level", "INFO"),
+    ],
+)
+def test_values_that_are_not_allowed(name: str, value: object) -> None:
+    """The message names the setting and the value, in one line."""
+    message = refused({name: value})
+    assert message.startswith(f"{name}: ")
+    assert str(value) in message
+    assert "\n" not in message
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("port", 0),
+        ("port", 65535),
+        ("setup_timeout", 0.001),
+        ("setup_timeout", 600),
+        ("echo_buffer", 512 * 1024),
+        ("echo_buffer", 1024**3),
+        ("log_level", "warning"),
+    ],
+)
+def test_values_at_the_edge(name: str, value: object) -> None:
+    assert getattr(load_settings({name: value}), name) == value
+
+
+def test_a_bad_value_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WHIPBIRD_PORT", "http")
+    message = refused()
+    assert message.startswith("port: ")
+    assert "'http'" in message
+
+
+def test_a_bad_value_in_the_file(write_toml: WriteToml) -> None:
+    write_toml('port = "http"\n')
+    assert refused().startswith("port: ")
+
+
+def test_several_bad_values(write_toml: WriteToml) -> None:
+    write_toml('port = "http"\nlog_level = "chatty"\n')
+    lines = refused().splitlines()
+    assert sorted(line.partition(":")[0] for line in lines) == ["log_level", "port"]
+
+
+def test_an_unknown_setting_in_the_file(write_toml: WriteToml) -> None:
+    """The message names it, and those that there are."""
+    write_toml("portt = 1\n")
+    message = refused()
+    assert message.startswith("portt: ")
+    assert "echo_buffer" in message
+    assert "\n" not in message
+
+
+def test_an_unknown_setting_on_the_command_line() -> None:
+    assert refused({"portt": 1}).startswith("portt: ")
+
+
+def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+    path = tmp_path / "none.toml"
+    assert refused(file=path) == f"{path}: there is no such file"
+
+
+def test_a_named_file_that_is_not_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "none.toml"
+    monkeypatch.setenv("WHIPBIRD_CONFIG", str(path))
+    assert str(path) in refused()
+
+
+def test_a_file_that_is_a_directory(tmp_path: Path) -> None:
+    assert str(tmp_path) in refused(file=tmp_path)
+
+
+def test_a_file_that_is_not_toml(write_toml: WriteToml) -> None:
+    path = write_toml("port: 8080\n")
+    message = refused(file=path)
+    assert message.startswith(f"{path}: ")
+    assert "line 1" in message
+
+
+def test_a_file_that_is_not_utf8(tmp_path: Path) -> None:
+    path = tmp_path / "whipbird.toml"
+    path.write_bytes(b'host = "\xff"\n')
+    assert refused(file=path).startswith(f"{path}: ")
+
+
+def test_a_file_that_cannot_be_read(
+    write_toml: WriteToml, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write_toml("port = 1\n")
+
+    def refuse(*_args: object, **_kwargs: object) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr("builtins.open", refuse)
+    monkeypatch.setattr(Path, "open", refuse)
+    assert "Permission denied" in refused(file=path)
