@@ -86,6 +86,9 @@ def serve(config: Path | None, **options: Any) -> None:
         # They log each check and each request, which is what debugging is for.
         for name in ("aioice", "aiortc", "aiohttp.access"):
             logging.getLogger(name).setLevel(logging.WARNING)
+        # It logs a traceback for what is not HTTP, which anybody can send; failures
+        # of ours are logged by ourselves.
+        logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)
     sys.exit(_run(_serve(settings)))
 
 

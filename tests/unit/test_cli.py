@@ -120,8 +120,9 @@ async def test_serve_ends_every_session_and_exits_cleanly(
             while not (await server.status())["messages_echoed"]:  # noqa: ASYNC110
                 await asyncio.sleep(0.02)
         assert await server.end(number) == 0
-        code, output, _ = await ping
+        code, output, errors = await ping
         assert code == 0
+        assert "whipbird ping: Connection lost" in errors
         assert "received" in output
         assert "reason='server shutdown'" in server.output
         assert "Traceback" not in server.output

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from struct import Struct
 
+from .errors import WhipError
 from .whip import WhipClient
 
 _HEADER = Struct("!Q")
@@ -82,7 +83,8 @@ async def ping(
         WhipError: when no connection can be made, or it is lost.
     """
     channel = client.peer.createDataChannel("whipbird-ping")
-    echoes: asyncio.Queue[tuple[int, float]] = asyncio.Queue()
+    # Sequence numbers and times; None when the channel is closed.
+    echoes: asyncio.Queue[tuple[int, float] | None] = asyncio.Queue()
 
     def received(message: bytes | str) -> None:
         now = time.perf_counter()
@@ -90,6 +92,7 @@ async def ping(
             echoes.put_nowait((_HEADER.unpack_from(message)[0], now))
 
     channel.on("message", received)
+    channel.on("close", lambda: echoes.put_nowait(None))
     await client.connect()
     await client.opened(channel)
     padding = bytes(size - MIN_SIZE)
@@ -98,19 +101,21 @@ async def ping(
     while count is None or sequence < count:
         sequence += 1
         next_at = loop.time() + interval
+        if channel.readyState != "open":
+            raise WhipError("Connection lost", "the data channel is closed")
         sent = time.perf_counter()
         channel.send(_HEADER.pack(sequence) + padding)
         rtt = None
         try:
             async with asyncio.timeout(timeout):
                 while rtt is None:
-                    number, now = await echoes.get()
-                    if number == sequence:
-                        rtt = now - sent
+                    echo = await echoes.get()
+                    if echo is None:
+                        break
+                    if echo[0] == sequence:
+                        rtt = echo[1] - sent
         except TimeoutError:
             pass
         yield Reply(sequence, size, rtt)
-        if channel.readyState != "open":
-            return
         if count is None or sequence < count:
             await asyncio.sleep(max(0.0, next_at - loop.time()))

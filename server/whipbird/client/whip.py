@@ -10,6 +10,7 @@ from aiortc import RTCSessionDescription
 from yarl import URL
 
 from ..rtc import Certificate, DataChannel, Peer, PeerOptions
+from ..sdp.parser import parse_description
 from .errors import WhipError
 
 # Seconds to wait for an HTTP response, and for the connection that follows.
@@ -101,14 +102,20 @@ class WhipClient:
         location = response.headers.get("Location")
         if not location:
             raise WhipError("Not a WHIP server", "The answer has no Location", 201)
-        self.location = response.url.join(URL(location))
+        try:
+            self.location = response.url.join(URL(location))
+        except ValueError as error:
+            raise WhipError("Not a WHIP server", f"Location: {error}", 201) from error
         self.etag = response.headers.get("ETag")
         try:
+            parse_description(self.answer)
             await self.peer.setRemoteDescription(
                 RTCSessionDescription(sdp=self.answer, type="answer")
             )
-        except (ValueError, AssertionError, KeyError, AttributeError) as error:
-            raise WhipError("Unusable answer", str(error), 201) from error
+        except Exception as error:
+            # aiortc raises whatever its parser stumbles over.
+            detail = str(error) or "the SDP cannot be read"
+            raise WhipError("Unusable answer", detail, 201) from error
 
     async def connected(self) -> None:
         """Wait until the connection is made.
@@ -194,9 +201,7 @@ class WhipClient:
             async with self._http.request(
                 method, url, data=data, headers=headers
             ) as response:
-                body = (await response.content.read(_MAX_ANSWER)).decode(
-                    errors="replace"
-                )
+                body = await _read(response)
         except TimeoutError:
             raise WhipError(
                 "No response", f"{url} sent none within {self._timeout:g} seconds"
@@ -206,6 +211,16 @@ class WhipClient:
         if response.status >= 300:
             raise _refusal(response, body)
         return response, body
+
+
+async def _read(response: aiohttp.ClientResponse) -> str:
+    """Read a body, to its end or as far as a body may go."""
+    octets = bytearray()
+    async for piece in response.content.iter_any():
+        octets += piece
+        if len(octets) > _MAX_ANSWER:
+            break
+    return octets.decode(errors="replace")
 
 
 def _refusal(response: aiohttp.ClientResponse, body: str) -> WhipError:

@@ -7,7 +7,10 @@ from aiohttp import hdrs, web
 from ..sdp.errors import quote
 from .problems import Problem
 
-_ENTITY_TAG = re.compile(r'(W/)?"([\x21\x23-\x7e\x80-\xff]*)"')
+# RFC 9110 section 8.8.3; header fields are decoded with surrogates for other octets.
+_TAG = r'(?:W/)?"[\x21\x23-\x7e\x80-\xff\udc80-\udcff]*"'
+_LIST = re.compile(rf"[ \t,]*{_TAG}(?:[ \t]*,[ \t,]*{_TAG})*[ \t,]*")
+_ENTITY_TAG = re.compile(_TAG)
 
 
 def check_if_match(request: web.Request, etag: str) -> None:
@@ -32,9 +35,7 @@ def check_if_match(request: web.Request, etag: str) -> None:
     if value == "*":
         return
     # A weak tag never matches: the comparison is strong (RFC 9110 section 13.1.1).
-    if etag not in {
-        match[0] for match in _ENTITY_TAG.finditer(value) if match[1] is None
-    }:
+    if not _LIST.fullmatch(value) or etag not in _ENTITY_TAG.findall(value):
         raise Problem(
             412,
             "Precondition failed",

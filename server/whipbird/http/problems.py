@@ -89,7 +89,8 @@ async def problem_middleware(
             raise
         return _of_aiohttp(request, error).response()
     except Exception:
-        logger.exception("Failed to answer %s %s", request.method, request.path)
+        path = quote(request.rel_url.raw_path)
+        logger.exception("Failed to answer %s %s", request.method, path)
         return Problem(
             500,
             "Internal error",
@@ -116,7 +117,9 @@ def _of_aiohttp(request: web.Request, error: web.HTTPException) -> Problem:
     """Say in our own words what aiohttp has found."""
     match error:
         case web.HTTPNotFound():
-            return Problem(404, "Not found", f"There is nothing at {request.path}.")
+            return Problem(
+                404, "Not found", f"There is nothing at {quote(request.path)}."
+            )
         case web.HTTPMethodNotAllowed():
             allowed = ", ".join(sorted(error.allowed_methods))
             return Problem(

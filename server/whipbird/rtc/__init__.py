@@ -5,6 +5,14 @@ few places as possible. Every override has a test that fails when aiortc changes
 """
 
 from .certificate import Certificate
+from .ice import HostAddresses
 from .peer import DataChannel, MessageHandler, Peer, PeerOptions
 
-__all__ = ["Certificate", "DataChannel", "MessageHandler", "Peer", "PeerOptions"]
+__all__ = [
+    "Certificate",
+    "DataChannel",
+    "HostAddresses",
+    "MessageHandler",
+    "Peer",
+    "PeerOptions",
+]

@@ -43,6 +43,8 @@ class DtlsTransport(RTCDtlsTransport):
     Attributes:
         rtp_routes: payload type -> what takes its RTP packets, decrypted. In a bundle
             payload types are unique (RFC 9143 section 9.1).
+        carries_media: whether audio or video may go over it; without, no SRTP session
+            is made, and none is asked of the peer.
         closed_by_peer: whether the peer has said good-bye (close_notify).
     """
 
@@ -57,6 +59,7 @@ class DtlsTransport(RTCDtlsTransport):
     ) -> None:
         super().__init__(transport, certificates)
         self.rtp_routes: dict[int, Callable[[bytes], None]] = {}
+        self.carries_media = False
         self.closed_by_peer = False
         self._handshake_timer: asyncio.TimerHandle | None = None
 
@@ -81,6 +84,10 @@ class DtlsTransport(RTCDtlsTransport):
         self._RTCDtlsTransport__tx_packets += 1
 
     # Overrides of aiortc
+
+    def _setup_srtp(self) -> None:
+        if self.carries_media:
+            super()._setup_srtp()
 
     async def _send_data(self, data: bytes) -> None:
         self.send_packet(data)

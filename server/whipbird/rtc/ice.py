@@ -4,9 +4,11 @@ import asyncio
 import contextlib
 import ipaddress
 import logging
+import math
 import secrets
 import socket
 import string
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -20,6 +22,9 @@ logger = logging.getLogger(__name__)
 
 # RFC 8445 section 14.2: Ta, the pace of checks, in seconds.
 CHECK_INTERVAL = 0.02
+
+# Seconds for which the addresses that were found are taken for the current ones.
+ADDRESSES_LIFETIME = 1.0
 
 # Datagrams kept until the DTLS transport takes them (a ClientHello may come early).
 MAX_EARLY_DATAGRAMS = 64
@@ -37,24 +42,42 @@ def _random_ice_chars(length: int) -> str:
     return "".join(secrets.choice(_ICE_CHARS) for _ in range(length))
 
 
-def host_addresses(*, loopback: bool = False) -> list[str]:
+class HostAddresses:
     """The IP addresses of this machine that can be ICE candidates.
+
+    Looking at all interfaces takes as long as the rest of the gathering, so what was
+    found is kept for a moment.
 
     Args:
         loopback: whether to include loopback addresses even when there are others;
             they are always given when there are no others.
     """
-    found: list[str] = []
-    local: list[str] = []
-    for adapter in ifaddr.get_adapters():
-        for ip in adapter.ips:
-            text = ip.ip if isinstance(ip.ip, str) else ip.ip[0]
-            address = ipaddress.ip_address(text)
-            if address.is_loopback:
-                local.append(text)
-            elif not address.is_link_local:
-                found.append(text)
-    return found + local if loopback or not found else found
+
+    def __init__(self, *, loopback: bool = False) -> None:
+        self._loopback = loopback
+        self._found: list[str] = []
+        self._looked_at = -math.inf
+
+    def current(self) -> list[str]:
+        """The addresses as they are now, or were less than a second ago."""
+        now = time.monotonic()
+        if now - self._looked_at > ADDRESSES_LIFETIME:
+            self._found = self._look()
+            self._looked_at = now
+        return self._found
+
+    def _look(self) -> list[str]:
+        found: list[str] = []
+        local: list[str] = []
+        for adapter in ifaddr.get_adapters():
+            for ip in adapter.ips:
+                text = ip.ip if isinstance(ip.ip, str) else ip.ip[0]
+                address = ipaddress.ip_address(text)
+                if address.is_loopback:
+                    local.append(text)
+                elif not address.is_link_local:
+                    found.append(text)
+        return found + local if self._loopback or not found else found
 
 
 class IceProtocol(StunProtocol):
@@ -139,11 +162,10 @@ class IceConnection(Connection):
         elif self._queue.qsize() < MAX_EARLY_DATAGRAMS:
             self._queue.put_nowait((data, component))
 
-    async def get_component_candidates(
-        self, component: int, addresses: list[str], timeout: int = 5
-    ) -> list[Candidate]:
+    async def gather_candidates(self) -> None:
+        """Gather host candidates, and nothing else."""
         loop = asyncio.get_running_loop()
-        gathered: list[Candidate] = []
+        gathered = self._local_candidates
         for address in self._addresses:
             try:
                 sock = _bind(address)
@@ -156,17 +178,17 @@ class IceConnection(Connection):
             host, port = sock.getsockname()[:2]
             protocol.local_candidate = Candidate(
                 foundation=candidate_foundation("host", "udp", host),
-                component=component,
+                component=1,
                 transport="udp",
                 # The earlier an address is listed, the more it is preferred.
-                priority=candidate_priority(component, "host", 65535 - len(gathered)),
+                priority=candidate_priority(1, "host", 65535 - len(gathered)),
                 host=host,
                 port=port,
                 type="host",
             )
             self._protocols.append(protocol)
             gathered.append(protocol.local_candidate)
-        return gathered
+        self._local_candidates_start = self._local_candidates_end = True
 
     def _pair_remote_candidate(self, remote_candidate: Candidate) -> None:
         super()._pair_remote_candidate(remote_candidate)

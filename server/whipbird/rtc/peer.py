@@ -4,7 +4,7 @@ import asyncio
 import logging
 import secrets
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, cast
 
 from aioice import Candidate as IceCandidate
@@ -27,7 +27,7 @@ from ..sdp.plain import plain_offer
 from ..sdp.transport import Fingerprint, IceCredentials
 from .certificate import Certificate
 from .dtls import DtlsTransport
-from .ice import IceTransport, host_addresses
+from .ice import HostAddresses, IceTransport
 from .receiver import Receiver
 from .sctp import MAX_MESSAGE_SIZE, MessageHandler, SctpTransport
 
@@ -47,12 +47,12 @@ class PeerOptions:
 
     Attributes:
         certificate: their DTLS certificate.
-        loopback: offer loopback addresses even when there are others.
+        addresses: where they find this machine's addresses.
         limit: octets that may be held for one peer (see ``SctpTransport``).
     """
 
     certificate: Certificate
-    loopback: bool = False
+    addresses: HostAddresses = field(default_factory=HostAddresses)
     limit: int | None = None
 
 
@@ -82,7 +82,6 @@ class Peer(RTCPeerConnection):
         )
         self._RTCPeerConnection__certificates = [options.certificate]
         self._options = options
-        self._addresses = host_addresses(loopback=options.loopback)
         self._connecting: set[asyncio.Task[None]] = set()
         self._dtls: DtlsTransport | None = None
         self.on_message: MessageHandler | None = None
@@ -179,11 +178,6 @@ class Peer(RTCPeerConnection):
         """Whether the other side has ended the connection in due form (DTLS)."""
         return self._dtls is not None and self._dtls.closed_by_peer
 
-    @property
-    def failed_before_dtls(self) -> bool:
-        """Whether ICE, not DTLS, is where the connection failed."""
-        return self._dtls is not None and self._dtls.transport.state == "failed"
-
     async def close(self) -> None:
         """End the connection, and wait until nothing of it is left."""
         await super().close()
@@ -207,7 +201,7 @@ class Peer(RTCPeerConnection):
             self._connecting.discard(task)
 
     def _RTCPeerConnection__createDtlsTransport(self) -> DtlsTransport:  # noqa: N802
-        ice = IceTransport(self._addresses)
+        ice = IceTransport(self._options.addresses.current())
         dtls = DtlsTransport(ice, self._RTCPeerConnection__certificates)
         base = cast(Any, self)
         update_connection = base._RTCPeerConnection__updateConnectionState
@@ -253,6 +247,7 @@ class Peer(RTCPeerConnection):
     ) -> RTCRtpTransceiver:
         bundled = self._dtls is not None
         transport = self._shared_transport()
+        transport.carries_media = True
         transceiver = RTCRtpTransceiver(
             direction=direction,
             kind=kind,

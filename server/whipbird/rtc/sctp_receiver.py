@@ -252,8 +252,11 @@ class SctpReceiver(SctpSender):
 
     def _sack_is_due(self) -> None:
         self._sack_timer = None
-        self._sack_at_once = True
-        self._pump()
+        # Meanwhile all may have been acknowledged: the timer is left to run, for
+        # setting it anew with every packet costs more.
+        if self._sack_needed:
+            self._sack_at_once = True
+            self._pump()
 
     @property
     def _open_window(self) -> int:
@@ -277,7 +280,6 @@ class SctpReceiver(SctpSender):
         self._sack_duplicates.clear()
         self._sack_needed = self._sack_at_once = False
         self._packets_unacknowledged = 0
-        self._stop_acknowledging()
         return bytes(sack)
 
     def _gaps(self, cumulative: int) -> list[tuple[int, int]]:

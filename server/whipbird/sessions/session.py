@@ -40,7 +40,6 @@ class EndReason(enum.StrEnum):
     CLOSED_BY_PEER = "closed by the peer"
     CHANNELS_CLOSED = "data channels closed by the peer"
     CONSENT_LOST = "connection lost"
-    ICE_FAILED = "no connection found"
     DTLS_FAILED = "DTLS handshake failed"
     SETUP_TIMEOUT = "setup timeout"
     SHUTDOWN = "server shutdown"
@@ -190,7 +189,10 @@ class Session:
                 self._deadline.cancel()
                 logger.debug("Session %s connected", self.id[:LOGGED_ID_LENGTH])
             case "failed":
-                self.end_soon(self._failure())
+                connected = self.state is SessionState.CONNECTED
+                self.end_soon(
+                    EndReason.CONSENT_LOST if connected else EndReason.DTLS_FAILED
+                )
             case "closed":
                 closed_by_peer = self.peer.closed_by_peer
                 self.end_soon(
@@ -198,13 +200,6 @@ class Session:
                     if closed_by_peer
                     else EndReason.CONSENT_LOST
                 )
-
-    def _failure(self) -> EndReason:
-        if self.state is SessionState.CONNECTED:
-            return EndReason.CONSENT_LOST
-        if self.peer.failed_before_dtls:
-            return EndReason.ICE_FAILED
-        return EndReason.DTLS_FAILED
 
     def _channels_closed(self) -> None:
         self.end_soon(EndReason.CHANNELS_CLOSED)

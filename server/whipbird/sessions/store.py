@@ -3,7 +3,7 @@
 import asyncio
 from collections import Counter
 
-from ..rtc import Certificate, Peer, PeerOptions
+from ..rtc import Certificate, HostAddresses, Peer, PeerOptions
 from ..sdp.offer import Offer
 from .session import EndReason, Session, SessionState, Unavailable
 
@@ -26,7 +26,7 @@ class SessionStore:
         self._setup_timeout = setup_timeout
         self._options = PeerOptions(
             certificate=Certificate.generateCertificate(),
-            loopback=loopback,
+            addresses=HostAddresses(loopback=loopback),
             limit=echo_buffer,
         )
         self._sessions: dict[str, Session] = {}

@@ -10,11 +10,12 @@ from aioice import Candidate, Connection
 
 from tests.unit.rtc.conftest import Connect, Pair
 from tests.waiting import until
+from whipbird.rtc import ice
 from whipbird.rtc.ice import (
     MAX_EARLY_DATAGRAMS,
+    HostAddresses,
     IceConnection,
     _bind,
-    host_addresses,
 )
 
 BINDING = b"\x00\x01"
@@ -38,22 +39,33 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> list[SimpleNamespace]:
 def test_loopback_is_offered_when_there_is_nothing_else(
     machine: list[SimpleNamespace],
 ) -> None:
-    assert host_addresses() == ["127.0.0.1", "::1"]
+    assert HostAddresses().current() == ["127.0.0.1", "::1"]
     machine.append(V6_LINK_LOCAL)
-    assert host_addresses() == ["127.0.0.1", "::1"]
+    assert HostAddresses().current() == ["127.0.0.1", "::1"]
 
 
 def test_loopback_is_offered_beside_others_by_setting(
     machine: list[SimpleNamespace],
 ) -> None:
     machine.extend([V4, V6])
-    assert host_addresses() == ["198.51.100.7", "2001:db8::7"]
-    assert host_addresses(loopback=True) == [
+    assert HostAddresses().current() == ["198.51.100.7", "2001:db8::7"]
+    assert HostAddresses(loopback=True).current() == [
         "198.51.100.7",
         "2001:db8::7",
         "127.0.0.1",
         "::1",
     ]
+
+
+def test_addresses_are_looked_for_again_after_a_while(
+    machine: list[SimpleNamespace], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    addresses = HostAddresses()
+    assert addresses.current() == ["127.0.0.1", "::1"]
+    machine.append(V4)
+    assert addresses.current() == ["127.0.0.1", "::1"]
+    monkeypatch.setattr(ice, "ADDRESSES_LIFETIME", -1)
+    assert addresses.current() == ["198.51.100.7"]
 
 
 async def test_gathers_on_the_addresses_it_is_given() -> None:
@@ -178,7 +190,7 @@ def test_what_aioice_must_have() -> None:
         "_check_periodic",
         "_unfreeze_initial",
         "check_incoming",
-        "get_component_candidates",
+        "gather_candidates",
         "data_received",
         "query_consent",
     ):
