@@ -190,6 +190,7 @@ class SctpTransport(SctpReceiver):
         if state != self.State.CLOSED:
             return
         self._stop_acknowledging()
+        self._stop_recovery()
         for held in (self._data_channel_queue, self._outbound_queue, self._sent_queue):
             held.clear()
         self._inbound_streams.clear()

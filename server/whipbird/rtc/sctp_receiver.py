@@ -8,7 +8,6 @@ window that the peer is told closes by as much as is still to be sent to it.
 import asyncio
 import logging
 from struct import Struct
-from typing import cast
 
 from aiortc.rtcsctptransport import (
     CHUNK_TYPES,
@@ -34,7 +33,8 @@ from google_crc32c import value as crc32c
 
 from .completion import run_to_completion
 from .dtls import DtlsTransport
-from .sctp_sender import TSN_MODULO, SctpSender
+from .sctp_recovery import TSN_MODULO
+from .sctp_sender import SctpSender
 
 logger = logging.getLogger(__name__)
 
@@ -133,23 +133,16 @@ class SctpReceiver(SctpSender):
                 if length <= SCTP_DATA_CHUNK_HEADER_LENGTH:
                     return
                 self._receive_data(packet, position, flags, length)
+            elif kind == _SACK:
+                if not self._receive_sack(packet, position, length):
+                    return
             elif chunk_class := CHUNK_TYPES.get(kind):
                 body = packet[position + 4 : position + length]
                 if not _has_sound_parameters(kind, body):
                     return
                 chunk = chunk_class(flags=flags, body=body)
-                if kind == _SACK and not self._is_plausible(cast(SackChunk, chunk)):
-                    return
                 run_to_completion(self._receive_chunk(chunk))
             position += length + (-length & 3)
-
-    def _is_plausible(self, sack: SackChunk) -> bool:
-        """Whether a SACK speaks of what was sent; going through gaps costs time."""
-        outstanding = (self._local_tsn - sack.cumulative_tsn) % TSN_MODULO
-        if any(first > last or last > outstanding for first, last in sack.gaps):
-            return False
-        self._peer_window = sack.advertised_rwnd
-        return True
 
     def _receive_data(
         self, packet: bytes, position: int, flags: int, length: int
@@ -237,8 +230,10 @@ class SctpReceiver(SctpSender):
 
     def _acknowledge(self) -> None:
         """Send what was received, now or a little later (RFC 9260 section 6.2)."""
-        window = self._open_window
-        if self._announced_window < self._window // 4 and window > self._window // 2:
+        if (
+            self._announced_window < self._window // 4
+            and self._open_window > self._window // 2
+        ):
             # The peer waits for the window to open.
             self._sack_needed = self._sack_at_once = True
         if not self._sack_needed:

@@ -9,7 +9,7 @@ import time
 from struct import Struct
 from typing import cast
 
-from aiortc import RTCDataChannel, RTCSctpTransport
+from aiortc import RTCDataChannel
 from aiortc.rtcsctptransport import (
     SCTP_COMMON_HEADER_LENGTH,
     SCTP_DATA_CHUNK_HEADER_LENGTH,
@@ -25,14 +25,13 @@ from aiortc.rtcsctptransport import (
 from google_crc32c import value as crc32c
 
 from .dtls import DtlsTransport
+from .sctp_recovery import TSN_MODULO, SctpRecovery
 
 # What a message costs in memory beside its octets, about; small ones count too.
 MESSAGE_COST = 256
 
 # Octets of user data made into chunks ahead of the congestion window.
 CHUNKS_AHEAD = 16 * USERDATA_MAX_LENGTH
-
-TSN_MODULO = 1 << 32
 
 _PORTS_AND_TAG = Struct("!HHL")
 _DATA_HEADER = Struct("!BBHLHHL")
@@ -80,7 +79,7 @@ class OutboundChunk(DataChunk):
         )
 
 
-class SctpSender(RTCSctpTransport):
+class SctpSender(SctpRecovery):
     """Sends the messages in ``_data_channel_queue``.
 
     Args:
@@ -90,8 +89,6 @@ class SctpSender(RTCSctpTransport):
     def __init__(self, transport: DtlsTransport) -> None:
         super().__init__(transport)
         self._queued = 0  # octets of messages in _data_channel_queue
-        self._peer_window = 1 << 17  # until the peer says
-        self._has_lost = False
         self._bundle: list[bytes] = []
         self._bundle_length = SCTP_COMMON_HEADER_LENGTH
 
@@ -114,8 +111,10 @@ class SctpSender(RTCSctpTransport):
             Whether any chunk was made.
         """
         queue = self._data_channel_queue
+        if not queue or self._flight_size >= self._cwnd:
+            return False
         room = CHUNKS_AHEAD - len(self._outbound_queue) * USERDATA_MAX_LENGTH
-        if not queue or room <= 0 or self._flight_size >= self._cwnd:
+        if room <= 0:
             return False
         while queue and room > 0:
             channel, protocol, data = queue.popleft()
@@ -186,6 +185,8 @@ class SctpSender(RTCSctpTransport):
             self._add_to_bundle(bytes(self._forward_tsn_chunk))
             self._forward_tsn_chunk = None
             self._ensure_t3()
+        if not self._outbound_queue and not self._may_have_lost:
+            return
         burst = 2 if self._fast_recovery_exit is not None else 4
         # A closed window is probed with one chunk (RFC 9260 section 6.1, rule A).
         allowed = min(
@@ -207,7 +208,7 @@ class SctpSender(RTCSctpTransport):
 
     def _retransmit_lost(self, allowed: int) -> bool:
         """Send lost chunks again. Whether there is room left for new ones."""
-        if not self._has_lost and self._fast_recovery_exit is None:
+        if not self._may_have_lost:
             return True
         earliest = True
         for chunk in self._sent_queue:
@@ -226,10 +227,6 @@ class SctpSender(RTCSctpTransport):
             earliest = False
         self._has_lost = False
         return True
-
-    def _ensure_t3(self) -> None:
-        if self._t3_handle is None:
-            self._t3_start()
 
     def _add_to_bundle(self, chunk: bytes) -> None:
         """Put a chunk into the packet being made, after sending it when it is full."""
@@ -272,7 +269,3 @@ class SctpSender(RTCSctpTransport):
 
     async def _send_chunk(self, chunk: Chunk) -> None:
         self._send_body(bytes(chunk))
-
-    def _t3_expired(self) -> None:
-        self._has_lost = True
-        super()._t3_expired()

@@ -321,14 +321,26 @@ async def test_a_parameter_without_length_is_not_gone_through(
 async def test_an_implausible_sack_is_not_gone_through(connect: Connect) -> None:
     pair = await connect()
     server = sctp_of(pair.server)
-    sack = SackChunk()
-    sack.cumulative_tsn = server._last_sacked_tsn
-    sack.advertised_rwnd = 1
-    sack.gaps = [(1, 65535)]
-    assert not server._is_plausible(sack)
-    assert server._peer_window != 1
-    sack.gaps = []
-    assert server._is_plausible(sack)
+    before = server._peer_window
+
+    def take(cumulative: int, gaps: list[tuple[int, int]], cut: int = 0) -> bool:
+        sack = SackChunk()
+        sack.cumulative_tsn = cumulative % 2**32
+        sack.advertised_rwnd = 1
+        sack.gaps = gaps
+        chunk = bytes(sack)
+        return server._receive_sack(chunk, 0, len(chunk) - cut)
+
+    last = server._last_sacked_tsn
+    assert not take(last, [(1, 65535)])
+    assert not take(last, [(2, 1)])
+    assert not take(last, [(1, 1)], cut=4)
+    assert not take(last, [], cut=4)
+    assert not take(server._local_tsn, [])  # never sent
+    assert server._peer_window == before
+    assert server._last_sacked_tsn == last
+    assert take(last, [])
+    assert server._peer_window == 1
 
 
 async def test_a_closed_window_is_probed_with_one_chunk(connect: Connect) -> None:
@@ -365,6 +377,8 @@ def test_what_aiortc_must_have() -> None:
         "_t3_restart",
         "_set_state",
         "_receive_chunk",
+        "_receive_sack_chunk",
+        "_update_rto",
         "_reset_deferred_streams",
         "_transmit_reconfig",
         "_flight_size_increase",
