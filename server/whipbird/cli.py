@@ -183,18 +183,11 @@ def ping_command(
 
     Exits with 0 when replies came, 1 when none did, 2 for wrong arguments.
     """
-    sys.exit(_run(_ping(url, count, interval, size, timeout, token, as_json)))
+    options = {"interval": interval, "size": size, "timeout": timeout}
+    sys.exit(_run(_ping(url, token, as_json, count=count, **options)))
 
 
-async def _ping(
-    url: str,
-    count: int | None,
-    interval: float,
-    size: int,
-    timeout: float,
-    token: str | None,
-    as_json: bool,
-) -> int:
+async def _ping(url: str, token: str | None, as_json: bool, **options: Any) -> int:
     replies: list[Reply] = []
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGINT, stop.set)
@@ -202,12 +195,12 @@ async def _ping(
 
     async def run() -> None:
         async with WhipClient(url, token=token) as client:
-            async for reply in ping(
-                client, count=count, interval=interval, size=size, timeout=timeout
-            ):
+            async for reply in ping(client, **options):
                 if not replies and not as_json:
                     host, port = client.peer.peer_address or ("?", 0)
-                    click.echo(f"PING {url} ({host} port {port}): {size} data octets")
+                    click.echo(
+                        f"PING {url} ({host} port {port}): {reply.size} data octets"
+                    )
                 replies.append(reply)
                 if not as_json:
                     _print_reply(reply)

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from .candidate import Candidate
-from .offer import Offer, OfferedMedia
+from .media import OfferedMedia
+from .offer import Offer
 from .transport import Fingerprint, IceCredentials
 
 # What this side's setup attribute is for each that may be offered: passive whenever

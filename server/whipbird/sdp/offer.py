@@ -3,14 +3,13 @@
 from dataclasses import dataclass
 
 from .candidate import Candidate
-from .codecs import Codec, accepted_codecs
 from .errors import MalformedSdp, UnacceptableSdp, quote
+from .media import OfferedMedia, offered_media
 from .parser import (
     TOKEN,
     MediaSection,
     Section,
     SessionDescription,
-    is_number,
     parse_description,
 )
 from .transport import (
@@ -21,44 +20,7 @@ from .transport import (
     ice_credentials,
 )
 
-# Transport protocols of RTP that an offerer may write (RFC 9429 section 5.1.2).
-_RTP_PROTOCOLS = frozenset(
-    {"UDP/TLS/RTP/SAVPF", "UDP/TLS/RTP/SAVP", "RTP/SAVPF", "RTP/SAVP"}
-    | {"TCP/DTLS/RTP/SAVPF", "TCP/DTLS/RTP/SAVP"}
-)
-_SCTP_PROTOCOLS = frozenset({"UDP/DTLS/SCTP", "TCP/DTLS/SCTP"})
-_DIRECTIONS = ("sendrecv", "sendonly", "recvonly", "inactive")
 _SETUP_ROLES = ("actpass", "active", "passive")
-
-# RTP header extensions that are answered; ids must be the offer's (RFC 8285).
-_EXTENSIONS = frozenset({"urn:ietf:params:rtp-hdrext:sdes:mid"})
-
-DEFAULT_SCTP_PORT = 5000
-# RFC 8841 section 6: what to assume of a peer that does not say.
-DEFAULT_MAX_MESSAGE_SIZE = 65536
-
-
-@dataclass(frozen=True, slots=True)
-class OfferedMedia:
-    """One media section of an offer that can be answered.
-
-    Attributes:
-        mid: its identification tag; None when it has none.
-        codecs: the payload types that are taken; empty for a data channel.
-        extensions: the RTP header extensions that are taken, (id, URI) each.
-        sctp_port: the peer's SCTP port; data channels only.
-        max_message_size: octets that the peer can take in one data-channel message,
-            0 for any number; data channels only.
-    """
-
-    kind: str
-    mid: str | None
-    protocol: str
-    codecs: tuple[Codec, ...] = ()
-    extensions: tuple[tuple[int, str], ...] = ()
-    bundle_only: bool = False
-    sctp_port: int = DEFAULT_SCTP_PORT
-    max_message_size: int = DEFAULT_MAX_MESSAGE_SIZE
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +75,7 @@ def parse_offer(text: str) -> Offer:
     _check_counts(description)
     bundle = _bundle(description)
     _check_single_stream(description)
-    media = tuple(_offered_media(m, description) for m in description.media)
+    media = tuple(offered_media(m, description) for m in description.media)
     _check_payload_types(description, media)
     # With max-bundle all sections share the transport of the tagged one.
     tagged = next(
@@ -270,105 +232,3 @@ def _setup(tagged: MediaSection, session: Section) -> str:
             line=attribute.line,
         )
     return attribute.value
-
-
-def _offered_media(media: MediaSection, session: Section) -> OfferedMedia:
-    attribute = media.first("mid")
-    mid = attribute.value if attribute else None
-    if media.kind == "application":
-        return _offered_channel(media, mid)
-    if media.protocol not in _RTP_PROTOCOLS:
-        raise UnacceptableSdp(
-            "Unsupported transport",
-            f'"{quote(media.protocol)}" is not secure RTP with feedback '
-            "(UDP/TLS/RTP/SAVPF).",
-            section="RFC 9429 section 5.1.2",
-            line=media.line,
-        )
-    if not media.has("rtcp-mux"):
-        raise UnacceptableSdp(
-            "RTCP is not multiplexed",
-            '"a=rtcp-mux" is missing.',
-            section="RFC 9725 section 4.4.1",
-            line=media.line,
-        )
-    attributes = (*media.attributes, *session.attributes)
-    direction = next((a for a in attributes if a.name in _DIRECTIONS), None)
-    if direction is not None and direction.name in ("recvonly", "inactive"):
-        raise UnacceptableSdp(
-            "Nothing would be sent",
-            f'"a={direction.name}" must not be offered: a WHIP client sends '
-            '("a=sendonly", or "a=sendrecv").',
-            section="RFC 9725 section 4.2",
-            line=direction.line,
-        )
-    return OfferedMedia(
-        kind=media.kind,
-        mid=mid,
-        protocol=media.protocol,
-        codecs=accepted_codecs(media),
-        extensions=_extensions(media),
-        bundle_only=media.has("bundle-only"),
-    )
-
-
-def _offered_channel(media: MediaSection, mid: str | None) -> OfferedMedia:
-    if media.protocol not in _SCTP_PROTOCOLS or media.formats != (
-        "webrtc-datachannel",
-    ):
-        raise UnacceptableSdp(
-            "Unsupported data channel",
-            "A data channel is offered as "
-            '"m=application <port> UDP/DTLS/SCTP webrtc-datachannel".',
-            section="RFC 8841 section 4",
-            line=media.line,
-        )
-    return OfferedMedia(
-        kind=media.kind,
-        mid=mid,
-        protocol=media.protocol,
-        bundle_only=media.has("bundle-only"),
-        sctp_port=_number(media, "sctp-port", DEFAULT_SCTP_PORT, 65535),
-        max_message_size=_number(
-            media, "max-message-size", DEFAULT_MAX_MESSAGE_SIZE, 2**64
-        ),
-    )
-
-
-def _number(media: MediaSection, name: str, default: int, largest: int) -> int:
-    attribute = media.first(name)
-    if attribute is None:
-        return default
-    if not is_number(attribute.value) or len(attribute.value) > 20:
-        value = -1
-    else:
-        value = int(attribute.value)
-    if not 0 <= value <= largest or (name == "sctp-port" and value == 0):
-        raise MalformedSdp(
-            f"Malformed {name}",
-            f'"a={name}:{quote(attribute.value)}" is not a number, or out of range.',
-            section="RFC 8841 section 5"
-            if name == "sctp-port"
-            else "RFC 8841 section 6",
-            line=attribute.line,
-        )
-    return value
-
-
-def _extensions(media: MediaSection) -> tuple[tuple[int, str], ...]:
-    """The header extensions that are taken, (id, URI) each (RFC 8285 section 8)."""
-    taken = []
-    for attribute in media.all("extmap"):
-        identifier, _, rest = attribute.value.partition(" ")
-        number = identifier.partition("/")[0]
-        if not is_number(number[:5]) or not 1 <= int(number) <= 4096 or not rest:
-            raise MalformedSdp(
-                "Malformed extmap",
-                '"a=extmap" is an id and the URI of a header extension.',
-                section="RFC 8285 section 8",
-                line=attribute.line,
-            )
-        uri = rest.split(" ")[0]
-        if uri in _EXTENSIONS and int(number) <= 14:
-            taken.append((int(number), uri))
-    return tuple(taken)

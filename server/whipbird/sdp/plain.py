@@ -7,7 +7,8 @@ read, or reads differently, reaches it.
 from collections.abc import Iterator
 
 from .codecs import H264_DEFAULT_PROFILE, fmtp_parameters
-from .offer import Offer, OfferedMedia
+from .media import OfferedMedia
+from .offer import Offer
 
 
 def plain_offer(offer: Offer) -> str:

@@ -5,7 +5,8 @@ import pytest
 from tests import offers
 from tests.offers import added, line_number, replaced, without
 from whipbird.sdp.errors import MalformedSdp, SdpError, UnacceptableSdp
-from whipbird.sdp.offer import Offer, OfferedMedia, parse_offer
+from whipbird.sdp.media import OfferedMedia
+from whipbird.sdp.offer import Offer, parse_offer
 from whipbird.sdp.transport import Fingerprint, IceCredentials
 
 MID = "urn:ietf:params:rtp-hdrext:sdes:mid"
