@@ -3,6 +3,7 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
+PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 HOST ?= 127.0.0.1
 PORT ?= 8080
 
@@ -10,17 +11,25 @@ PORT ?= 8080
 
 setup: .venv/ready
 
-.venv/ready: pyproject.toml
+# The package and its commands: all that serving needs.
+.venv/package: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 		|| { echo "Whipbird needs Python 3.11 or newer; set PYTHON=..."; exit 1; }
-	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[test,dev]'
-	touch $@
+	@echo "Setting up .venv (only once; it takes about a quarter of a minute) ..."
+	@$(PYTHON) -m venv .venv
+	@$(PIP) -e .
+	@touch $@
+
+# ... and what the tests, checks and benchmarks need beside it.
+.venv/ready: .venv/package
+	@echo "Adding what the tests and checks need ..."
+	@$(PIP) -e '.[test,dev]'
+	@touch $@
 
 browser: setup
 	$(BIN)/python tests/e2e/browser.py --install
 
-serve: setup
+serve: .venv/package
 	$(BIN)/whipbird serve --host $(HOST) --port $(PORT)
 
 test: browser

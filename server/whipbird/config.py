@@ -21,6 +21,9 @@ from pydantic_settings import (
 ENV_PREFIX = "WHIPBIRD_"
 DEFAULT_FILE = Path("whipbird.toml")
 
+# Variables that are no settings of the server.
+OTHER_VARIABLES = {ENV_PREFIX + name for name in ("CONFIG", "TOKEN", "CHROMIUM")}
+
 
 class ConfigError(Exception):
     """The settings cannot be used. The message says which one, and why."""
@@ -33,8 +36,14 @@ class Settings(BaseSettings):
         env_prefix=ENV_PREFIX, extra="forbid", frozen=True
     )
 
-    host: str = Field(default="127.0.0.1", description="Address to listen on for HTTP.")
-    port: int = Field(default=8080, ge=0, le=65535, description="TCP port for HTTP.")
+    host: str = Field(
+        default="127.0.0.1",
+        min_length=1,
+        description="Address to listen on for HTTP; 0.0.0.0 for all.",
+    )
+    port: int = Field(
+        default=8080, ge=0, le=65535, description="TCP port for HTTP; 0 for any."
+    )
     setup_timeout: float = Field(
         default=15.0,
         gt=0,
@@ -46,7 +55,7 @@ class Settings(BaseSettings):
         ge=512 * 1024,
         le=1024 * 1024 * 1024,
         description="Bytes of messages a session may hold that its client has not "
-        "taken back yet; beyond it the client has to wait.",
+        "taken back yet, 524288 or more; beyond it the client has to wait.",
     )
     ice_loopback: bool = Field(
         default=False,
@@ -96,6 +105,16 @@ def load_settings(
         raise ConfigError(_explain(error)) from None
     except (tomllib.TOMLDecodeError, OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: {error}") from None
+
+
+def unknown_variables() -> list[str]:
+    """The ``WHIPBIRD_*`` variables that set nothing: names that may be mistyped."""
+    known = {ENV_PREFIX + name.upper() for name in Settings.model_fields}
+    return sorted(
+        name
+        for name in os.environ
+        if name.startswith(ENV_PREFIX) and name not in known | OTHER_VARIABLES
+    )
 
 
 def _explain(error: ValidationError) -> str:

@@ -61,7 +61,8 @@ async def test_ping_of_nobody() -> None:
     code, output, errors = await _whipbird("ping", url, "-c", "1")
     assert code == 1
     assert output == ""
-    assert errors.startswith("whipbird ping: Cannot reach the server")
+    assert errors.startswith("whipbird ping: Cannot reach the server: 127.0.0.1 port")
+    assert "Connection refused" in errors
     code, output, _ = await _whipbird("ping", url, "-c", "1", "--json")
     assert code == 1
     assert json.loads(output)["error"].startswith("Cannot reach the server")
@@ -74,8 +75,47 @@ async def test_ping_tells_what_the_server_says(server: ServerProcess) -> None:
 
 
 @pytest.mark.parametrize(
+    ("url", "reason"),
+    [
+        ("127.0.0.1:8080/whip/test", "did you mean http://127.0.0.1:8080/whip/test?"),
+        ("ftp://127.0.0.1/whip", "is no http:// or https:// URL"),
+        ("", "is no http:// or https:// URL"),
+        ("http://[::1/", "Invalid"),
+    ],
+)
+async def test_ping_of_what_is_no_url(url: str, reason: str) -> None:
+    code, output, errors = await _whipbird("ping", url, "-c", "1")
+    assert (code, output) == (2, "")
+    assert reason in errors
+
+
+@pytest.mark.parametrize(
+    ("url", "reason"),
+    [
+        ("http://no-such-host.invalid/whip/x", "there is no host named no-such-host"),
+        ("https://127.0.0.1:{port}/whip/x", "does not speak TLS"),
+    ],
+)
+async def test_ping_says_why_nobody_is_reached(
+    server: ServerProcess, url: str, reason: str
+) -> None:
+    url = url.format(port=server.port)
+    code, _, errors = await _whipbird("ping", url, "-c", "1")
+    assert code == 1
+    assert reason in errors
+
+
+@pytest.mark.parametrize(
     "arguments",
-    [("-c", "0"), ("-s", "1"), ("-s", "262145"), ("-i", "-1"), ("--nonsense",)],
+    [
+        ("-c", "0"),
+        ("-W", "nan"),
+        ("-i", "inf"),
+        ("-s", "1"),
+        ("-s", "262145"),
+        ("-i", "-1"),
+        ("--nonsense",),
+    ],
 )
 async def test_wrong_arguments_of_ping(arguments: tuple[str, ...]) -> None:
     code, output, errors = await _whipbird("ping", "http://127.0.0.1/", *arguments)
@@ -139,19 +179,38 @@ async def test_a_port_in_use(server: ServerProcess) -> None:
 
 async def test_settings_that_are_wrong() -> None:
     code, _, errors = await _whipbird("serve", WHIPBIRD_SETUP_TIMEOUT="soon")
-    assert code == 1
+    assert code == 2
     assert errors.startswith("Error: setup_timeout: ")
     code, _, errors = await _whipbird("serve", "--config", "no-such-file.toml")
-    assert code == 1
+    assert code == 2
     assert "no-such-file.toml: there is no such file" in errors
 
 
+async def test_a_variable_that_is_mistyped() -> None:
+    port = str(free_port())
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "whipbird", "serve", "--port", port),
+        env=os.environ | {"WHIPBIRD_PROT": "1"},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        cwd=tempfile.gettempdir(),
+    )
+    assert process.stdout is not None
+    async with asyncio.timeout(20):
+        assert b"is listening" in await process.stdout.readline()
+        process.terminate()
+        _, errors = await process.communicate()
+    assert b"Warning: WHIPBIRD_PROT: there is no such setting" in errors
+
+
 async def test_help_names_every_setting() -> None:
-    code, output, _ = await _whipbird("serve", "--help")
+    code, output, _ = await _whipbird("serve", "--help", COLUMNS="200")
     assert code == 0
     for name in ("host", "port", "setup-timeout", "echo-buffer", "ice-loopback"):
         assert f"--{name}" in output
     assert "WHIPBIRD_ECHO_BUFFER" in output
+    assert "[debug|info|warning|error]" in output
+    assert "default: 8080;" in output
 
 
 async def test_version() -> None:

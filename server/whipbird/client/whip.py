@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 from types import TracebackType
 from typing import Self
 
@@ -97,16 +98,22 @@ class WhipClient:
         )
         if response.status != 201:
             raise WhipError(
-                "Not a WHIP server", "It did not answer 201", response.status
+                "Not a WHIP server",
+                f"it answered the offer with {response.status}, not with 201",
+                response.status,
             )
         location = response.headers.get("Location")
         if not location:
-            raise WhipError("Not a WHIP server", "The answer has no Location", 201)
+            raise WhipError("Not a WHIP server", "the answer has no Location", 201)
         try:
             self.location = response.url.join(URL(location))
         except ValueError as error:
             raise WhipError("Not a WHIP server", f"Location: {error}", 201) from error
         self.etag = response.headers.get("ETag")
+        if response.content_type != "application/sdp":
+            raise WhipError(
+                "Not a WHIP server", f"the answer is {response.content_type}", 201
+            )
         try:
             parse_description(self.answer)
             await self.peer.setRemoteDescription(
@@ -207,10 +214,25 @@ class WhipClient:
                 "No response", f"{url} sent none within {self._timeout:g} seconds"
             ) from None
         except (aiohttp.ClientError, ValueError) as error:
-            raise WhipError("Cannot reach the server", str(error)) from error
+            raise WhipError("Cannot reach the server", _reason(error, url)) from error
         if response.status >= 300:
             raise _refusal(response, body)
         return response, body
+
+
+def _reason(error: Exception, url: URL) -> str:
+    """Why the server cannot be reached, in words that name the host and the port."""
+    host, port = url.host, url.port
+    match error:
+        case aiohttp.ClientConnectorDNSError():
+            return f"there is no host named {host}"
+        case aiohttp.ClientSSLError():
+            return f"{host} port {port} does not speak TLS as it should ({error})"
+        case aiohttp.ClientConnectorError():
+            number = error.os_error.errno
+            return f"{host} port {port}: {os.strerror(number) if number else error}"
+        case _:
+            return str(error) or type(error).__name__
 
 
 async def _read(response: aiohttp.ClientResponse) -> str:
@@ -233,4 +255,6 @@ def _refusal(response: aiohttp.ClientResponse, body: str) -> WhipError:
             detail = str(problem.get("detail") or "")
         except (ValueError, AttributeError):
             pass
+    else:
+        detail = "is this the URL of a WHIP endpoint?"
     return WhipError(title, detail, response.status)

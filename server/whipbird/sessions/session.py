@@ -163,7 +163,7 @@ class Session:
             self.id[:LOGGED_ID_LENGTH],
             self.stream,
             self.client,
-            ":".join(map(str, address)) if address else "-",
+            _host_and_port(address) if address else "-",
             str(reason),
             time.monotonic() - self._opened,
             self.echo.messages,
@@ -203,3 +203,8 @@ class Session:
 
     def _channels_closed(self) -> None:
         self.end_soon(EndReason.CHANNELS_CLOSED)
+
+
+def _host_and_port(address: tuple[str, int]) -> str:
+    host, port = address
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

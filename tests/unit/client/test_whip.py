@@ -233,7 +233,10 @@ async def test_an_answer_in_several_pieces(aiohttp_server: AiohttpServer) -> Non
             answer = await response.read()
         relayed = web.StreamResponse(
             status=response.status,
-            headers={hdrs.LOCATION: response.headers.get(hdrs.LOCATION, "")},
+            headers={
+                hdrs.LOCATION: response.headers.get(hdrs.LOCATION, ""),
+                hdrs.CONTENT_TYPE: response.headers.get(hdrs.CONTENT_TYPE, ""),
+            },
         )
         await relayed.prepare(request)
         for start in range(0, len(answer), 200):

@@ -1,0 +1,17 @@
+"""The commands: each a thin call into a room below, one module per command."""
+
+import click
+
+from .. import __version__
+from .ping import ping_command
+from .serve import serve_command
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="whipbird")
+def main() -> None:
+    """A WebRTC media server that speaks WHIP and echoes every message."""
+
+
+main.add_command(serve_command)
+main.add_command(ping_command)

@@ -1,0 +1,135 @@
+"""``whipbird serve``: run the server."""
+
+import asyncio
+import errno
+import ipaddress
+import logging
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+from aiohttp import web
+
+from .. import __version__
+from ..app import create_app
+from ..config import (
+    ENV_PREFIX,
+    ConfigError,
+    Settings,
+    load_settings,
+    unknown_variables,
+)
+from ..rtc import HostAddresses
+from .loop import run
+from .parameters import settings_options
+
+# Seconds that open HTTP requests are given when the server stops.
+SHUTDOWN_TIMEOUT = 3.0
+
+
+@click.command("serve")
+@click.option(
+    "--config",
+    type=click.Path(path_type=Path),
+    help=f"Settings file.  [default: whipbird.toml, if any; env: {ENV_PREFIX}CONFIG]",
+)
+@settings_options
+def serve_command(config: Path | None, **options: Any) -> None:
+    """Run the server."""
+    given = {name: value for name, value in options.items() if value is not None}
+    try:
+        settings = load_settings(given, config)
+    except ConfigError as error:
+        click.echo(f"Error: {error}", err=True)
+        sys.exit(2)
+    for name in unknown_variables():
+        click.echo(f"Warning: {name}: there is no such setting", err=True)
+    _set_up_logging(settings)
+    sys.exit(run(_serve(settings)))
+
+
+def _set_up_logging(settings: Settings) -> None:
+    logging.basicConfig(
+        level=settings.log_level.upper(),
+        format="%(asctime)s %(levelname)-7s %(message)s",
+    )
+    if settings.log_level != "debug":
+        # They log each check and each request, which is what debugging is for.
+        for name in ("aioice", "aiortc", "aiohttp.access"):
+            logging.getLogger(name).setLevel(logging.WARNING)
+        # It logs a traceback for what is not HTTP, which anybody can send; failures
+        # of ours are logged by ourselves.
+        logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)
+
+
+async def _serve(settings: Settings) -> int:
+    runner = web.AppRunner(
+        create_app(settings),
+        shutdown_timeout=SHUTDOWN_TIMEOUT,
+        # No content coding is supported, so none need be undone.
+        auto_decompress=False,
+        access_log=logging.getLogger("aiohttp.access")
+        if settings.log_level == "debug"
+        else None,
+    )
+    await runner.setup()
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    try:
+        try:
+            await web.TCPSite(runner, settings.host, settings.port).start()
+        except OSError as error:
+            _complain(settings, error)
+            return 1
+        _greet(settings.host, runner.addresses[0][1])
+        await stop.wait()
+        return 0
+    finally:
+        await runner.cleanup()
+
+
+def _complain(settings: Settings, error: OSError) -> None:
+    """Say why the address cannot be listened on."""
+    number = error.errno or 0
+    # asyncio's own text says the address once more.
+    reason = os.strerror(number) if number in errno.errorcode else str(error)
+    hint = "; choose another with --port" if error.errno == errno.EADDRINUSE else ""
+    click.echo(
+        f"Error: cannot listen on {settings.host} port {settings.port}: {reason}{hint}",
+        err=True,
+    )
+
+
+def _greet(host: str, port: int) -> None:
+    """Say where the page is, and what to put into OBS."""
+    lines = [f"Whipbird {__version__} is listening.", ""]
+    everywhere = _is_unspecified(host)
+    # A WHIP client on another machine needs an address of this one.
+    hosts = [a for a in HostAddresses().current() if ":" not in a] if everywhere else []
+    shown = [*(["localhost"] if everywhere else [host]), *hosts]
+    bases = [
+        f"http://[{name}]:{port}" if ":" in name else f"http://{name}:{port}"
+        for name in shown
+    ]
+    lines += [f"  Page:  {base}/" for base in bases]
+    lines += [
+        f"  Ping:  whipbird ping {bases[0]}/whip/test",
+        "  OBS:   Settings > Stream > Service: WHIP",
+        f"         Server: {bases[-1]}/whip/mystream   Bearer Token: (empty)",
+        "",
+    ]
+    if everywhere:
+        lines += ["There is no authentication: who can reach it can use it.", ""]
+    click.echo("\n".join([*lines, "Press Ctrl+C to stop."]))
+
+
+def _is_unspecified(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_unspecified
+    except ValueError:
+        return False
