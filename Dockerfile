@@ -1,10 +1,15 @@
 FROM python:3.13-slim AS build
 WORKDIR /src
-COPY pyproject.toml README.md LICENSE CHANGELOG.md ./
+RUN python -m venv /opt/whipbird
+# The dependencies first: a change of the source does not fetch them again.
+COPY pyproject.toml ./
+RUN python -c "import tomllib; p = tomllib.load(open('pyproject.toml', 'rb')); \
+print('\n'.join(p['project']['dependencies']))" > dependencies.txt \
+    && /opt/whipbird/bin/pip install --no-cache-dir -r dependencies.txt
+COPY README.md LICENSE ./
 COPY server server
 COPY webclient webclient
-RUN python -m venv /opt/whipbird \
-    && /opt/whipbird/bin/pip install --no-cache-dir .
+RUN /opt/whipbird/bin/pip install --no-cache-dir --no-deps .
 
 FROM python:3.13-slim
 RUN useradd --system --no-create-home --shell /usr/sbin/nologin whipbird
@@ -13,9 +18,11 @@ ENV PATH=/opt/whipbird/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     WHIPBIRD_HOST=0.0.0.0 \
     WHIPBIRD_PORT=8080
+# A whipbird.toml mounted here is read.
+WORKDIR /etc/whipbird
 USER whipbird
 EXPOSE 8080/tcp
 HEALTHCHECK --interval=10s --timeout=3s --start-period=5s CMD ["python", "-c", \
-    "import os, urllib.request as u; u.urlopen('http://127.0.0.1:' + os.environ['WHIPBIRD_PORT'] + '/healthz', timeout=2)"]
+    "import http.client, os, sys; e = os.environ; h = e['WHIPBIRD_HOST']; h = {'0.0.0.0': '127.0.0.1', '::': '::1'}.get(h, h); c = http.client.HTTPConnection(h, int(e['WHIPBIRD_PORT']), timeout=2); c.request('GET', '/healthz'); sys.exit(c.getresponse().status != 200)"]
 STOPSIGNAL SIGTERM
 CMD ["whipbird", "serve"]
