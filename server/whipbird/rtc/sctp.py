@@ -26,6 +26,9 @@ from .sctp_receiver import MAX_MESSAGE_SIZE, SctpReceiver
 
 __all__ = ["MAX_MESSAGE_SIZE", "MessageHandler", "SctpTransport"]
 
+# Octets of labels and protocols that the channels of one peer may have in all.
+MAX_NAMES = 256 * 1024
+
 # Of the label and the protocol in DATA_CHANNEL_OPEN (RFC 8832 section 5.1).
 _LENGTHS = Struct("!HH")
 
@@ -139,8 +142,24 @@ class SctpTransport(SctpReceiver):
         if data[0] == DATA_CHANNEL_OPEN and known:
             # RFC 8832 section 6: a stream in use cannot be opened again.
             self._data_channel_close(self._data_channels[stream_id])
-        elif data[0] == DATA_CHANNEL_OPEN or (data[0] == DATA_CHANNEL_ACK and known):
-            run_to_completion(self._data_channel_receive(stream_id, WEBRTC_DCEP, data))
+            return
+        too_long = False
+        if data[0] == DATA_CHANNEL_OPEN:
+            too_long = self._names_length + len(data) > MAX_NAMES
+            if too_long:
+                # Opened without its names, and closed at once.
+                data = data[:8] + _LENGTHS.pack(0, 0)
+        elif data[0] != DATA_CHANNEL_ACK or not known:
+            return
+        run_to_completion(self._data_channel_receive(stream_id, WEBRTC_DCEP, data))
+        if too_long:
+            self._data_channel_close(self._data_channels[stream_id])
+
+    @property
+    def _names_length(self) -> int:
+        """Characters of the labels and protocols of all channels."""
+        channels = self._data_channels.values()
+        return sum(len(channel.label) + len(channel.protocol) for channel in channels)
 
     # Overrides of aiortc
 
@@ -177,7 +196,11 @@ class SctpTransport(SctpReceiver):
         self._data_channel_queue.append((channel, protocol, message))
 
     def _data_channel_close(self, channel: RTCDataChannel) -> None:
+        queue = self._data_channel_queue
         super()._data_channel_close(channel)
+        if self._data_channel_queue is queue:
+            return
+        # The messages of the channel were removed.
         self._queued = sum(
             len(data)
             for _, protocol, data in self._data_channel_queue

@@ -48,17 +48,24 @@ class SctpRecovery(RTCSctpTransport):
         if length < _SACK.size:
             return False
         _, _, _, cumulative, window, gaps, _ = _SACK.unpack_from(packet, position)
-        outstanding = (self._local_tsn - 1 - cumulative) % TSN_MODULO
+        last_sent = self._local_tsn - 1 - len(self._outbound_queue)
+        outstanding = (last_sent - cumulative) % TSN_MODULO
         if outstanding >= _HALF:
             return False
+        if (self._last_sacked_tsn - cumulative - 1) % TSN_MODULO < _HALF:
+            return True  # older than what is known
         if gaps == 0 and self._acknowledge_in_order(cumulative):
             self._peer_window = window
             return True
         if length < _SACK.size + 4 * gaps:
             return False
         sack = SackChunk(body=packet[position + 4 : position + length])
-        if any(first > last or last > outstanding for first, last in sack.gaps):
-            return False
+        reported = 1
+        for first, last in sack.gaps:
+            # The next TSN is missing; blocks ascend and do not touch.
+            if not reported < first <= last <= outstanding:
+                return False
+            reported = last + 1
         self._peer_window = window
         run_to_completion(self._receive_sack_chunk(sack))
         return True
@@ -75,8 +82,6 @@ class SctpRecovery(RTCSctpTransport):
         if self._may_have_lost or self._advanced_peer_ack_tsn != last:
             return False
         count = (cumulative - last) % TSN_MODULO
-        if count >= _HALF:
-            return True  # older than what is known
         sent = self._sent_queue
         if count > len(sent):
             return False
@@ -121,8 +126,12 @@ class SctpRecovery(RTCSctpTransport):
     def _t3_restart(self) -> None:
         loop = asyncio.get_running_loop()
         self._t3_deadline = loop.time() + self._rto
-        if self._t3_handle is None:
-            self._t3_handle = loop.call_at(self._t3_deadline, self._t3_is_due)
+        if self._t3_handle is not None:
+            if self._t3_handle.when() <= self._t3_deadline:
+                return
+            # The timeout has become shorter than the timer that runs.
+            self._t3_handle.cancel()
+        self._t3_handle = loop.call_at(self._t3_deadline, self._t3_is_due)
 
     def _t3_cancel(self) -> None:
         self._t3_deadline = None

@@ -3,13 +3,14 @@
 import asyncio
 import random
 from collections.abc import Callable
-from struct import pack
+from struct import pack, unpack
 
 import pytest
 from aiortc import RTCDataChannel
 from aiortc.rtcsctptransport import (
     SCTP_MAX_PACKET_LENGTH,
     WEBRTC_BINARY,
+    ErrorChunk,
     RTCSctpTransport,
     SackChunk,
 )
@@ -18,8 +19,12 @@ from google_crc32c import value as crc32c
 from tests.unit.rtc.conftest import Connect, Pair, sctp_of
 from tests.waiting import until
 from whipbird.echo import Echo
-from whipbird.rtc.sctp import SctpTransport
-from whipbird.rtc.sctp_receiver import MAX_MESSAGE_SIZE
+from whipbird.rtc.sctp import MAX_NAMES, SctpTransport
+from whipbird.rtc.sctp_receiver import (
+    MAX_MESSAGE_SIZE,
+    MAX_MISORDERED,
+    MAX_STREAMS,
+)
 
 
 async def test_messages_come_back_whole_and_in_order(connect: Connect) -> None:
@@ -214,6 +219,7 @@ async def test_a_message_without_end_ends_the_association(connect: Connect) -> N
     limit = 512 * 1024
     pair = await connect(limit=limit)
     server = sctp_of(pair.server)
+    await until(lambda: server._held == 0)
     assert server._last_received_tsn is not None
     first = server._last_received_tsn + 1
     for n in range((2 * limit + MAX_MESSAGE_SIZE) // 1000 + 20):
@@ -284,6 +290,145 @@ async def test_opening_a_channel_twice_closes_it(connect: Connect) -> None:
     await until(lambda: pair.channel.readyState == "closed")
 
 
+def _data(
+    to: SctpTransport, ahead: int, data: bytes, *, stream: int = 0, flags: int = 3
+) -> bytes:
+    """A packet of one DATA chunk, so many TSNs beyond the last that was received."""
+    assert to._last_received_tsn is not None
+    tsn = (to._last_received_tsn + ahead) % 2**32
+    chunk = pack("!BBHLHHL", 0, flags, 16 + len(data), tsn, stream, 0, 53) + data
+    return _packet(to, chunk + bytes(-len(chunk) % 4))
+
+
+async def test_messages_behind_an_abandoned_one_are_delivered(
+    connect: Connect,
+) -> None:
+    """RFC 3758 section 3.6: a FORWARD TSN releases what waited for the lost one."""
+    pair = await connect(ordered=True, maxRetransmits=0)
+    Echo(pair.server)
+    received: list[bytes] = []
+    pair.channel.on("message", received.append)
+    await until(lambda: not sctp_of(pair.client)._sent_queue)
+    connection = pair.client.transport.connection
+    send = connection.send_now
+    sent = 0
+
+    def lose_the_third(data: bytes) -> None:
+        nonlocal sent
+        sent += 1
+        if sent != 3:
+            send(data)
+
+    connection.send_now = lose_the_third  # type: ignore[method-assign]
+    for n in range(10):
+        pair.channel.send(bytes([n]) * 1000)
+    await until(lambda: received and received[-1][0] == 9)
+    assert [message[0] for message in received] == [0, 1, 3, 4, 5, 6, 7, 8, 9]
+
+
+@pytest.mark.parametrize("ordered", [True, False])
+async def test_an_unreliable_channel_survives_loss_and_reordering(
+    connect: Connect, ordered: bool
+) -> None:
+    pair = await connect(ordered=ordered, maxRetransmits=0)
+    Echo(pair.server)
+    received: list[int] = []
+    pair.channel.on("message", lambda m: received.append(unpack("!I", m[:4])[0]))
+    source = random.Random(3)
+    loop = asyncio.get_running_loop()
+    for peer in (pair.client, pair.server):
+        connection = peer.transport.connection
+        send = connection.send_now
+
+        def unreliable(data: bytes, send: Callable[[bytes], None] = send) -> None:
+            chance = source.random()
+            if chance < 0.08:
+                return
+            if chance < 0.16:
+                loop.call_later(0.002, send, data)
+            else:
+                send(data)
+
+        connection.send_now = unreliable  # type: ignore[method-assign]
+    for n in range(300):
+        pair.channel.send(pack("!I", n) * source.choice([10, 250, 1000]))
+        await asyncio.sleep(0.001)
+    # It is alive to the end: what is sent again and again comes back at last.
+    async with asyncio.timeout(30):
+        n = 300
+        while not received or received[-1] < 300:
+            pair.channel.send(pack("!I", n))
+            n += 1
+            await asyncio.sleep(0.05)
+    assert len(received) > 100
+    if ordered:
+        assert received == sorted(received)
+
+
+async def test_the_timer_follows_a_timeout_that_has_become_shorter(
+    connect: Connect,
+) -> None:
+    server = sctp_of((await connect()).server)
+    server._stop_recovery()
+    server._rto = 3.0
+    server._t3_restart()
+    server._rto = 1.0
+    server._t3_restart()
+    assert server._t3_handle is not None
+    assert server._t3_handle.when() == server._t3_deadline
+    server._t3_cancel()
+
+
+async def test_a_peer_that_never_acknowledges_is_bounded(connect: Connect) -> None:
+    """What is in flight counts too, and each message more than its octets."""
+    limit = 512 * 1024
+    pair = await connect(limit=limit)
+    Echo(pair.server)
+    server = sctp_of(pair.server)
+    server._cwnd = 1 << 30
+    sctp_of(pair.client).receive_packet = lambda _: None  # type: ignore
+    for _ in range(20000):
+        server.receive_packet(_data(server, 1, b"x"))
+    assert len(server._sent_queue) * 256 <= 2 * limit
+    assert server._held <= 2 * limit + 512  # the message that still fitted
+
+
+async def test_fragments_beyond_a_gap_are_bounded(connect: Connect) -> None:
+    server = sctp_of((await connect(limit=512 * 1024)).server)
+    for n in range(5000):
+        server.receive_packet(_data(server, 2 + n, b"x", flags=4))
+    assert len(server._sack_misordered) == server._fragments == MAX_MISORDERED
+    server.receive_packet(_data(server, 0x10000, b"x"))
+    assert len(server._sack_misordered) == MAX_MISORDERED
+
+
+async def test_data_on_a_stream_too_high_is_refused(connect: Connect) -> None:
+    """RFC 9260 section 6.5: acknowledged, and answered with an ERROR."""
+    server = sctp_of((await connect()).server)
+    bodies: list[bytes] = []
+    server._send_body = bodies.append  # type: ignore[method-assign, assignment]
+    before = server._last_received_tsn
+    server.receive_packet(_data(server, 1, b"x", stream=MAX_STREAMS))
+    del server._send_body
+    assert server._last_received_tsn != before
+    assert MAX_STREAMS not in server._data_channels
+    assert bodies[0][0] == ErrorChunk.type
+
+
+async def test_names_of_channels_are_bounded(connect: Connect) -> None:
+    pair = await connect()
+    server = sctp_of(pair.server)
+    channels = [pair.client.createDataChannel("x" * 65000) for _ in range(8)]
+    await until(lambda: all(c.readyState in ("open", "closed") for c in channels))
+    await until(lambda: sum(c.readyState == "closed" for c in channels) == 4)
+    assert server._names_length <= MAX_NAMES
+    Echo(pair.server)
+    received: list[str] = []
+    channels[0].on("message", received.append)
+    channels[0].send("still here")
+    await until(lambda: received)
+
+
 @pytest.mark.parametrize("seed", range(5))
 async def test_nonsense_is_dropped(connect: Connect, seed: int) -> None:
     pair = await connect()
@@ -334,11 +479,15 @@ async def test_an_implausible_sack_is_not_gone_through(connect: Connect) -> None
     last = server._last_sacked_tsn
     assert not take(last, [(1, 65535)])
     assert not take(last, [(2, 1)])
+    assert not take(last, [(1, 1)])
+    assert not take(last, [(2, 3), (3, 4)])
     assert not take(last, [(1, 1)], cut=4)
     assert not take(last, [], cut=4)
     assert not take(server._local_tsn, [])  # never sent
     assert server._peer_window == before
     assert server._last_sacked_tsn == last
+    assert take(last - 1, [])  # older than what is known
+    assert server._peer_window == before
     assert take(last, [])
     assert server._peer_window == 1
 
