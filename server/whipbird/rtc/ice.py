@@ -16,6 +16,7 @@ import ifaddr
 from aioice import Candidate, Connection
 from aioice.candidate import candidate_foundation, candidate_priority
 from aioice.ice import ICE_COMPLETED, CandidatePair, StunProtocol
+from aioice.stun import Message
 from aiortc import RTCIceGatherer, RTCIceTransport
 
 logger = logging.getLogger(__name__)
@@ -90,7 +91,8 @@ class IceProtocol(StunProtocol):
         if not data:
             return
         if data[0] > 3:
-            self.receiver.data_received(data, 1)
+            if addr[:2] in self.receiver.verified_addresses:
+                self.receiver.data_received(data, 1)
             return
         try:
             super().datagram_received(data, addr)
@@ -114,6 +116,9 @@ class IceConnection(Connection):
             local_password=_random_ice_chars(PWD_LENGTH),
         )
         self._addresses = addresses
+        # Who has shown by a check to know the ICE password. DTLS takes the first
+        # datagram from anybody for its peer's, so nobody else may reach it.
+        self.verified_addresses: set[tuple[str, int]] = set()
         self._sink: Callable[[bytes], None] | None = None
         self._pace_now = asyncio.Event()
 
@@ -167,14 +172,20 @@ class IceConnection(Connection):
         loop = asyncio.get_running_loop()
         gathered = self._local_candidates
         for address in self._addresses:
+            if self._closing:
+                return
             try:
                 sock = _bind(address)
             except OSError as error:
                 logger.debug("Cannot bind to %s: %s", address, error)
                 continue
-            _, protocol = await loop.create_datagram_endpoint(
+            transport, protocol = await loop.create_datagram_endpoint(
                 lambda: IceProtocol(self), sock=sock
             )
+            if self._closing:
+                # The connection was closed while the socket was being made.
+                transport.close()
+                return
             host, port = sock.getsockname()[:2]
             protocol.local_candidate = Candidate(
                 foundation=candidate_foundation("host", "udp", host),
@@ -189,6 +200,17 @@ class IceConnection(Connection):
             self._protocols.append(protocol)
             gathered.append(protocol.local_candidate)
         self._local_candidates_start = self._local_candidates_end = True
+
+    def check_incoming(
+        self, message: Message, addr: tuple[str, int], protocol: StunProtocol
+    ) -> None:
+        self.verified_addresses.add(addr)
+        super().check_incoming(message, addr, protocol)
+
+    def check_complete(self, pair: CandidatePair) -> None:
+        if pair.state == CandidatePair.State.SUCCEEDED:
+            self.verified_addresses.add(pair.remote_addr)
+        super().check_complete(pair)
 
     def _pair_remote_candidate(self, remote_candidate: Candidate) -> None:
         super()._pair_remote_candidate(remote_candidate)

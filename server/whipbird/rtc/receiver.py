@@ -99,7 +99,7 @@ class Receiver(RTCRtpReceiver):
                     ssrc=ssrc,
                     fraction_lost=source.fraction_lost,
                     packets_lost=source.packets_lost,
-                    highest_sequence=(source.max_seq or 0) + source.cycles,
+                    highest_sequence=((source.max_seq or 0) + source.cycles) % 2**32,
                     jitter=source.jitter,
                     lsr=0,
                     dlsr=0,

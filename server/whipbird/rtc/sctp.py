@@ -22,7 +22,8 @@ from aiortc.rtcsctptransport import (
 
 from .completion import run_to_completion
 from .dtls import DtlsTransport
-from .sctp_receiver import MAX_MESSAGE_SIZE, SctpReceiver
+from .sctp_reassembly import MAX_MESSAGE_SIZE
+from .sctp_receiver import SctpReceiver
 
 __all__ = ["MAX_MESSAGE_SIZE", "MessageHandler", "SctpTransport"]
 

@@ -63,6 +63,7 @@ class Session:
         client: the address that the POST came from, for the log.
         setup_timeout: seconds within which it must be connected.
         on_end: called with the session as soon as it has ended.
+        on_gone: called with it when nothing of it is left.
 
     Attributes:
         id: its unguessable name in URLs.
@@ -79,6 +80,7 @@ class Session:
         client: str,
         setup_timeout: float,
         on_end: Callable[["Session"], None],
+        on_gone: Callable[["Session"], None],
     ) -> None:
         self.id = secrets.token_urlsafe(ID_OCTETS)
         self.stream = stream
@@ -90,6 +92,7 @@ class Session:
         self.reason: EndReason | None = None
         self._ice: IceCredentials | None = None
         self._on_end = on_end
+        self._on_gone = on_gone
         self._opened = time.monotonic()
         self._ended = asyncio.Event()
         self._ending: asyncio.Task[None] | None = None
@@ -179,6 +182,7 @@ class Session:
             )
         finally:
             self._ended.set()
+            self._on_gone(self)
 
     def _peer_state_changed(self) -> None:
         match self.peer.connectionState:

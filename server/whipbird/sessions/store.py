@@ -30,6 +30,7 @@ class SessionStore:
             limit=echo_buffer,
         )
         self._sessions: dict[str, Session] = {}
+        self._ending: set[Session] = set()
         self._echoed_by_ended = 0
         self._is_shutting_down = False
         self.opened = 0
@@ -52,6 +53,7 @@ class SessionStore:
             client=client,
             setup_timeout=self._setup_timeout,
             on_end=self._forget,
+            on_gone=self._ending.discard,
         )
         self._sessions[session.id] = session
         try:
@@ -81,9 +83,10 @@ class SessionStore:
     async def close(self) -> None:
         """End all sessions, and open no more."""
         self._is_shutting_down = True
-        sessions = list(self._sessions.values())
+        sessions = [*self._sessions.values(), *self._ending]
         await asyncio.gather(*(s.end(EndReason.SHUTDOWN) for s in sessions))
 
     def _forget(self, session: Session) -> None:
         self._sessions.pop(session.id, None)
+        self._ending.add(session)
         self._echoed_by_ended += session.echo.messages

@@ -7,16 +7,19 @@ from types import SimpleNamespace
 import ifaddr
 import pytest
 from aioice import Candidate, Connection
+from aiortc import RTCSessionDescription
 
 from tests.unit.rtc.conftest import Connect, Pair
 from tests.waiting import until
-from whipbird.rtc import ice
+from whipbird.rtc import Certificate, Peer, PeerOptions, ice
 from whipbird.rtc.ice import (
     MAX_EARLY_DATAGRAMS,
     HostAddresses,
     IceConnection,
+    IceProtocol,
     _bind,
 )
+from whipbird.sdp.offer import parse_offer
 
 BINDING = b"\x00\x01"
 COOKIE = b"\x21\x12\xa4\x42" + bytes(12)
@@ -172,6 +175,42 @@ async def test_what_strangers_send_is_dropped(
     pair.channel.send(b"still here")
     await until(lambda: received)
     assert not errors
+
+
+@pytest.mark.parametrize(
+    "datagram",
+    [
+        # A plain-text alert, and a handshake record of garbage.
+        b"\x15\xfe\xfd" + bytes(8) + b"\0\x02\x02\x28",
+        b"\x16\xfe\xfd" + bytes(8) + b"\0\x20" + b"\xaa" * 32,
+    ],
+)
+async def test_strangers_cannot_spoil_a_handshake(
+    certificate: Certificate, datagram: bytes
+) -> None:
+    """DTLS has no password yet when it begins; only who passed a check is heard."""
+    client, server = Peer(PeerOptions(certificate)), Peer(PeerOptions(certificate))
+    channel = client.createDataChannel("test")
+    await client.setLocalDescription(await client.createOffer())
+    answer = await server.answer(parse_offer(client.localDescription.sdp))
+    agent = server.transport.connection
+    dropped = []
+    receive = IceProtocol.datagram_received
+    for local in agent.local_candidates:
+        family = socket.AF_INET6 if ":" in local.host else socket.AF_INET
+        with socket.socket(family, socket.SOCK_DGRAM) as stranger:
+            stranger.bind((local.host, 0))
+            stranger.sendto(datagram, (local.host, local.port))
+            address = stranger.getsockname()[:2]
+        for protocol in agent._protocols:
+            assert isinstance(protocol, IceProtocol)
+            receive(protocol, datagram, address)
+            dropped.append(agent._queue.qsize())
+    assert set(dropped) == {0}
+    await client.setRemoteDescription(RTCSessionDescription(sdp=answer, type="answer"))
+    await until(lambda: channel.readyState == "open")
+    await client.close()
+    await server.close()
 
 
 def test_an_address_that_cannot_be_used_leaves_no_socket() -> None:

@@ -89,6 +89,24 @@ async def test_made_up_sources_do_not_fill_the_memory(
     await peer.close()
 
 
+@pytest.mark.usefixtures("fast_reports")
+async def test_reports_go_on_when_the_cycles_overflow(
+    certificate: Certificate,
+) -> None:
+    """RFC 3550 section 6.4.1: the extended sequence number has 32 bits."""
+    peer = Peer(PeerOptions(certificate))
+    receiver = peer.addTransceiver("audio", direction="recvonly").receiver
+    assert isinstance(receiver, Receiver)
+    receiver._clock_rates[0] = 8000
+    receiver.receive_rtp(pack("!BBHLL", 128, 0, 7, 1, 1) + b"x")
+    receiver._sources[1].cycles = 0x1_0000_0000
+    reports = asyncio.create_task(receiver._send_reports())
+    done, _ = await asyncio.wait([reports], timeout=0.2)
+    assert not done
+    reports.cancel()
+    await peer.close()
+
+
 def test_what_aiortc_must_have() -> None:
     """The private parts that are overridden: a new aiortc may rename them."""
     for name in ("receive", "stop", "_handle_disconnect", "_send_rtcp"):

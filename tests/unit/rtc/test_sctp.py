@@ -20,7 +20,7 @@ from tests.unit.rtc.conftest import Connect, Pair, sctp_of
 from tests.waiting import until
 from whipbird.echo import Echo
 from whipbird.rtc.sctp import MAX_NAMES, SctpTransport
-from whipbird.rtc.sctp_receiver import (
+from whipbird.rtc.sctp_reassembly import (
     MAX_MESSAGE_SIZE,
     MAX_MISORDERED,
     MAX_STREAMS,

@@ -2,16 +2,20 @@
 
 import asyncio
 import logging
+import os
+from contextlib import suppress
 from typing import Any
 
 import aioice.ice
 import pytest
 
+from tests import offers
 from tests.unit.sessions.conftest import Open
 from tests.waiting import until
 from whipbird.rtc import Certificate, DataChannel
 from whipbird.sdp.candidate import Candidate
 from whipbird.sdp.fragment import Fragment
+from whipbird.sdp.offer import parse_offer
 from whipbird.sdp.transport import IceCredentials
 from whipbird.sessions import (
     EndReason,
@@ -175,6 +179,31 @@ async def test_a_server_that_stops_ends_all_and_opens_none(
     assert store.count().total() == 0
     with pytest.raises(Unavailable):
         await open_session(store)
+
+
+async def test_stopping_waits_for_sessions_that_are_ending(
+    store: SessionStore, open_session: Open
+) -> None:
+    opened = await open_session(store)
+    opened.session.end_soon(EndReason.DELETED)
+    await store.close()
+    assert opened.session.peer.connectionState == "closed"
+    await until(lambda: opened.client.closed_by_peer)
+
+
+@pytest.mark.parametrize("steps", range(12))
+async def test_stopping_while_a_session_is_opened_leaves_no_socket(steps: int) -> None:
+    store = SessionStore(setup_timeout=10, echo_buffer=1024 * 1024)
+    before = len(os.listdir("/proc/self/fd"))
+    offer = parse_offer(offers.CHROMIUM_DATA)
+    opening = asyncio.create_task(store.open("stream", offer, "198.51.100.1"))
+    for _ in range(steps):
+        await asyncio.sleep(0)
+    await store.close()
+    with suppress(Unavailable):
+        await opening
+    await until(lambda: len(os.listdir("/proc/self/fd")) <= before)
+    assert store.count().total() == 0
 
 
 async def test_a_session_is_found_by_its_stream_and_id(
