@@ -3,6 +3,7 @@
 from aiohttp import web
 
 from .config import Settings
+from .http.access import access_middleware
 from .http.cors import enable_cors, plain_options
 from .http.page import PageResource, webclient_directory
 from .http.problems import problem_middleware
@@ -20,7 +21,8 @@ def create_app(settings: Settings) -> web.Application:
         settings: what the operator has decided.
     """
     app = web.Application(
-        middlewares=[problem_middleware, plain_options], client_max_size=MAX_BODY_SIZE
+        middlewares=[access_middleware, problem_middleware, plain_options],
+        client_max_size=MAX_BODY_SIZE,
     )
     store = SessionStore(
         setup_timeout=settings.setup_timeout,

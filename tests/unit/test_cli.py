@@ -10,6 +10,7 @@ import tempfile
 import pytest
 
 from tests.server import ServerProcess, free_port
+from whipbird.client import WhipClient
 
 
 async def _whipbird(*arguments: str, **env: str) -> tuple[int, str, str]:
@@ -184,6 +185,45 @@ async def test_settings_that_are_wrong() -> None:
     code, _, errors = await _whipbird("serve", "--config", "no-such-file.toml")
     assert code == 2
     assert "no-such-file.toml: there is no such file" in errors
+
+
+async def test_nothing_secret_is_logged_for_debugging() -> None:
+    server = ServerProcess("--log-level", "debug")
+    await server.start()
+    try:
+        async with WhipClient(f"{server.url}/whip/secret") as client:
+            channel = client.peer.createDataChannel("test")
+            await client.connect()
+            await client.opened(channel)
+            assert client.location is not None
+            session_id = client.location.name
+            password = client.peer.transport.connection.local_password
+        assert "DELETE /whip/secret/" in server.output
+        assert session_id[:8] in server.output
+        assert session_id not in server.output
+        assert password not in server.output
+    finally:
+        await server.stop()
+
+
+async def test_a_second_interrupt_ends_ping_at_once(server: ServerProcess) -> None:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "whipbird", "ping", f"{server.url}/whip/test"),
+        *("-i", "0.01"),
+        stdout=asyncio.subprocess.PIPE,
+    )
+    assert process.stdout is not None
+    async with asyncio.timeout(20):
+        while b"seq=3" not in await process.stdout.readline():
+            pass
+        server.freeze()
+        try:
+            process.send_signal(signal.SIGTERM)
+            await asyncio.sleep(0.2)  # the first must be taken before the second
+            process.send_signal(signal.SIGTERM)
+            assert await process.wait() == -signal.SIGTERM
+        finally:
+            server.thaw()
 
 
 async def test_a_variable_that_is_mistyped() -> None:

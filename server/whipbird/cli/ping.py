@@ -74,8 +74,15 @@ def ping_command(
 async def _ping(url: str, token: str | None, as_json: bool, **options: Any) -> int:
     replies: list[Reply] = []
     stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def interrupt(number: int) -> None:
+        stop.set()
+        # Who asks a second time does not want to wait for a good-bye.
+        loop.remove_signal_handler(number)
+
     for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        loop.add_signal_handler(number, interrupt, number)
     error: WhipError | None = None
 
     async def ping_all() -> None:

@@ -56,9 +56,11 @@ def _set_up_logging(settings: Settings) -> None:
         level=settings.log_level.upper(),
         format="%(asctime)s %(levelname)-7s %(message)s",
     )
+    # It logs descriptions, with the ICE passwords in them.
+    logging.getLogger("aiortc.rtcpeerconnection").setLevel(logging.WARNING)
     if settings.log_level != "debug":
-        # They log each check and each request, which is what debugging is for.
-        for name in ("aioice", "aiortc", "aiohttp.access"):
+        # They log each check and each chunk, which is what debugging is for.
+        for name in ("aioice", "aiortc"):
             logging.getLogger(name).setLevel(logging.WARNING)
         # It logs a traceback for what is not HTTP, which anybody can send; failures
         # of ours are logged by ourselves.
@@ -71,9 +73,7 @@ async def _serve(settings: Settings) -> int:
         shutdown_timeout=SHUTDOWN_TIMEOUT,
         # No content coding is supported, so none need be undone.
         auto_decompress=False,
-        access_log=logging.getLogger("aiohttp.access")
-        if settings.log_level == "debug"
-        else None,
+        access_log=None,  # it would show whole session ids
     )
     await runner.setup()
     stop = asyncio.Event()

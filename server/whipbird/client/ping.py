@@ -95,6 +95,9 @@ async def ping(
     channel.on("close", lambda: echoes.put_nowait(None))
     await client.connect()
     await client.opened(channel)
+    largest = client.peer.max_message_size
+    if largest and size > largest:
+        raise WhipError("Message too large", f"the server takes {largest} octets")
     padding = bytes(size - MIN_SIZE)
     sequence = 0
     loop = asyncio.get_running_loop()

@@ -16,6 +16,8 @@ from .errors import WhipError
 
 # Seconds to wait for an HTTP response, and for the connection that follows.
 TIMEOUT = 15.0
+# ... and for the response to a DELETE: nothing depends on it.
+DELETE_TIMEOUT = 2.0
 
 # An answer has about 2,000 octets; an error is not read further than this.
 _MAX_ANSWER = 256 * 1024
@@ -172,7 +174,7 @@ class WhipClient:
         """End the session: DELETE, then the connection. Never raises for the server."""
         try:
             if self.location is not None:
-                await self._request("DELETE", self.location)
+                await self._request("DELETE", self.location, timeout=DELETE_TIMEOUT)
         except WhipError:
             # It is gone already, or cannot be reached; both end it.
             pass
@@ -190,6 +192,7 @@ class WhipClient:
         *,
         data: bytes | None = None,
         headers: dict[str, str] | None = None,
+        timeout: float | None = None,
     ) -> tuple[aiohttp.ClientResponse, str]:
         """Send a request.
 
@@ -200,18 +203,20 @@ class WhipClient:
             WhipError: for a status that is no success, or no response at all.
         """
         if self._http is None:
-            self._http = aiohttp.ClientSession(
-                timeout=aiohttp.ClientTimeout(total=self._timeout),
-                headers=self._headers,
-            )
+            self._http = aiohttp.ClientSession(headers=self._headers)
+        seconds = min(self._timeout, timeout or self._timeout)
         try:
             async with self._http.request(
-                method, url, data=data, headers=headers
+                method,
+                url,
+                data=data,
+                headers=headers,
+                timeout=aiohttp.ClientTimeout(total=seconds),
             ) as response:
                 body = await _read(response)
         except TimeoutError:
             raise WhipError(
-                "No response", f"{url} sent none within {self._timeout:g} seconds"
+                "No response", f"{url} sent none within {seconds:g} seconds"
             ) from None
         except (aiohttp.ClientError, ValueError) as error:
             raise WhipError("Cannot reach the server", _reason(error, url)) from error

@@ -157,6 +157,13 @@ class Peer(RTCPeerConnection):
         assert isinstance(sctp, SctpTransport)
         return sctp.send_message(channel, protocol, data)
 
+    @property
+    def max_message_size(self) -> int:
+        """Octets that the other side takes in one message; 0 for any number."""
+        sctp = self.sctp
+        assert isinstance(sctp, SctpTransport)
+        return sctp._remote_max_message_size
+
     # What is going on
 
     @property

@@ -6,6 +6,7 @@ from .session import (
     Session,
     SessionState,
     Unavailable,
+    short_id,
 )
 from .store import SessionStore
 
@@ -16,4 +17,5 @@ __all__ = [
     "SessionState",
     "SessionStore",
     "Unavailable",
+    "short_id",
 ]

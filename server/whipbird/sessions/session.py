@@ -123,7 +123,7 @@ class Session:
             raise Unavailable
         logger.info(
             "Session %s opened: stream=%s client=%s",
-            self.id[:LOGGED_ID_LENGTH],
+            short_id(self.id),
             self.stream,
             self.client,
         )
@@ -163,7 +163,7 @@ class Session:
         logger.info(
             "Session %s ended: stream=%s client=%s peer=%s reason=%r "
             "duration=%.3fs messages=%d",
-            self.id[:LOGGED_ID_LENGTH],
+            short_id(self.id),
             self.stream,
             self.client,
             _host_and_port(address) if address else "-",
@@ -177,9 +177,7 @@ class Session:
             async with asyncio.timeout(CLOSE_TIMEOUT):
                 await self.peer.close()
         except TimeoutError:
-            logger.warning(
-                "Session %s: closing took too long", self.id[:LOGGED_ID_LENGTH]
-            )
+            logger.warning("Session %s: closing took too long", short_id(self.id))
         finally:
             self._ended.set()
             self._on_gone(self)
@@ -191,7 +189,7 @@ class Session:
             case "connected" if self.state is not SessionState.CLOSED:
                 self.state = SessionState.CONNECTED
                 self._deadline.cancel()
-                logger.debug("Session %s connected", self.id[:LOGGED_ID_LENGTH])
+                logger.debug("Session %s connected", short_id(self.id))
             case "failed":
                 connected = self.state is SessionState.CONNECTED
                 self.end_soon(
@@ -212,3 +210,8 @@ class Session:
 def _host_and_port(address: tuple[str, int]) -> str:
     host, port = address
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def short_id(session_id: str) -> str:
+    """The part of a session's id that may be shown."""
+    return session_id[:LOGGED_ID_LENGTH]

@@ -95,3 +95,14 @@ async def test_a_session_that_ends_between_two_pings(
         with pytest.raises(WhipError):
             await ping_until_it_ends(client)
     assert count < 50
+
+
+async def test_messages_larger_than_the_server_takes(
+    aiohttp_server: AiohttpServer,
+) -> None:
+    """Said before anything is sent; RFC 8841 section 6.1 has the limit."""
+    server = await aiohttp_server(create_app(Settings()))
+    async with WhipClient(str(server.make_url("/whip/live"))) as client:
+        with pytest.raises(WhipError, match="the server takes 262144 octets"):
+            async for _ in ping(client, count=1, size=MAX_MESSAGE_SIZE + 1):
+                pass
