@@ -19,8 +19,15 @@ let token = '';
 let wasConnected = false;
 /** Ping was pressed before there was a channel. */
 let pingWhenOpen = false;
+/** Bytes; what stands in the field once it is confirmed, not while somebody types. */
+let size = 64;
 /** The next result was asked for by hand, so screen readers hear it. */
 let announceNext = false;
+/** The number of the ping that the big reading is about. */
+let shown = 0;
+
+/** Milliseconds that a retry takes before anything is made of it. */
+const RETRY_GRACE = 400;
 
 const statistics = new RttStatistics();
 const graph = new RttGraph($('graph'));
@@ -34,15 +41,21 @@ function maxPayload() {
 /** @returns {number|null} The chosen payload size; null, and said so, when invalid. */
 function payloadSize() {
   const result = parsePayloadSize($('size').value, maxPayload());
-  const problem = result.problem ?? '';
+  let problem = result.problem ?? '';
+  if (problem && $('auto').checked) {
+    setAuto(false);
+    problem += ' Auto-ping is off.';
+  }
   $('size').setAttribute('aria-invalid', String(Boolean(problem)));
-  if ($('size-problem').textContent !== problem) $('size-problem').textContent = problem;
+  // What was just switched off is no reason to say it all again, without that.
+  if (!problem || !$('size-problem').textContent.startsWith(problem)) {
+    $('size-problem').textContent = problem;
+  }
+  size = result.size ?? size;
   return result.size ?? null;
 }
 
 function sendPing() {
-  const size = payloadSize();
-  if (size === null) return;
   try {
     pinger.ping(size);
   } catch (error) {
@@ -51,8 +64,17 @@ function sendPing() {
 }
 
 function showStatistics() {
-  view.showFigures(statistics.summary());
-  graph.show(statistics.recent(graph.capacity));
+  const summary = statistics.summary();
+  const { average, answered, lost } = summary;
+  view.showFigures(summary);
+  graph.show(statistics.recent(graph.capacity), { average, count: answered + lost });
+}
+
+/** The reading is about the latest ping: that an earlier one is lost may turn out later. */
+function showReading(sequence, rtt, note) {
+  if (sequence < shown) return;
+  shown = sequence;
+  view.showReading(rtt, note);
 }
 
 function setAuto(on) {
@@ -78,10 +100,14 @@ $('ping').addEventListener('click', () => {
     sendPing();
   } else {
     pingWhenOpen = true;
+    view.showNote('The ping goes out as soon as the connection is open.');
     if (!link.active) link.tryNow();
   }
 });
-$('auto').addEventListener('change', () => setAuto($('auto').checked));
+$('auto').addEventListener('change', () => {
+  payloadSize();
+  setAuto($('auto').checked);
+});
 $('interval').addEventListener('change', () => setAuto($('auto').checked));
 $('size').addEventListener('change', payloadSize);
 $('reset').addEventListener('click', () => {
@@ -90,17 +116,18 @@ $('reset').addEventListener('click', () => {
   view.announce('Figures cleared.');
 });
 
-pinger.addEventListener('echo', ({ detail: { sequence, rtt, size } }) => {
+pinger.addEventListener('echo', ({ detail: { sequence, rtt, size: bytes } }) => {
   statistics.add(sequence, rtt);
-  const note = `Ping ${sequence}, ${size.toLocaleString('en')} bytes there and back.`;
-  view.showReading(rtt, note);
+  const note = `Ping ${sequence}, ${bytes.toLocaleString('en')} bytes there and back.`;
+  showReading(sequence, rtt, note);
   showStatistics();
   if (announceNext) view.announce(`Round-trip time ${formatMs(rtt)}`);
   announceNext = false;
 });
 pinger.addEventListener('lost', ({ detail: { sequence } }) => {
   statistics.add(sequence, null);
-  view.showReading(null, `No echo of ping ${sequence} within ${pinger.timeout / 1000} seconds.`);
+  const limit = `${pinger.timeout / 1000} seconds`;
+  showReading(sequence, null, `No echo of ping ${sequence} within ${limit}.`);
   showStatistics();
   if (announceNext) view.announce(`Ping ${sequence} was lost.`);
   announceNext = false;
@@ -109,11 +136,29 @@ pinger.addEventListener('lost', ({ detail: { sequence } }) => {
 
 /* Connection */
 
-link.addEventListener('change', () => {
+/** @type {ReturnType<typeof setTimeout>|undefined} */
+let later;
+
+function showLink() {
+  clearTimeout(later);
+  later = undefined;
   view.showState(link, wasConnected);
   view.showProblem(link);
+}
+
+link.addEventListener('change', () => {
+  // A retry that fails at once is not worth a word: screen readers would tell of it
+  // every time, and buttons would change under the finger.
+  if (link.phase === 'connecting' && link.problem) later ??= setTimeout(showLink, RETRY_GRACE);
+  else showLink();
+  if (link.phase === 'stopped' && pingWhenOpen) {
+    pingWhenOpen = false;
+    view.showNote('There was no connection to ping over.');
+  }
+  view.showSetup(link);
   view.showDescriptions(link);
 });
+link.addEventListener('session', view.showNewSession);
 link.addEventListener('mark', () => {
   view.showSetup(link);
   view.showDescriptions(link);
@@ -123,9 +168,10 @@ link.addEventListener('trickle', ({ detail }) => view.showTrickle(detail));
 link.addEventListener('open', () => {
   wasConnected = true;
   pinger.attach(link.channel);
-  $('size-hint').textContent = `of ${maxPayload().toLocaleString('en')} bytes`;
+  $('size-hint').textContent = `at most ${maxPayload().toLocaleString('en')}`;
   view.showPair(link);
-  if (pingWhenOpen) sendPing();
+  // Another server may take less.
+  if (payloadSize() !== null && pingWhenOpen) sendPing();
   pingWhenOpen = false;
 });
 link.addEventListener('close', ({ detail: { lost } }) => {

@@ -29,6 +29,7 @@ const CHANNEL_LIMIT = 5000;
  * - `change`: phase, problem or the browser's connection state changed;
  * - `open`: there is a new open `channel`;
  * - `close`: CustomEvent<{lost: boolean}>, the channel is gone;
+ * - `session`: a new `client` has taken the place of the old one;
  * - `mark`: the setup got one step further;
  * - `countdown`: CustomEvent<number>, seconds to the next try;
  * - `trickle`: CustomEvent<{patches: number, candidates: number, complete: boolean,
@@ -71,6 +72,7 @@ export class Link extends EventTarget {
       this.#follow(client);
       this.channel = client.pc.createDataChannel('ping');
       this.#followChannel(client, this.channel);
+      this.#emit('session');
       this.#to('connecting');
       await client.connect();
     } catch (error) {

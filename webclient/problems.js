@@ -13,8 +13,14 @@
  * @property {string} [technical] For whoever runs the server: method, status, title.
  */
 
+/** A reason is to be read, not to fill the page. */
+const LONGEST = 500;
+
 /** Ends a sentence that somebody else wrote. */
-const sentence = (text) => (/[.!?…]$/.test(text) ? text : `${text}.`);
+function sentence(text) {
+  if (text.length > LONGEST) return `${text.slice(0, LONGEST)}…`;
+  return /[.!?…]$/.test(text) ? text : `${text}.`;
+}
 
 /** @param {WhipError} error @returns {Explanation} */
 function explainHttp(error) {
@@ -75,10 +81,12 @@ export function explain(error) {
     case 'ice':
       return {
         title: 'No UDP packet gets through to the server',
+        // What is known makes guesses needless.
         text:
+          error.detail ??
           'The server answered over HTTP, but no path for the media was found. A firewall ' +
-          'may block UDP, or the server announces an address that cannot be reached from ' +
-          `here; in a container, its UDP ports must be published. ${error.detail ?? ''}`.trim(),
+            'may block UDP, or the server announces an address that cannot be reached from ' +
+            'here; in a container, its UDP ports must be published.',
       };
     case 'lost':
       return {

@@ -9,7 +9,7 @@ import { formatMs } from './rtt-statistics.js';
 
 /** @typedef {import('./rtt-statistics.js').Sample} Sample */
 
-const MARGIN = { top: 14, right: 14, bottom: 42, left: 50 };
+const MARGIN = { top: 14, right: 14, bottom: 42, left: 56 };
 const MIN_SLOTS = 20;
 
 /**
@@ -41,6 +41,8 @@ function svg(name, attributes, text) {
 
 export class RttGraph {
   /** @type {Sample[]} */ #samples = [];
+  /** @type {number|null} */ #average = null;
+  #count = 0;
   /** @type {number|undefined} */ #frame;
 
   /** @param {SVGSVGElement} root Sized by the style sheet. */
@@ -54,9 +56,16 @@ export class RttGraph {
     return Math.max(MIN_SLOTS, Math.min(120, Math.floor(this.root.clientWidth / 8)));
   }
 
-  /** @param {Sample[]} samples Oldest first. */
-  show(samples) {
+  /**
+   * @param {Sample[]} samples Oldest first.
+   * @param {object} [overall] What they are the latest part of.
+   * @param {number|null} [overall.average] The RTT to draw the line of the average at.
+   * @param {number} [overall.count] How many pings there were.
+   */
+  show(samples, { average = null, count = samples.length } = {}) {
     this.#samples = samples;
+    this.#average = average;
+    this.#count = count;
     this.#redraw();
   }
 
@@ -77,7 +86,7 @@ export class RttGraph {
 
     const samples = this.#samples.slice(-this.capacity);
     const rtts = samples.flatMap(({ rtt }) => (rtt === null ? [] : [rtt]));
-    const yTicks = ticks(Math.max(0.2, ...rtts) * 1.05);
+    const yTicks = ticks(Math.max(0.2, this.#average ?? 0, ...rtts) * 1.05);
     const top = yTicks.at(-1);
     const plot = {
       width: width - MARGIN.left - MARGIN.right,
@@ -95,17 +104,18 @@ export class RttGraph {
       y2: y(value),
     });
 
-    const nodes = [...axes(width, height, yTicks, y, across)];
+    const part = samples.length < this.#count && samples.length;
+    const title = part
+      ? `ping number (latest ${part} of ${this.#count.toLocaleString('en')})`
+      : 'ping number';
+    const nodes = [...axes(width, height, yTicks, y, across, title, samples.length > 0)];
     for (const { index, label } of xLabels(samples)) {
       nodes.push(svg('text', { class: 'x', x: x(index), y: height - MARGIN.bottom + 17 }, label));
     }
-    if (rtts.length) {
-      const average = rtts.reduce((sum, rtt) => sum + rtt, 0) / rtts.length;
-      nodes.push(
-        svg('line', { class: 'average', ...across(average) }),
-        svg('path', { class: 'curve', d: curve(samples, x, y) }),
-      );
+    if (this.#average !== null) {
+      nodes.push(svg('line', { class: 'average', ...across(this.#average) }));
     }
+    if (rtts.length) nodes.push(svg('path', { class: 'curve', d: curve(samples, x, y) }));
     samples.forEach(({ rtt }, index) => {
       if (rtt === null) nodes.push(lostMark(x(index), MARGIN.top + 6, height - MARGIN.bottom));
       else nodes.push(svg('circle', { class: 'point', cx: x(index), cy: y(rtt), r: 2.5 }));
@@ -119,20 +129,21 @@ export class RttGraph {
   }
 }
 
-/** Grid lines, their values, and the titles of both axes. */
-function* axes(width, height, yTicks, y, across) {
+/** Grid lines, their values unless nothing is measured yet, the titles of both axes. */
+function* axes(width, height, yTicks, y, across, title, withValues) {
   const digits = Math.max(0, -Math.floor(Math.log10(yTicks[1]) + 1e-9));
   // 0.25 and 2.5 need a digit more than their power of ten.
   const exact = yTicks.every((tick) => Number(tick.toFixed(digits)) === tick);
   for (const tick of yTicks) {
     yield svg('line', { class: 'grid', ...across(tick) });
+    if (!withValues) continue;
     const label = tick.toFixed(exact ? digits : digits + 1);
     yield svg('text', { class: 'y', x: MARGIN.left - 8, y: y(tick) + 4 }, label);
   }
   const middle = (MARGIN.top + height - MARGIN.bottom) / 2;
   const turned = { class: 'title', x: 11, y: middle, transform: `rotate(-90 11 ${middle})` };
   yield svg('text', turned, 'RTT in ms');
-  yield svg('text', { class: 'title', x: width / 2, y: height - 5 }, 'ping number');
+  yield svg('text', { class: 'title', x: width / 2, y: height - 5 }, title);
 }
 
 /** Round ping numbers, as many as there is room for. */

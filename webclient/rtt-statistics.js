@@ -16,7 +16,7 @@
  * @typedef {object} RttSummary
  * @property {number} answered Pings answered since the last reset.
  * @property {number} lost Pings lost since the last reset.
- * @property {number|null} last The latest RTT, in ms like all that follow.
+ * @property {number|null} last The RTT that came in last, in ms like all that follow.
  * @property {number|null} min
  * @property {number|null} average
  * @property {number|null} p95 95 % of the pings were at least this fast.
@@ -37,43 +37,73 @@ export function quantile(sorted, q) {
   return sorted[Math.max(0, Math.ceil(q * sorted.length) - 1)];
 }
 
-/** Collects pings. Keeps the latest `capacity` of them; counts all. */
+/**
+ * @param {number} value
+ * @param {number[]} sorted In ascending order.
+ * @returns {number} How many of them are not above the value.
+ */
+function rankOf(value, sorted) {
+  let [low, high] = [0, sorted.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (sorted[middle] <= value) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+/**
+ * Collects pings. Every figure is about all pings since the last reset; the pings
+ * themselves are kept only for the graph.
+ */
 export class RttStatistics {
-  /** @type {Sample[]} */ #samples = [];
-  #answered = 0;
+  /** By sequence number. @type {Sample[]} */ #samples = [];
+  /**
+   * Every RTT since the last reset, in ascending order. Eight bytes each: a day at ten
+   * a second makes 7 MB.
+   *
+   * @type {number[]}
+   */
+  #rtts = [];
+  #sum = 0;
   #lost = 0;
   /** @type {number|null} */ #last = null;
 
-  /** @param {number} [capacity] How many samples min to max are computed over. */
+  /** @param {number} [capacity] How many samples are kept. */
   constructor(capacity = 1000) {
     this.capacity = capacity;
   }
 
   /**
-   * @param {number} sequence
+   * @param {number} sequence In any order: that a ping was lost is known only when the
+   *   next ones may have been answered already.
    * @param {number|null} rtt Null for a lost ping.
    */
   add(sequence, rtt) {
-    this.#samples.push({ sequence, rtt });
+    let place = this.#samples.length;
+    while (place > 0 && this.#samples[place - 1].sequence > sequence) place -= 1;
+    this.#samples.splice(place, 0, { sequence, rtt });
     if (this.#samples.length > this.capacity) this.#samples.shift();
     if (rtt === null) {
       this.#lost += 1;
     } else {
-      this.#answered += 1;
+      this.#rtts.splice(rankOf(rtt, this.#rtts), 0, rtt);
+      this.#sum += rtt;
       this.#last = rtt;
     }
   }
 
   reset() {
     this.#samples = [];
-    this.#answered = 0;
+    this.#rtts = [];
+    this.#sum = 0;
     this.#lost = 0;
     this.#last = null;
   }
 
   /**
    * @param {number} count
-   * @returns {Sample[]} The latest ones, oldest first.
+   * @returns {Sample[]} Those with the highest numbers, in ascending order.
    */
   recent(count) {
     return this.#samples.slice(-count);
@@ -81,15 +111,13 @@ export class RttStatistics {
 
   /** @returns {RttSummary} */
   summary() {
-    const rtts = this.#samples.flatMap(({ rtt }) => (rtt === null ? [] : [rtt]));
-    rtts.sort((a, b) => a - b);
-    const sum = rtts.reduce((total, rtt) => total + rtt, 0);
+    const rtts = this.#rtts;
     return {
-      answered: this.#answered,
+      answered: rtts.length,
       lost: this.#lost,
       last: this.#last,
       min: rtts[0] ?? null,
-      average: rtts.length ? sum / rtts.length : null,
+      average: rtts.length ? this.#sum / rtts.length : null,
       p95: quantile(rtts, 0.95),
       max: rtts.at(-1) ?? null,
     };
@@ -107,10 +135,11 @@ const FINE_CLOCK = globalThis.crossOriginIsolated === true;
  *
  * @param {number|null} ms
  * @param {boolean} [fine] Whether the clock is good for hundredths.
- * @returns {string} With its unit; an en dash for null.
+ * @returns {string} With its unit, after a space; an en dash for null.
  */
 export function formatMs(ms, fine = FINE_CLOCK) {
   if (ms === null) return '–';
+  if (ms >= 999.5) return `${(ms / 1000).toFixed(2)} s`;
   const digits = ms >= 100 ? 0 : ms >= 10 || !fine ? 1 : 2;
   return `${ms.toFixed(digits)} ms`;
 }

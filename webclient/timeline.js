@@ -8,37 +8,71 @@
  * @typedef {object} Phase
  * @property {string} name
  * @property {string} about What happens in it, in a few words.
+ * @property {boolean} aside Whether it runs beside the others instead of between them.
  * @property {number|null} start Milliseconds after connect().
  * @property {number|null} duration Milliseconds; null while it is not over.
  */
 
-/** Name, the marks it lies between, and what it is. */
-const PHASES = [
-  ['Gathering', 'start', 'gathered', 'the browser finds its addresses'],
-  ['POST', 'posted', 'answered', 'offer out, answer back'],
-  ['ICE', 'applied', 'iceconnected', 'a UDP path is found'],
-  ['DTLS', 'iceconnected', 'dtlsconnected', 'keys are agreed on'],
-  ['Channel', 'dtlsconnected', 'channelopen', 'the data channel opens'],
+/**
+ * Name, the mark that ends it, and what it is. Each begins where the one before it
+ * ends, so that together they are the whole setup.
+ */
+const STEPS = [
+  ['Offer', 'posted', 'a key pair, then the offer'],
+  ['POST', 'answered', 'offer out, answer back'],
+  ['ICE', 'iceconnected', 'a UDP path is found'],
+  ['DTLS', 'dtlsconnected', 'keys are agreed on'],
+  ['Channel open', 'channelopen', 'data can flow'],
 ];
 
 /**
+ * The moments between the steps, in milliseconds after connect().
+ *
+ * Rounded to what is shown before any difference is taken: so the times that are shown
+ * add up to the total that is shown.
+ *
  * @param {Map<string, number>} marks
- * @returns {Phase[]} In the order of the setup. Gathering overlaps what follows it:
- *   candidates are trickled.
+ * @returns {(number|null)[]}
+ */
+function moments(marks) {
+  const zero = marks.get('start');
+  const list = ['start', ...STEPS.map(([, end]) => end)].map((name) =>
+    marks.has(name) ? Math.round(10 * (marks.get(name) - zero)) / 10 : null,
+  );
+  // The browser may tell of a step after the one that follows it: of DTLS, say, when
+  // the channel is open already. It cannot have happened later than that.
+  for (let i = list.length - 2; i >= 0; i -= 1) {
+    if (list[i] !== null) list[i] = Math.min(list[i], list[i + 1] ?? Infinity);
+  }
+  return list;
+}
+
+/**
+ * @param {Map<string, number>} marks
+ * @returns {Phase[]} In the order of the setup, and last the gathering: candidates are
+ *   trickled, so it holds nothing up and may even end after the setup.
  */
 export function phases(marks) {
-  const zero = marks.get('start');
-  return PHASES.map(([name, from, to, about]) => {
-    const start = marks.get(from);
-    const end = marks.get(to);
-    return {
-      name,
-      about,
-      start: start === undefined ? null : start - zero,
-      // Events of one task may be delivered out of their real order.
-      duration: start === undefined || end === undefined ? null : Math.max(0, end - start),
-    };
-  });
+  const at = moments(marks);
+  const steps = STEPS.map(([name, , about], i) => ({
+    name,
+    about,
+    aside: false,
+    start: at[i],
+    duration: at[i] === null || at[i + 1] === null ? null : at[i + 1] - at[i],
+  }));
+  const [from, to] = ['offered', 'gathered'].map((name) =>
+    marks.has(name) ? marks.get(name) - marks.get('start') : null,
+  );
+  const gathering = {
+    name: 'Gathering',
+    about: 'meanwhile: own addresses',
+    aside: true,
+    start: from,
+    // All candidates may be there before the offer is.
+    duration: from === null || to === null ? null : Math.max(0, to - from),
+  };
+  return [...steps, gathering];
 }
 
 /**
@@ -46,42 +80,55 @@ export function phases(marks) {
  * @returns {number|null} Milliseconds from connect() to the open channel.
  */
 export function totalTime(marks) {
-  const end = marks.get('channelopen');
-  return end === undefined ? null : end - marks.get('start');
+  return moments(marks).at(-1);
 }
+
+/** @param {number} ms @returns {string} With as many digits as all others here. */
+export const formatPhase = (ms) => `${ms.toFixed(1)} ms`;
 
 /**
  * Shows the phases in a table of three columns: name, bar, milliseconds.
  *
  * @param {HTMLTableSectionElement} body
  * @param {Map<string, number>} marks
+ * @param {boolean} active Whether a phase that has begun still goes on.
  */
-export function renderTimeline(body, marks) {
+export function renderTimeline(body, marks, active) {
   const list = phases(marks);
-  const end = Math.max(1, ...list.map((phase) => (phase.start ?? 0) + (phase.duration ?? 0)));
+  const running = (phase) => active && phase.start !== null && phase.duration === null;
+  let scale = totalTime(marks);
+  if (scale === null) {
+    const known = list.map(({ start, duration }) => (start ?? 0) + (duration ?? 0));
+    // Nobody knows how long the rest takes: it gets a third.
+    scale = Math.max(...known) * (list.some(running) ? 1.5 : 1);
+  }
+  scale ||= 1;
+  const percent = (ms) => `${Math.min(100, (100 * ms) / scale)}%`;
   body.replaceChildren(
     ...list.map((phase) => {
+      const { start, duration } = phase;
       const row = document.createElement('tr');
+      row.className = phase.aside ? 'aside' : 'step';
       const name = document.createElement('th');
       name.scope = 'row';
       name.textContent = phase.name;
-      name.title = phase.about;
       const track = document.createElement('td');
       track.className = 'track';
       const about = document.createElement('span');
       about.className = 'about';
       about.textContent = phase.about;
       track.append(about);
-      if (phase.start !== null && phase.duration !== null) {
+      if (start !== null && (duration !== null || running(phase))) {
         const bar = document.createElement('span');
-        bar.className = 'bar';
-        bar.style.setProperty('--start', `${(100 * phase.start) / end}%`);
-        bar.style.setProperty('--length', `${(100 * phase.duration) / end}%`);
+        bar.className = running(phase) ? 'bar is-running' : 'bar';
+        const left = Math.max(0, scale - start);
+        bar.style.setProperty('--start', percent(start));
+        bar.style.setProperty('--length', percent(Math.min(duration ?? left, left)));
         track.append(bar);
       }
       const time = document.createElement('td');
       time.className = 'time';
-      time.textContent = phase.duration === null ? '–' : `${phase.duration.toFixed(1)} ms`;
+      time.textContent = duration !== null ? formatPhase(duration) : running(phase) ? '…' : '–';
       row.append(name, track, time);
       return row;
     }),

@@ -7,7 +7,7 @@
 import { describePair, selectedPair } from './candidate-pair.js';
 import { explain } from './problems.js';
 import { formatMs } from './rtt-statistics.js';
-import { renderTimeline, totalTime } from './timeline.js';
+import { formatPhase, renderTimeline, totalTime } from './timeline.js';
 
 /** @typedef {import('./link.js').Link} Link */
 /** @typedef {import('./link.js').LinkPhase} LinkPhase */
@@ -33,9 +33,27 @@ const STATES = {
   stopped: ['Not connected', 'bad'],
 };
 
+/** What there is to say before there is anything to say. */
+const NOTHING = {
+  pair: 'Not connected yet.',
+  offer: 'Nothing sent yet.',
+  answer: 'Nothing received yet.',
+};
+
 /**
- * The connection state in words: what it means for the user first, then the
- * browser's own word for it where that says something else.
+ * Writes a text, unless it stands there: live regions would tell it again, and who
+ * has selected a part of it would lose the selection.
+ *
+ * @param {string} id
+ * @param {string} text
+ */
+function write(id, text) {
+  if ($(id).textContent !== text) $(id).textContent = text;
+}
+
+/**
+ * The connection state in words: what it means for the user first, then, while there
+ * is a connection, the browser's own word for it where that says something else.
  *
  * @param {Link} link
  * @param {boolean} wasConnected Whether there is a connection to have been lost.
@@ -44,15 +62,23 @@ export function showState(link, wasConnected) {
   let [word, tone] = STATES[link.phase];
   if (link.phase === 'waiting' && !wasConnected) word = 'Not connected';
   const raw = link.client?.connectionState ?? '';
+  const telling = link.active && !['', 'new', word.toLowerCase()].includes(raw);
   $('state').dataset.tone = tone;
   $('state').dataset.phase = link.phase;
   $('state-shape').setAttribute('d', SHAPES[tone]);
-  // A live region: written only when it changes.
-  if ($('state-word').textContent !== word) $('state-word').textContent = word;
-  $('state-raw').textContent = raw;
-  $('state-raw').hidden = !raw || raw === word.toLowerCase();
+  write('state-word', word);
+  write('state-raw', raw);
+  $('state-raw').hidden = !telling;
+  for (const id of ['connect', 'ping', 'auto', 'interval', 'size']) {
+    $(id).disabled = isHopeless(link);
+  }
   const action = { idle: 'Connect', stopped: 'Connect', waiting: 'Stop' };
   $('connect').textContent = action[link.phase] ?? 'Disconnect';
+}
+
+/** Whether no press of any button can change anything. */
+function isHopeless({ problem }) {
+  return problem?.kind === 'unsupported';
 }
 
 /** @param {Link} link */
@@ -66,17 +92,22 @@ export function showProblem(link) {
   const { title, text, technical = '' } = explain(problem);
   $('problem').hidden = false;
   // An alert is read out whenever it is written, so not at every failed retry.
-  if ($('problem-title').textContent !== title) $('problem-title').textContent = title;
-  if ($('problem-text').textContent !== text) $('problem-text').textContent = text;
-  $('problem-technical').textContent = technical;
-  $('countdown').hidden = problem.kind === 'unsupported';
-  if (!waiting) $('countdown').textContent = link.phase === 'connecting' ? 'Trying again…' : '';
-  $('try-now').hidden = problem.kind === 'unsupported' || link.phase === 'connecting';
+  write('problem-title', title);
+  write('problem-text', text);
+  write('problem-technical', technical);
+  $('retry').hidden = isHopeless(link);
+  if (!waiting) write('countdown', link.phase === 'connecting' ? 'Trying again…' : '');
+  $('try-now').textContent = waiting ? 'Try now' : 'Try again';
+  // It keeps its room, so that nothing moves under anybody's finger.
+  $('try-now').classList.toggle('is-away', link.phase === 'connecting');
 }
 
 /** @param {number} seconds */
 export function showCountdown(seconds) {
-  $('countdown').textContent = `Trying again in ${seconds} s`;
+  let left = `${seconds} s`;
+  if (seconds >= 7200) left = `${Math.ceil(seconds / 3600)} h`;
+  else if (seconds >= 120) left = `${Math.ceil(seconds / 60)} min`;
+  write('countdown', `Trying again in ${left}`);
 }
 
 /** @param {import('./rtt-statistics.js').RttSummary} summary */
@@ -94,24 +125,37 @@ export function showFigures(summary) {
  * @param {string} note
  */
 export function showReading(rtt, note) {
-  $('rtt').textContent = rtt === null ? 'lost' : formatMs(rtt).replace(' ms', '');
+  const [value, unit] = rtt === null ? ['lost', ''] : formatMs(rtt).split(' ');
+  $('rtt').textContent = value;
+  $('rtt-unit').textContent = unit && ` ${unit}`;
   $('rtt').parentElement.classList.toggle('is-lost', rtt === null);
-  $('rtt').nextElementSibling.hidden = rtt === null;
-  $('rtt-note').textContent = note;
+  $('rtt').parentElement.classList.remove('is-empty');
+  showNote(note);
+}
+
+/** @param {string} note What there is to say about the reading. */
+export function showNote(note) {
+  write('rtt-note', note);
 }
 
 /** The reading is no longer about a connection that exists. */
 export function showReadingIsOld() {
-  if ($('rtt').textContent === '–') return;
-  $('rtt-note').textContent = 'The latest ping before the connection ended.';
+  if ($('rtt').textContent !== '–') showNote('From before the connection ended.');
 }
 
 /** @param {Link} link */
 export function showSetup(link) {
   const marks = link.client?.marks ?? new Map();
-  renderTimeline($('timeline'), marks);
+  renderTimeline($('timeline'), marks, link.active);
   const total = totalTime(marks);
-  $('setup-total').textContent = total === null ? '' : formatMs(total);
+  write('setup-total', total === null ? '' : formatPhase(total));
+}
+
+/** Nothing is known of the new session, and what was known is not about it. */
+export function showNewSession() {
+  write('trickle', '');
+  write('pair', NOTHING.pair);
+  write('pair-brief', '');
 }
 
 /** @param {Link} link */
@@ -119,21 +163,23 @@ export function showDescriptions(link) {
   const { client } = link;
   for (const name of ['offer', 'answer']) {
     const sdp = client?.[name];
-    if (!sdp) continue;
-    $(name).textContent = sdp;
-    const candidates = sdp.match(/^a=candidate:/gm)?.length ?? 0;
-    const count = candidates === 1 ? '1 candidate' : `${candidates} candidates`;
-    $(`${name}-brief`).textContent = count;
+    const candidates = sdp?.match(/^a=candidate:/gm)?.length ?? 0;
+    let brief = candidates === 1 ? '1 candidate' : `${candidates} candidates`;
+    // None in the offer is no fault: they are trickled.
+    if (name === 'offer' && !candidates) brief = 'candidates follow';
+    write(name, sdp ?? NOTHING[name]);
+    write(`${name}-brief`, sdp ? brief : '');
   }
 }
 
 /** @param {Link} link */
 export async function showPair(link) {
-  const pair = link.client ? await selectedPair(link.client.pc) : null;
-  if (!pair) return;
-  $('pair').textContent = describePair(pair);
+  const { client } = link;
+  const pair = client ? await selectedPair(client.pc) : null;
+  if (!pair || link.client !== client) return;
+  write('pair', describePair(pair));
   const { local, remote } = pair;
-  $('pair-brief').textContent = `${local.type} to ${remote.type}, ${remote.protocol}`;
+  write('pair-brief', `${local.type} to ${remote.type}, ${remote.protocol}`);
 }
 
 /**

@@ -32,9 +32,9 @@ import { WhipHttp } from './whip-http.js';
 
 /**
  * A moment of the setup: `start` (connect() called), `offered` (the offer exists),
- * `gathered` (no more local candidates), `posted`, `answered` (the 201 is read),
- * `applied` (answer set), `iceconnected`, `dtlsconnected`, `connected`; callers add
- * their own with `mark()`.
+ * `gathered` (no more local candidates), `posted`, `answered` (the 201, or a refusal,
+ * is read), `applied` (answer set), `iceconnected`, `dtlsconnected`, `connected`;
+ * callers add their own with `mark()`.
  *
  * @typedef {string} SetupMark
  */
@@ -204,10 +204,15 @@ export class WhipClient extends EventTarget {
 
   async #post() {
     this.mark('posted');
-    const { response, text } = await this.#http.request('POST', this.endpoint, {
-      headers: { 'Content-Type': 'application/sdp', Accept: 'application/sdp' },
-      body: this.offer,
-    });
+    const { response, text } = await this.#http
+      .request('POST', this.endpoint, {
+        headers: { 'Content-Type': 'application/sdp', Accept: 'application/sdp' },
+        body: this.offer,
+      })
+      .catch((error) => {
+        if (error.status !== undefined) this.mark('answered');
+        throw error;
+      });
     const location = response.headers.get('Location');
     // Relative to where a redirect led, not to where it began. Kept even when the
     // rest of the answer is useless, so that close() can end the session.

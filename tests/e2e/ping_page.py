@@ -8,6 +8,15 @@ from playwright.async_api import ConsoleMessage, Page, Request
 #: What the browser itself logs for a request that fails. No page can prevent it.
 FAILED_REQUEST = r"^Failed to load resource"
 
+#: Notes every connection state that the page shows.
+RECORD_STATES = """() => {
+    window.states = [];
+    new MutationObserver(() => {
+        const word = document.getElementById('state-word')?.textContent;
+        if (word && word !== window.states.at(-1)) window.states.push(word);
+    }).observe(document, { childList: true, subtree: true });
+}"""
+
 
 class PingPage:
     """One open ping page."""
@@ -28,7 +37,7 @@ class PingPage:
             has=page.locator("#problem-title")
         )
         self.countdown = page.locator("#countdown")
-        self.try_now = page.get_by_role("button", name="Try now")
+        self.try_now = page.locator("#try-now")
         self.connect = page.locator("#connect")
         self.ping = page.get_by_role("button", name="Ping", exact=True)
         self.rtt = page.locator("#rtt")
@@ -92,6 +101,14 @@ class PingPage:
     async def run(self, function: str, argument: Any = None) -> Any:
         """Evaluate a JavaScript function in the page."""
         return await self.page.evaluate(function, argument)
+
+    async def scrolls_sideways(self) -> bool:
+        return bool(
+            await self.run(
+                "() => document.documentElement.scrollWidth >"
+                " document.documentElement.clientWidth"
+            )
+        )
 
     def whip_requests(self, method: str) -> list[Request]:
         return [

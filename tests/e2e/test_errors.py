@@ -1,11 +1,15 @@
 """Errors are told in plain words."""
 
+import json
 import re
 
 import pytest
 from playwright.async_api import Route, expect
 
-from .ping_page import FAILED_REQUEST, PingPage
+from tests.server import ServerProcess
+
+from .conftest import OpenPage
+from .ping_page import FAILED_REQUEST, RECORD_STATES, PingPage
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -30,10 +34,73 @@ async def test_a_refusal_is_shown_with_the_servers_reason(ping_page: PingPage) -
     await expect(ping_page.state_word).to_have_text("Not connected")
     # Asking again by itself would be useless; a person may.
     await expect(ping_page.countdown).to_be_empty()
+    await expect(ping_page.try_now).to_have_text("Try again")
+    post = ping_page.page.locator("#timeline tr").nth(1)
+    await expect(post).to_contain_text("POST")
+    await expect(post.locator(".time")).to_have_text(re.compile(r"^\d+\.\d ms$"))
     await ping_page.page.unroute("**/whip/*")
     await ping_page.try_now.click()
     await ping_page.is_connected()
     await expect(ping_page.problem).to_be_hidden()
+
+
+async def test_long_words_break(ping_page: PingPage) -> None:
+    ping_page.expects(FAILED_REQUEST)
+    detail = "Line 7: a=candidate:" + "x" * 2000
+    await ping_page.page.route(
+        "**/whip/*",
+        lambda route: route.fulfill(
+            status=422,
+            content_type="application/problem+json",
+            body=json.dumps({"title": "Bad offer", "detail": detail}),
+        ),
+    )
+    await ping_page.open()
+    await expect(ping_page.problem).to_contain_text("Line 7")
+    for width, height in ((1280, 800), (360, 640)):
+        await ping_page.page.set_viewport_size({"width": width, "height": height})
+        assert not await ping_page.scrolls_sideways()
+        await expect(ping_page.try_now).to_be_in_viewport(ratio=1)
+        await expect(ping_page.ping).to_be_in_viewport(ratio=1)
+
+
+async def test_retries_that_fail_at_once_are_quiet(ping_page: PingPage) -> None:
+    ping_page.expects(FAILED_REQUEST)
+    await ping_page.page.add_init_script(f"({RECORD_STATES})()")
+    await ping_page.page.route("**/whip/*", lambda route: route.fulfill(status=503))
+    await ping_page.open()
+    await expect(ping_page.problem).to_be_visible()
+    async with ping_page.page.expect_response("**/whip/*"):
+        pass
+    await expect(ping_page.countdown).to_contain_text("Trying again in")
+    states = ["Starting", "Connecting", "Not connected"]
+    assert await ping_page.run("() => window.states") == states
+    await expect(ping_page.connect).to_have_text("Stop")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"), [(90, "90 s"), (300, "5 min"), (86400, "24 h")]
+)
+async def test_long_waits_are_told_in_long_units(
+    ping_page: PingPage, seconds: int, words: str
+) -> None:
+    ping_page.expects(FAILED_REQUEST)
+    await ping_page.page.route(
+        "**/whip/*",
+        lambda route: route.fulfill(status=503, headers={"Retry-After": f"{seconds}"}),
+    )
+    await ping_page.open()
+    await expect(ping_page.countdown).to_have_text(f"Trying again in {words}")
+
+
+async def test_a_browser_without_javascript(
+    server: ServerProcess, open_page: OpenPage
+) -> None:
+    ping_page = await open_page(server, java_script_enabled=False)
+    await ping_page.open()
+    await expect(ping_page.page.get_by_text("needs JavaScript")).to_be_visible()
+    await expect(ping_page.ping).to_be_hidden()
+    await expect(ping_page.state).to_be_hidden()
 
 
 async def test_an_error_without_details_is_shown_too(ping_page: PingPage) -> None:
@@ -79,8 +146,9 @@ async def test_a_browser_without_webrtc(ping_page: PingPage) -> None:
     await expect(ping_page.problem).to_contain_text("This browser cannot do WebRTC")
     await expect(ping_page.state_word).to_have_text("Not connected")
     await expect(ping_page.try_now).to_be_hidden()
-    await ping_page.ping.click()
-    await expect(ping_page.problem).to_be_visible()
+    await expect(ping_page.ping).to_be_disabled()
+    await expect(ping_page.auto).to_be_disabled()
+    await expect(ping_page.connect).to_be_disabled()
 
 
 async def test_no_path_for_udp(ping_page: PingPage) -> None:

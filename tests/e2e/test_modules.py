@@ -62,7 +62,9 @@ async def test_statistics_of_nothing(modules: PingPage) -> None:
     assert set(summary.values()) == {None}
 
 
-async def test_statistics_forget_the_oldest_but_count_all(modules: PingPage) -> None:
+async def test_statistics_are_about_all_pings_and_keep_the_latest(
+    modules: PingPage,
+) -> None:
     summary, recent = await modules.run(
         """async () => {
             const { RttStatistics } = await import('/rtt-statistics.js');
@@ -72,8 +74,61 @@ async def test_statistics_forget_the_oldest_but_count_all(modules: PingPage) -> 
         }"""
     )
     assert (summary["answered"], summary["lost"]) == (3, 1)
-    assert (summary["min"], summary["max"], summary["last"]) == (2, 4, 4)
+    assert (summary["min"], summary["max"], summary["last"]) == (2, 9, 4)
+    assert summary["average"] == 5
     assert recent == [{"sequence": 2, "rtt": 2}, {"sequence": 3, "rtt": 4}]
+
+
+async def test_late_losses_find_their_place(modules: PingPage) -> None:
+    recent = await modules.run(
+        """async () => {
+            const { RttStatistics } = await import('/rtt-statistics.js');
+            const statistics = new RttStatistics(5);
+            for (const [sequence, rtt] of
+                [[1, 1], [4, 1], [2, null], [5, 1], [3, null], [6, 1]])
+                statistics.add(sequence, rtt);
+            return statistics.recent(9).map(({ sequence }) => sequence);
+        }"""
+    )
+    assert recent == [2, 3, 4, 5, 6]
+
+
+async def test_phases_of_a_setup_add_up(modules: PingPage) -> None:
+    names, durations, total, gathering = await modules.run(
+        """async () => {
+            const { phases, totalTime } = await import('/timeline.js');
+            // What the browser tells late, here DTLS, happened in time all the same.
+            const marks = new Map(Object.entries({ start: 100, offered: 140.04,
+                posted: 140.04, answered: 150.06, applied: 151, iceconnected: 160.04,
+                channelopen: 170.04, dtlsconnected: 171, gathered: 300 }));
+            const list = phases(marks);
+            const steps = list.filter(({ aside }) => !aside);
+            return [list.map(({ name }) => name),
+                steps.map(({ duration }) => Number(duration.toFixed(1))),
+                totalTime(marks), list.at(-1).duration];
+        }"""
+    )
+    assert names == ["Offer", "POST", "ICE", "DTLS", "Channel open", "Gathering"]
+    assert durations == [40, 10.1, 9.9, 10, 0]
+    assert sum(durations) == total == 70
+    assert gathering == pytest.approx(159.96)
+
+
+async def test_phases_of_a_setup_that_goes_on(modules: PingPage) -> None:
+    shown = await modules.run(
+        """async () => {
+            const { renderTimeline } = await import('/timeline.js');
+            const marks = new Map([['start', 0], ['offered', 5], ['posted', 5]]);
+            return [true, false].map((active) => {
+                const body = document.createElement('tbody');
+                renderTimeline(body, marks, active);
+                return [...body.querySelectorAll('.time')].map((e) => e.textContent);
+            });
+        }"""
+    )
+    ellipsis, dash = "\N{HORIZONTAL ELLIPSIS}", "\N{EN DASH}"
+    assert shown[0] == ["5.0 ms", ellipsis, dash, dash, dash, ellipsis]
+    assert shown[1] == ["5.0 ms", *[dash] * 5]
 
 
 @pytest.mark.parametrize(
@@ -84,6 +139,7 @@ async def test_statistics_forget_the_oldest_but_count_all(modules: PingPage) -> 
         (0.123, False, "0.1 ms"),
         (12.34, True, "12.3 ms"),
         (123.4, True, "123 ms"),
+        (1234.5, True, "1.23 s"),
     ],
 )
 async def test_durations_in_words(

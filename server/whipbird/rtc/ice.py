@@ -1,13 +1,13 @@
 """ICE (RFC 8445): aioice's agent without its waits, and a direct way in and out."""
 
 import asyncio
+import base64
 import contextlib
 import ipaddress
 import logging
 import math
 import secrets
 import socket
-import string
 import time
 from collections.abc import Callable
 from typing import Any
@@ -32,15 +32,14 @@ MAX_EARLY_DATAGRAMS = 64
 
 SOCKET_BUFFER = 1024 * 1024
 
-# RFC 8839 section 5.4 wants at least 4 and 22 characters.
-UFRAG_LENGTH = 8
-PWD_LENGTH = 24
-
-_ICE_CHARS = string.ascii_letters + string.digits
+# RFC 8839 section 5.4 wants at least 4 and 22 characters: these become 8 and 24.
+UFRAG_OCTETS = 6
+PWD_OCTETS = 18
 
 
-def _random_ice_chars(length: int) -> str:
-    return "".join(secrets.choice(_ICE_CHARS) for _ in range(length))
+def _random_ice_chars(octets: int) -> str:
+    """Random octets in base64, whose alphabet is the one of ICE."""
+    return base64.b64encode(secrets.token_bytes(octets)).decode()
 
 
 class HostAddresses:
@@ -112,8 +111,8 @@ class IceConnection(Connection):
     def __init__(self, addresses: list[str]) -> None:
         super().__init__(
             ice_controlling=False,
-            local_username=_random_ice_chars(UFRAG_LENGTH),
-            local_password=_random_ice_chars(PWD_LENGTH),
+            local_username=_random_ice_chars(UFRAG_OCTETS),
+            local_password=_random_ice_chars(PWD_OCTETS),
         )
         self._addresses = addresses
         # Who has shown by a check to know the ICE password. DTLS takes the first
@@ -283,8 +282,13 @@ class IceGatherer(RTCIceGatherer):
     _connection: IceConnection
 
     def __init__(self, addresses: list[str]) -> None:
-        super().__init__(iceServers=[])
-        self._connection = IceConnection(addresses)
+        agent = IceConnection(addresses)
+        super().__init__(
+            iceServers=[],
+            local_username=agent.local_username,
+            local_password=agent.local_password,
+        )
+        self._connection = agent
 
 
 class IceTransport(RTCIceTransport):
