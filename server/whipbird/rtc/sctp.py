@@ -4,6 +4,7 @@ aiortc's association is kept for its states, timers, loss recovery and stream re
 the way of a message through it is our own: see ``sctp_receiver`` and ``sctp_sender``.
 """
 
+import logging
 from collections.abc import Callable
 from struct import Struct
 
@@ -24,6 +25,8 @@ from .completion import run_to_completion
 from .dtls import DtlsTransport
 from .sctp_reassembly import MAX_MESSAGE_SIZE
 from .sctp_receiver import SctpReceiver
+
+logger = logging.getLogger(__name__)
 
 __all__ = ["MAX_MESSAGE_SIZE", "MessageHandler", "SctpTransport"]
 
@@ -116,10 +119,13 @@ class SctpTransport(SctpReceiver):
         channel = self._data_channels.get(stream_id)
         if channel is None:
             channel = self._open_negotiated(stream_id, flags)
-        if self.on_message is not None:
-            self.on_message(channel, protocol, data)
-        if channel.listeners("message"):
-            channel.emit("message", _message(protocol, data))
+        try:
+            if self.on_message is not None:
+                self.on_message(channel, protocol, data)
+            if channel.listeners("message"):
+                channel.emit("message", _message(protocol, data))
+        except Exception:
+            logger.exception("A handler of messages has failed")
 
     def _open_negotiated(self, stream_id: int, flags: int) -> RTCDataChannel:
         """Open a channel that was not announced: the peer negotiated it out of band.

@@ -93,7 +93,10 @@ class SctpReceiver(SctpReassembly):
 
         What breaks the protocol is dropped; nothing is raised.
         """
-        if len(packet) < SCTP_COMMON_HEADER_LENGTH + _CHUNK_HEADER.size:
+        if (
+            len(packet) < SCTP_COMMON_HEADER_LENGTH + _CHUNK_HEADER.size
+            or self._association_state == self.State.CLOSED
+        ):
             return
         _, _, tag, _ = _COMMON_HEADER.unpack_from(packet)
         (checksum,) = _CHECKSUM.unpack_from(packet, 8)

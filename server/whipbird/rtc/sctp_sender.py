@@ -30,6 +30,10 @@ from .sctp_recovery import TSN_MODULO, SctpRecovery
 # What a message costs in memory beside its octets, about; small ones count too.
 MESSAGE_COST = 256
 
+# Chunks sent and not acknowledged. The congestion window counts octets, of which tiny
+# messages have few; an acknowledgement with gaps goes through all chunks.
+MAX_SENT_CHUNKS = 2048
+
 # Octets of user data made into chunks ahead of the congestion window.
 CHUNKS_AHEAD = 16 * USERDATA_MAX_LENGTH
 
@@ -197,9 +201,10 @@ class SctpSender(SctpRecovery):
         if not self._retransmit_lost(allowed):
             return
         queue, now = self._outbound_queue, time.time()
-        while queue and self._flight_size < allowed:
+        sent = self._sent_queue
+        while queue and self._flight_size < allowed and len(sent) < MAX_SENT_CHUNKS:
             chunk = queue.popleft()
-            self._sent_queue.append(chunk)
+            sent.append(chunk)
             self._flight_size_increase(chunk)
             chunk._sent_count += 1
             chunk._sent_time = now

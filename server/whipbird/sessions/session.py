@@ -178,6 +178,8 @@ class Session:
                 await self.peer.close()
         except TimeoutError:
             logger.warning("Session %s: closing took too long", short_id(self.id))
+        except Exception:
+            logger.exception("Session %s: closing has failed", short_id(self.id))
         finally:
             self._ended.set()
             self._on_gone(self)

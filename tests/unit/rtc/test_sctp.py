@@ -25,6 +25,7 @@ from whipbird.rtc.sctp_reassembly import (
     MAX_MISORDERED,
     MAX_STREAMS,
 )
+from whipbird.rtc.sctp_sender import MAX_SENT_CHUNKS
 
 
 async def test_messages_come_back_whole_and_in_order(connect: Connect) -> None:
@@ -490,6 +491,43 @@ async def test_an_implausible_sack_is_not_gone_through(connect: Connect) -> None
     assert server._peer_window == before
     assert take(last, [])
     assert server._peer_window == 1
+
+
+async def test_a_handler_that_fails_is_reported_and_the_channel_goes_on(
+    connect: Connect, caplog: pytest.LogCaptureFixture
+) -> None:
+    pair = await connect()
+    received: list[bytes] = []
+
+    def fail_once(_channel: RTCDataChannel, _protocol: int, data: bytes) -> None:
+        received.append(data)
+        if len(received) == 1:
+            raise ValueError("a fault of the handler")
+
+    pair.server.on_message = fail_once
+    for message in (b"one", b"two"):
+        pair.channel.send(message)
+    await until(lambda: len(received) == 2)
+    assert "A handler of messages has failed" in caplog.text
+
+
+async def test_tiny_messages_in_flight_are_bounded(connect: Connect) -> None:
+    """A wide window of tiny chunks would make every gap cost a core's time."""
+    pair = await connect()
+    Echo(pair.server)
+    server, client = sctp_of(pair.server), sctp_of(pair.client)
+    received: list[bytes] = []
+    pair.channel.on("message", received.append)
+    server._cwnd = client._cwnd = 1 << 20
+    largest = 0
+    for n in range(20000):
+        pair.channel.send(pack("!I", n))
+        largest = max(largest, len(client._sent_queue))
+        if n % 500 == 0:
+            await asyncio.sleep(0)
+    await until(lambda: len(received) == 20000, timeout=60)
+    assert largest <= MAX_SENT_CHUNKS
+    assert received == [pack("!I", n) for n in range(20000)]
 
 
 async def test_a_closed_window_is_probed_with_one_chunk(connect: Connect) -> None:
