@@ -10,6 +10,14 @@ from aiohttp import ETag, web
 
 INDEX = "index.html"
 
+# Isolation gives the page a finer clock for its round-trip times. Browsers complain of
+# these headers where they do not trust the connection.
+ISOLATION = {
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Embedder-Policy": "require-corp",
+}
+_TRUSTED_HOSTS = ("localhost", "127.0.0.1", "::1")
+
 # The page loads nothing from elsewhere, and nobody may frame it.
 HEADERS = {
     "Content-Security-Policy": (
@@ -18,9 +26,6 @@ HEADERS = {
     ),
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
-    # Isolation gives the page a finer clock for its round-trip times.
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Embedder-Policy": "require-corp",
     # Ask each time: a new version of the server brings a new page.
     "Cache-Control": "no-cache",
 }
@@ -70,6 +75,17 @@ def _serve(path: Path) -> Callable[[web.Request], Awaitable[web.Response]]:
                 body=body, content_type=content_type, charset=charset, headers=HEADERS
             )
         response.etag = tag
+        if _is_trustworthy(request):
+            response.headers.update(ISOLATION)
         return response
 
     return serve
+
+
+def _is_trustworthy(request: web.Request) -> bool:
+    """Whether a browser trusts the connection: HTTPS, maybe to a proxy, or loopback."""
+    return (
+        request.secure
+        or request.headers.get("X-Forwarded-Proto") == "https"
+        or request.url.host in _TRUSTED_HOSTS
+    )

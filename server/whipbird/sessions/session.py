@@ -91,6 +91,7 @@ class Session:
         self.state = SessionState.NEW
         self.reason: EndReason | None = None
         self._ice: IceCredentials | None = None
+        self._address: tuple[str, int] | None = None
         self._on_end = on_end
         self._on_gone = on_gone
         self._opened = time.monotonic()
@@ -158,7 +159,7 @@ class Session:
         self.state = SessionState.CLOSED
         self._deadline.cancel()
         self._on_end(self)
-        address = self.peer.peer_address
+        address = self.peer.peer_address or self._address
         self._ending = asyncio.create_task(self._close_peer())
         logger.info(
             "Session %s ended: stream=%s client=%s peer=%s reason=%r "
@@ -190,6 +191,7 @@ class Session:
                 self.state = SessionState.CONNECTING
             case "connected" if self.state is not SessionState.CLOSED:
                 self.state = SessionState.CONNECTED
+                self._address = self.peer.peer_address
                 self._deadline.cancel()
                 logger.debug("Session %s connected", short_id(self.id))
             case "failed":

@@ -95,9 +95,13 @@ async def test_a_connected_session_has_no_setup_timeout(open_session: Open) -> N
 
 
 async def test_consent_is_lost(
-    store: SessionStore, open_session: Open, monkeypatch: pytest.MonkeyPatch
+    store: SessionStore,
+    open_session: Open,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     """RFC 7675 section 5.1: no answer to checks ends the session."""
+    caplog.set_level(logging.INFO, "whipbird")
     monkeypatch.setattr(aioice.ice, "CONSENT_INTERVAL", 0.02)
     monkeypatch.setattr(aioice.ice, "CONSENT_FAILURES", 2)
     monkeypatch.setattr(aioice.stun, "RETRY_RTO", 0.05)
@@ -106,6 +110,7 @@ async def test_consent_is_lost(
         protocol.transport.abort()
     await until(lambda: opened.session.reason)
     assert opened.session.reason is EndReason.CONSENT_LOST
+    assert "peer=-" not in caplog.text
 
 
 async def test_dtls_fails(store: SessionStore, open_session: Open) -> None:
