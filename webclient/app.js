@@ -55,6 +55,19 @@ function payloadSize() {
   return result.size ?? null;
 }
 
+/**
+ * Calls back when the page has painted what it has to paint. A press of a button makes
+ * it paint for several milliseconds; an echo that comes meanwhile has to wait, and the
+ * page would measure itself.
+ *
+ * @param {() => void} callback
+ */
+function whenPainted(callback) {
+  // A hidden page paints nothing and gets no frames.
+  if (document.hidden) callback();
+  else requestAnimationFrame(() => setTimeout(callback));
+}
+
 function sendPing() {
   try {
     pinger.ping(size);
@@ -83,7 +96,7 @@ function setAuto(on) {
     pinger.stopAuto();
     return;
   }
-  const tick = () => pinger.ready && sendPing();
+  const tick = () => whenPainted(() => $('auto').checked && sendPing());
   pinger.startAuto(Number($('interval').value), tick);
   if (!link.active) link.tryNow();
 }
@@ -97,7 +110,7 @@ $('ping').addEventListener('click', () => {
     return;
   }
   if (pinger.ready) {
-    sendPing();
+    whenPainted(sendPing);
   } else {
     pingWhenOpen = true;
     view.showNote('The ping goes out as soon as the connection is open.');
@@ -113,6 +126,7 @@ $('size').addEventListener('change', payloadSize);
 $('reset').addEventListener('click', () => {
   statistics.reset();
   showStatistics();
+  view.showNoReading();
   view.announce('Figures cleared.');
 });
 
@@ -171,7 +185,7 @@ link.addEventListener('open', () => {
   $('size-hint').textContent = `at most ${maxPayload().toLocaleString('en')}`;
   view.showPair(link);
   // Another server may take less.
-  if (payloadSize() !== null && pingWhenOpen) sendPing();
+  if (payloadSize() !== null && pingWhenOpen) whenPainted(sendPing);
   pingWhenOpen = false;
 });
 link.addEventListener('close', ({ detail: { lost } }) => {
@@ -216,6 +230,8 @@ $('settings-form').addEventListener('submit', async (event) => {
   stream = name;
   token = $('token').value.trim();
   showStream();
+  // A reload, or a copy of the address, means this stream again.
+  history.replaceState(null, '', `?${new URLSearchParams({ stream })}`);
   await link.disconnect();
   link.connect();
 });
@@ -247,6 +263,10 @@ addEventListener('online', retryIfWaiting);
 document.addEventListener('visibilitychange', () => document.hidden || retryIfWaiting());
 
 showStream();
+const wanted = new URLSearchParams(location.search).get('stream') ?? stream;
+if (wanted !== stream) {
+  view.showNote(`“${wanted.slice(0, 64)}” is no stream name; this is ${stream}.`);
+}
 view.showSetup(link);
 showStatistics();
 link.connect();

@@ -85,21 +85,12 @@ export class Pinger extends EventTarget {
     return this.#channel?.readyState === 'open';
   }
 
-  /**
-   * Takes a channel, and sends one message ahead that is never counted as a ping. The
-   * very first message runs through code that the browser has yet to load and compile:
-   * it takes several times as long as all later ones, which says something about the
-   * browser and nothing about the path. No ping has its number, 0, so its echo is
-   * ignored like every other unasked message.
-   *
-   * @param {RTCDataChannel} channel An open one.
-   */
+  /** @param {RTCDataChannel} channel An open one. */
   attach(channel) {
     this.detach();
     channel.binaryType = 'arraybuffer';
     channel.addEventListener('message', this.#onMessage);
     this.#channel = channel;
-    channel.send(encodePing(0, MIN_PAYLOAD));
   }
 
   /**

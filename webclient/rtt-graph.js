@@ -92,8 +92,10 @@ export class RttGraph {
       width: width - MARGIN.left - MARGIN.right,
       height: height - MARGIN.top - MARGIN.bottom,
     };
-    // A few pings stand at the left; many push the oldest ones out.
-    const slots = Math.max(MIN_SLOTS, samples.length);
+    // A few pings stand at the left; many push the oldest ones out. The room grows in
+    // steps, not with every ping.
+    const step = [MIN_SLOTS, 40, 80].find((count) => count >= samples.length) ?? Infinity;
+    const slots = Math.max(samples.length, Math.min(step, this.capacity));
     const x = (index) => MARGIN.left + (plot.width * (index + 0.5)) / slots;
     const y = (rtt) => MARGIN.top + plot.height * (1 - rtt / top);
 

@@ -133,6 +133,15 @@ export function showReading(rtt, note) {
   showNote(note);
 }
 
+/** As before the first ping. */
+export function showNoReading() {
+  $('rtt').textContent = '–';
+  $('rtt-unit').textContent = '';
+  $('rtt').parentElement.classList.remove('is-lost');
+  $('rtt').parentElement.classList.add('is-empty');
+  showNote('The server sends every message straight back.');
+}
+
 /** @param {string} note What there is to say about the reading. */
 export function showNote(note) {
   write('rtt-note', note);

@@ -245,6 +245,14 @@ async def test_the_stream_name_comes_from_the_address_or_the_settings(
     await ping_page.ping_once()
     assert ping_page.whip_requests("POST")[1].url.endswith("/whip/other")
     assert len(ping_page.whip_requests("DELETE")) == 1
+    assert page.url.endswith("/?stream=other")
+
+
+async def test_an_impossible_stream_name_in_the_address_is_said(
+    ping_page: PingPage,
+) -> None:
+    await ping_page.open_connected("/?stream=bad%20name")
+    await expect(ping_page.rtt_note).to_contain_text("“bad name” is no stream name")
 
 
 async def test_a_token_goes_with_every_request_and_only_when_given(
@@ -266,7 +274,7 @@ async def test_a_token_goes_with_every_request_and_only_when_given(
     await expect(ping_page.state_word).to_have_text("Disconnected")
     methods = set()
     for request in ping_page.requests:
-        if request.url != first_session:
+        if "/whip/" in request.url and request.url != first_session:
             headers = await request.all_headers()
             assert headers["authorization"] == "Bearer secret", request.method
             methods.add(request.method)

@@ -98,7 +98,9 @@ async def test_a_browser_without_javascript(
 ) -> None:
     ping_page = await open_page(server, java_script_enabled=False)
     await ping_page.open()
-    await expect(ping_page.page.get_by_text("needs JavaScript")).to_be_visible()
+    reason = ping_page.page.locator("noscript .problem")
+    await expect(reason).to_contain_text("needs JavaScript")
+    await expect(reason).to_be_visible()
     await expect(ping_page.ping).to_be_hidden()
     await expect(ping_page.state).to_be_hidden()
 

@@ -7,9 +7,6 @@ from decimal import Decimal
 import pytest
 from playwright.async_api import Route, expect
 
-from tests.server import ServerProcess
-
-from .conftest import OpenPage
 from .ping_page import RECORD_STATES, PingPage
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -58,26 +55,6 @@ async def test_figures_agree_with_each_other(ping_page: PingPage) -> None:
     assert 0 < least <= average <= most
     assert least <= p95 <= most
     await expect(ping_page.lost).to_have_text("0")
-
-
-async def test_the_message_that_warms_up_is_not_counted(
-    own_server: ServerProcess, open_page: OpenPage
-) -> None:
-    ping_page = await open_page(own_server)
-    await ping_page.open_connected()
-    async with asyncio.timeout(5):
-        # Nothing in another process to await.
-        while (await own_server.status())["messages_echoed"] < 1:  # noqa: ASYNC110
-            await asyncio.sleep(0.05)
-    await expect(ping_page.answered).to_have_text("0")
-    await expect(ping_page.rtt).to_have_text("\N{EN DASH}")
-    await expect(ping_page.page.locator("#rtt-unit")).to_be_empty()
-
-    await ping_page.ping_once()
-    await expect(ping_page.answered).to_have_text("1")
-    await expect(ping_page.rtt_note).to_contain_text("Ping 1,")
-    await expect(ping_page.page.locator("#rtt-unit")).to_have_text(" ms")
-    assert (await own_server.status())["messages_echoed"] == 2
 
 
 async def test_the_graph_says_which_part_it_shows(ping_page: PingPage) -> None:
@@ -247,6 +224,8 @@ async def test_figures_can_be_cleared(ping_page: PingPage) -> None:
     await ping_page.page.get_by_role("button", name="Clear figures").click()
     await expect(ping_page.answered).to_have_text("0")
     await expect(ping_page.page.locator("#max")).to_have_text("\N{EN DASH}")
+    await expect(ping_page.rtt).to_have_text("\N{EN DASH}")
+    await expect(ping_page.page.locator("#rtt-unit")).to_be_empty()
     await expect(ping_page.points).to_have_count(0)
 
 

@@ -5,6 +5,7 @@ import errno
 import ipaddress
 import logging
 import os
+import shutil
 import signal
 import sys
 from pathlib import Path
@@ -118,7 +119,7 @@ def _greet(host: str, port: int) -> None:
     ]
     lines += [f"  Page:  {base}/" for base in bases]
     lines += [
-        f"  Ping:  whipbird ping {bases[0]}/whip/test",
+        f"  Ping:  {_command()} ping {bases[0]}/whip/test",
         "  OBS:   Settings > Stream > Service: WHIP",
         f"         Server: {bases[-1]}/whip/mystream   Bearer Token: (empty)",
         "",
@@ -126,6 +127,13 @@ def _greet(host: str, port: int) -> None:
     if everywhere:
         lines += ["There is no authentication: who can reach it can use it.", ""]
     click.echo("\n".join([*lines, "Press Ctrl+C to stop."]))
+
+
+def _command() -> str:
+    """What to type for the ``whipbird`` command here."""
+    if shutil.which("whipbird"):
+        return "whipbird"
+    return os.path.relpath(Path(sys.executable).with_name("whipbird"))
 
 
 def _is_unspecified(host: str) -> bool:
