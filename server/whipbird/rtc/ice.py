@@ -32,6 +32,9 @@ MAX_EARLY_DATAGRAMS = 64
 
 SOCKET_BUFFER = 1024 * 1024
 
+# No peer needs more addresses; each makes check pairs with every local candidate.
+MAX_REMOTE_CANDIDATES = 64
+
 # RFC 8839 section 5.4 wants at least 4 and 22 characters: these become 8 and 24.
 UFRAG_OCTETS = 6
 PWD_OCTETS = 18
@@ -143,8 +146,9 @@ class IceConnection(Connection):
         self._sink = _drop
 
     def add_remote(self, candidate: Candidate) -> None:
-        """Add a remote candidate whose address is an IP address."""
-        if not self._closing:
+        """Add a remote candidate whose address is an IP address, up to a number."""
+        full = len(self._remote_candidates) >= MAX_REMOTE_CANDIDATES
+        if not self._closing and not full:
             self._add_remote_candidate(candidate, candidate.host)
 
     def send_now(self, data: bytes) -> None:
@@ -203,6 +207,9 @@ class IceConnection(Connection):
     def check_incoming(
         self, message: Message, addr: tuple[str, int], protocol: StunProtocol
     ) -> None:
+        known = addr in self.verified_addresses
+        if not known and len(self.verified_addresses) >= MAX_REMOTE_CANDIDATES:
+            return
         self.verified_addresses.add(addr)
         super().check_incoming(message, addr, protocol)
 

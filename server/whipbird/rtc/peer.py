@@ -35,9 +35,6 @@ logger = logging.getLogger(__name__)
 
 DataChannel = RTCDataChannel
 
-# No peer needs more; each makes check pairs with every local candidate.
-MAX_REMOTE_CANDIDATES = 64
-
 __all__ = ["DataChannel", "MessageHandler", "Peer", "PeerOptions"]
 
 
@@ -134,8 +131,6 @@ class Peer(RTCPeerConnection):
         """Add the other side's candidates; those that cannot be used are discarded."""
         connection = self.transport.connection
         for candidate in candidates:
-            if len(connection.remote_candidates) >= MAX_REMOTE_CANDIDATES:
-                return
             if candidate.is_usable:
                 connection.add_remote(
                     IceCandidate(

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import ifaddr
 import pytest
 from aioice import Candidate, Connection
+from aioice.stun import Class, Message, Method
 from aiortc import RTCSessionDescription
 
 from tests.unit.rtc.conftest import Connect, Pair
@@ -14,6 +15,7 @@ from tests.waiting import until
 from whipbird.rtc import Certificate, Peer, PeerOptions, ice
 from whipbird.rtc.ice import (
     MAX_EARLY_DATAGRAMS,
+    MAX_REMOTE_CANDIDATES,
     HostAddresses,
     IceConnection,
     IceProtocol,
@@ -121,6 +123,20 @@ async def test_a_candidate_that_comes_late_is_checked() -> None:
     assert a.selected_pair is None
     a.add_remote(b.local_candidates[0])
     await asyncio.wait_for(connecting, 5)
+    await a.close()
+    await b.close()
+
+
+async def test_checks_from_ever_new_addresses_are_bounded() -> None:
+    a, b = await _agents()
+    a.add_remote(b.local_candidates[0])
+    await asyncio.wait_for(asyncio.gather(a.connect(), b.connect()), 5)
+    message = Message(Method.BINDING, Class.REQUEST, attributes={"PRIORITY": 1})
+    for port in range(1000, 1000 + 2 * MAX_REMOTE_CANDIDATES):
+        protocol = b._protocols[0]
+        b.check_incoming(message, ("127.0.0.1", port), protocol)
+    assert len(b.verified_addresses) == MAX_REMOTE_CANDIDATES
+    assert len(b.remote_candidates) == MAX_REMOTE_CANDIDATES
     await a.close()
     await b.close()
 

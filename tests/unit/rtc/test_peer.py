@@ -8,7 +8,7 @@ from aiortc import RTCPeerConnection
 from tests.unit.rtc.conftest import Connect
 from tests.waiting import until
 from whipbird.rtc import Certificate, Peer, PeerOptions
-from whipbird.rtc.peer import MAX_REMOTE_CANDIDATES
+from whipbird.rtc.ice import MAX_REMOTE_CANDIDATES
 from whipbird.sdp.candidate import Candidate
 from whipbird.sdp.offer import parse_offer
 
