@@ -52,6 +52,9 @@ async def test_fits_a_phone(
     for summary in await ping_page.page.locator("summary").all():
         await summary.tap()
     assert not await ping_page.scrolls_sideways()
+    await ping_page.connect.tap()
+    await expect(ping_page.state_word).to_have_text("Disconnected")
+    assert not await ping_page.scrolls_sideways()
 
 
 async def test_an_error_leaves_ping_in_sight_on_a_phone(
