@@ -104,7 +104,7 @@ class Peer(RTCPeerConnection):
         connection = transport.connection
         local = LocalTransport(
             ice=IceCredentials(connection.local_username, connection.local_password),
-            # One is enough, and OBS as FFmpeg read the first only.
+            # One is enough.
             fingerprints=tuple(
                 Fingerprint(f.algorithm, f.value)
                 for f in transport.getLocalParameters().fingerprints

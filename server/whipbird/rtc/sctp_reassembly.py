@@ -107,7 +107,7 @@ class SctpReassembly(SctpSender):
 
     @property
     def _free_window(self) -> int:
-        """The same, below zero when more is held than there should be."""
+        """Octets of the window that are free; below zero when too much is held."""
         kept = self._fragments * MESSAGE_COST
         return self._advertised_rwnd - kept - self._held_back
 
@@ -153,7 +153,7 @@ class SctpReassembly(SctpSender):
     def _mark_received(self, tsn: int) -> bool:
         assert self._last_received_tsn is not None
         offset = (tsn - self._last_received_tsn) % TSN_MODULO
-        if offset == 0 or offset >= TSN_MODULO // 2 or tsn in self._sack_misordered:
+        if offset == 0 or offset >= _HALF or tsn in self._sack_misordered:
             self._sack_duplicates.append(tsn)
             return True
         self._sack_misordered.add(tsn)
@@ -175,11 +175,9 @@ class SctpReassembly(SctpSender):
         }
         self._close_gap(cumulative)
         for stream_id, stream_seq in chunk.streams:
-            stream = self._inbound_streams.get(stream_id)
-            if stream is None:
-                if stream_id >= self._inbound_streams_max:
-                    continue
-                stream = self._inbound_streams[stream_id] = InboundStream()
+            if stream_id >= self._inbound_streams_max:
+                continue
+            stream = self._get_inbound_stream(stream_id)
             next_seq = (stream_seq + 1) & 0xFFFF
             if uint16_gt(next_seq, stream.sequence_number):
                 stream.sequence_number = next_seq

@@ -22,7 +22,6 @@ from aiortc.rtcsctptransport import (
     ErrorChunk,
     HeartbeatAckChunk,
     HeartbeatChunk,
-    InboundStream,
     InitAckChunk,
     InitChunk,
     ReconfigChunk,
@@ -35,6 +34,7 @@ from .completion import run_to_completion
 from .dtls import DtlsTransport
 from .sctp_reassembly import SctpReassembly
 from .sctp_recovery import TSN_MODULO
+from .sctp_sender import CHECKSUM, DATA_HEADER
 
 logger = logging.getLogger(__name__)
 
@@ -64,8 +64,6 @@ _IMMEDIATE = 0x08  # RFC 7053: the I bit asks for an acknowledgement at once
 
 _COMMON_HEADER = Struct("!HHLL")
 _CHUNK_HEADER = Struct("!BBH")
-_DATA_HEADER = Struct("!BBHLHHL")
-_CHECKSUM = Struct("<L")
 
 
 class SctpReceiver(SctpReassembly):
@@ -99,7 +97,7 @@ class SctpReceiver(SctpReassembly):
         ):
             return
         _, _, tag, _ = _COMMON_HEADER.unpack_from(packet)
-        (checksum,) = _CHECKSUM.unpack_from(packet, 8)
+        (checksum,) = CHECKSUM.unpack_from(packet, 8)
         if checksum != crc32c(packet[:8] + b"\0\0\0\0" + packet[12:]):
             return
         # An INIT comes alone and with tag 0 (RFC 9260 section 8.5.1).
@@ -153,7 +151,7 @@ class SctpReceiver(SctpReassembly):
         """Handle a DATA chunk (RFC 9260 section 6.2)."""
         if self._last_received_tsn is None:
             return
-        _, _, _, tsn, stream_id, stream_seq, protocol = _DATA_HEADER.unpack_from(
+        _, _, _, tsn, stream_id, stream_seq, protocol = DATA_HEADER.unpack_from(
             packet, position
         )
         data = packet[position + SCTP_DATA_CHUNK_HEADER_LENGTH : position + length]
@@ -177,9 +175,7 @@ class SctpReceiver(SctpReassembly):
         if stream_id >= self._inbound_streams_max:
             self._refuse_stream(stream_id)
             return
-        stream = self._inbound_streams.get(stream_id)
-        if stream is None:
-            stream = self._inbound_streams[stream_id] = InboundStream()
+        stream = self._get_inbound_stream(stream_id)
         if (
             flags & _WHOLE == _WHOLE
             and not stream.reassembly

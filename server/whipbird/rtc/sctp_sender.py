@@ -38,8 +38,8 @@ MAX_SENT_CHUNKS = 2048
 CHUNKS_AHEAD = 16 * USERDATA_MAX_LENGTH
 
 _PORTS_AND_TAG = Struct("!HHL")
-_DATA_HEADER = Struct("!BBHLHHL")
-_CHECKSUM = Struct("<L")
+DATA_HEADER = Struct("!BBHLHHL")
+CHECKSUM = Struct("<L")
 _PADDING = (b"", b"\0\0\0", b"\0\0", b"\0")
 
 
@@ -69,7 +69,7 @@ class OutboundChunk(DataChunk):
     def __bytes__(self) -> bytes:
         length = SCTP_DATA_CHUNK_HEADER_LENGTH + len(self.user_data)
         return (
-            _DATA_HEADER.pack(
+            DATA_HEADER.pack(
                 DataChunk.type,
                 self.flags,
                 length,
@@ -263,7 +263,7 @@ class SctpSender(SctpRecovery):
         header = _PORTS_AND_TAG.pack(
             self._local_port, self._remote_port, self._remote_verification_tag
         )
-        checksum = _CHECKSUM.pack(crc32c(header + b"\0\0\0\0" + body))
+        checksum = CHECKSUM.pack(crc32c(header + b"\0\0\0\0" + body))
         cast(DtlsTransport, self.transport).send_packet(header + checksum + body)
 
     def _company(self, room: int) -> bytes:

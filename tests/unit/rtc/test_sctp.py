@@ -565,6 +565,7 @@ def test_what_aiortc_must_have() -> None:
         "_set_state",
         "_receive_chunk",
         "_receive_sack_chunk",
+        "_get_inbound_stream",
         "_update_rto",
         "_reset_deferred_streams",
         "_transmit_reconfig",
