@@ -4,14 +4,15 @@ The only room that touches aiortc's and aioice's private parts, overriding them 
 few places as possible. Every override has a test that fails when aiortc changes.
 """
 
+from .addresses import HostAddresses
 from .certificate import Certificate
-from .ice import HostAddresses
-from .peer import DataChannel, MessageHandler, Peer, PeerOptions
+from .peer import DataChannel, LocalIce, MessageHandler, Peer, PeerOptions
 
 __all__ = [
     "Certificate",
     "DataChannel",
     "HostAddresses",
+    "LocalIce",
     "MessageHandler",
     "Peer",
     "PeerOptions",

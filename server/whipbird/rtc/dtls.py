@@ -12,7 +12,8 @@ from aiortc.rtp import is_rtcp
 from OpenSSL import SSL
 
 from .completion import run_to_completion
-from .ice import IceConnection, IceTransport
+from .ice import IceTransport
+from .ice_connection import IceConnection
 
 logger = logging.getLogger(__name__)
 
@@ -150,7 +151,7 @@ class DtlsTransport(RTCDtlsTransport):
             self.closed_by_peer = True
             self._flush()
             # Ends the task, which waits for this only.
-            self.connection._queue.put_nowait(None)
+            self.connection.end()
         except SSL.Error:
             # Nothing more to read, or a record that is not authentic: dropped. A
             # handshake message may have left something to send.

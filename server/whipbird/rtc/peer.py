@@ -25,9 +25,10 @@ from ..sdp.candidate import Candidate
 from ..sdp.offer import Offer
 from ..sdp.plain import plain_offer
 from ..sdp.transport import Fingerprint, IceCredentials
+from .addresses import HostAddresses
 from .certificate import Certificate
 from .dtls import DtlsTransport
-from .ice import HostAddresses, IceTransport
+from .ice import IceTransport
 from .receiver import Receiver
 from .sctp import MAX_MESSAGE_SIZE, MessageHandler, SctpTransport
 
@@ -35,7 +36,7 @@ logger = logging.getLogger(__name__)
 
 DataChannel = RTCDataChannel
 
-__all__ = ["DataChannel", "MessageHandler", "Peer", "PeerOptions"]
+__all__ = ["DataChannel", "LocalIce", "MessageHandler", "Peer", "PeerOptions"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,14 @@ class PeerOptions:
     certificate: Certificate
     addresses: HostAddresses = field(default_factory=HostAddresses)
     limit: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LocalIce:
+    """This side of an ICE session: what the peer has to know of it."""
+
+    ice: IceCredentials
+    candidates: tuple[Candidate, ...]
 
 
 class Peer(RTCPeerConnection):
@@ -101,27 +110,15 @@ class Peer(RTCPeerConnection):
             transport._set_role("server")
         self.add_candidates(offer.candidates)
         await self.setLocalDescription(await self.createAnswer())
-        connection = transport.connection
         local = LocalTransport(
-            ice=IceCredentials(connection.local_username, connection.local_password),
+            ice=self.local_ice.ice,
             # One is enough.
             fingerprints=tuple(
                 Fingerprint(f.algorithm, f.value)
                 for f in transport.getLocalParameters().fingerprints
                 if f.algorithm == "sha-256"
             ),
-            candidates=tuple(
-                Candidate(
-                    c.foundation,
-                    c.component,
-                    c.transport,
-                    c.priority,
-                    c.host,
-                    c.port,
-                    c.type,
-                )
-                for c in connection.local_candidates
-            ),
+            candidates=self.local_ice.candidates,
             sctp_port=self.sctp.port if self.sctp else 0,
             max_message_size=MAX_MESSAGE_SIZE,
         )
@@ -129,10 +126,10 @@ class Peer(RTCPeerConnection):
 
     def add_candidates(self, candidates: Iterable[Candidate]) -> None:
         """Add the other side's candidates; those that cannot be used are discarded."""
-        connection = self.transport.connection
+        agent = self.transport.connection.agent
         for candidate in candidates:
             if candidate.is_usable:
-                connection.add_remote(
+                agent.add_remote(
                     IceCandidate(
                         foundation=candidate.foundation,
                         component=candidate.component,
@@ -143,6 +140,63 @@ class Peer(RTCPeerConnection):
                         type=candidate.type,
                     )
                 )
+
+    # ICE restart (RFC 8445 section 9)
+
+    @property
+    def local_ice(self) -> LocalIce:
+        """This side of the newest ICE session."""
+        agent = self.transport.connection.agent
+        return LocalIce(
+            ice=IceCredentials(agent.local_username, agent.local_password),
+            candidates=tuple(
+                Candidate(
+                    c.foundation,
+                    c.component,
+                    c.transport,
+                    c.priority,
+                    c.host,
+                    c.port,
+                    c.type,
+                )
+                for c in agent.local_candidates
+            ),
+        )
+
+    async def restart_ice(self) -> LocalIce:
+        """Begin a new ICE session; the connection goes on over the old one meanwhile.
+
+        Returns:
+            This side of it, for the peer.
+
+        Raises:
+            ConnectionError: when the connection is closed.
+        """
+        await self.transport.connection.restart()
+        return self.local_ice
+
+    def accept_restart(
+        self, remote: IceCredentials, candidates: Iterable[Candidate]
+    ) -> None:
+        """Take the peer's side of the new ICE session, and begin to check its pairs.
+
+        Raises:
+            ConnectionError: when no restart has begun.
+        """
+        self.transport.connection.accept_restart(remote.ufrag, remote.pwd)
+        self.add_candidates(candidates)
+
+    async def restarted(self) -> None:
+        """Wait until the connection goes over the new ICE session.
+
+        Raises:
+            ConnectionError: when the restart was given up.
+        """
+        await self.transport.connection.restarted()
+
+    def abandon_restart(self) -> None:
+        """Give up a restart that has not succeeded; the old ICE session stays."""
+        self.transport.connection.abandon_restart()
 
     # Data channels
 
@@ -203,7 +257,7 @@ class Peer(RTCPeerConnection):
             self._connecting.discard(task)
 
     def _RTCPeerConnection__createDtlsTransport(self) -> DtlsTransport:  # noqa: N802
-        ice = IceTransport(self._options.addresses.current())
+        ice = IceTransport(self._options.addresses)
         dtls = DtlsTransport(ice, self._RTCPeerConnection__certificates)
         base = cast(Any, self)
         update_connection = base._RTCPeerConnection__updateConnectionState

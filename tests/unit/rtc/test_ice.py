@@ -2,9 +2,7 @@
 
 import asyncio
 import socket
-from types import SimpleNamespace
 
-import ifaddr
 import pytest
 from aioice import Candidate, Connection
 from aioice.stun import Class, Message, Method
@@ -12,70 +10,38 @@ from aiortc import RTCSessionDescription
 
 from tests.unit.rtc.conftest import Connect, Pair
 from tests.waiting import until
-from whipbird.rtc import Certificate, Peer, PeerOptions, ice
-from whipbird.rtc.ice import (
-    MAX_EARLY_DATAGRAMS,
-    MAX_REMOTE_CANDIDATES,
-    HostAddresses,
-    IceConnection,
-    IceProtocol,
-    _bind,
-)
+from whipbird.rtc import Certificate, HostAddresses, Peer, PeerOptions
+from whipbird.rtc.ice import AioiceConnection
+from whipbird.rtc.ice_agent import MAX_REMOTE_CANDIDATES
+from whipbird.rtc.ice_connection import MAX_EARLY_DATAGRAMS
+from whipbird.rtc.ice_socket import IceSocket, bind
 from whipbird.sdp.offer import parse_offer
 
 BINDING = b"\x00\x01"
 COOKIE = b"\x21\x12\xa4\x42" + bytes(12)
 
-V4 = SimpleNamespace(ip="198.51.100.7")
-V4_LOOPBACK = SimpleNamespace(ip="127.0.0.1")
-V6 = SimpleNamespace(ip=("2001:db8::7", 0, 0))
-V6_LOOPBACK = SimpleNamespace(ip=("::1", 0, 0))
-V6_LINK_LOCAL = SimpleNamespace(ip=("fe80::7", 0, 2))
+
+class Addresses(HostAddresses):
+    """Addresses that a test chooses, and may change."""
+
+    def __init__(self, *found: str) -> None:
+        super().__init__()
+        self.found = list(found)
+
+    def current(self) -> list[str]:
+        return self.found
 
 
-@pytest.fixture
-def machine(monkeypatch: pytest.MonkeyPatch) -> list[SimpleNamespace]:
-    """A machine whose addresses the test chooses."""
-    ips = [V4_LOOPBACK, V6_LOOPBACK]
-    monkeypatch.setattr(ifaddr, "get_adapters", lambda: [SimpleNamespace(ips=ips)])
-    return ips
+LOCAL = Addresses("127.0.0.1")
 
 
-def test_loopback_is_offered_when_there_is_nothing_else(
-    machine: list[SimpleNamespace],
-) -> None:
-    assert HostAddresses().current() == ["127.0.0.1", "::1"]
-    machine.append(V6_LINK_LOCAL)
-    assert HostAddresses().current() == ["127.0.0.1", "::1"]
-
-
-def test_loopback_is_offered_beside_others_by_setting(
-    machine: list[SimpleNamespace],
-) -> None:
-    machine.extend([V4, V6])
-    assert HostAddresses().current() == ["198.51.100.7", "2001:db8::7"]
-    assert HostAddresses(loopback=True).current() == [
-        "198.51.100.7",
-        "2001:db8::7",
-        "127.0.0.1",
-        "::1",
-    ]
-
-
-def test_addresses_are_looked_for_again_after_a_while(
-    machine: list[SimpleNamespace], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    addresses = HostAddresses()
-    assert addresses.current() == ["127.0.0.1", "::1"]
-    machine.append(V4)
-    assert addresses.current() == ["127.0.0.1", "::1"]
-    monkeypatch.setattr(ice, "ADDRESSES_LIFETIME", -1)
-    assert addresses.current() == ["198.51.100.7"]
+def connection(*found: str) -> AioiceConnection:
+    return AioiceConnection(Addresses(*found))
 
 
 async def test_gathers_on_the_addresses_it_is_given() -> None:
     # 192.0.2.0/24 is nobody's: an address that cannot be bound is left out.
-    agent = IceConnection(["127.0.0.1", "192.0.2.201"])
+    agent = connection("127.0.0.1", "192.0.2.201")
     await agent.gather_candidates()
     assert [c.host for c in agent.local_candidates] == ["127.0.0.1"]
     await agent.close()
@@ -83,15 +49,15 @@ async def test_gathers_on_the_addresses_it_is_given() -> None:
 
 async def test_credentials_have_their_length() -> None:
     """RFC 8839 section 5.4: at least 4 and 22 characters."""
-    agent = IceConnection([])
+    agent = connection()
     assert len(agent.local_username) >= 4
     assert len(agent.local_password) >= 22
-    assert agent.local_username != IceConnection([]).local_username
+    assert agent.local_username != connection().local_username
     await agent.close()
 
 
-async def _agents() -> tuple[IceConnection, IceConnection]:
-    a, b = IceConnection(["127.0.0.1"]), IceConnection(["127.0.0.1"])
+async def _agents() -> tuple[AioiceConnection, AioiceConnection]:
+    a, b = connection("127.0.0.1"), connection("127.0.0.1")
     a.ice_controlling = True
     for one, other in ((a, b), (b, a)):
         await one.gather_candidates()
@@ -103,7 +69,7 @@ async def _agents() -> tuple[IceConnection, IceConnection]:
 async def test_connects_without_knowing_the_candidates_of_the_peer() -> None:
     """A peer that neither offers nor trickles any is found by its own checks."""
     a, b = await _agents()
-    a.add_remote(b.local_candidates[0])
+    a.agent.add_remote(b.local_candidates[0])
     await asyncio.wait_for(asyncio.gather(a.connect(), b.connect()), 5)
     assert b.selected_pair is not None
     assert b.selected_pair.remote_candidate.type == "prflx"
@@ -121,7 +87,7 @@ async def test_a_candidate_that_comes_late_is_checked() -> None:
     connecting = asyncio.gather(a.connect(), b.connect())
     await asyncio.sleep(0)
     assert a.selected_pair is None
-    a.add_remote(b.local_candidates[0])
+    a.agent.add_remote(b.local_candidates[0])
     await asyncio.wait_for(connecting, 5)
     await a.close()
     await b.close()
@@ -129,13 +95,13 @@ async def test_a_candidate_that_comes_late_is_checked() -> None:
 
 async def test_checks_from_ever_new_addresses_are_bounded() -> None:
     a, b = await _agents()
-    a.add_remote(b.local_candidates[0])
+    a.agent.add_remote(b.local_candidates[0])
     await asyncio.wait_for(asyncio.gather(a.connect(), b.connect()), 5)
     message = Message(Method.BINDING, Class.REQUEST, attributes={"PRIORITY": 1})
     for port in range(1000, 1000 + 2 * MAX_REMOTE_CANDIDATES):
-        protocol = b._protocols[0]
-        b.check_incoming(message, ("127.0.0.1", port), protocol)
-    assert len(b.verified_addresses) == MAX_REMOTE_CANDIDATES
+        protocol = b.agent.sockets[0]
+        b.agent.check_incoming(message, ("127.0.0.1", port), protocol)
+    assert len(b.agent.verified_addresses) == MAX_REMOTE_CANDIDATES
     assert len(b.remote_candidates) == MAX_REMOTE_CANDIDATES
     await a.close()
     await b.close()
@@ -148,15 +114,15 @@ async def test_closing_ends_a_connect_that_waits() -> None:
     await a.close()
     with pytest.raises(ConnectionError):
         await connecting
-    a.add_remote(Candidate.from_sdp("1 1 udp 1 127.0.0.1 9 typ host"))
+    a.agent.add_remote(Candidate.from_sdp("1 1 udp 1 127.0.0.1 9 typ host"))
     assert not a.remote_candidates
     await b.close()
 
 
 async def test_early_datagrams_are_kept_and_bounded() -> None:
-    agent = IceConnection([])
+    agent = connection()
     for n in range(MAX_EARLY_DATAGRAMS + 10):
-        agent.data_received(bytes([22, n]), 1)
+        agent.data_received(bytes([22, n]))
     received: list[bytes] = []
     agent.attach(received.append)
     assert received == [bytes([22, n]) for n in range(MAX_EARLY_DATAGRAMS)]
@@ -182,10 +148,10 @@ async def test_what_strangers_send_is_dropped(
     pair: Pair = await connect()
     errors: list[object] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, c: errors.append(c))
-    local = pair.server.transport.connection.local_candidates[0]
-    family = socket.AF_INET6 if ":" in local.host else socket.AF_INET
+    local = pair.server.local_ice.candidates[0]
+    family = socket.AF_INET6 if ":" in local.address else socket.AF_INET
     with socket.socket(family, socket.SOCK_DGRAM) as stranger:
-        stranger.sendto(datagram, (local.host, local.port))
+        stranger.sendto(datagram, (local.address, local.port))
     received: list[bytes] = []
     pair.server.on_message = lambda *message: received.append(message[2])
     pair.channel.send(b"still here")
@@ -211,15 +177,15 @@ async def test_strangers_cannot_spoil_a_handshake(
     answer = await server.answer(parse_offer(client.localDescription.sdp))
     agent = server.transport.connection
     dropped = []
-    receive = IceProtocol.datagram_received
-    for local in agent.local_candidates:
+    receive = IceSocket.datagram_received
+    for local in agent.agent.local_candidates:
         family = socket.AF_INET6 if ":" in local.host else socket.AF_INET
         with socket.socket(family, socket.SOCK_DGRAM) as stranger:
             stranger.bind((local.host, 0))
             stranger.sendto(datagram, (local.host, local.port))
             address = stranger.getsockname()[:2]
-        for protocol in agent._protocols:
-            assert isinstance(protocol, IceProtocol)
+        for protocol in agent.agent.sockets:
+            assert isinstance(protocol, IceSocket)
             receive(protocol, datagram, address)
             dropped.append(agent._queue.qsize())
     assert set(dropped) == {0}
@@ -231,22 +197,32 @@ async def test_strangers_cannot_spoil_a_handshake(
 
 def test_an_address_that_cannot_be_used_leaves_no_socket() -> None:
     with pytest.raises(OSError, match="assign"):
-        _bind("192.0.2.201")
+        bind("192.0.2.201")
 
 
 def test_what_aioice_must_have() -> None:
     """The private parts that are overridden or used: a new aioice may rename them."""
-    agent = IceConnection([])
-    for name in ("_check_list", "_check_list_state", "_nominated", "_queue"):
+    agent = connection().agent
+    for name in (
+        "_check_list",
+        "_check_list_done",
+        "_check_list_state",
+        "_closing",
+        "_early_checks",
+        "_early_checks_done",
+        "_local_candidates",
+        "_nominated",
+        "_protocols",
+        "_remote_candidates",
+    ):
         assert hasattr(agent, name), name
     for name in (
         "_add_remote_candidate",
         "_pair_remote_candidate",
         "_check_periodic",
         "_unfreeze_initial",
+        "check_complete",
         "check_incoming",
-        "gather_candidates",
-        "data_received",
-        "query_consent",
+        "request_received",
     ):
         assert callable(getattr(Connection, name)), name

@@ -8,7 +8,7 @@ from aiortc import RTCPeerConnection
 from tests.unit.rtc.conftest import Connect
 from tests.waiting import until
 from whipbird.rtc import Certificate, Peer, PeerOptions
-from whipbird.rtc.ice import MAX_REMOTE_CANDIDATES
+from whipbird.rtc.ice_agent import MAX_REMOTE_CANDIDATES
 from whipbird.sdp.candidate import Candidate
 from whipbird.sdp.offer import parse_offer
 
@@ -41,7 +41,7 @@ async def test_only_usable_candidates_are_taken(certificate: Certificate) -> Non
     client, sdp = await _offer(certificate, "actpass")
     server = Peer(PeerOptions(certificate))
     await server.answer(parse_offer(sdp))
-    agent = server.transport.connection
+    agent = server.transport.connection.agent
     before = len(agent.remote_candidates)
     server.add_candidates(
         Candidate.parse(value)
@@ -89,9 +89,7 @@ async def test_addresses_are_told(connect: Connect) -> None:
     pair = await connect()
     address = pair.server.peer_address
     assert address is not None
-    assert address[1] in {
-        c.port for c in pair.client.transport.connection.local_candidates
-    }
+    assert address[1] in {c.port for c in pair.client.local_ice.candidates}
     assert Peer(PeerOptions(Certificate.generateCertificate())).peer_address is None
 
 
