@@ -10,7 +10,8 @@ import aiohttp
 from aiortc.rtcsctptransport import WEBRTC_BINARY
 from yarl import URL
 
-from whipbird.client import WhipClient
+from whipbird.client import WhipClient, WhipHttp
+from whipbird.client.whip import TIMEOUT
 from whipbird.rtc import Certificate, DataChannel, PeerOptions
 
 
@@ -18,14 +19,30 @@ class BenchError(Exception):
     """What came back is not what was sent. A figure of it would mean nothing."""
 
 
-class TimedClient(WhipClient):
-    """A client whose own work can be kept away from the clock.
-
-    Attributes:
-        posted: when it has sent its POST, of ``time.perf_counter``.
-    """
+class TimedHttp(WhipHttp):
+    """Notes when it sends a POST."""
 
     posted = 0.0
+
+    async def request(
+        self, method: str, url: URL, **arguments: Any
+    ) -> tuple[aiohttp.ClientResponse, str]:
+        if method == "POST":
+            self.posted = time.perf_counter()
+        return await super().request(method, url, **arguments)
+
+
+class TimedClient(WhipClient):
+    """A client whose own work can be kept away from the clock."""
+
+    def __init__(self, url: str, *, options: PeerOptions) -> None:
+        super().__init__(url, options=options)
+        self.http: TimedHttp = TimedHttp(None, TIMEOUT)
+
+    @property
+    def posted(self) -> float:
+        """When it has sent its POST, of ``time.perf_counter``."""
+        return self.http.posted
 
     async def prepare(self) -> DataChannel:
         """Make a channel, sockets and candidates; ``post`` will do it faster."""
@@ -36,15 +53,8 @@ class TimedClient(WhipClient):
     async def delete(self) -> None:
         """End the session at the server; what is left on this side is to be closed."""
         assert self.location is not None
-        await self._request("DELETE", self.location)
+        await self.http.request("DELETE", self.location)
         self.location = None
-
-    async def _request(
-        self, method: str, url: URL, **arguments: Any
-    ) -> tuple[aiohttp.ClientResponse, str]:
-        if method == "POST":
-            self.posted = time.perf_counter()
-        return await super()._request(method, url, **arguments)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,26 +1,27 @@
 """The client's side of WHIP (RFC 9725)."""
 
 import asyncio
-import json
-import os
 from types import TracebackType
 from typing import Self
 
-import aiohttp
 from aiortc import RTCSessionDescription
 from yarl import URL
 
-from ..rtc import Certificate, DataChannel, Peer, PeerOptions
+from ..rtc import Certificate, DataChannel, LocalIce, Peer, PeerOptions
+from ..sdp.answer import DISCARD_PORT
+from ..sdp.errors import SdpError
+from ..sdp.fragment import Fragment, parse_fragment, write_fragment
 from ..sdp.parser import parse_description
 from .errors import WhipError
+from .http import WhipHttp
 
 # Seconds to wait for an HTTP response, and for the connection that follows.
 TIMEOUT = 15.0
 # ... and for the response to a DELETE: nothing depends on it.
 DELETE_TIMEOUT = 2.0
 
-# An answer has about 2,000 octets; an error is not read further than this.
-_MAX_ANSWER = 256 * 1024
+SDP = "application/sdp"
+SDP_FRAGMENT = "application/trickle-ice-sdpfrag"
 
 
 class WhipClient:
@@ -36,11 +37,13 @@ class WhipClient:
     Args:
         url: the WHIP endpoint.
         token: sent as ``Authorization: Bearer`` with every request, when given.
-        timeout: seconds to wait for each response, and for the connection.
+        timeout: seconds to wait for each response, and for a connection.
         options: what the peer shares with others; by default it shares nothing.
 
     Attributes:
         peer: this side's end of the connection.
+        http: what sends the requests.
+        timeout: seconds to wait for a connection.
         location: the URL of the session, once there is one.
         etag: the entity tag of its ICE session; None when the server gave none.
         offer, answer: the SDP that was exchanged.
@@ -55,9 +58,9 @@ class WhipClient:
         options: PeerOptions | None = None,
     ) -> None:
         self.url = URL(url)
-        self._timeout = timeout
-        self._headers = {"Authorization": f"Bearer {token}"} if token else {}
-        self._http: aiohttp.ClientSession | None = None
+        self.timeout = timeout
+        self.http = WhipHttp(token, timeout)
+        self._restarts = 0
         self.peer = Peer(options or PeerOptions(Certificate.generateCertificate()))
         self.location: URL | None = None
         self.etag: str | None = None
@@ -91,12 +94,9 @@ class WhipClient:
             WhipError: when the server refuses, or cannot be reached.
         """
         await self.peer.setLocalDescription(await self.peer.createOffer())
-        self.offer = self.peer.localDescription.sdp
-        response, self.answer = await self._request(
-            "POST",
-            self.url,
-            data=self.offer.encode(),
-            headers={"Content-Type": "application/sdp"},
+        self.offer = _with_mux_only(self.peer.localDescription.sdp)
+        response, self.answer = await self.http.request(
+            "POST", self.url, data=self.offer.encode(), headers={"Content-Type": SDP}
         )
         if response.status != 201:
             raise WhipError(
@@ -112,7 +112,7 @@ class WhipClient:
         except ValueError as error:
             raise WhipError("Not a WHIP server", f"Location: {error}", 201) from error
         self.etag = response.headers.get("ETag")
-        if response.content_type != "application/sdp":
+        if response.content_type != SDP:
             raise WhipError(
                 "Not a WHIP server", f"the answer is {response.content_type}", 201
             )
@@ -135,7 +135,7 @@ class WhipClient:
         changed = asyncio.Event()
         self.peer.on("connectionstatechange", changed.set)
         try:
-            async with asyncio.timeout(self._timeout):
+            async with asyncio.timeout(self.timeout):
                 while (state := self.peer.connectionState) != "connected":
                     if state in ("failed", "closed"):
                         raise WhipError("No connection", f"the connection is {state}")
@@ -143,7 +143,7 @@ class WhipClient:
                     await changed.wait()
         except TimeoutError:
             raise WhipError(
-                "No connection", f"none was made within {self._timeout:g} seconds"
+                "No connection", f"none was made within {self.timeout:g} seconds"
             ) from None
         finally:
             if self.peer.connectionState != "closed":
@@ -159,107 +159,126 @@ class WhipClient:
         channel.on("open", changed.set)
         channel.on("close", changed.set)
         try:
-            async with asyncio.timeout(self._timeout):
+            async with asyncio.timeout(self.timeout):
                 while channel.readyState == "connecting":
                     changed.clear()
                     await changed.wait()
         except TimeoutError:
             raise WhipError(
-                "No data channel", f"none was opened within {self._timeout:g} seconds"
+                "No data channel", f"none was opened within {self.timeout:g} seconds"
             ) from None
         if channel.readyState != "open":
             raise WhipError("No data channel", "the server closed it")
+
+    async def restart(self) -> None:
+        """Restart ICE, and wait until the connection goes over the new path.
+
+        Channels and tracks go on meanwhile. A restart that begins while another is
+        under way takes its place (RFC 9725 section 4.3.3).
+
+        Raises:
+            WhipError: when there is no session, the server refuses, or no new path
+                is found in time. The old one is kept.
+        """
+        if self.location is None:
+            raise WhipError("No session", "it has ended, or was never opened")
+        try:
+            local = await self.peer.restart_ice()
+        except ConnectionError as error:
+            raise WhipError("No connection", str(error)) from error
+        self._restarts += 1
+        number = self._restarts
+        body = _fragment(self.offer, local)
+        try:
+            remote, etag = await self._patch_restart(self.location, body)
+            if number != self._restarts:
+                raise WhipError("Superseded", "another ICE restart has begun")
+            self.etag = etag
+            assert remote.ice is not None
+            self.peer.accept_restart(remote.ice, remote.candidates)
+            async with asyncio.timeout(self.timeout):
+                await self.peer.restarted()
+        except TimeoutError:
+            raise WhipError(
+                "No new path", f"none was found within {self.timeout:g} seconds"
+            ) from None
+        except ConnectionError as error:
+            raise WhipError("No new path", str(error)) from error
+        finally:
+            if number == self._restarts:
+                # Nothing is left to give up when it has succeeded.
+                self.peer.abandon_restart()
+
+    async def _patch_restart(
+        self, location: URL, body: str
+    ) -> tuple[Fragment, str | None]:
+        """Exchange the new credentials.
+
+        Returns:
+            The server's side of the new ICE session, and its entity tag.
+
+        Raises:
+            WhipError: when it refuses, or answers with something else.
+        """
+        response, text = await self.http.request(
+            "PATCH",
+            location,
+            data=body.encode(),
+            headers={"Content-Type": SDP_FRAGMENT, "If-Match": "*"},
+        )
+        if response.status != 200 or response.content_type != SDP_FRAGMENT:
+            raise WhipError(
+                "No ICE restart",
+                f"the server answered with {response.status} {response.content_type}",
+                response.status,
+            )
+        try:
+            fragment = parse_fragment(text)
+        except SdpError as error:
+            raise WhipError("Unusable answer", str(error), 200) from error
+        if fragment.ice is None:
+            raise WhipError("Unusable answer", "it has no ICE credentials", 200)
+        return fragment, response.headers.get("ETag")
 
     async def close(self) -> None:
         """End the session: DELETE, then the connection. Never raises for the server."""
         try:
             if self.location is not None:
-                await self._request("DELETE", self.location, timeout=DELETE_TIMEOUT)
+                await self.http.request("DELETE", self.location, timeout=DELETE_TIMEOUT)
         except WhipError:
             # It is gone already, or cannot be reached; both end it.
             pass
         finally:
             self.location = None
             await self.peer.close()
-            if self._http is not None:
-                await self._http.close()
-                self._http = None
-
-    async def _request(
-        self,
-        method: str,
-        url: URL,
-        *,
-        data: bytes | None = None,
-        headers: dict[str, str] | None = None,
-        timeout: float | None = None,
-    ) -> tuple[aiohttp.ClientResponse, str]:
-        """Send a request.
-
-        Returns:
-            The response, its body already read, and that body.
-
-        Raises:
-            WhipError: for a status that is no success, or no response at all.
-        """
-        if self._http is None:
-            self._http = aiohttp.ClientSession(headers=self._headers)
-        seconds = min(self._timeout, timeout or self._timeout)
-        try:
-            async with self._http.request(
-                method,
-                url,
-                data=data,
-                headers=headers,
-                timeout=aiohttp.ClientTimeout(total=seconds),
-            ) as response:
-                body = await _read(response)
-        except TimeoutError:
-            raise WhipError(
-                "No response", f"{url} sent none within {seconds:g} seconds"
-            ) from None
-        except (aiohttp.ClientError, ValueError) as error:
-            raise WhipError("Cannot reach the server", _reason(error, url)) from error
-        if response.status >= 300:
-            raise _refusal(response, body)
-        return response, body
+            await self.http.close()
 
 
-def _reason(error: Exception, url: URL) -> str:
-    """Why the server cannot be reached, in words that name the host and the port."""
-    host, port = url.host, url.port
-    match error:
-        case aiohttp.ClientConnectorDNSError():
-            return f"there is no host named {host}"
-        case aiohttp.ClientSSLError():
-            return f"{host} port {port} does not speak TLS as it should ({error})"
-        case aiohttp.ClientConnectorError():
-            number = error.os_error.errno
-            return f"{host} port {port}: {os.strerror(number) if number else error}"
-        case _:
-            return str(error) or type(error).__name__
+def _with_mux_only(offer: str) -> str:
+    """The offer with ``a=rtcp-mux-only``, which aiortc leaves out.
+
+    It is meant: there is only one transport (RFC 8858, RFC 9725 section 4.4.1).
+    """
+    return offer.replace("a=rtcp-mux\r\n", "a=rtcp-mux\r\na=rtcp-mux-only\r\n")
 
 
-async def _read(response: aiohttp.ClientResponse) -> str:
-    """Read a body, to its end or as far as a body may go."""
-    octets = bytearray()
-    async for piece in response.content.iter_any():
-        octets += piece
-        if len(octets) > _MAX_ANSWER:
-            break
-    return octets.decode(errors="replace")
-
-
-def _refusal(response: aiohttp.ClientResponse, body: str) -> WhipError:
-    """What the server says of its refusal (RFC 9457), or else its status."""
-    title, detail = response.reason or "Refused", ""
-    if response.content_type == "application/problem+json":
-        try:
-            problem = json.loads(body)
-            title = str(problem.get("title") or title)
-            detail = str(problem.get("detail") or "")
-        except (ValueError, AttributeError):
-            pass
-    else:
-        detail = "is this the URL of a WHIP endpoint?"
-    return WhipError(title, detail, response.status)
+def _fragment(offer: str, local: LocalIce) -> str:
+    """The body of a restart: this side, and what it repeats of the offer."""
+    description = parse_description(offer)
+    group = description.first("group")
+    bundle = tuple(group.value.split()[1:]) if group else ()
+    tagged = description.media[0]
+    for media in description.media:
+        if bundle and (mid := media.first("mid")) and mid.value == bundle[0]:
+            tagged = media
+    mid = tagged.first("mid")
+    options = tagged.first("ice-options") or description.first("ice-options")
+    formats = " ".join(tagged.formats)
+    return write_fragment(
+        f"{tagged.kind} {DISCARD_PORT} {tagged.protocol} {formats}",
+        mid.value if mid else None,
+        local.ice,
+        local.candidates,
+        bundle=bundle,
+        ice_options=options.value if options else "",
+    )

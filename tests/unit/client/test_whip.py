@@ -13,6 +13,7 @@ from whipbird.app import STORE, create_app
 from whipbird.client import WhipClient, WhipError
 from whipbird.config import Settings
 from whipbird.sdp.offer import parse_offer
+from whipbird.sdp.parser import parse_description
 
 LIMIT = 10.0
 
@@ -143,6 +144,56 @@ async def test_follows_a_redirection(aiohttp_server: AiohttpServer) -> None:
         assert client.location is not None
         # Relative to where it was answered, not to where it was asked.
         assert client.location.port == real.port
+
+
+async def test_keeps_the_token_when_redirected(aiohttp_server: AiohttpServer) -> None:
+    """RFC 9725 section 4.7.1: the token goes to whatever endpoint is asked."""
+    seen: list[tuple[str, str | None]] = []
+
+    async def there(request: web.Request) -> web.StreamResponse:
+        seen.append((await request.text(), request.headers.get(hdrs.AUTHORIZATION)))
+        return web.Response(status=404)
+
+    there_url = await serve(aiohttp_server, there)
+
+    async def here(_request: web.Request) -> web.StreamResponse:
+        return web.Response(status=308, headers={hdrs.LOCATION: there_url})
+
+    url = await serve(aiohttp_server, here)
+    async with WhipClient(url, token="s3cret") as client:
+        client.peer.createDataChannel("test")
+        with pytest.raises(WhipError):
+            await client.connect()
+        assert seen == [(client.offer, "Bearer s3cret")]
+
+
+@pytest.mark.parametrize("status", [301, 302, 303])
+async def test_a_redirection_that_would_lose_the_offer(
+    aiohttp_server: AiohttpServer, status: int
+) -> None:
+    """RFC 9725 section 4.5: "status codes 301 and 302 MUST NOT be used"."""
+    handler = responding(status, Location="/elsewhere")
+    error = await refused(await serve(aiohttp_server, handler))
+    assert error.status == status
+    assert "307" in error.detail
+
+
+async def test_a_redirection_without_end(aiohttp_server: AiohttpServer) -> None:
+    handler = responding(307, Location="/whip/live")
+    error = await refused(await serve(aiohttp_server, handler))
+    assert (error.title, error.status) == ("Too many redirections", 307)
+
+
+async def test_offers_multiplexed_rtcp_alone(aiohttp_server: AiohttpServer) -> None:
+    """RFC 9725 section 4.4.1: "MUST include the "rtcp-mux-only" attribute in each
+    bundled "m=" sections"."""
+    server = await aiohttp_server(create_app(Settings()))
+    async with WhipClient(str(server.make_url("/whip/live"))) as client:
+        client.peer.addTransceiver("audio", direction="sendonly")
+        client.peer.addTransceiver("video", direction="sendonly")
+        await client.connect()
+        for media in parse_description(client.offer).media:
+            assert media.has("rtcp-mux-only")
 
 
 async def test_no_location(aiohttp_server: AiohttpServer) -> None:

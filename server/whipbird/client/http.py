@@ -1,0 +1,151 @@
+"""The HTTP side of a WHIP client: token, redirections, time limits, one error."""
+
+import asyncio
+import json
+import os
+from collections.abc import Mapping
+
+import aiohttp
+from yarl import URL
+
+from .errors import WhipError
+
+# An answer has about 2,000 octets; an error is not read further than this.
+_MAX_ANSWER = 256 * 1024
+
+# The redirections that keep the method and the body (RFC 9110 section 15.4), and how
+# many of them are followed.
+_REDIRECTS = (307, 308)
+_MAX_REDIRECTS = 5
+
+
+class WhipHttp:
+    """Sends the requests of one WHIP session.
+
+    Args:
+        token: sent as ``Authorization: Bearer`` with every request, when given.
+        timeout: seconds to wait for each response, redirections included.
+    """
+
+    def __init__(self, token: str | None, timeout: float) -> None:
+        self._timeout = timeout
+        self._headers = {"Authorization": f"Bearer {token}"} if token else {}
+        self._session: aiohttp.ClientSession | None = None
+
+    async def close(self) -> None:
+        """Close its connections."""
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    async def request(
+        self,
+        method: str,
+        url: URL,
+        *,
+        data: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        timeout: float | None = None,
+    ) -> tuple[aiohttp.ClientResponse, str]:
+        """Send a request, and follow redirections.
+
+        Args:
+            timeout: seconds, where less than for the others is enough.
+
+        Returns:
+            The response, its body already read, and that body.
+
+        Raises:
+            WhipError: for a status that is no success, or no response at all.
+        """
+        if self._session is None:
+            self._session = aiohttp.ClientSession(headers=self._headers)
+        seconds = min(self._timeout, timeout or self._timeout)
+        try:
+            async with asyncio.timeout(seconds):
+                response, body = await self._follow(method, url, data, headers)
+        except TimeoutError:
+            raise WhipError(
+                "No response", f"{url} sent none within {seconds:g} seconds"
+            ) from None
+        except (aiohttp.ClientError, ValueError) as error:
+            raise WhipError("Cannot reach the server", _reason(error, url)) from error
+        if response.status >= 300:
+            raise _refusal(response, body)
+        return response, body
+
+    async def _follow(
+        self,
+        method: str,
+        url: URL,
+        data: bytes | None,
+        headers: Mapping[str, str] | None,
+    ) -> tuple[aiohttp.ClientResponse, str]:
+        """Send a request again to wherever it is redirected (RFC 9725 section 4.5).
+
+        The token goes with it, since whom it was given to says where; never from
+        HTTPS to HTTP, where others could read it.
+        """
+        assert self._session is not None
+        for _ in range(_MAX_REDIRECTS + 1):
+            async with self._session.request(
+                method, url, data=data, headers=headers, allow_redirects=False
+            ) as response:
+                body = await _read(response)
+            location = response.headers.get("Location")
+            if response.status not in _REDIRECTS or not location:
+                return response, body
+            target = url.join(URL(location))
+            if url.scheme == "https" and target.scheme != "https":
+                raise WhipError(
+                    "Unsafe redirection", f"from HTTPS to {target}", response.status
+                )
+            url = target
+        raise WhipError(
+            "Too many redirections", f"more than {_MAX_REDIRECTS}", response.status
+        )
+
+
+def _reason(error: Exception, url: URL) -> str:
+    """Why the server cannot be reached, in words that name the host and the port."""
+    host, port = url.host, url.port
+    match error:
+        case aiohttp.ClientConnectorDNSError():
+            return f"there is no host named {host}"
+        case aiohttp.ClientSSLError():
+            return f"{host} port {port} does not speak TLS as it should ({error})"
+        case aiohttp.ClientConnectorError():
+            number = error.os_error.errno
+            return f"{host} port {port}: {os.strerror(number) if number else error}"
+        case _:
+            return str(error) or type(error).__name__
+
+
+async def _read(response: aiohttp.ClientResponse) -> str:
+    """Read a body, to its end or as far as a body may go."""
+    octets = bytearray()
+    async for piece in response.content.iter_any():
+        octets += piece
+        if len(octets) > _MAX_ANSWER:
+            break
+    return octets.decode(errors="replace")
+
+
+def _refusal(response: aiohttp.ClientResponse, body: str) -> WhipError:
+    """What the server says of its refusal (RFC 9457), or else its status."""
+    title, detail = response.reason or "Refused", ""
+    if response.status in (301, 302, 303):
+        detail = (
+            "the endpoint redirects in a way that turns a POST into a GET; "
+            "WHIP wants 307 (RFC 9725 section 4.5)"
+        )
+    elif response.content_type == "application/problem+json":
+        try:
+            problem = json.loads(body)
+            title = str(problem.get("title") or title)
+            detail = str(problem.get("detail") or "")
+        except (ValueError, AttributeError):
+            pass
+    else:
+        detail = "is this the URL of a WHIP endpoint?"
+    return WhipError(title, detail, response.status)
