@@ -1,14 +1,16 @@
 """Where the rooms are wired together."""
 
-from aiohttp import web
+from aiohttp import hdrs, web
 
 from .config import Settings
 from .http.access import access_middleware
-from .http.cors import enable_cors, plain_options
+from .http.auth import SharedToken, authenticate
+from .http.cors import enable_cors
+from .http.limits import limit_rates
 from .http.page import PageResource, webclient_directory
 from .http.problems import problem_middleware
 from .http.status import StatusResource
-from .http.whip import MAX_BODY_SIZE, WhipResource
+from .http.whip import MAX_BODY_SIZE, PREFIX, WhipResource
 from .sessions import SessionStore
 
 STORE = web.AppKey("store", SessionStore)
@@ -21,16 +23,17 @@ def create_app(settings: Settings) -> web.Application:
         settings: what the operator has decided.
     """
     app = web.Application(
-        middlewares=[access_middleware, problem_middleware, plain_options],
+        middlewares=[access_middleware, problem_middleware],
         client_max_size=MAX_BODY_SIZE,
     )
     store = SessionStore(
         setup_timeout=settings.setup_timeout,
         echo_buffer=settings.echo_buffer,
         loopback=settings.ice_loopback,
+        max_sessions=settings.max_sessions,
     )
     app[STORE] = store
-    enable_cors(app, WhipResource(store).add_to(app))
+    app.add_subapp(PREFIX, _create_whip_app(settings, store))
     StatusResource(store).add_to(app)
     PageResource(webclient_directory()).add_to(app)
 
@@ -42,4 +45,26 @@ def create_app(settings: Settings) -> web.Application:
 
     app.on_shutdown.append(end_sessions)
     app.on_response_prepare.append(sign)
+    return app
+
+
+def _create_whip_app(settings: Settings, store: SessionStore) -> web.Application:
+    """The WHIP resources, behind what is asked of every request for them."""
+    # The first is asked first: guesses of the token count, too.
+    app = web.Application(
+        middlewares=[
+            limit_rates(
+                {
+                    hdrs.METH_POST: settings.post_rate,
+                    hdrs.METH_PATCH: settings.patch_rate,
+                    hdrs.METH_DELETE: settings.delete_rate,
+                },
+                default=settings.patch_rate,
+            )
+        ]
+    )
+    if settings.token is not None:
+        token = settings.token.get_secret_value()
+        app.middlewares.append(authenticate(SharedToken(token)))
+    enable_cors(app, WhipResource(store, settings.ice_servers).add_to(app))
     return app

@@ -5,28 +5,76 @@ The command line wins over ``WHIPBIRD_*`` in the environment, that over
 """
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import (
     BaseSettings,
+    NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
     TomlConfigSettingsSource,
 )
 
+from .sdp.link import IceServer
+
 ENV_PREFIX = "WHIPBIRD_"
 DEFAULT_FILE = Path("whipbird.toml")
 
 # Variables that are no settings of the server.
-OTHER_VARIABLES = {ENV_PREFIX + name for name in ("CONFIG", "TOKEN", "CHROMIUM")}
+OTHER_VARIABLES = {ENV_PREFIX + name for name in ("CONFIG", "CHROMIUM")}
 
 
 class ConfigError(Exception):
     """The settings cannot be used. The message says which one, and why."""
+
+
+# RFC 6750 section 2.1: what a Bearer token may be.
+BEARER_TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")
+
+# Settings whose values no message shows.
+_SECRET = ("token", "ice_servers")
+
+
+def _token(value: SecretStr) -> SecretStr:
+    if not BEARER_TOKEN.fullmatch(value.get_secret_value()):
+        raise ValueError(
+            'it has letters, digits, and "- . _ ~ + /", and maybe "=" at its end'
+        )
+    return value
+
+
+def _lines(value: Any) -> Any:
+    """The servers of an environment variable, which has one on each line."""
+    if isinstance(value, str):
+        return [line for line in value.splitlines() if line.strip()]
+    return value
+
+
+def _ice_server(value: Any) -> IceServer:
+    """Read a table of the settings file, or what stands for it in one string."""
+    match value:
+        case IceServer():
+            return value
+        case str():
+            words = value.split()
+            if len(words) not in (1, 3):
+                raise ValueError("it is not of the form URL [USERNAME CREDENTIAL]")
+            return IceServer(*words)
+        case {"url": str(), **others} if _are_credentials(others):
+            return IceServer(**value)
+        case _:
+            raise ValueError("it has not a url, and maybe a username and a credential")
+
+
+def _are_credentials(others: dict[Any, Any]) -> bool:
+    return others.keys() <= {"username", "credential"} and all(
+        isinstance(text, str) for text in others.values()
+    )
 
 
 class Settings(BaseSettings):
@@ -61,6 +109,50 @@ class Settings(BaseSettings):
         default=False,
         description="Offer loopback addresses as ICE candidates even when there are "
         "others.",
+    )
+    ice_servers: Annotated[
+        tuple[Annotated[IceServer, BeforeValidator(_ice_server)], ...],
+        NoDecode,
+        BeforeValidator(_lines),
+    ] = Field(
+        default=(),
+        description='STUN or TURN server that clients are told to use, "URL" or '
+        '"URL USERNAME CREDENTIAL"; several may be given. Other users of the machine '
+        "see the command line: put credentials into the environment, one server on "
+        "each line, or into the settings file.",
+    )
+    token: Annotated[SecretStr, AfterValidator(_token)] | None = Field(
+        default=None,
+        description="Bearer token that every WHIP request must have; without this "
+        "setting none needs one. Other users of the machine see the command line: "
+        "better put it into the environment or the settings file.",
+    )
+    max_sessions: int = Field(
+        default=1000,
+        ge=1,
+        le=10_000,
+        description="Sessions that there may be at a time.",
+    )
+    post_rate: int = Field(
+        default=600,
+        ge=0,
+        le=1_000_000,
+        description="POST requests that one client address may send per minute; "
+        "0 for any number.",
+    )
+    patch_rate: int = Field(
+        default=3000,
+        ge=0,
+        le=1_000_000,
+        description="PATCH requests, and as many GET, HEAD and OPTIONS requests "
+        "together, that one client address may send per minute; 0 for any number.",
+    )
+    delete_rate: int = Field(
+        default=600,
+        ge=0,
+        le=1_000_000,
+        description="DELETE requests that one client address may send per minute; "
+        "0 for any number.",
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="How much to log."
@@ -125,6 +217,8 @@ def _explain(error: ValidationError) -> str:
         if problem["type"] == "extra_forbidden":
             known = ", ".join(Settings.model_fields)
             lines.append(f"{name}: there is no such setting; there are: {known}")
+        elif problem["loc"][0] in _SECRET:
+            lines.append(f"{name}: {problem['msg'].removeprefix('Value error, ')}")
         else:
             lines.append(f"{name}: {problem['msg']}, not {problem['input']!r}")
     return "\n".join(lines)

@@ -10,13 +10,13 @@ import pytest
 from pytest_aiohttp.plugin import AiohttpServer
 
 from whipbird.app import create_app
-from whipbird.config import Settings
+from whipbird.config import Settings, load_settings
 
 DOCS = Path(__file__).parents[2] / "docs"
 LIMIT = 30.0
 
-# Where the examples say that the server is.
-HOST = "localhost:8080"
+# Where the examples say that a server is, and its settings file.
+SERVERS = {"localhost:8080": None, "localhost:8081": DOCS / "examples/guarded.toml"}
 
 # What separates the outputs of the commands.
 MARK = "==== end of example ===="
@@ -76,13 +76,14 @@ async def test_examples(aiohttp_server: AiohttpServer, tmp_path: Path) -> None:
     """All of them in one shell, for later ones use what earlier ones have set."""
     examples = read_examples((DOCS / "api.md").read_text(encoding="utf-8"))
     assert len(examples) > 10
-    server = await aiohttp_server(create_app(Settings()))
     (tmp_path / "docs").symlink_to(DOCS)
     script = "".join(
-        f"{example.command.replace(HOST, f'127.0.0.1:{server.port}')}\necho\n"
-        f"echo '{MARK}'\n"
-        for example in examples
+        f"{example.command}\necho\necho '{MARK}'\n" for example in examples
     )
+    for host, file in SERVERS.items():
+        settings = load_settings(file=file) if file else Settings()
+        server = await aiohttp_server(create_app(settings))
+        script = script.replace(host, f"127.0.0.1:{server.port}")
     outputs = (await run(script, tmp_path)).replace("\r\n", "\n").split(f"{MARK}\n")
     for example, output in zip(examples, outputs, strict=False):
         # The shell's own line end, and the one that follows a body.
@@ -96,9 +97,15 @@ async def test_examples(aiohttp_server: AiohttpServer, tmp_path: Path) -> None:
     assert len(outputs) == len(examples) + 1
 
 
-def test_every_address_is_the_same() -> None:
-    """Whoever copies an example finds the server that the others use."""
+def test_every_server_is_where_its_settings_say() -> None:
+    for host, file in SERVERS.items():
+        settings = load_settings(file=file) if file else Settings()
+        assert host == f"localhost:{settings.port}"
+
+
+def test_every_address_is_one_of_the_servers() -> None:
+    """Whoever copies an example finds a server there."""
     text = (DOCS / "api.md").read_text(encoding="utf-8")
     for example in read_examples(text):
         for address in re.findall(r"https?://([^/$\s']+)", example.command):
-            assert address in (HOST, "studio.example")
+            assert address in (*SERVERS, "studio.example")

@@ -305,24 +305,6 @@ async def test_no_echo_is_larger_than_the_client_takes(
         assert await echoes.of("small") == "small"
 
 
-async def test_a_refused_ice_restart_keeps_the_connection(url: str) -> None:
-    """Section 4.3.3: "If the ICE restart request cannot be satisfied ..., the resource
-    MUST return an appropriate HTTP error code and MUST NOT terminate the session
-    immediately and keep the existing ICE session".
-    """
-    async with posted(url, str) as (client, echoes, location, _):
-        await client.connected()
-        await client.opened(echoes.channel)
-        async with ClientSession() as http:
-            response = await http.patch(
-                location,
-                data=b"a=ice-ufrag:ysXw\r\na=ice-pwd:vw5LmwG4y/e6dPP/zAP9Gp5k\r\n",
-                headers={hdrs.CONTENT_TYPE: SDP_FRAGMENT, hdrs.IF_MATCH: "*"},
-            )
-            assert response.status == 422
-        assert await echoes.of("still here") == "still here"
-
-
 @pytest.mark.parametrize("role", ["actpass", "active"])
 async def test_roles_of_the_client(url: str, role: str) -> None:
     """Section 4.4.4: "it MAY use an SDP "setup" attribute with an "active" attribute

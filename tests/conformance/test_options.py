@@ -116,6 +116,41 @@ async def test_refuses_a_preflight_for_another_method(
     assert hdrs.ACCESS_CONTROL_ALLOW_METHODS not in response.headers
 
 
+@pytest.mark.parametrize("path", ENDPOINTS)
+@pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "OPTIONS"])
+async def test_any_options_of_an_endpoint(
+    client: Client, path: str, method: str
+) -> None:
+    """Section 4.2: "any OPTIONS request", be it a preflight or not."""
+    for headers in ({}, {"Origin": ORIGIN}, preflight(method)):
+        response = await client.options(path, headers=headers)
+        assert response.status == 200
+        assert response.headers["Accept-Post"] == SDP
+
+
+@pytest.mark.parametrize("headers", [{}, {"Origin": ORIGIN}])
+@pytest.mark.parametrize(
+    "path", ["/whip/a:b", "/whip/" + "x" * 65, "/whip/live/no-such-session"]
+)
+async def test_options_of_what_is_not_there(
+    client: Client, path: str, headers: dict[str, str]
+) -> None:
+    """A 404 for it as for any other method (RFC 9110 section 15.5.5)."""
+    response = await client.options(path, headers=headers)
+    await problem_of(response, 404)
+    assert "Accept-Post" not in response.headers
+    assert "Accept-Patch" not in response.headers
+    assert hdrs.ALLOW not in response.headers
+
+
+async def test_options_of_a_session_that_has_ended(client: Client) -> None:
+    """Section 4.2: "the WHIP session will be removed"."""
+    session = await open_session(client)
+    assert (await client.options(session.location)).status == 200
+    await client.delete(session.location)
+    await problem_of(await client.options(session.location), 404)
+
+
 async def test_options_with_an_origin_alone_is_no_preflight(client: Client) -> None:
     """A preflight has Access-Control-Request-Method (Fetch 4.8); this has not."""
     response = await client.options("/whip/live", headers={hdrs.ORIGIN: ORIGIN})
@@ -158,3 +193,50 @@ async def test_no_cors_headers_without_an_origin(client: Client) -> None:
     """Who is no page is told nothing of CORS."""
     response = await post(client, offers.CHROMIUM_DATA)
     assert not [name for name in response.headers if "access-control" in name.lower()]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("PUT", "/whip/live", 405),
+        ("PATCH", "/whip", 405),
+        ("GET", "/whip/a:b", 404),
+        ("GET", "/whip/", 404),
+        ("GET", "/whip/live/session", 404),
+        ("GET", "/whip/live/session/more", 404),
+    ],
+)
+async def test_a_page_can_read_what_is_wrong_with_a_url(
+    client: Client, method: str, path: str, status: int
+) -> None:
+    """Section 4.1: "finer-grained error information by a problem statement json
+    object": a page reads it only with CORS headers.
+    """
+    response = await client.request(method, path, headers={hdrs.ORIGIN: ORIGIN})
+    await problem_of(response, status)
+    assert response.headers[hdrs.ACCESS_CONTROL_ALLOW_ORIGIN] in ("*", ORIGIN)
+    assert hdrs.ACCESS_CONTROL_EXPOSE_HEADERS in response.headers
+
+
+@pytest.mark.parametrize("origin", [{}, {"Origin": ORIGIN}])
+async def test_caches_are_told_of_the_origin(
+    client: Client, origin: dict[str, str]
+) -> None:
+    """The response depends on Origin, and Vary says so (Fetch, "CORS protocol and HTTP
+    caches").
+    """
+    for method, path in (
+        ("GET", "/whip/live"),
+        ("OPTIONS", "/whip/live"),
+        ("PUT", "/whip/live"),
+        ("GET", "/whip/live/session/more"),
+    ):
+        response = await client.request(method, path, headers=origin)
+        assert response.headers.getall(hdrs.VARY) == ["Origin"]
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/api/status", "/no-such-page"])
+async def test_other_resources_are_closed_to_pages(client: Client, path: str) -> None:
+    """They are for operators, not for the pages of others."""
+    response = await client.get(path, headers={hdrs.ORIGIN: ORIGIN})
+    assert hdrs.ACCESS_CONTROL_ALLOW_ORIGIN not in response.headers

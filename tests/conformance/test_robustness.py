@@ -2,6 +2,7 @@
 
 import string
 
+from aiohttp import hdrs
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from yarl import URL
@@ -17,6 +18,8 @@ from tests.conformance.exchange import (
     problem_of,
 )
 from tests.mutations import mutated
+from tests.waiting import until
+from whipbird.app import STORE
 
 bounded = settings(
     max_examples=60,
@@ -26,6 +29,12 @@ bounded = settings(
 )
 
 field_values = st.text(string.printable.strip() + " ", max_size=40)
+
+
+def sessions_of(client: Client) -> int:
+    """How many sessions the server has."""
+    assert client.app is not None
+    return client.app[STORE].count().total()
 
 
 async def check(client: Client, method: str, path: str, **request: object) -> int:
@@ -48,10 +57,16 @@ async def check(client: Client, method: str, path: str, **request: object) -> in
 @given(offer=mutated(*offers.ALL.values()))
 async def test_offers_with_flaws(client: Client, offer: bytes) -> None:
     """Section 4.2: "or the SDP is malformed, the WHIP endpoint MUST reject the HTTP
-    POST request with an appropriate 4XX error response".
+    POST request with an appropriate 4XX error response". The verdict on an offer is
+    always the same, and no session is left behind.
     """
     headers = {"Content-Type": SDP}
-    await check(client, "POST", "/whip/live", data=offer, headers=headers)
+    verdicts = {
+        await check(client, "POST", "/whip/live", data=offer, headers=headers)
+        for _ in range(2)
+    }
+    assert len(verdicts) == 1
+    await until(lambda: sessions_of(client) == 0)
 
 
 @bounded
@@ -66,15 +81,26 @@ async def test_bodies_of_any_kind(client: Client, body: bytes) -> None:
 
 
 @bounded
-@given(body=mutated(fragment("1 1 udp 2122260223 192.0.2.1 61764 typ host")))
-async def test_fragments_with_flaws(client: Client, body: bytes) -> None:
+@given(
+    body=mutated(
+        fragment("1 1 udp 2122260223 192.0.2.1 61764 typ host"),
+        fragment(ufrag="ysXw", pwd="vw5LmwG4y/e6dPP/zAP9Gp5k"),
+    ),
+    if_match=st.sampled_from(["", "*"]),
+)
+async def test_fragments_with_flaws(client: Client, body: bytes, if_match: str) -> None:
     """Section 4.3.1: "or the SDP fragment is malformed, the WHIP session MUST reject
-    the HTTP PATCH with an appropriate 4XX error response".
+    the HTTP PATCH with an appropriate 4XX error response". Whatever was refused has
+    changed nothing, and whatever was taken is a restart or a trickle.
     """
     session = await open_session(client)
-    response = await patch(client, session, body)
-    assert response.status in (204, 400, 422), await response.text()
+    response = await patch(client, session, body, if_match)
+    assert response.status in (200, 204, 400, 422), await response.text()
+    assert (hdrs.ETAG in response.headers) is (response.status == 200)
+    again = await patch(client, session, "a=end-of-candidates\r\n")
+    assert again.status == (412 if response.status == 200 else 204)
     assert (await client.delete(session.location)).status == 200
+    await until(lambda: sessions_of(client) == 0)
 
 
 @bounded
@@ -121,7 +147,7 @@ async def test_conditions_of_any_kind(client: Client, if_match: str) -> None:
     """
     session = await open_session(client)
     response = await patch(client, session, fragment(), if_match=if_match or " ")
-    expected = (204,) if if_match.strip() == "*" else (400, 412, 428)
+    expected = (204,) if if_match.strip() in ("*", '"*"') else (400, 412, 428)
     assert response.status in expected
     await client.delete(session.location)
 

@@ -7,10 +7,12 @@ import signal
 import sys
 import tempfile
 
+import aiohttp
 import pytest
 
 from tests.server import ServerProcess, free_port
 from whipbird.client import WhipClient
+from whipbird.sdp.link import IceServer, ice_servers, parse_links
 
 
 async def _whipbird(*arguments: str, **env: str) -> tuple[int, str, str]:
@@ -197,7 +199,7 @@ async def test_nothing_secret_is_logged_for_debugging() -> None:
             await client.opened(channel)
             assert client.location is not None
             session_id = client.location.name
-            password = client.peer.transport.connection.local_password
+            password = client.peer.local_ice.ice.pwd
         assert "DELETE /whip/secret/" in server.output
         assert session_id[:8] in server.output
         assert session_id not in server.output
@@ -243,11 +245,91 @@ async def test_a_variable_that_is_mistyped() -> None:
     assert b"Warning: WHIPBIRD_PROT: there is no such setting" in errors
 
 
+async def test_serve_with_a_token_and_ice_servers() -> None:
+    """An option that can be repeated is, and nothing secret is printed."""
+    server = ServerProcess(
+        *("--token", "t0ken", "--log-level", "debug"),
+        *("--ice-server", "stun:stun.example"),
+        *("--ice-server", "turn:turn.example user hush"),
+    )
+    await server.start()
+    try:
+        assert "Bearer Token: your token" in server.output
+        assert "--token TOKEN" in server.output
+        url = f"{server.url}/whip/test"
+        headers = {"Authorization": "Bearer t0ken"}
+        async with (
+            aiohttp.ClientSession(headers=headers) as http,
+            http.options(url) as response,
+        ):
+            links = ice_servers(parse_links(response.headers.getall("Link")))
+        assert links == (
+            IceServer("stun:stun.example"),
+            IceServer("turn:turn.example", "user", "hush"),
+        )
+        code, _, errors = await _whipbird("ping", url, "-c", "1")
+        assert code == 1
+        assert "401 Token required" in errors
+        code, output, _ = await _whipbird(
+            "ping", url, "-c", "1", WHIPBIRD_TOKEN="t0ken"
+        )
+        assert code == 0
+        assert "1 received" in output
+    finally:
+        log = server.output
+        await server.stop()
+    assert "hush" not in log
+    assert "t0ken" not in log
+
+
+async def test_ice_servers_that_are_none() -> None:
+    code, output, errors = await _whipbird(
+        "serve", "--ice-server", "stun:stun.example", "--ice-server", "turn:a hush"
+    )
+    assert (code, output) == (2, "")
+    assert errors.startswith("Error: ice_servers.1: ")
+    assert "hush" not in errors
+
+
+async def test_more_descriptors_are_allowed_when_sessions_need_them() -> None:
+    """A session has a socket for each address; the usual limit is 1024."""
+    script = (
+        "import resource, sys\n"
+        "hard = int(sys.argv[1])\n"
+        "resource.setrlimit(resource.RLIMIT_NOFILE, (64, hard))\n"
+        "from whipbird.cli.serve import allow_descriptors\n"
+        "from whipbird.config import Settings\n"
+        "allow_descriptors(Settings(max_sessions=100))\n"
+        "print(resource.getrlimit(resource.RLIMIT_NOFILE)[0])\n"
+    )
+
+    async def run(hard: int) -> tuple[int, str]:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-c", script, str(hard)),
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        async with asyncio.timeout(30):
+            output, errors = await process.communicate()
+        return int(output), errors.decode()
+
+    allowed, errors = await run(4000)
+    assert allowed >= 400
+    assert errors == ""
+    allowed, errors = await run(300)
+    assert allowed == 300
+    assert errors.startswith("Warning: 100 sessions need ")
+    assert "the system allows 300" in errors
+
+
 async def test_help_names_every_setting() -> None:
     code, output, _ = await _whipbird("serve", "--help")
     assert code == 0
     for name in ("host", "port", "setup-timeout", "echo-buffer", "ice-loopback"):
         assert f"--{name}" in output
+    for name in ("ice-server", "token", "max-sessions", "post-rate", "patch-rate"):
+        assert f"--{name} " in output
+    assert "[default: none; env: WHIPBIRD_ICE_SERVERS]" in " ".join(output.split())
     assert "WHIPBIRD_ECHO_BUFFER" in output
     assert "[debug|info|warning|error]" in output
     assert "[default: 8080; env: WHIPBIRD_PORT]" in " ".join(output.split())

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from whipbird.config import ConfigError, Settings, load_settings
+from whipbird.sdp.link import IceServer
 
 WriteToml = Callable[[str], Path]
 
@@ -43,6 +44,11 @@ def test_defaults() -> None:
     assert settings.setup_timeout == 15
     assert settings.echo_buffer == 1024 * 1024
     assert not settings.ice_loopback
+    assert settings.ice_servers == ()
+    assert settings.token is None
+    assert settings.max_sessions == 1000
+    rates = (settings.post_rate, settings.patch_rate, settings.delete_rate)
+    assert rates == (600, 3000, 600)
     assert settings.log_level == "info"
 
 
@@ -124,6 +130,11 @@ def test_settings_do_not_change() -> None:
         ("ice_loopback", "perhaps"),
         ("log_level", "chatty"),
         ("log_level", "INFO"),
+        ("max_sessions", 0),
+        ("max_sessions", 10_001),
+        ("post_rate", -1),
+        ("patch_rate", 0.5),
+        ("delete_rate", "few"),
     ],
 )
 def test_values_that_are_not_allowed(name: str, value: object) -> None:
@@ -144,6 +155,11 @@ def test_values_that_are_not_allowed(name: str, value: object) -> None:
         ("echo_buffer", 512 * 1024),
         ("echo_buffer", 1024**3),
         ("log_level", "warning"),
+        ("max_sessions", 1),
+        ("max_sessions", 10_000),
+        ("post_rate", 0),
+        ("patch_rate", 1),
+        ("delete_rate", 1_000_000),
     ],
 )
 def test_values_at_the_edge(name: str, value: object) -> None:
@@ -222,3 +238,123 @@ def test_a_file_that_cannot_be_read(
     monkeypatch.setattr("builtins.open", refuse)
     monkeypatch.setattr(Path, "open", refuse)
     assert "Permission denied" in refused(file=path)
+
+
+STUN = IceServer("stun:stun.example:3478")
+TURN = IceServer("turn:turn.example?transport=udp", "user", "pa,ss=")
+
+
+def test_ice_servers_in_the_file(write_toml: WriteToml) -> None:
+    """As strings, or as tables, in which a username may have spaces."""
+    write_toml(
+        'ice_servers = ["stun:stun.example:3478", '
+        '"turn:turn.example?transport=udp user pa,ss="]\n'
+    )
+    assert load_settings().ice_servers == (STUN, TURN)
+    write_toml(
+        '[[ice_servers]]\nurl = "stun:stun.example:3478"\n'
+        '[[ice_servers]]\nurl = "turn:turn.example"\n'
+        'username = "a user"\ncredential = "\\"secret\\""\n'
+    )
+    assert load_settings().ice_servers == (
+        STUN,
+        IceServer("turn:turn.example", "a user", '"secret"'),
+    )
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("", ()),
+        ("stun:stun.example:3478", (STUN,)),
+        (
+            "stun:stun.example:3478\nturn:turn.example?transport=udp user pa,ss=",
+            (STUN, TURN),
+        ),
+        (
+            "\n  stun:stun.example:3478\r\n\n"
+            "\tturn:turn.example?transport=udp  user  pa,ss= \n",
+            (STUN, TURN),
+        ),
+    ],
+)
+def test_ice_servers_in_the_environment(
+    monkeypatch: pytest.MonkeyPatch, value: str, expected: tuple[IceServer, ...]
+) -> None:
+    """One on each line."""
+    monkeypatch.setenv("WHIPBIRD_ICE_SERVERS", value)
+    assert load_settings().ice_servers == expected
+
+
+def test_ice_servers_of_two_sources_are_not_mixed(
+    write_toml: WriteToml, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_toml('ice_servers = ["stun:one.example"]\n')
+    monkeypatch.setenv("WHIPBIRD_ICE_SERVERS", "stun:two.example")
+    assert load_settings().ice_servers == (IceServer("stun:two.example"),)
+    given = ("stun:three.example", "stun:four.example")
+    assert load_settings({"ice_servers": given}).ice_servers == (
+        IceServer("stun:three.example"),
+        IceServer("stun:four.example"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ("turn:turn.example user", "URL [USERNAME CREDENTIAL]"),
+        ("turn:turn.example user hush hush", "URL [USERNAME CREDENTIAL]"),
+        ("turn:turn.example", "needs a username and a credential"),
+        ("stun:stun.example user hush", "takes no username"),
+        ("turn:user:hush@turn.example", "the URL is not of the form"),
+        ({"url": "turn:turn.example", "username": "hush"}, "needs a username"),
+        ({"url": "turn:turn.example", "password": "hush"}, "has not a url"),
+        ({"url": "turn:turn.example", "credential": 5550}, "has not a url"),
+        ({"username": "hush"}, "has not a url"),
+        ({"url": 5550}, "has not a url"),
+        (5550, "has not a url"),
+    ],
+)
+def test_ice_servers_that_are_none(value: object, said: str) -> None:
+    """The message says which, and what is wrong, and shows no credential."""
+    message = refused({"ice_servers": ["stun:stun.example", value]})
+    assert message.startswith("ice_servers.1: ")
+    assert said in message
+    assert "\n" not in message
+    for secret in ("hush", "5550"):
+        assert secret not in message
+
+
+def test_ice_servers_that_are_no_list(write_toml: WriteToml) -> None:
+    write_toml("ice_servers = 5550\n")
+    message = refused()
+    assert message.startswith("ice_servers: ")
+    assert "5550" not in message
+
+
+@pytest.mark.parametrize("token", ["a", "AZaz09-._~+/", "c2VjcmV0=="])
+def test_tokens(token: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WHIPBIRD_TOKEN", token)
+    setting = load_settings().token
+    assert setting is not None
+    assert setting.get_secret_value() == token
+
+
+@pytest.mark.parametrize(
+    "token", ["", "hush hush", "hush\u00e9", "hush,hush", "=hush", "hush\n", 5550]
+)
+def test_tokens_that_no_client_can_send(token: object) -> None:
+    message = refused({"token": token})
+    assert message.startswith("token: ")
+    assert "\n" not in message
+    for secret in ("hush", "5550"):
+        assert secret not in message
+
+
+def test_secrets_are_not_shown() -> None:
+    """A token or a credential in the log would be one for everybody."""
+    settings = load_settings(
+        {"token": "hush", "ice_servers": ("turn:turn.example user hush",)}
+    )
+    assert "hush" not in repr(settings)
+    assert "hush" not in str(settings)

@@ -13,6 +13,7 @@ from whipbird.app import STORE, create_app
 from whipbird.client import WhipClient
 from whipbird.config import Settings
 from whipbird.rtc import Certificate, Peer, PeerOptions
+from whipbird.rtc.ice_agent import IceAgent
 from whipbird.sessions import Session
 
 SESSIONS = 200
@@ -29,7 +30,7 @@ def _alive(*kinds: type) -> Counter[type]:
 
 
 @pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="needs /proc")
-@pytest.mark.parametrize("how", ["deleted", "dropped", "never connected"])
+@pytest.mark.parametrize("how", ["deleted", "dropped", "restarted", "never connected"])
 async def test_sessions_leave_nothing(aiohttp_server: AiohttpServer, how: str) -> None:
     app = create_app(Settings(setup_timeout=1.0))
     server = await aiohttp_server(app)
@@ -46,6 +47,9 @@ async def test_sessions_leave_nothing(aiohttp_server: AiohttpServer, how: str) -
             await client.connect()
             await client.opened(channel)
             channel.send("x" * 5000)
+        if how == "restarted":
+            await client.restart()
+            await client.peer.restart_ice()  # and never finished
         if how == "dropped":
             client.location = None
         await client.close()
@@ -58,11 +62,11 @@ async def test_sessions_leave_nothing(aiohttp_server: AiohttpServer, how: str) -
     await many(AT_ONCE)  # what is made once
     await until(lambda: len(asyncio.all_tasks()) < 20)
     tasks, descriptors = len(asyncio.all_tasks()), _descriptors()
-    before = _alive(Session, Peer)
-    await many(SESSIONS if how == "deleted" else SESSIONS // 4)
+    before = _alive(Session, Peer, IceAgent)
+    await many(SESSIONS if how in ("deleted", "never connected") else SESSIONS // 4)
     await until(lambda: len(asyncio.all_tasks()) <= tasks)
     await until(lambda: _descriptors() <= descriptors)
     # Cancelled timers hold their callbacks until the loop sweeps them.
     handles = getattr(asyncio.get_running_loop(), "_scheduled", [])
     handles[:] = [handle for handle in handles if not handle.cancelled()]
-    await until(lambda: _alive(Session, Peer) <= before)
+    await until(lambda: _alive(Session, Peer, IceAgent) <= before)

@@ -25,14 +25,24 @@ def _option(name: str, field: FieldInfo) -> Callable[[Command], Command]:
     default: Any = field.default
     kind: Any = type(default)
     shown = str(default)
+    is_repeated = isinstance(default, tuple)
     if get_origin(field.annotation) is Literal:
         kind = click.Choice(get_args(field.annotation))
     elif isinstance(default, bool):
         flag = f"{flag}/--no-{flag[2:]}"
         shown = "on" if default else "off"
+    elif is_repeated:
+        flag, kind, shown = flag.removesuffix("s"), str, "none"
+    elif default is None:
+        kind, shown = str, "none"
     source = f"[default: {shown}; env: {ENV_PREFIX}{name.upper()}]"
     return click.option(
-        flag, name, type=kind, default=None, help=f"{field.description}  {source}"
+        flag,
+        name,
+        type=kind,
+        default=None,
+        multiple=is_repeated,
+        help=f"{field.description}  {source}",
     )
 
 

@@ -5,6 +5,7 @@ import errno
 import ipaddress
 import logging
 import os
+import resource
 import shutil
 import signal
 import sys
@@ -30,6 +31,9 @@ from .parameters import settings_options
 # Seconds that open HTTP requests are given when the server stops.
 SHUTDOWN_TIMEOUT = 3.0
 
+# File descriptors beside those of the sessions.
+SPARE_DESCRIPTORS = 200
+
 
 @click.command("serve")
 @click.option(
@@ -40,7 +44,8 @@ SHUTDOWN_TIMEOUT = 3.0
 @settings_options
 def serve_command(config: Path | None, **options: Any) -> None:
     """Run the server."""
-    given = {name: value for name, value in options.items() if value is not None}
+    # What is not given is None, or empty where it can be given several times.
+    given = {k: v for k, v in options.items() if v is not None and v != ()}
     try:
         settings = load_settings(given, config)
     except ConfigError as error:
@@ -49,6 +54,7 @@ def serve_command(config: Path | None, **options: Any) -> None:
     for name in unknown_variables():
         click.echo(f"Warning: {name}: there is no such setting", err=True)
     _set_up_logging(settings)
+    allow_descriptors(settings)
     sys.exit(run(_serve(settings)))
 
 
@@ -66,6 +72,23 @@ def _set_up_logging(settings: Settings) -> None:
         # It logs a traceback for what is not HTTP, which anybody can send; failures
         # of ours are logged by ourselves.
         logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)
+
+
+def allow_descriptors(settings: Settings) -> None:
+    """Raise this process's limit of file descriptors to what its sessions need."""
+    # Each has a socket for each address, and maybe a connection of HTTP.
+    sockets = len(HostAddresses(loopback=settings.ice_loopback).current()) + 1
+    needed = settings.max_sessions * sockets + SPARE_DESCRIPTORS
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != resource.RLIM_INFINITY and soft < needed:
+        allowed = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
+        if allowed < needed:
+            click.echo(
+                f"Warning: {settings.max_sessions} sessions need {needed} file "
+                f"descriptors, and the system allows {allowed}",
+                err=True,
+            )
 
 
 async def _serve(settings: Settings) -> int:
@@ -87,7 +110,7 @@ async def _serve(settings: Settings) -> int:
         except OSError as error:
             _complain(settings, error)
             return 1
-        _greet(settings.host, runner.addresses[0][1])
+        _greet(settings, runner.addresses[0][1])
         await stop.wait()
         return 0
     finally:
@@ -106,8 +129,9 @@ def _complain(settings: Settings, error: OSError) -> None:
     )
 
 
-def _greet(host: str, port: int) -> None:
+def _greet(settings: Settings, port: int) -> None:
     """Say where the page is, and what to put into OBS."""
+    host, needs_token = settings.host, settings.token is not None
     lines = [f"Whipbird {__version__} is listening.", ""]
     everywhere = _is_unspecified(host)
     # A WHIP client on another machine needs an address of this one.
@@ -119,12 +143,14 @@ def _greet(host: str, port: int) -> None:
     ]
     lines += [f"  Page:  {base}/" for base in bases]
     lines += [
-        f"  Ping:  {_command()} ping {bases[0]}/whip/test",
+        f"  Ping:  {_command()} ping {bases[0]}/whip/test"
+        + (" --token TOKEN" if needs_token else ""),
         "  OBS:   Settings > Stream > Service: WHIP",
-        f"         Server: {bases[-1]}/whip/mystream   Bearer Token: (empty)",
+        f"         Server: {bases[-1]}/whip/mystream   "
+        f"Bearer Token: {'your token' if needs_token else '(empty)'}",
         "",
     ]
-    if everywhere:
+    if everywhere and not needs_token:
         lines += ["There is no authentication: who can reach it can use it.", ""]
     click.echo("\n".join([*lines, "Press Ctrl+C to stop."]))
 

@@ -1,11 +1,18 @@
-"""CORS, so that pages of other origins can publish here, and plain OPTIONS."""
+"""CORS, so that pages of other origins can publish here."""
 
 import aiohttp_cors
 from aiohttp import hdrs, web
-from aiohttp.typedefs import Handler
 
 # What a browser's WHIP client reads, and sends.
-EXPOSED = ("Location", "ETag", "Link", "Accept-Patch", "Accept-Post", "Retry-After")
+EXPOSED = (
+    "Location",
+    "ETag",
+    "Link",
+    "Accept-Patch",
+    "Accept-Post",
+    "Retry-After",
+    "WWW-Authenticate",
+)
 ALLOWED = ("Content-Type", "Authorization", "If-Match")
 
 # Seconds that a browser may remember the answer to a preflight.
@@ -13,17 +20,25 @@ MAX_AGE = 600
 
 
 def enable_cors(app: web.Application, routes: list[web.AbstractRoute]) -> None:
-    """Let pages of any origin use these routes; credentials are never cookies."""
+    """Let pages of any origin use these routes; credentials are never cookies.
+
+    Args:
+        app: has nothing but them: pages can read its 404 and 405 too.
+    """
     cors = aiohttp_cors.setup(
         app,
         defaults={
             "*": aiohttp_cors.ResourceOptions(  # type: ignore[no-untyped-call]
-                expose_headers=EXPOSED, allow_headers=ALLOWED, max_age=MAX_AGE
+                expose_headers=EXPOSED,
+                allow_headers=ALLOWED,
+                allow_methods=(hdrs.METH_OPTIONS,),  # and those of the routes
+                max_age=MAX_AGE,
             )
         },
     )
     for route in routes:
         cors.add(route)
+    app.on_response_prepare.append(_complete)
 
 
 def is_preflight(request: web.Request) -> bool:
@@ -35,15 +50,14 @@ def is_preflight(request: web.Request) -> bool:
     )
 
 
-@web.middleware
-async def plain_options(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Answer an OPTIONS that is no preflight: aiohttp-cors refuses it."""
-    resource = request.match_info.route.resource
+async def _complete(request: web.Request, response: web.StreamResponse) -> None:
+    """Add what aiohttp-cors leaves out: OPTIONS, errors of the router, and Vary."""
+    response.headers.add(hdrs.VARY, hdrs.ORIGIN)
+    origin = request.headers.get(hdrs.ORIGIN)
     if (
-        request.method == hdrs.METH_OPTIONS
-        and resource is not None
+        origin is not None
         and not is_preflight(request)
+        and hdrs.ACCESS_CONTROL_ALLOW_ORIGIN not in response.headers
     ):
-        methods = sorted({route.method for route in resource})
-        return web.Response(headers={"Allow": ", ".join(methods)})
-    return await handler(request)
+        response.headers[hdrs.ACCESS_CONTROL_ALLOW_ORIGIN] = origin
+        response.headers[hdrs.ACCESS_CONTROL_EXPOSE_HEADERS] = ",".join(EXPOSED)

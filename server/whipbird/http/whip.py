@@ -3,24 +3,32 @@
 import asyncio
 import re
 import secrets
+from collections.abc import Iterable
 
 from aiohttp import hdrs, web
+from aiohttp.typedefs import Handler
 
 from ..sdp.errors import SdpError, quote
 from ..sdp.fragment import parse_fragment
+from ..sdp.link import IceServer, format_ice_server
 from ..sdp.offer import parse_offer
 from ..sessions import (
     EndReason,
-    RestartNotSupported,
+    Full,
+    OutdatedIce,
     Session,
     SessionStore,
     Unavailable,
 )
 from .conditions import check_if_match
+from .cors import is_preflight
 from .problems import Problem, expect
 
 SDP = "application/sdp"
 SDP_FRAGMENT = "application/trickle-ice-sdpfrag"
+
+# Where the WHIP resources are.
+PREFIX = "/whip"
 
 # Octets of a body; a browser's offer has about 8,000.
 MAX_BODY_SIZE = 64 * 1024
@@ -30,19 +38,30 @@ BODY_TIMEOUT = 10.0
 _STREAM = re.compile(r"[A-Za-z0-9._~-]{1,64}")
 _NAME_OCTETS = 9
 
+# Seconds after which a client that could not be served may try again.
+_RETRY_AFTER = "5"
+
 
 class WhipResource:
     """The handlers of ``/whip``, of a stream's endpoint, and of a session.
 
     Args:
         store: where sessions are opened and found.
+        ice_servers: what clients are told to use.
     """
 
-    def __init__(self, store: SessionStore) -> None:
+    def __init__(
+        self, store: SessionStore, ice_servers: Iterable[IceServer] = ()
+    ) -> None:
         self._store = store
+        self._links = [format_ice_server(server) for server in ice_servers]
 
     def add_to(self, app: web.Application) -> list[web.AbstractRoute]:
-        """Add the routes to an application, and return them."""
+        """Add the routes to an application that is mounted at the prefix.
+
+        Returns:
+            The routes.
+        """
         endpoint = {"GET": self.nothing, "HEAD": self.nothing, "POST": self.post}
         session = {
             "GET": self.session_nothing,
@@ -52,15 +71,16 @@ class WhipResource:
         }
         routes: list[web.AbstractRoute] = []
         for path, handlers in (
-            ("/whip", endpoint),
-            ("/whip/{stream}", endpoint),
-            ("/whip/{stream}/{session}", session),
+            ("", endpoint),
+            ("/{stream}", endpoint),
+            ("/{stream}/{session}", session),
         ):
             resource = app.router.add_resource(path)
             for method, handler in handlers.items():
                 routes.append(
                     resource.add_route(method, handler, expect_handler=expect)
                 )
+        app.middlewares.append(self._options)
         app.on_response_prepare.append(self._announce)
         return routes
 
@@ -86,43 +106,62 @@ class WhipResource:
             session, answer = await self._store.open(
                 stream, offer, request.remote or "-"
             )
-        except Unavailable:
-            raise Problem(
-                503,
-                "Unavailable",
-                "The server is about to stop, or too busy; it opens no session now.",
-                section="RFC 9725 section 4.5",
-                headers={hdrs.RETRY_AFTER: "5"},
-            ) from None
-        return web.Response(
+        except Unavailable as reason:
+            raise _unavailable(reason) from None
+        response = web.Response(
             status=201,
             body=answer.encode(),  # as text it would get a charset, which SDP has not
             content_type=SDP,
             headers={
-                hdrs.LOCATION: f"/whip/{stream}/{session.id}",
+                hdrs.LOCATION: f"{PREFIX}/{stream}/{session.id}",
                 hdrs.ETAG: session.etag,
                 "Accept-Patch": SDP_FRAGMENT,
             },
         )
+        self._add_links(response)
+        return response
 
     async def patch(self, request: web.Request) -> web.Response:
-        """Take trickled candidates (section 4.3.2)."""
-        session = self._session_of(request)
+        """Take trickled candidates, or restart ICE (sections 4.3.2 and 4.3.3)."""
+        self._session_of(request)
         text = await _read(request, SDP_FRAGMENT, section="RFC 9725 section 4.3.1")
-        check_if_match(request, session.etag)
         try:
-            session.trickle(parse_fragment(text))
+            fragment = parse_fragment(text)
         except SdpError as error:
             raise Problem.of_sdp(error) from None
-        except RestartNotSupported:
-            raise Problem(
-                422,
-                "ICE restart not supported",
-                "The ICE credentials are not those of the session, which asks for an "
-                "ICE restart; open a new session instead.",
-                section="RFC 9725 section 4.3.1",
-            ) from None
-        return web.Response(status=204)
+        session = self._session_of(request)
+        async with session.patching:
+            # It may have ended, or have a new ICE session, since the request began.
+            self._session_of(request)
+            check_if_match(request, session.etag)
+            try:
+                answer = await session.patch(fragment)
+            except SdpError as error:
+                raise Problem.of_sdp(error) from None
+            except OutdatedIce:
+                raise Problem(
+                    412,
+                    "Precondition failed",
+                    "The ICE credentials are those of an earlier ICE session, which a "
+                    "restart has ended.",
+                    section="RFC 9725 section 4.3.3",
+                ) from None
+            except Unavailable:
+                self._session_of(request)
+                raise Problem(
+                    503,
+                    "ICE restart failed",
+                    "The server cannot restart ICE now; the session goes on as it was.",
+                    section="RFC 9725 section 4.3.3",
+                    headers={hdrs.RETRY_AFTER: "1"},
+                ) from None
+            if answer is None:
+                return web.Response(status=204)
+            return web.Response(
+                body=answer.encode(),
+                content_type=SDP_FRAGMENT,
+                headers={hdrs.ETAG: session.etag},
+            )
 
     async def delete(self, request: web.Request) -> web.Response:
         """End a session (section 4.2). Entity tags do not matter (section 4.3.1)."""
@@ -157,6 +196,31 @@ class WhipResource:
             )
         return session
 
+    @web.middleware
+    async def _options(
+        self, request: web.Request, handler: Handler
+    ) -> web.StreamResponse:
+        """Answer an OPTIONS that is no preflight: aiohttp-cors refuses it.
+
+        It answers preflights for any stream and session, so that a page can read the
+        404 that follows.
+        """
+        resource = request.match_info.route.resource
+        if (
+            request.method != hdrs.METH_OPTIONS
+            or resource is None
+            or is_preflight(request)
+        ):
+            return await handler(request)
+        methods = sorted({route.method for route in resource})
+        response = web.Response(headers={hdrs.ALLOW: ", ".join(methods)})
+        if "session" in request.match_info:
+            self._session_of(request)
+        else:
+            self._stream_of(request)
+            self._add_links(response)
+        return response
+
     async def _announce(
         self, request: web.Request, response: web.StreamResponse
     ) -> None:
@@ -165,8 +229,30 @@ class WhipResource:
             return
         if "session" in request.match_info:
             response.headers["Accept-Patch"] = SDP_FRAGMENT
-        elif request.path == "/whip" or "stream" in request.match_info:
+        else:
             response.headers["Accept-Post"] = SDP
+
+    def _add_links(self, response: web.Response) -> None:
+        """Name the ICE servers, each in a field of its own (section 4.6)."""
+        for link in self._links:
+            response.headers.add(hdrs.LINK, link)
+
+
+def _unavailable(reason: Unavailable) -> Problem:
+    """Why no session is opened now (section 4.5)."""
+    if isinstance(reason, Full):
+        title = "Server full"
+        detail = f"The server has as many sessions as it may have: {reason.limit}."
+    else:
+        title = "Unavailable"
+        detail = "The server is about to stop, or too busy; it opens no session now."
+    return Problem(
+        503,
+        title,
+        detail,
+        section="RFC 9725 section 4.5",
+        headers={hdrs.RETRY_AFTER: _RETRY_AFTER},
+    )
 
 
 async def _read(request: web.Request, content_type: str, *, section: str) -> str:

@@ -15,6 +15,9 @@ ANSWER_SETUP = {"actpass": "passive", "active": "passive", "passive": "active"}
 
 ICE_OPTIONS = "trickle ice2"
 
+# Stands where no port is known, or none is meant (RFC 8839 section 4.2.1.2).
+DISCARD_PORT = 9
+
 
 @dataclass(frozen=True, slots=True)
 class LocalTransport:
@@ -57,17 +60,13 @@ def write_answer(offer: Offer, local: LocalTransport, session_id: int) -> str:
 def _media_lines(
     media: OfferedMedia, offer: Offer, local: LocalTransport
 ) -> Iterator[str]:
-    is_channel = media.kind == "application"
-    formats = (
-        "webrtc-datachannel"
-        if is_channel
-        else " ".join(str(codec.payload_type) for codec in media.codecs)
-    )
-    # The default candidate; port 9 of nowhere when there is none (RFC 8839 4.2.1.2).
+    # The default candidate; nowhere when there is none (RFC 8839 section 4.2.1.2).
     default = local.candidates[0] if local.candidates else None
-    port, address = (default.port, default.address) if default else (9, "0.0.0.0")
+    port, address = (
+        (default.port, default.address) if default else (DISCARD_PORT, "0.0.0.0")
+    )
     version = ipaddress.ip_address(address).version
-    yield f"m={media.kind} {port} {media.protocol} {formats}"
+    yield f"m={media_line(media, port)}"
     yield f"c=IN IP{version} {address}"
     if media.mid is not None:
         yield f"a=mid:{media.mid}"
@@ -82,7 +81,7 @@ def _media_lines(
     for fingerprint in local.fingerprints:
         yield f"a=fingerprint:{fingerprint.algorithm} {fingerprint.value}"
     yield f"a=setup:{ANSWER_SETUP[offer.setup]}"
-    if is_channel:
+    if media.kind == "application":
         yield f"a=sctp-port:{local.sctp_port}"
         yield f"a=max-message-size:{local.max_message_size}"
         return
@@ -95,3 +94,13 @@ def _media_lines(
         yield f"a=rtpmap:{codec.payload_type} {codec.rtpmap}"
         if codec.fmtp:
             yield f"a=fmtp:{codec.payload_type} {codec.fmtp}"
+
+
+def media_line(media: OfferedMedia, port: int = DISCARD_PORT) -> str:
+    """The value of a section's ``m=`` line in the answer."""
+    formats = (
+        "webrtc-datachannel"
+        if media.kind == "application"
+        else " ".join(str(codec.payload_type) for codec in media.codecs)
+    )
+    return f"{media.kind} {port} {media.protocol} {formats}"

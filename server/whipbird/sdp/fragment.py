@@ -67,22 +67,29 @@ def parse_fragment(text: str) -> Fragment:
 
 def write_fragment(
     media_line: str,
-    mid: str,
+    mid: str | None,
     ice: IceCredentials,
     new_candidates: tuple[Candidate, ...],
     *,
     bundle: tuple[str, ...] = (),
+    ice_options: str = "",
     end_of_candidates: bool = True,
 ) -> str:
     """Write the body of a PATCH request, or of the answer to one.
 
     Args:
         media_line: the value of the ``m=`` line of the tagged section.
-        mid: the mid of that section.
+        mid: the mid of that section; None when it has none.
         bundle: the mids of the BUNDLE group; empty for none.
+        ice_options: the value of ``a=ice-options`` in the offer, or the answer
+            (RFC 9725 section 4.3.3); empty for none.
     """
-    lines = [f"a=group:BUNDLE {' '.join(bundle)}"] if bundle else []
-    lines += [f"m={media_line}", f"a=mid:{mid}"]
+    lines = [f"a=ice-options:{ice_options}"] if ice_options else []
+    if bundle:
+        lines.append(f"a=group:BUNDLE {' '.join(bundle)}")
+    lines.append(f"m={media_line}")
+    if mid is not None:
+        lines.append(f"a=mid:{mid}")
     lines += [f"a=ice-ufrag:{ice.ufrag}", f"a=ice-pwd:{ice.pwd}"]
     lines += [f"a=candidate:{candidate}" for candidate in new_candidates]
     if end_of_candidates:

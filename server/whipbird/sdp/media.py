@@ -40,7 +40,6 @@ class OfferedMedia:
     protocol: str
     codecs: tuple[Codec, ...] = ()
     extensions: tuple[tuple[int, str], ...] = ()
-    bundle_only: bool = False
     sctp_port: int = DEFAULT_SCTP_PORT
     max_message_size: int = DEFAULT_MAX_MESSAGE_SIZE
 
@@ -90,7 +89,6 @@ def offered_media(media: MediaSection, session: Section) -> OfferedMedia:
         protocol=media.protocol,
         codecs=accepted_codecs(media),
         extensions=_extensions(media),
-        bundle_only=media.has("bundle-only"),
     )
 
 
@@ -109,7 +107,6 @@ def _offered_channel(media: MediaSection, mid: str | None) -> OfferedMedia:
         kind=media.kind,
         mid=mid,
         protocol=media.protocol,
-        bundle_only=media.has("bundle-only"),
         sctp_port=_number(media, "sctp-port", DEFAULT_SCTP_PORT, 65535),
         max_message_size=_number(
             media, "max-message-size", DEFAULT_MAX_MESSAGE_SIZE, 2**64

@@ -2,17 +2,18 @@
 
 from .session import (
     EndReason,
-    RestartNotSupported,
+    OutdatedIce,
     Session,
     SessionState,
     Unavailable,
     short_id,
 )
-from .store import SessionStore
+from .store import Full, SessionStore
 
 __all__ = [
     "EndReason",
-    "RestartNotSupported",
+    "Full",
+    "OutdatedIce",
     "Session",
     "SessionState",
     "SessionStore",

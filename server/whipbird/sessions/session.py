@@ -5,11 +5,14 @@ import enum
 import logging
 import secrets
 import time
+from collections import deque
 from collections.abc import Callable
 
 from ..echo import Echo
 from ..rtc import Peer
-from ..sdp.fragment import Fragment
+from ..sdp.answer import ICE_OPTIONS, media_line
+from ..sdp.errors import UnacceptableSdp
+from ..sdp.fragment import Fragment, write_fragment
 from ..sdp.offer import Offer
 from ..sdp.transport import IceCredentials
 
@@ -22,6 +25,9 @@ CLOSE_TIMEOUT = 5.0
 ID_OCTETS = 24
 # Characters of the id that are logged: enough to tell sessions apart, no more.
 LOGGED_ID_LENGTH = 8
+
+# How many earlier ICE sessions are known again, should a late request name one.
+REMEMBERED_ICE_SESSIONS = 8
 
 
 class SessionState(enum.StrEnum):
@@ -50,8 +56,8 @@ class Unavailable(Exception):  # noqa: N818 - a state, not a fault
     """No session can be opened now."""
 
 
-class RestartNotSupported(Exception):  # noqa: N818 - said of a request, not of us
-    """The client asks for an ICE restart."""
+class OutdatedIce(Exception):  # noqa: N818 - said of a request, not of us
+    """The request is about an earlier ICE session: it was overtaken by another."""
 
 
 class Session:
@@ -68,6 +74,7 @@ class Session:
     Attributes:
         id: its unguessable name in URLs.
         etag: the strong entity tag of its ICE session (RFC 9725 section 4.3.1).
+        patching: to be held by a PATCH, from the check of its precondition on.
         state: how far it has come.
         reason: why it has ended; None while it has not.
     """
@@ -87,10 +94,14 @@ class Session:
         self.peer = peer
         self.client = client
         self.echo = Echo(peer)
-        self.etag = f'"{secrets.token_hex(8)}"'
+        self.etag = _new_etag()
+        self.patching = asyncio.Lock()
         self.state = SessionState.NEW
         self.reason: EndReason | None = None
         self._ice: IceCredentials | None = None
+        self._earlier_ice: deque[IceCredentials] = deque(maxlen=REMEMBERED_ICE_SESSIONS)
+        # What its fragments repeat of the answer: m-line, mid and BUNDLE group.
+        self._section: tuple[str, str | None, tuple[str, ...]] = ("", None, ())
         self._address: tuple[str, int] | None = None
         self._on_end = on_end
         self._on_gone = on_gone
@@ -111,6 +122,7 @@ class Session:
             Unavailable: when the session has ended meanwhile.
         """
         self._ice = offer.ice
+        self._section = media_line(offer.tagged), offer.tagged.mid, offer.bundle
         self.peer.on("connectionstatechange", self._peer_state_changed)
         if not offer.has_media:
             self.peer.on_channels_closed = self._channels_closed
@@ -130,17 +142,63 @@ class Session:
         )
         return answer
 
-    def trickle(self, fragment: Fragment) -> None:
-        """Take the client's new candidates.
+    async def patch(self, fragment: Fragment) -> str | None:
+        """Take the client's new candidates, or restart ICE when it has new credentials.
+
+        Candidates that name another ICE session are ignored.
+
+        Returns:
+            The fragment that answers an ICE restart; None when there was none.
 
         Raises:
-            RestartNotSupported: when the fragment is of another ICE session.
+            OutdatedIce: when the credentials are those of an earlier ICE session.
+            UnacceptableSdp: when only one of the credentials is new.
+            Unavailable: when the restart cannot be done; the session goes on.
         """
-        if fragment.ice is not None and fragment.ice != self._ice:
-            raise RestartNotSupported
-        current = self._ice.ufrag if self._ice else None
+        ice = fragment.ice or self._ice
+        assert ice is not None
+        answer = None if ice == self._ice else await self._restart(ice)
         self.peer.add_candidates(
-            c for c in fragment.candidates if c.ufrag in (None, current)
+            c for c in fragment.candidates if c.ufrag in (None, ice.ufrag)
+        )
+        return answer
+
+    async def _restart(self, ice: IceCredentials) -> str:
+        """Restart ICE (RFC 9725 section 4.3.3).
+
+        The old ICE session carries the data until the new one has a connection, and
+        stays for as long as it lives if the new one never gets any.
+        """
+        current = self._ice
+        assert current is not None
+        if ice in self._earlier_ice:
+            raise OutdatedIce
+        if ice.ufrag == current.ufrag or ice.pwd == current.pwd:
+            raise UnacceptableSdp(
+                "Half an ICE restart",
+                "An ICE restart changes both the user name fragment and the password.",
+                section="RFC 8839 section 4.4.1.1.1",
+            )
+        try:
+            local = await self.peer.restart_ice()
+        except ConnectionError:
+            raise Unavailable from None
+        if not local.candidates:
+            self.peer.abandon_restart()
+            raise Unavailable
+        self.peer.accept_restart(ice, ())
+        self._earlier_ice.append(current)
+        self._ice = ice
+        self.etag = _new_etag()
+        logger.info("Session %s restarts ICE", short_id(self.id))
+        line, mid, bundle = self._section
+        return write_fragment(
+            line,
+            mid,
+            local.ice,
+            local.candidates,
+            bundle=bundle,
+            ice_options=ICE_OPTIONS,
         )
 
     async def end(self, reason: EndReason) -> None:
@@ -219,3 +277,8 @@ def _host_and_port(address: tuple[str, int]) -> str:
 def short_id(session_id: str) -> str:
     """The part of a session's id that may be shown."""
     return session_id[:LOGGED_ID_LENGTH]
+
+
+def _new_etag() -> str:
+    """A strong entity tag that was never used (RFC 9110 section 8.8.3)."""
+    return f'"{secrets.token_hex(8)}"'

@@ -8,6 +8,18 @@ from ..sdp.offer import Offer
 from .session import EndReason, Session, SessionState, Unavailable
 
 
+class Full(Unavailable):
+    """There are as many sessions as there may be.
+
+    Attributes:
+        limit: how many these are.
+    """
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"there are {limit} sessions")
+        self.limit = limit
+
+
 class SessionStore:
     """Opens sessions, finds them, and ends them all at last.
 
@@ -15,15 +27,22 @@ class SessionStore:
         setup_timeout: seconds within which a session must be connected.
         echo_buffer: octets that may be held for one session.
         loopback: offer loopback addresses even when there are others.
+        max_sessions: how many there may be at a time; None for any number.
 
     Attributes:
         opened: how many sessions were opened since the start.
     """
 
     def __init__(
-        self, *, setup_timeout: float, echo_buffer: int, loopback: bool = False
+        self,
+        *,
+        setup_timeout: float,
+        echo_buffer: int,
+        loopback: bool = False,
+        max_sessions: int | None = None,
     ) -> None:
         self._setup_timeout = setup_timeout
+        self._max_sessions = max_sessions
         self._options = PeerOptions(
             certificate=Certificate.generateCertificate(),
             addresses=HostAddresses(loopback=loopback),
@@ -42,11 +61,16 @@ class SessionStore:
             The session and the SDP answer.
 
         Raises:
+            Full: when there are as many as there may be. One that is ending counts
+                until nothing of it is left.
             Unavailable: when the server is about to stop, or too busy to open it
                 within the setup timeout.
         """
         if self._is_shutting_down:
             raise Unavailable
+        held = len(self._sessions) + len(self._ending)
+        if self._max_sessions is not None and held >= self._max_sessions:
+            raise Full(self._max_sessions)
         session = Session(
             stream,
             Peer(self._options),

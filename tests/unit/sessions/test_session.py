@@ -6,20 +6,26 @@ import os
 from contextlib import suppress
 from typing import Any
 
-import aioice.ice
 import pytest
 
 from tests import offers
-from tests.unit.sessions.conftest import Open
+from tests.unit.sessions.conftest import Open, Opened
 from tests.waiting import until
-from whipbird.rtc import Certificate, DataChannel
+from whipbird.rtc import (
+    Certificate,
+    DataChannel,
+    HostAddresses,
+    ice_agent,
+    ice_connection,
+)
 from whipbird.sdp.candidate import Candidate
-from whipbird.sdp.fragment import Fragment
+from whipbird.sdp.errors import UnacceptableSdp
+from whipbird.sdp.fragment import Fragment, parse_fragment
 from whipbird.sdp.offer import parse_offer
 from whipbird.sdp.transport import IceCredentials
 from whipbird.sessions import (
     EndReason,
-    RestartNotSupported,
+    OutdatedIce,
     SessionState,
     SessionStore,
     Unavailable,
@@ -102,12 +108,11 @@ async def test_consent_is_lost(
 ) -> None:
     """RFC 7675 section 5.1: no answer to checks ends the session."""
     caplog.set_level(logging.INFO, "whipbird")
-    monkeypatch.setattr(aioice.ice, "CONSENT_INTERVAL", 0.02)
-    monkeypatch.setattr(aioice.ice, "CONSENT_FAILURES", 2)
-    monkeypatch.setattr(aioice.stun, "RETRY_RTO", 0.05)
+    monkeypatch.setattr(ice_agent, "CONSENT_INTERVAL", 0.02)
+    monkeypatch.setattr(ice_agent, "CONSENT_LIFETIME", 0.5)
     opened = await open_session(store)
-    for protocol in opened.client.transport.connection._protocols:
-        protocol.transport.abort()
+    for socket in opened.client.transport.connection.agent.sockets:
+        socket.transport.abort()
     await until(lambda: opened.session.reason)
     assert opened.session.reason is EndReason.CONSENT_LOST
     assert "peer=-" not in caplog.text
@@ -128,28 +133,137 @@ async def test_trickled_candidates_of_another_generation_are_ignored(
     store: SessionStore, open_session: Open
 ) -> None:
     opened = await open_session(store, connect=False)
-    agent = opened.session.peer.transport.connection
+    agent = opened.session.peer.transport.connection.agent
     before = len(agent.remote_candidates)
     values = (
         "1 1 udp 1 198.51.100.1 5000 typ host ufrag other",
         "1 1 udp 1 198.51.100.1 5001 typ host",
     )
     candidates = tuple(Candidate.parse(value) for value in values)
-    opened.session.trickle(Fragment(ice=None, candidates=candidates))
+    assert await opened.session.patch(Fragment(None, candidates)) is None
     assert len(agent.remote_candidates) == before + 1
     assert agent.remote_candidates[-1].port == 5001
 
 
-async def test_a_restart_is_refused_and_the_session_lives(
+async def _restart(opened: Opened) -> Fragment:
+    """Restart ICE from the client's side, and give the session's answer."""
+    local = await opened.client.restart_ice()
+    answer = await opened.session.patch(Fragment(local.ice, local.candidates))
+    assert answer is not None
+    fragment = parse_fragment(answer)
+    assert fragment.ice is not None
+    opened.client.accept_restart(fragment.ice, fragment.candidates)
+    return fragment
+
+
+async def test_a_restart_is_answered_with_all_that_the_client_needs(
     store: SessionStore, open_session: Open
 ) -> None:
+    """RFC 9725 section 4.3.3."""
     opened = await open_session(store)
-    with pytest.raises(RestartNotSupported):
-        opened.session.trickle(Fragment(IceCredentials("new1", "n" * 22)))
+    before, etag = opened.session.peer.local_ice, opened.session.etag
+    fragment = await _restart(opened)
+    assert fragment.ice is not None
+    assert fragment.ice.ufrag != before.ice.ufrag
+    assert fragment.ice.pwd != before.ice.pwd
+    assert fragment.candidates
+    assert fragment.end_of_candidates
+    assert opened.session.etag != etag
+    async with asyncio.timeout(10):
+        await opened.client.restarted()
+        await opened.session.peer.restarted()
     received: list[object] = []
     opened.channel.on("message", received.append)
     opened.channel.send("still here")
     await until(lambda: received)
+    assert opened.session.state is SessionState.CONNECTED
+
+
+async def test_a_restart_before_the_first_connection(
+    store: SessionStore, open_session: Open
+) -> None:
+    opened = await open_session(store, connect=False)
+    await opened.apply_answer()
+    await _restart(opened)
+    await opened.connected()
+    async with asyncio.timeout(10):
+        await opened.session.peer.restarted()
+    assert opened.session.state is SessionState.CONNECTED
+
+
+async def test_half_a_restart_is_refused(
+    store: SessionStore, open_session: Open
+) -> None:
+    """RFC 8839 section 4.4.1.1.1: both values change."""
+    opened = await open_session(store)
+    etag, ice = opened.session.etag, opened.client.local_ice.ice
+    for half in (IceCredentials(ice.ufrag, "n" * 22), IceCredentials("new1", ice.pwd)):
+        with pytest.raises(UnacceptableSdp, match="both"):
+            await opened.session.patch(Fragment(half))
+    assert opened.session.etag == etag
+
+
+async def test_a_request_of_an_earlier_ice_session_changes_nothing(
+    store: SessionStore, open_session: Open
+) -> None:
+    opened = await open_session(store)
+    old = opened.client.local_ice.ice
+    await _restart(opened)
+    etag = opened.session.etag
+    with pytest.raises(OutdatedIce):
+        await opened.session.patch(Fragment(old))
+    assert opened.session.etag == etag
+    async with asyncio.timeout(10):
+        await opened.client.restarted()
+
+
+async def test_a_restart_without_candidates_of_ours_leaves_the_session(
+    store: SessionStore, open_session: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = await open_session(store)
+    etag = opened.session.etag
+    monkeypatch.setattr(HostAddresses, "current", lambda _: [])
+    with pytest.raises(Unavailable):
+        await opened.session.patch(Fragment(IceCredentials("new1", "n" * 22)))
+    assert opened.session.etag == etag
+    received: list[object] = []
+    opened.channel.on("message", received.append)
+    opened.channel.send("still here")
+    await until(lambda: received)
+
+
+async def test_a_restart_that_never_connects_leaves_the_session(
+    store: SessionStore, open_session: Open
+) -> None:
+    """RFC 9725 section 4.3.3: the existing ICE session is kept."""
+    opened = await open_session(store)
+    assert await opened.session.patch(Fragment(IceCredentials("new1", "n" * 22)))
+    received: list[object] = []
+    opened.channel.on("message", received.append)
+    opened.channel.send("still here")
+    await until(lambda: received)
+    # ... and the next one may succeed.
+    await _restart(opened)
+    async with asyncio.timeout(10):
+        await opened.client.restarted()
+    opened.channel.send("and here")
+    await until(lambda: len(received) == 2)
+
+
+async def test_consent_that_expires_during_a_failed_restart_ends_the_session(
+    store: SessionStore, open_session: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """RFC 9725 section 4.3.3: "the session MUST be terminated if the ICE consent
+    expires as a consequence of the failed ICE restart"."""
+    monkeypatch.setattr(ice_agent, "CONSENT_INTERVAL", 0.02)
+    monkeypatch.setattr(ice_agent, "CONSENT_LIFETIME", 0.2)
+    monkeypatch.setattr(ice_connection, "RESTART_TIMEOUT", 0.1)
+    opened = await open_session(store)
+    for socket in opened.client.transport.connection.agent.sockets:
+        socket.transport.abort()
+    assert await opened.session.patch(Fragment(IceCredentials("new1", "n" * 22)))
+    await until(lambda: opened.session.reason)
+    assert opened.session.reason is EndReason.CONSENT_LOST
 
 
 async def test_one_line_at_start_and_one_at_the_end(
