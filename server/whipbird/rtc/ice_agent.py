@@ -20,6 +20,9 @@ CHECK_INTERVAL = 0.02
 CONSENT_INTERVAL = 5.0
 CONSENT_LIFETIME = 30.0
 
+# The error code of a STUN response that revokes consent (RFC 7675 section 5.2).
+FORBIDDEN = 403
+
 # No peer needs more addresses; each makes check pairs with every local candidate.
 MAX_REMOTE_CANDIDATES = 64
 
@@ -191,6 +194,13 @@ class IceAgent(Connection):
         """The peer has answered a consent check."""
         self.consent_until = asyncio.get_running_loop().time() + CONSENT_LIFETIME
 
+    def consent_revoked(self) -> None:
+        """The peer wants nothing any more (RFC 7675 section 5.2)."""
+        if self._consent_timer is not None:
+            self._consent_timer.cancel()
+        self._end_consent_check()
+        self._owner.consent_expired(self)
+
     def _check_consent_later(self) -> None:
         loop = asyncio.get_running_loop()
         irregular = CONSENT_INTERVAL * random.uniform(0.8, 1.2)
@@ -233,12 +243,14 @@ class ConsentCheck:
 
     def response_received(self, message: Message, addr: tuple[str, int]) -> None:
         """Take what comes back, as an aioice transaction does."""
-        if (
-            message.message_class == Class.RESPONSE
-            and addr == self._pair.remote_addr
-            and message.check_message_integrity(self._key)
+        if addr != self._pair.remote_addr or not message.check_message_integrity(
+            self._key
         ):
+            return
+        if message.message_class == Class.RESPONSE:
             self._agent.consent_given()
+        elif message.error_code == FORBIDDEN:
+            self._agent.consent_revoked()
 
     def end(self) -> None:
         """Wait for the answer no more."""

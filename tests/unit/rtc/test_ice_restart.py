@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
-from aioice.stun import Class, Message, Method
 from aiortc import RTCSessionDescription
 
 from tests.unit.rtc.conftest import Connect, Pair
@@ -218,44 +217,3 @@ async def test_consent_that_expires_ends_the_connection_and_a_late_restart_too(
     await until(lambda: pair.server.connectionState in ("failed", "closed"))
     with pytest.raises(ConnectionError):
         pair.server.transport.connection.send_now(b"too late")
-
-
-@pytest.fixture
-def consent(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Consent checks that come at once."""
-    monkeypatch.setattr(ice_agent, "CONSENT_INTERVAL", 0.02)
-
-
-@pytest.mark.usefixtures("consent")
-async def test_consent_is_kept_by_answers(connect: Connect) -> None:
-    pair: Pair = await connect()
-    agent = pair.server.transport.connection.agent
-    until_when = agent.consent_until
-    await until(lambda: agent.consent_until > until_when)
-
-
-@pytest.mark.usefixtures("consent")
-async def test_consent_is_not_given_by_anybody_else(connect: Connect) -> None:
-    """RFC 7675 section 5.1: the answer is authenticated, and from the same address."""
-    pair: Pair = await connect()
-    agent = pair.server.transport.connection.agent
-    selected = agent.selected_pair
-    assert selected is not None
-    assert agent.remote_password is not None
-    # Nobody answers any more.
-    for socket in pair.client.transport.connection.agent.sockets:
-        socket.transport.abort()
-    transactions = selected.protocol.transactions
-    key = agent.remote_password.encode()
-    for password, host, answered in (
-        (b"x" * 22, selected.remote_addr[0], False),
-        (key, "198.51.100.1", False),
-        (key, selected.remote_addr[0], True),
-    ):
-        await until(lambda: transactions)
-        [(transaction_id, check)] = transactions.items()
-        before = agent.consent_until
-        response = Message(Method.BINDING, Class.RESPONSE, transaction_id)
-        response.add_message_integrity(password)
-        check.response_received(response, (host, selected.remote_addr[1]))
-        assert (agent.consent_until > before) is answered
