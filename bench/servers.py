@@ -41,7 +41,12 @@ class Program:
     arguments: tuple[str, ...] = ()
 
 
-WHIPBIRD = Program("whipbird", "whipbird", ("serve", "--log-level", "warning"))
+# One client sends all the requests, as fast as it can.
+NO_LIMITS = ("--post-rate", "0", "--patch-rate", "0", "--delete-rate", "0")
+
+WHIPBIRD = Program(
+    "whipbird", "whipbird", ("serve", "--log-level", "warning", *NO_LIMITS)
+)
 TEXTBOOK = Program("textbook", "bench.textbook")
 
 

@@ -93,7 +93,10 @@ class WhipClient:
         Raises:
             WhipError: when the server refuses, or cannot be reached.
         """
-        await self.peer.setLocalDescription(await self.peer.createOffer())
+        try:
+            await self.peer.setLocalDescription(await self.peer.createOffer())
+        except ConnectionError as error:
+            raise WhipError("No network", str(error)) from error
         self.offer = _with_mux_only(self.peer.localDescription.sdp)
         response, self.answer = await self.http.request(
             "POST", self.url, data=self.offer.encode(), headers={"Content-Type": SDP}

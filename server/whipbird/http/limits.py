@@ -19,8 +19,8 @@ PERIOD = 60
 # is forgotten.
 MAX_CLIENTS = 10_000
 
-# Of an IPv6 address: a customer has all the addresses of such a network.
-_IPV6_PREFIX = 64
+# Octets of an IPv6 address: a customer has all the addresses that begin with them.
+_IPV6_PREFIX = 8
 
 
 class RateLimit:
@@ -111,4 +111,4 @@ def _network(address: str) -> str:
         return address  # of a local socket, which has a path for an address
     if ip.ipv4_mapped is not None:
         return str(ip.ipv4_mapped)
-    return str(ipaddress.IPv6Network((int(ip), _IPV6_PREFIX), strict=False))
+    return ip.packed[:_IPV6_PREFIX].hex()

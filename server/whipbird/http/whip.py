@@ -245,7 +245,10 @@ def _unavailable(reason: Unavailable) -> Problem:
         detail = f"The server has as many sessions as it may have: {reason.limit}."
     else:
         title = "Unavailable"
-        detail = "The server is about to stop, or too busy; it opens no session now."
+        detail = (
+            "The server is about to stop, too busy, or out of sockets; it opens no "
+            "session now."
+        )
     return Problem(
         503,
         title,

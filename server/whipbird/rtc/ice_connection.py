@@ -116,11 +116,11 @@ class IceConnection:
             Its agent, with this side's new credentials and candidates.
 
         Raises:
-            ConnectionError: when the connection is closed.
+            ConnectionError: when the connection is closed, or no socket can be opened.
         """
         sockets = await self._sockets.open()
         if self._closing:
-            raise ConnectionError("Cannot restart, the connection is closed")
+            raise ConnectionError("ICE is closed")
         agent = IceAgent(self, controlling=self._agent.ice_controlling)
         agent.use(sockets)
         unfinished, self._next, self._newest = self._next, agent, agent

@@ -65,6 +65,9 @@ class IceSockets:
 
         Those that are open already are used again, so that an ICE restart costs none.
         The earlier an address is listed, the more its candidate is preferred.
+
+        Raises:
+            ConnectionError: when there is none, or they are closed.
         """
         found = []
         for index, address in enumerate(self._addresses.current()):
@@ -77,9 +80,14 @@ class IceSockets:
                 if self._closed:
                     # Closed while the socket was being made.
                     opened.transport.close()
-                    return []
+                    break
                 self._sockets[address] = opened
             found.append(self._sockets[address])
+        if self._closed:
+            raise ConnectionError("ICE is closed")
+        if not found:
+            # Out of descriptors, or without any network.
+            raise ConnectionError("No UDP socket can be opened")
         return found
 
     async def _open(self, address: str, preference: int) -> IceSocket:

@@ -100,6 +100,9 @@ class Peer(RTCPeerConnection):
 
         Returns:
             The SDP answer, with all of this side's candidates.
+
+        Raises:
+            ConnectionError: when no socket can be opened.
         """
         await self.setRemoteDescription(
             RTCSessionDescription(sdp=plain_offer(offer), type="offer")
@@ -170,7 +173,7 @@ class Peer(RTCPeerConnection):
             This side of it, for the peer.
 
         Raises:
-            ConnectionError: when the connection is closed.
+            ConnectionError: when the connection is closed, or no socket can be opened.
         """
         await self.transport.connection.restart()
         return self.local_ice

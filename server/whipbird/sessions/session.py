@@ -119,7 +119,8 @@ class Session:
             The SDP answer.
 
         Raises:
-            Unavailable: when the session has ended meanwhile.
+            Unavailable: when the session has ended meanwhile, or no socket can be
+                opened.
         """
         self._ice = offer.ice
         self._section = media_line(offer.tagged), offer.tagged.mid, offer.bundle
@@ -128,6 +129,9 @@ class Session:
             self.peer.on_channels_closed = self._channels_closed
         try:
             answer = await self.peer.answer(offer)
+        except ConnectionError as error:
+            logger.error("Session %s not opened: %s", short_id(self.id), error)
+            raise Unavailable from None
         except Exception:
             if self.reason is not None:
                 raise Unavailable from None
@@ -183,9 +187,6 @@ class Session:
             local = await self.peer.restart_ice()
         except ConnectionError:
             raise Unavailable from None
-        if not local.candidates:
-            self.peer.abandon_restart()
-            raise Unavailable
         self.peer.accept_restart(ice, ())
         self._earlier_ice.append(current)
         self._ice = ice

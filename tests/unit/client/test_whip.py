@@ -12,6 +12,7 @@ from pytest_aiohttp.plugin import AiohttpServer
 from whipbird.app import STORE, create_app
 from whipbird.client import WhipClient, WhipError
 from whipbird.config import Settings
+from whipbird.rtc import HostAddresses
 from whipbird.sdp.offer import parse_offer
 from whipbird.sdp.parser import parse_description
 
@@ -84,6 +85,12 @@ async def test_closing_without_connecting() -> None:
     client = WhipClient("http://127.0.0.1:1/whip/live")
     await client.close()
     await client.close()
+
+
+async def test_without_any_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(HostAddresses, "current", lambda _: [])
+    error = await refused("http://127.0.0.1:1/whip/live")
+    assert error.title == "No network"
 
 
 async def test_sends_the_token_with_every_request(

@@ -1,6 +1,7 @@
 """The store: how many sessions it holds."""
 
 import asyncio
+import errno
 import os
 
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from tests import offers
 from tests.unit.sessions.conftest import Open
 from tests.waiting import until
-from whipbird.rtc import Peer
+from whipbird.rtc import Peer, ice_socket
 from whipbird.sdp.offer import parse_offer
 from whipbird.sessions import EndReason, Full, Session, SessionStore, Unavailable
 
@@ -39,6 +40,20 @@ async def test_no_more_than_there_may_be() -> None:
         await opened(store)
     assert caught.value.limit == 2
     assert (store.count().total(), store.opened, descriptors()) == (2, 2, before)
+    await store.close()
+
+
+async def test_no_socket_can_be_opened(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An answer without candidates would be of no use to anybody."""
+
+    def bind(address: str) -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(ice_socket, "bind", bind)
+    store = bounded(2)
+    with pytest.raises(Unavailable):
+        await opened(store)
+    assert store.count().total() == 0
     await store.close()
 
 
