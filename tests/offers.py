@@ -411,11 +411,12 @@ def replaced(offer: str, old: str, new: str) -> str:
     return offer.replace(old, new, 1)
 
 
-def added(offer: str, line: str, after: str) -> str:
-    """An offer with a line more, behind the first one that begins with ``after``."""
+def added(offer: str, *more: str, after: str) -> str:
+    """An offer with more lines, behind the first one that begins with ``after``."""
     lines = offer.splitlines(keepends=True)
     index = next(i for i, text in enumerate(lines) if text.startswith(after))
-    return "".join([*lines[: index + 1], f"{line}\r\n", *lines[index + 1 :]])
+    added_lines = [f"{line}\r\n" for line in more]
+    return "".join([*lines[: index + 1], *added_lines, *lines[index + 1 :]])
 
 
 def line_number(offer: str, prefix: str, occurrence: int = 1) -> int:

@@ -10,6 +10,7 @@ from .http.limits import limit_rates
 from .http.page import PageResource, webclient_directory
 from .http.problems import problem_middleware
 from .http.status import StatusResource
+from .http.streams import StreamsResource
 from .http.whip import MAX_BODY_SIZE, PREFIX, WhipResource
 from .sessions import SessionStore
 
@@ -31,10 +32,12 @@ def create_app(settings: Settings) -> web.Application:
         echo_buffer=settings.echo_buffer,
         loopback=settings.ice_loopback,
         max_sessions=settings.max_sessions,
+        takeover=settings.takeover,
     )
     app[STORE] = store
     app.add_subapp(PREFIX, _create_whip_app(settings, store))
     StatusResource(store).add_to(app)
+    StreamsResource(store.streams).add_to(app)
     PageResource(webclient_directory()).add_to(app)
 
     async def end_sessions(_app: web.Application) -> None:

@@ -133,6 +133,11 @@ class Settings(BaseSettings):
         le=10_000,
         description="Sessions that there may be at a time.",
     )
+    takeover: bool = Field(
+        default=False,
+        description="Let a new publisher take a stream over from the one that has it; "
+        "otherwise the new one is refused.",
+    )
     post_rate: int = Field(
         default=600,
         ge=0,

@@ -25,7 +25,10 @@ async def test_is_gone_after_the_setup_timeout(aiohttp_client: AiohttpClient) ->
     timeout in order to release the associated resources".
     """
     client = await aiohttp_client(create_app(Settings(setup_timeout=0.5)))
-    sessions = [await open_session(client, offer) for offer in offers.ALL.values()]
+    sessions = [
+        await open_session(client, offer, f"/whip/{name}")
+        for name, offer in offers.ALL.items()
+    ]
     for session in sessions:
         await gone(client, session.location)
     status = await (await client.get("/api/status")).json()

@@ -20,6 +20,7 @@ from ..sessions import (
     SessionStore,
     Unavailable,
 )
+from ..streams import StreamTaken
 from .conditions import check_if_match
 from .cors import is_preflight
 from .problems import Problem, expect
@@ -106,6 +107,14 @@ class WhipResource:
             session, answer = await self._store.open(
                 stream, offer, request.remote or "-"
             )
+        except StreamTaken:
+            raise Problem(
+                409,
+                "Stream is taken",
+                f'Somebody else publishes "{stream}" now. Wait for the end of it, or '
+                "choose another name.",
+                section="RFC 9110 section 15.5.10",
+            ) from None
         except Unavailable as reason:
             raise _unavailable(reason) from None
         response = web.Response(

@@ -6,14 +6,18 @@ few places as possible. Every override has a test that fails when aiortc changes
 
 from .addresses import HostAddresses
 from .certificate import Certificate
+from .layer import Layer
 from .peer import DataChannel, LocalIce, MessageHandler, Peer, PeerOptions
+from .receiver import Receiver
 
 __all__ = [
     "Certificate",
     "DataChannel",
     "HostAddresses",
+    "Layer",
     "LocalIce",
     "MessageHandler",
     "Peer",
     "PeerOptions",
+    "Receiver",
 ]

@@ -44,6 +44,7 @@ class DtlsTransport(RTCDtlsTransport):
     Attributes:
         rtp_routes: payload type -> what takes its RTP packets, decrypted. In a bundle
             payload types are unique (RFC 9143 section 9.1).
+        rtcp_route: what takes the RTCP packets, decrypted, beside aiortc's senders.
         carries_media: whether audio or video may go over it; without, no SRTP session
             is made, and none is asked of the peer.
         closed_by_peer: whether the peer has said good-bye (close_notify).
@@ -60,6 +61,7 @@ class DtlsTransport(RTCDtlsTransport):
     ) -> None:
         super().__init__(transport, certificates)
         self.rtp_routes: dict[int, Callable[[bytes], None]] = {}
+        self.rtcp_route: Callable[[bytes], None] | None = None
         self.carries_media = False
         self.closed_by_peer = False
         self._handshake_timer: asyncio.TimerHandle | None = None
@@ -81,6 +83,18 @@ class DtlsTransport(RTCDtlsTransport):
         self._ssl.send(packet)
         data = self._ssl.bio_read(_READ_SIZE)
         self.connection.send_now(data)
+        self._RTCDtlsTransport__tx_bytes += len(data)
+        self._RTCDtlsTransport__tx_packets += 1
+
+    def send_rtcp(self, packet: bytes) -> None:
+        """Encrypt and send an RTCP packet; without a connection it is dropped."""
+        if self._state != State.CONNECTED or self._tx_srtp is None:
+            return
+        data = self._tx_srtp.protect_rtcp(packet)
+        try:
+            self.connection.send_now(data)
+        except ConnectionError:
+            return
         self._RTCDtlsTransport__tx_bytes += len(data)
         self._RTCDtlsTransport__tx_packets += 1
 
@@ -162,9 +176,10 @@ class DtlsTransport(RTCDtlsTransport):
             return
         try:
             if is_rtcp(data):
-                # Reports and requests concern who sends.
+                packets = self._rx_srtp.unprotect_rtcp(data)
+                if self.rtcp_route is not None:
+                    self.rtcp_route(packets)
                 if self._rtp_router.senders:
-                    packets = self._rx_srtp.unprotect_rtcp(data)
                     run_to_completion(self._handle_rtcp_data(packets))
             elif (take := self.rtp_routes.get(data[1] & 0x7F)) is not None:
                 take(self._rx_srtp.unprotect(data))

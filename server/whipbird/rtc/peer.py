@@ -28,6 +28,7 @@ from ..sdp.transport import Fingerprint, IceCredentials
 from .addresses import HostAddresses
 from .certificate import Certificate
 from .dtls import DtlsTransport
+from .feedback import Feedback
 from .ice import IceTransport
 from .receiver import Receiver
 from .sctp import MAX_MESSAGE_SIZE, MessageHandler, SctpTransport
@@ -108,6 +109,12 @@ class Peer(RTCPeerConnection):
             RTCSessionDescription(sdp=plain_offer(offer), type="offer")
         )
         transport = self.transport
+        sections = [media for media in offer.media if media.kind != "application"]
+        if sections:
+            feedback = Feedback(transport)
+            transport.rtcp_route = feedback.rtcp_received
+            for receiver, media in zip(self.receivers, sections, strict=True):
+                receiver.configure(media, feedback)
         if offer.setup == "actpass":
             # aiortc would take the active part.
             transport._set_role("server")
@@ -223,6 +230,11 @@ class Peer(RTCPeerConnection):
         """The one DTLS transport; there is one as soon as anything is negotiated."""
         assert self._dtls is not None
         return self._dtls
+
+    @property
+    def receivers(self) -> list[Receiver]:
+        """What receives audio and video, in the order of the m-sections."""
+        return [cast(Receiver, receiver) for receiver in self.getReceivers()]
 
     @property
     def peer_address(self) -> tuple[str, int] | None:

@@ -1,110 +1,227 @@
-"""RTP in (RFC 3550): counted and reported, never decoded."""
+"""RTP in (RFC 3550): the packets of one m-section, told apart and never decoded."""
 
 import asyncio
-import random
-import struct
-from dataclasses import dataclass
-from typing import cast
 
 from aiortc import RTCRtpReceiver
 from aiortc.rtcrtpparameters import RTCRtpReceiveParameters
-from aiortc.rtcrtpreceiver import StreamStatistics
-from aiortc.rtp import RtcpReceiverInfo, RtcpRrPacket, RtpPacket
+from aiortc.rtcrtpreceiver import RemoteStreamTrack
 
+from ..rtp import extensions
+from ..rtp.extensions import find_extension, read_extensions
+from ..rtp.packet import RtpPacket
+from ..rtp.rtx import unwrap
+from ..sdp.codecs import Codec
+from ..sdp.media import OfferedMedia
+from ..sdp.simulcast import MAX_LAYERS
+from .decoding import LazyTrack
 from .dtls import DtlsTransport
+from .feedback import Feedback
+from .layer import Layer
 
-_RTP_HEADER = struct.Struct("!BBHLL")
+# Seconds of silence after which a source gives way to a new one.
+LAYER_LIFETIME = 30.0
 
-# RFC 3550 section 6.2: seconds between reports, varied by half.
-REPORT_INTERVAL = 1.0
-
-# A peer that makes up sources must not fill the memory (and a report holds 31).
-MAX_SOURCES = 31
-
-
-@dataclass(slots=True)
-class RtpHeader:
-    """The fields of an RTP header that statistics need (RFC 3550 section 5.1)."""
-
-    sequence_number: int
-    timestamp: int
+# Seconds that a reader waits for the first packet of a track.
+FIRST_PACKET_TIMEOUT = 15.0
 
 
 class Receiver(RTCRtpReceiver):
     """Receives the packets of one m-section.
 
-    aiortc decodes every frame in a thread, wanted or not. This receiver keeps
-    statistics and sends receiver reports.
+    aiortc decodes every frame in a thread, wanted or not. This receiver puts packets
+    in order, has lost ones sent again, and keeps account; ``track.recv()`` decodes
+    from the moment that it is called.
 
     Attributes:
-        packets: how many have come.
-        octets: how many octets of RTP have come.
+        layers: the encodings that have come so far; one, without simulcast.
+        reduced_size: whether the peer takes RTCP packets that are no compound.
     """
-
-    # aiortc's private state that this class reads.
-    _RTCRtpReceiver__rtcp_ssrc: int
 
     def __init__(self, kind: str, transport: DtlsTransport) -> None:
         super().__init__(kind, transport)
-        self.packets = 0
-        self.octets = 0
-        self._clock_rates: dict[int, int] = {}
-        self._sources: dict[int, StreamStatistics] = {}
-        self._header = RtpHeader(0, 0)
-        self._reports: asyncio.Task[None] | None = None
+        self.kind = kind
+        self.layers: list[Layer] = []
+        self.reduced_size = False
+        self._dtls = transport
+        self._media: OfferedMedia | None = None
+        self._feedback: Feedback | None = None
+        self._codecs: dict[int, Codec] = {}
+        self._transport_cc = 0
+        # ssrc -> layer; of RTX, the layer whose packets are sent again.
+        self._sources: dict[int, Layer] = {}
+        self._retransmissions: dict[int, Layer] = {}
+        self._lazy_track: LazyTrack | None = None
+        self._has_layer = asyncio.Event()
+        self._now = asyncio.get_running_loop().time
 
-    def receive_rtp(self, packet: bytes) -> None:
+    def configure(self, media: OfferedMedia, feedback: Feedback) -> None:
+        """Take what the offer says of the section.
+
+        Args:
+            media: its codecs, header extensions and encodings.
+            feedback: what tells the sender of its packets.
+        """
+        self._media = media
+        self._feedback = feedback
+        self._codecs = {codec.payload_type: codec for codec in media.codecs}
+        self._ids = {uri: identifier for identifier, uri in media.extensions}
+        self._transport_cc = self._ids.get(extensions.TRANSPORT_CC, 0)
+        self._retransmitted = dict(media.retransmission_sources)
+        self.reduced_size = media.reduced_size
+        feedback.receivers.append(self)
+        for codec in media.codecs:
+            self._dtls.rtp_routes[codec.payload_type] = (
+                self._receive if codec.retransmits is None else self._receive_again
+            )
+
+    @property
+    def packets(self) -> int:
+        """How many packets have come, without those sent again."""
+        return sum(layer.reception.packets for layer in self.layers)
+
+    @property
+    def octets(self) -> int:
+        """How many octets of RTP these had."""
+        return sum(layer.reception.octets for layer in self.layers)
+
+    def layer_of(self, ssrc: int) -> Layer | None:
+        """The encoding of a source."""
+        return self._sources.get(ssrc)
+
+    def forget(self, ssrcs: tuple[int, ...]) -> None:
+        """Sources have ended (RTCP BYE)."""
+        for ssrc in ssrcs:
+            self._retransmissions.pop(ssrc, None)
+            layer = self._sources.pop(ssrc, None)
+            if layer is not None:
+                self.layers.remove(layer)
+                for repair, repaired in list(self._retransmissions.items()):
+                    if repaired is layer:
+                        del self._retransmissions[repair]
+
+    # Packets
+
+    def _receive(self, data: bytes) -> None:
         """Take one RTP packet, decrypted."""
-        _, second, sequence, timestamp, ssrc = _RTP_HEADER.unpack_from(packet)
-        self.packets += 1
-        self.octets += len(packet)
-        source = self._sources.get(ssrc)
-        if source is None:
-            if len(self._sources) >= MAX_SOURCES:
+        packet = RtpPacket.parse(data)
+        if packet is None:
+            return
+        now = self._arrived(packet)
+        layer = self._sources.get(packet.ssrc)
+        if layer is None:
+            layer = self._new_source(packet)
+            if layer is None:
                 return
-            source = StreamStatistics(self._clock_rates[second & 0x7F])
-            self._sources[ssrc] = source
-        self._header.sequence_number = sequence
-        self._header.timestamp = timestamp
-        source.add(cast(RtpPacket, self._header))
+        layer.receive(packet, self._codecs[packet.payload_type], now)
+
+    def _receive_again(self, data: bytes) -> None:
+        """Take one RTX packet, decrypted (RFC 4588)."""
+        packet = RtpPacket.parse(data)
+        if packet is None:
+            return
+        now = self._arrived(packet)
+        layer = self._retransmissions.get(packet.ssrc)
+        if layer is None:
+            layer = self._new_retransmission(packet)
+            if layer is None:
+                return
+        payload_type = self._codecs[packet.payload_type].retransmits
+        assert payload_type is not None
+        original = unwrap(packet, payload_type, layer.ssrc)
+        if original is not None:
+            layer.receive_again(original, now)
+
+    def _arrived(self, packet: RtpPacket) -> float:
+        """Note the arrival of a packet, and tell the time of it."""
+        now = self._now()
+        feedback = self._feedback
+        assert feedback is not None
+        feedback.received(packet.ssrc)
+        if self._transport_cc:
+            sequence = find_extension(packet, self._transport_cc)
+            if sequence is not None and len(sequence) == 2:
+                feedback.sequence_received(sequence[0] << 8 | sequence[1], now)
+        return now
+
+    def _new_source(self, packet: RtpPacket) -> Layer | None:
+        """Find out which encoding a source is of, or that it is a new one."""
+        assert self._media is not None
+        assert self._feedback is not None
+        rid = self._name(packet, extensions.RID)
+        simulcast = self._media.simulcast
+        if simulcast is not None and rid not in {r.identifier for r in simulcast.rids}:
+            # Which one it is, a later packet tells (RFC 8853 section 5.5).
+            return None
+        layer = next((x for x in self.layers if rid is not None and x.rid == rid), None)
+        if layer is not None:
+            # The encoder was started again, with another source.
+            self.forget((layer.ssrc,))
+        elif len(self.layers) >= MAX_LAYERS:
+            now = self._now()
+            silent = [x for x in self.layers if now - x.heard_at > LAYER_LIFETIME]
+            if not silent:
+                return None
+            self.forget(tuple(layer.ssrc for layer in silent))
+        codec = self._codecs[packet.payload_type]
+        layer = Layer(packet.ssrc, codec, rid, self._feedback.wake)
+        self._sources[packet.ssrc] = layer
+        self.layers.append(layer)
+        self._has_layer.set()
+        return layer
+
+    def _new_retransmission(self, packet: RtpPacket) -> Layer | None:
+        """Find out whose packets a source sends again (RFC 4588 section 8.3)."""
+        rid = self._name(packet, extensions.REPAIRED_RID)
+        original = self._retransmitted.get(packet.ssrc)
+        for layer in self.layers:
+            if (
+                (rid is not None and layer.rid == rid)
+                or layer.ssrc == original
+                or (len(self.layers) == 1 and rid is None and original is None)
+            ):
+                self._retransmissions[packet.ssrc] = layer
+                return layer
+        return None
+
+    def _name(self, packet: RtpPacket, uri: str) -> str | None:
+        """What a packet says of its encoding in a header extension."""
+        identifier = self._ids.get(uri)
+        if identifier is None:
+            return None
+        value = read_extensions(packet, (identifier,)).get(identifier)
+        return None if value is None else value.decode("ascii", "replace")
+
+    async def _first_layer(self) -> Layer | None:
+        """The encoding that a decoder works on: the first that has come."""
+        try:
+            async with asyncio.timeout(FIRST_PACKET_TIMEOUT):
+                while not self.layers:
+                    self._has_layer.clear()
+                    await self._has_layer.wait()
+        except TimeoutError:
+            return None
+        return self.layers[0]
 
     # Overrides of aiortc
 
+    @property
+    def _track(self) -> LazyTrack | None:
+        return self._lazy_track
+
+    @_track.setter
+    def _track(self, track: RemoteStreamTrack | None) -> None:
+        self._lazy_track = LazyTrack(self.kind, self._first_layer) if track else None
+
     async def receive(self, parameters: RTCRtpReceiveParameters) -> None:
-        if self._reports is not None:
-            return
-        routes = cast(DtlsTransport, self.transport).rtp_routes
-        for codec in parameters.codecs:
-            assert codec.payloadType is not None
-            self._clock_rates[codec.payloadType] = codec.clockRate
-            routes[codec.payloadType] = self.receive_rtp
-        self._reports = asyncio.create_task(self._send_reports())
+        """Nothing more to do: packets take the way that ``configure`` laid."""
 
     async def stop(self) -> None:
-        if self._reports is not None:
-            self._reports.cancel()
-            await asyncio.wait([self._reports])
+        self._has_layer.set()
+        if self._lazy_track is not None:
+            self._lazy_track.stop()
+        if self._feedback is not None:
+            self._feedback.stop()
 
     def _handle_disconnect(self) -> None:
-        """Nothing to stop: there is no decoder."""
-
-    async def _send_reports(self) -> None:
-        """Send receiver reports (RFC 3550 section 6.4.2)."""
-        while True:
-            await asyncio.sleep(REPORT_INTERVAL * (0.5 + random.random()))
-            if not self._sources:
-                continue
-            reports = [
-                RtcpReceiverInfo(
-                    ssrc=ssrc,
-                    fraction_lost=source.fraction_lost,
-                    packets_lost=source.packets_lost,
-                    highest_sequence=((source.max_seq or 0) + source.cycles) % 2**32,
-                    jitter=source.jitter,
-                    lsr=0,
-                    dlsr=0,
-                )
-                for ssrc, source in self._sources.items()
-            ]
-            ssrc = self._RTCRtpReceiver__rtcp_ssrc
-            await self._send_rtcp(RtcpRrPacket(ssrc=ssrc, reports=reports))
+        if self._lazy_track is not None:
+            self._lazy_track.stop()

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from .candidate import Candidate
+from .codecs import answer_fmtp
 from .media import OfferedMedia
 from .offer import Offer
 from .transport import Fingerprint, IceCredentials
@@ -88,12 +89,21 @@ def _media_lines(
     yield "a=recvonly"
     yield "a=rtcp-mux"
     yield "a=rtcp-mux-only"
+    if media.reduced_size:
+        yield "a=rtcp-rsize"
     for identifier, uri in media.extensions:
         yield f"a=extmap:{identifier} {uri}"
     for codec in media.codecs:
         yield f"a=rtpmap:{codec.payload_type} {codec.rtpmap}"
-        if codec.fmtp:
-            yield f"a=fmtp:{codec.payload_type} {codec.fmtp}"
+        for feedback in codec.feedback:
+            yield f"a=rtcp-fb:{codec.payload_type} {feedback}"
+        if fmtp := answer_fmtp(codec):
+            yield f"a=fmtp:{codec.payload_type} {fmtp}"
+    if media.simulcast:
+        # RFC 8853 section 5.3.2: all of it, the directions turned round.
+        for rid in media.simulcast.rids:
+            yield f"a=rid:{rid.identifier} recv {rid.restrictions}".rstrip()
+        yield f"a=simulcast:recv {media.simulcast.streams}"
 
 
 def media_line(media: OfferedMedia, port: int = DISCARD_PORT) -> str:

@@ -13,26 +13,25 @@ _STATIC = {0: "PCMU/8000", 8: "PCMA/8000", 9: "G722/8000"}
 # With rtcp-mux these would look like RTCP packet types (RFC 5761 section 4).
 _RTCP_CONFLICTS = range(64, 96)
 
-_ACCEPTED: Mapping[str, frozenset[str]] = {
+# Nothing is decoded, so profiles and modes do not matter.
+_ACCEPTED: Mapping[str, re.Pattern[str]] = {
     # One channel is the default, and may be written (RFC 8866 section 6.6).
-    "audio": frozenset({"opus/48000/2", "pcmu/8000", "pcma/8000", "g722/8000"})
-    | {"pcmu/8000/1", "pcma/8000/1", "g722/8000/1"},
-    "video": frozenset({"vp8/90000", "h264/90000"}),
+    "audio": re.compile(
+        r"opus/48000/2|multiopus/48000/[1-9][0-9]?|(?:pcmu|pcma|g722)/8000(?:/1)?"
+    ),
+    "video": re.compile(r"(?:vp8|vp9|h264|h265|av1)/90000"),
 }
-
-# Of H.264, what aiortc can describe: packetization mode 1 and these profiles.
-_H264_PROFILES = frozenset({"baseline", "constrained baseline"})
-
-# RFC 6184 section 8.1: without profile-level-id, baseline level 1.
-H264_DEFAULT_PROFILE = "42000a"
-
-_PROFILE_LEVEL_ID = re.compile(r"[0-9A-Fa-f]{6}")
+_RETRANSMISSION = re.compile(r"rtx/[0-9]{1,6}(?:/[0-9]+)?")
 
 # What a refusal tells the client to offer instead.
 ACCEPTED_NAMES: Mapping[str, str] = {
     "audio": "Opus, PCMU, PCMA, G.722",
-    "video": "VP8, H.264 ((constrained) baseline, packetization-mode=1)",
+    "video": "H.264, H.265, VP8, VP9, AV1",
 }
+
+# What a receiver may ask of a sender in RTCP (RFC 4585, RFC 5104; REMB and
+# transport-cc are Google's), as far as this one does.
+_FEEDBACK = ("nack", "nack pli", "ccm fir", "goog-remb", "transport-cc")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,20 +41,39 @@ class Codec:
     Attributes:
         rtpmap: encoding name, clock rate and channels, as ``opus/48000/2``.
         fmtp: the format parameters, as offered; empty when there are none.
+        feedback: the RTCP feedback that is taken, as ``nack pli``.
+        retransmits: for RTX, the payload type whose packets it repeats (RFC 4588
+            section 8.1).
     """
 
     payload_type: int
     rtpmap: str
     fmtp: str = ""
+    feedback: tuple[str, ...] = ()
+    retransmits: int | None = None
 
     @property
-    def is_h264(self) -> bool:
-        """Whether its parameters matter: a profile of H.264."""
-        return self.rtpmap.lower() == "h264/90000"
+    def name(self) -> str:
+        """The encoding name, in lower case."""
+        return self.rtpmap.partition("/")[0].lower()
+
+    @property
+    def clock_rate(self) -> int:
+        """Ticks of its RTP timestamps per second."""
+        return int(self.rtpmap.split("/")[1])
+
+    @property
+    def channels(self) -> int:
+        """How many channels its audio may have."""
+        _, _, *channels = self.rtpmap.split("/")
+        return int(channels[0]) if channels else 1
 
 
 def accepted_codecs(media: MediaSection) -> tuple[Codec, ...]:
     """The codecs of an audio or video section that are taken, in the offer's order.
+
+    RTX is taken with the codec that it belongs to; redundancy and forward error
+    correction are left out.
 
     Raises:
         MalformedSdp: when a payload type or its rtpmap does not follow the grammar.
@@ -63,7 +81,8 @@ def accepted_codecs(media: MediaSection) -> tuple[Codec, ...]:
     """
     rtpmaps = _by_payload_type(media, "rtpmap")
     fmtps = _by_payload_type(media, "fmtp")
-    taken = []
+    feedback = _feedback(media)
+    known: dict[int, Codec] = {}
     for value in media.formats:
         if not is_number(value) or int(value) > 127:
             raise MalformedSdp(
@@ -73,15 +92,17 @@ def accepted_codecs(media: MediaSection) -> tuple[Codec, ...]:
                 line=media.line,
             )
         payload_type = int(value)
-        if payload_type in _RTCP_CONFLICTS:
-            continue
         rtpmap = rtpmaps.get(payload_type) or _STATIC.get(payload_type)
-        if rtpmap is None:
-            continue
-        codec = Codec(payload_type, rtpmap, fmtps.get(payload_type, ""))
-        if codec not in taken and _is_accepted(media.kind, codec):
-            taken.append(codec)
-    if not taken:
+        if rtpmap is not None and payload_type not in _RTCP_CONFLICTS:
+            known[payload_type] = Codec(
+                payload_type,
+                rtpmap,
+                fmtps.get(payload_type, ""),
+                _of(feedback, payload_type),
+            )
+    pattern = _ACCEPTED[media.kind]
+    media_types = {pt for pt, c in known.items() if pattern.fullmatch(c.rtpmap.lower())}
+    if not media_types:
         names = dict.fromkeys(rtpmap.split("/")[0] for rtpmap in rtpmaps.values())
         offered = quote(", ".join(names) or "none", 200)
         raise UnacceptableSdp(
@@ -91,7 +112,44 @@ def accepted_codecs(media: MediaSection) -> tuple[Codec, ...]:
             section="RFC 9725 section 4.4.3",
             line=media.line,
         )
+    taken = []
+    for payload_type, codec in known.items():
+        if payload_type in media_types:
+            taken.append(codec)
+        elif (repeated := _retransmits(codec)) in media_types:
+            taken.append(
+                Codec(payload_type, codec.rtpmap, codec.fmtp, retransmits=repeated)
+            )
     return tuple(taken)
+
+
+def answer_fmtp(codec: Codec) -> str:
+    """The format parameters of the answer: those of the offer.
+
+    What Opus may send in stereo only if asked for (RFC 7587 section 6.1) is asked for.
+    """
+    parameters = fmtp_parameters(codec.fmtp)
+    if parameters.get("sprop-stereo") == "1" and "stereo" not in parameters:
+        return f"{codec.fmtp};stereo=1"
+    return codec.fmtp
+
+
+def _retransmits(codec: Codec) -> int | None:
+    apt = fmtp_parameters(codec.fmtp).get("apt", "")
+    if _RETRANSMISSION.fullmatch(codec.rtpmap.lower()) and is_number(apt[:4]):
+        return int(apt[:4])
+    return None
+
+
+def _feedback(media: MediaSection) -> list[tuple[str, str]]:
+    """The RTCP feedback that is taken: payload type or ``*``, and its kind."""
+    pairs = (a.value.partition(" ") for a in media.all("rtcp-fb"))
+    return [(pt, kind) for pt, _, kind in pairs if kind in _FEEDBACK]
+
+
+def _of(feedback: list[tuple[str, str]], payload_type: int) -> tuple[str, ...]:
+    offered = [kind for pt, kind in feedback if pt in ("*", str(payload_type))]
+    return tuple(dict.fromkeys(offered))
 
 
 def _by_payload_type(media: MediaSection, name: str) -> dict[int, str]:
@@ -112,48 +170,7 @@ def _by_payload_type(media: MediaSection, name: str) -> dict[int, str]:
     return found
 
 
-def _is_accepted(kind: str, codec: Codec) -> bool:
-    if codec.rtpmap.lower() not in _ACCEPTED[kind]:
-        return False
-    return not codec.is_h264 or _is_accepted_h264(codec.fmtp)
-
-
-def _is_accepted_h264(fmtp: str) -> bool:
-    parameters = fmtp_parameters(fmtp)
-    if parameters.get("packetization-mode", "0") != "1":
-        return False
-    profile_level_id = parameters.get("profile-level-id", H264_DEFAULT_PROFILE)
-    return h264_profile(profile_level_id) in _H264_PROFILES
-
-
 def fmtp_parameters(fmtp: str) -> dict[str, str]:
     """The parameters of an fmtp value, names in lower case."""
     items = (item.partition("=") for item in fmtp.split(";"))
     return {key.strip().lower(): value.strip() for key, _, value in items}
-
-
-def h264_profile(profile_level_id: str) -> str | None:
-    """Name the H.264 profile (RFC 6184 section 8.1, table 5), or None if unknown.
-
-    Args:
-        profile_level_id: six hexadecimal digits: profile_idc, profile-iop, level_idc.
-    """
-    if not _PROFILE_LEVEL_ID.fullmatch(profile_level_id):
-        return None
-    profile_idc, iop, _level = bytes.fromhex(profile_level_id)
-    if iop & 0x0F:
-        return None
-    set0, set1 = bool(iop & 0x80), bool(iop & 0x40)
-    match profile_idc:
-        case 0x42:
-            return "constrained baseline" if set1 else "baseline"
-        case 0x4D:
-            return "constrained baseline" if set0 else "main"
-        case 0x58:
-            if set0:
-                return "constrained baseline" if set1 else "baseline"
-            return "extended"
-        case 0x64:
-            return "high"
-        case _:
-            return None

@@ -2,9 +2,11 @@
 
 from dataclasses import dataclass
 
+from ..rtp import extensions
 from .codecs import Codec, accepted_codecs
 from .errors import MalformedSdp, UnacceptableSdp, quote
 from .parser import MediaSection, Section, is_number
+from .simulcast import Simulcast, offered_simulcast
 
 # Transport protocols of RTP that an offerer may write (RFC 9429 section 5.1.2).
 _RTP_PROTOCOLS = frozenset(
@@ -15,7 +17,21 @@ _SCTP_PROTOCOLS = frozenset({"UDP/DTLS/SCTP", "TCP/DTLS/SCTP"})
 _DIRECTIONS = ("sendrecv", "sendonly", "recvonly", "inactive")
 
 # RTP header extensions that are answered; ids must be the offer's (RFC 8285).
-_EXTENSIONS = frozenset({"urn:ietf:params:rtp-hdrext:sdes:mid"})
+_EXTENSIONS = frozenset(
+    {
+        extensions.MID,
+        extensions.RID,
+        extensions.REPAIRED_RID,
+        extensions.TRANSPORT_CC,
+        extensions.ABS_SEND_TIME,
+        extensions.PLAYOUT_DELAY,
+        extensions.DEPENDENCY_DESCRIPTOR,
+        extensions.VIDEO_ORIENTATION,
+        extensions.AUDIO_LEVEL,
+    }
+)
+# Ids above need two-byte headers, which only extmap-allow-mixed allows beside others.
+_MAX_ONE_BYTE_ID, _MAX_TWO_BYTE_ID = 14, 255
 
 DEFAULT_SCTP_PORT = 5000
 # RFC 8841 section 6: what to assume of a peer that does not say.
@@ -30,6 +46,11 @@ class OfferedMedia:
         mid: its identification tag; None when it has none.
         codecs: the payload types that are taken; empty for a data channel.
         extensions: the RTP header extensions that are taken, (id, URI) each.
+        simulcast: its encodings; None when there is but one.
+        retransmission_sources: SSRC of RTX -> SSRC whose packets it repeats, where the
+            offer says so (RFC 5576 section 4.2, RFC 4588 section 8.3).
+        reduced_size: whether the peer takes RTCP packets that are no compound
+            (RFC 5506).
         sctp_port: the peer's SCTP port; data channels only.
         max_message_size: octets that the peer can take in one data-channel message,
             0 for any number; data channels only.
@@ -40,6 +61,9 @@ class OfferedMedia:
     protocol: str
     codecs: tuple[Codec, ...] = ()
     extensions: tuple[tuple[int, str], ...] = ()
+    simulcast: Simulcast | None = None
+    retransmission_sources: tuple[tuple[int, int], ...] = ()
+    reduced_size: bool = False
     sctp_port: int = DEFAULT_SCTP_PORT
     max_message_size: int = DEFAULT_MAX_MESSAGE_SIZE
 
@@ -88,7 +112,10 @@ def offered_media(media: MediaSection, session: Section) -> OfferedMedia:
         mid=mid,
         protocol=media.protocol,
         codecs=accepted_codecs(media),
-        extensions=_extensions(media),
+        extensions=_extensions(media, session),
+        simulcast=offered_simulcast(media),
+        retransmission_sources=_retransmission_sources(media),
+        reduced_size=media.has("rtcp-rsize"),
     )
 
 
@@ -134,8 +161,10 @@ def _number(media: MediaSection, name: str, default: int, largest: int) -> int:
     return value
 
 
-def _extensions(media: MediaSection) -> tuple[tuple[int, str], ...]:
+def _extensions(media: MediaSection, session: Section) -> tuple[tuple[int, str], ...]:
     """The header extensions that are taken, (id, URI) each (RFC 8285 section 8)."""
+    mixed = media.has("extmap-allow-mixed") or session.has("extmap-allow-mixed")
+    largest = _MAX_TWO_BYTE_ID if mixed else _MAX_ONE_BYTE_ID
     taken = []
     for attribute in media.all("extmap"):
         identifier, _, rest = attribute.value.partition(" ")
@@ -148,6 +177,16 @@ def _extensions(media: MediaSection) -> tuple[tuple[int, str], ...]:
                 line=attribute.line,
             )
         uri = rest.split(" ")[0]
-        if uri in _EXTENSIONS and int(number) <= 14:
+        if uri in _EXTENSIONS and int(number) <= largest:
             taken.append((int(number), uri))
     return tuple(taken)
+
+
+def _retransmission_sources(media: MediaSection) -> tuple[tuple[int, int], ...]:
+    """What ``a=ssrc-group:FID`` says; what does not follow its grammar says nothing."""
+    found = []
+    for attribute in media.all("ssrc-group"):
+        match attribute.value.split():
+            case ["FID", original, repair] if is_number(original) and is_number(repair):
+                found.append((int(repair[:10]), int(original[:10])))
+    return tuple(found)

@@ -1,14 +1,16 @@
 """An offer in its plainest form: only what was understood, said in one way.
 
 The WebRTC stack gets this text, never the client's own, so nothing that it cannot
-read, or reads differently, reaches it.
+read, or reads differently, reaches it. Of the codecs it learns nothing: it need not
+know those that it does not decode.
 """
 
 from collections.abc import Iterator
 
-from .codecs import H264_DEFAULT_PROFILE, fmtp_parameters
 from .media import OfferedMedia
 from .offer import Offer
+
+_STAND_INS = {"audio": "opus/48000/2", "video": "VP8/90000"}
 
 
 def plain_offer(offer: Offer) -> str:
@@ -38,25 +40,14 @@ def _media_lines(mid: str, media: OfferedMedia, offer: Offer) -> Iterator[str]:
         yield f"a=sctp-port:{media.sctp_port}"
         yield f"a=max-message-size:{media.max_message_size}"
     else:
-        formats = " ".join(str(codec.payload_type) for codec in media.codecs)
-        yield f"m={media.kind} 9 UDP/TLS/RTP/SAVPF {formats}"
+        # Any codec that aiortc knows: what is taken of the offer, our receiver knows.
+        payload_type = media.codecs[0].payload_type
+        yield f"m={media.kind} 9 UDP/TLS/RTP/SAVPF {payload_type}"
         yield "a=sendonly"
         # aiortc reads rtcp-mux only beside a=rtcp.
         yield "a=rtcp:9 IN IP4 0.0.0.0"
         yield "a=rtcp-mux"
-        for identifier, uri in media.extensions:
-            yield f"a=extmap:{identifier} {uri}"
-        for codec in media.codecs:
-            yield f"a=rtpmap:{codec.payload_type} {codec.rtpmap}"
-            if codec.is_h264:
-                profile = fmtp_parameters(codec.fmtp).get(
-                    "profile-level-id", H264_DEFAULT_PROFILE
-                )
-                # Of the level nothing depends on it, and aiortc knows but some.
-                yield (
-                    f"a=fmtp:{codec.payload_type} packetization-mode=1;"
-                    f"profile-level-id={profile[:4]}1f"
-                )
+        yield f"a=rtpmap:{payload_type} {_STAND_INS[media.kind]}"
     yield f"a=mid:{mid}"
     yield f"a=ice-ufrag:{offer.ice.ufrag}"
     yield f"a=ice-pwd:{offer.ice.pwd}"

@@ -48,6 +48,7 @@ class EndReason(enum.StrEnum):
     CONSENT_LOST = "connection lost"
     DTLS_FAILED = "DTLS handshake failed"
     SETUP_TIMEOUT = "setup timeout"
+    TAKEN_OVER = "stream taken over by another publisher"
     SHUTDOWN = "server shutdown"
     REFUSED = "offer could not be answered"
 

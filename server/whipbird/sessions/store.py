@@ -2,9 +2,11 @@
 
 import asyncio
 from collections import Counter
+from functools import partial
 
 from ..rtc import Certificate, HostAddresses, Peer, PeerOptions
 from ..sdp.offer import Offer
+from ..streams import Stream, Streams, StreamTaken
 from .session import EndReason, Session, SessionState, Unavailable
 
 
@@ -28,8 +30,10 @@ class SessionStore:
         echo_buffer: octets that may be held for one session.
         loopback: offer loopback addresses even when there are others.
         max_sessions: how many there may be at a time; None for any number.
+        takeover: whether a new publisher takes a stream over from the one there is.
 
     Attributes:
+        streams: what is published.
         opened: how many sessions were opened since the start.
     """
 
@@ -40,6 +44,7 @@ class SessionStore:
         echo_buffer: int,
         loopback: bool = False,
         max_sessions: int | None = None,
+        takeover: bool = False,
     ) -> None:
         self._setup_timeout = setup_timeout
         self._max_sessions = max_sessions
@@ -48,6 +53,7 @@ class SessionStore:
             addresses=HostAddresses(loopback=loopback),
             limit=echo_buffer,
         )
+        self.streams = Streams(takeover=takeover)
         self._sessions: dict[str, Session] = {}
         self._ending: set[Session] = set()
         self._echoed_by_ended = 0
@@ -63,6 +69,7 @@ class SessionStore:
         Raises:
             Full: when there are as many as there may be. One that is ending counts
                 until nothing of it is left.
+            StreamTaken: when there is media in it, and another publishes the stream.
             Unavailable: when the server is about to stop, or too busy to open it
                 within the setup timeout.
         """
@@ -71,6 +78,9 @@ class SessionStore:
         held = len(self._sessions) + len(self._ending)
         if self._max_sessions is not None and held >= self._max_sessions:
             raise Full(self._max_sessions)
+        # Who only has data channels publishes nothing.
+        if offer.has_media and not self.streams.is_free(stream):
+            raise StreamTaken
         session = Session(
             stream,
             Peer(self._options),
@@ -82,6 +92,9 @@ class SessionStore:
         self._sessions[session.id] = session
         try:
             answer = await session.open(offer)
+            if offer.has_media:
+                end = partial(session.end_soon, EndReason.TAKEN_OVER)
+                self.streams.publish(Stream(stream, session.peer, end))
         except BaseException:
             await session.end(EndReason.REFUSED)
             raise
@@ -112,5 +125,6 @@ class SessionStore:
 
     def _forget(self, session: Session) -> None:
         self._sessions.pop(session.id, None)
+        self.streams.leave(session.stream, session.peer)
         self._ending.add(session)
         self._echoed_by_ended += session.echo.messages

@@ -1,20 +1,25 @@
-"""RTP in: counted, reported, and not decoded."""
+"""RTP in: in order, repaired, told apart, and not decoded."""
 
 import asyncio
 import threading
+from collections.abc import AsyncIterator, Callable
 from fractions import Fraction
-from struct import pack
 from typing import Any
 
 import av
 import pytest
 from aiortc import MediaStreamTrack, RTCRtpReceiver, RTCSessionDescription
+from aiortc.rtp import RTCP_PSFB_PLI, RtcpPsfbPacket, RtcpRrPacket, RtcpRtpfbPacket
 
+from tests import offers
+from tests.unit.rtc.media import Rig, rig, rtp
 from tests.waiting import until
 from whipbird.rtc import Certificate, Peer, PeerOptions
-from whipbird.rtc import receiver as receiver_module
-from whipbird.rtc.receiver import MAX_SOURCES, Receiver
+from whipbird.rtc import feedback as feedback_module
+from whipbird.rtc.receiver import Receiver
+from whipbird.rtp.packet import RtpPacket
 from whipbird.sdp.offer import parse_offer
+from whipbird.sdp.simulcast import MAX_LAYERS
 
 
 class Packets(MediaStreamTrack):
@@ -65,49 +70,246 @@ async def test_media_is_received_without_decoding(certificate: Certificate) -> N
     finally:
         await client.close()
         await server.close()
-    assert receiver._reports is not None
-    assert receiver._reports.done()
 
 
 @pytest.fixture
 def fast_reports(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(receiver_module, "REPORT_INTERVAL", 0.02)
+    monkeypatch.setattr(feedback_module, "REPORT_INTERVAL", 0.02)
 
 
-async def test_made_up_sources_do_not_fill_the_memory(
-    certificate: Certificate,
+Rigged = Callable[[str], Rig]
+
+
+@pytest.fixture
+async def rigged(certificate: Certificate) -> AsyncIterator[Rigged]:
+    """Make receivers for an offer, and stop them after the test."""
+    made: list[Rig] = []
+
+    def make(offer: str) -> Rig:
+        made.append(rig(parse_offer(offer), certificate))
+        return made[-1]
+
+    yield make
+    for one in made:
+        await one.stop()
+
+
+# Of the video section of this offer.
+VP8, VP8_RTX = 96, 97
+
+
+def collected(receiver: Receiver, layer: int = 0) -> list[int]:
+    """The sequence numbers of what a layer gives out."""
+    found: list[int] = []
+    receiver.layers[layer].subscribe(lambda packet: found.append(packet.sequence))
+    return found
+
+
+async def test_packets_come_out_in_order_and_once(rigged: Rigged) -> None:
+    made = rigged(offers.CHROMIUM_MEDIA)
+    video = made.receivers[1]
+    made.push(rtp(VP8, 0))
+    found = collected(video)
+    for sequence in (1, 3, 2, 2, 3, 5, 4, 6):
+        made.push(rtp(VP8, sequence))
+    assert found == [1, 2, 3, 4, 5, 6]
+    assert video.packets == 7
+    assert video.layers[0].reception.duplicates == 2
+
+
+async def test_what_is_lost_is_asked_for_and_comes_again(rigged: Rigged) -> None:
+    """RFC 4585 section 6.2.1, RFC 4588."""
+    made = rigged(offers.CHROMIUM_MEDIA)
+    video = made.receivers[1]
+    made.push(rtp(VP8, 10))
+    found = collected(video)
+    made.push(rtp(VP8, 12))
+    made.push(rtp(VP8, 14))
+
+    def lost() -> set[int]:
+        nacks = [p for p in made.sent() if isinstance(p, RtcpRtpfbPacket)]
+        return {sequence for nack in nacks for sequence in nack.lost}
+
+    await until(lambda: lost() == {11, 13})
+    for sequence in (11, 13):
+        made.push(rtp(VP8_RTX, 500 + sequence, ssrc=2, payload=bytes([0, sequence, 7])))
+    assert found == [11, 12, 13, 14]
+    reception = video.layers[0].reception
+    assert (reception.recovered, reception.lost, reception.missing) == (2, 2, 0)
+
+
+async def test_a_retransmission_has_the_original_payload(rigged: Rigged) -> None:
+    made = rigged(offers.CHROMIUM_MEDIA)
+    made.push(rtp(VP8, 1))
+    packets: list[RtpPacket] = []
+    made.receivers[1].layers[0].subscribe(packets.append)
+    made.push(rtp(VP8, 3))
+    made.push(rtp(VP8_RTX, 9, 90, 2, b"\x00\x02hello", marker=True))
+    [repaired, _] = packets
+    assert repaired.payload == b"hello"
+    assert (repaired.payload_type, repaired.sequence, repaired.ssrc) == (VP8, 2, 1)
+    assert (repaired.timestamp, repaired.marker) == (90, True)
+
+
+async def test_a_retransmission_of_nothing_is_dropped(rigged: Rigged) -> None:
+    """Before its original has come, and of a source that nobody knows."""
+    made = rigged(offers.CHROMIUM_MEDIA)
+    made.push(rtp(VP8_RTX, 1, payload=b"\x00\x02x"))
+    assert made.receivers[1].layers == []
+    made.push(rtp(VP8, 1))
+    made.push(rtp(VP8_RTX, 1, ssrc=2, payload=b""))
+    made.push(bytes([0x80, VP8]))
+    assert made.receivers[1].packets == 1
+
+
+async def test_what_is_lost_for_good_is_passed_over(
+    rigged: Rigged, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    peer = Peer(PeerOptions(certificate))
-    transceiver = peer.addTransceiver("audio", direction="recvonly")
-    receiver = transceiver.receiver
-    assert isinstance(receiver, Receiver)
-    receiver._clock_rates[0] = 8000
-    for ssrc in range(1000):
-        receiver.receive_rtp(pack("!BBHLL", 128, 0, 1, 1, ssrc) + b"x")
-    assert receiver.packets == 1000
-    assert len(receiver._sources) == MAX_SOURCES
-    await peer.close()
+    """... and a key frame is asked for instead (RFC 4585 section 6.3.1)."""
+    monkeypatch.setattr("whipbird.rtp.reception.REPAIR_TIME", 0.05)
+    made = rigged(offers.CHROMIUM_MEDIA)
+    made.push(rtp(VP8, 1))
+    found = collected(made.receivers[1])
+    made.push(rtp(VP8, 3))
+    await until(lambda: found == [3])
+    await until(
+        lambda: any(
+            isinstance(p, RtcpPsfbPacket) and p.fmt == RTCP_PSFB_PLI
+            for p in made.sent()
+        )
+    )
 
 
 @pytest.mark.usefixtures("fast_reports")
-async def test_reports_go_on_when_the_cycles_overflow(
-    certificate: Certificate,
-) -> None:
-    """RFC 3550 section 6.4.1: the extended sequence number has 32 bits."""
-    peer = Peer(PeerOptions(certificate))
-    receiver = peer.addTransceiver("audio", direction="recvonly").receiver
-    assert isinstance(receiver, Receiver)
-    receiver._clock_rates[0] = 8000
-    receiver.receive_rtp(pack("!BBHLL", 128, 0, 7, 1, 1) + b"x")
-    receiver._sources[1].cycles = 0x1_0000_0000
-    reports = asyncio.create_task(receiver._send_reports())
-    done, _ = await asyncio.wait([reports], timeout=0.2)
-    assert not done
-    reports.cancel()
-    await peer.close()
+async def test_reports(rigged: Rigged) -> None:
+    """RFC 3550 section 6.4: of all sources in one report, with a name of ours."""
+    made = rigged(offers.CHROMIUM_MEDIA)
+    made.push(rtp(111, 5, ssrc=1))
+    made.push(rtp(VP8, 7, ssrc=2))
+
+    def reported() -> dict[int, int]:
+        reports = [p for p in made.sent() if isinstance(p, RtcpRrPacket)]
+        return {b.ssrc: b.highest_sequence for r in reports for b in r.reports}
+
+    await until(lambda: reported() == {1: 5, 2: 7})
+
+
+async def test_there_is_no_timer_while_nothing_comes(rigged: Rigged) -> None:
+    made = rigged(offers.CHROMIUM_MEDIA)
+    assert made.feedback._timer is None
+    made.push(rtp(VP8, 1))
+    assert made.feedback._timer is not None
+    await until(lambda: made.feedback._timer is None)
+
+
+async def test_arrivals_are_fed_back(rigged: Rigged) -> None:
+    """draft-holmer-rmcat-transport-wide-cc-extensions-01 section 3.1."""
+    made = rigged(offers.CHROMIUM_MEDIA)
+    for number in range(5):
+        number_of_all = (65534 + number) & 0xFFFF
+        made.push(rtp(111, number, extensions={3: number_of_all.to_bytes(2)}))
+    await until(lambda: made.rtcp)
+    message = made.rtcp[0]
+    at = message.index(bytes([0x80 | 15, 205])) if 143 in message else -1
+    if at < 0:  # with padding
+        at = message.index(bytes([0xA0 | 15, 205]))
+    base, count = message[at + 12 : at + 14], message[at + 14 : at + 16]
+    assert (int.from_bytes(base), int.from_bytes(count)) == (65534, 5)
+
+
+SIMULCAST = offers.added(
+    offers.CHROMIUM_MEDIA,
+    "a=rid:q send",
+    "a=rid:h send",
+    "a=rid:f send",
+    "a=simulcast:send q;h;f",
+    after="a=mid:1",
+)
+RID, REPAIRED_RID = 10, 11
+
+
+async def test_the_layers_of_simulcast(rigged: Rigged) -> None:
+    """RFC 8853, RFC 8852: told apart by rid, then by SSRC."""
+    made = rigged(SIMULCAST)
+    video = made.receivers[1]
+    for ssrc, rid in ((1, b"q"), (2, b"h"), (3, b"f")):
+        made.push(rtp(VP8, 1, ssrc=ssrc, extensions={RID: rid}))
+        made.push(rtp(VP8, 2, ssrc=ssrc))
+    assert [(x.rid, x.ssrc, x.reception.packets) for x in video.layers] == [
+        *(("q", 1, 2), ("h", 2, 2), ("f", 3, 2))
+    ]
+    # What is sent again names the layer, too.
+    made.push(rtp(VP8, 4, ssrc=2))
+    made.push(
+        rtp(VP8_RTX, 1, ssrc=9, payload=b"\0\3x", extensions={REPAIRED_RID: b"h"})
+    )
+    assert [x.reception.recovered for x in video.layers] == [0, 1, 0]
+
+
+async def test_a_layer_that_is_not_offered(rigged: Rigged) -> None:
+    made = rigged(SIMULCAST)
+    made.push(rtp(VP8, 1, ssrc=1, extensions={RID: b"x"}))
+    made.push(rtp(VP8, 1, ssrc=2))
+    assert made.receivers[1].layers == []
+
+
+async def test_a_layer_whose_encoder_is_started_again(rigged: Rigged) -> None:
+    made = rigged(SIMULCAST)
+    made.push(rtp(VP8, 1, ssrc=1, extensions={RID: b"q"}))
+    made.push(rtp(VP8, 900, ssrc=7, extensions={RID: b"q"}))
+    [layer] = made.receivers[1].layers
+    assert (layer.rid, layer.ssrc) == ("q", 7)
+
+
+async def test_made_up_sources_do_not_fill_the_memory(rigged: Rigged) -> None:
+    made = rigged(offers.CHROMIUM_MEDIA)
+    for ssrc in range(1000):
+        made.push(rtp(0, 1, ssrc=ssrc))
+        made.push(rtp(VP8_RTX, 1, ssrc=5000 + ssrc, payload=b"\0\1x"))
+    audio, video = made.receivers
+    assert len(audio.layers) == len(audio._sources) == MAX_LAYERS
+    assert len(video._retransmissions) == 0
+
+
+async def test_a_source_says_good_bye(rigged: Rigged) -> None:
+    """RFC 3550 section 6.6."""
+    made = rigged(offers.CHROMIUM_MEDIA)
+    made.push(rtp(VP8, 1, ssrc=5))
+    made.push(rtp(VP8_RTX, 1, ssrc=6, payload=b"\0\1x"))
+    made.feedback.rtcp_received(bytes([0x81, 203, 0, 1, 0, 0, 0, 5]))
+    video = made.receivers[1]
+    assert (video.layers, video._sources, video._retransmissions) == ([], {}, {})
+
+
+async def test_what_video_says_of_itself(rigged: Rigged) -> None:
+    made = rigged(offers.CHROMIUM_MEDIA)
+    encoder: Any = av.CodecContext.create("libvpx", "w")
+    encoder.width, encoder.height, encoder.pix_fmt = 320, 180, "yuv420p"
+    encoder.time_base = Fraction(1, 30)
+    encoder.options = {"deadline": "realtime", "g": "2", "lag-in-frames": "0"}
+    for n in range(4):
+        frame = av.VideoFrame(320, 180, "yuv420p")
+        frame.pts = n
+        for packet in encoder.encode(frame):
+            payload = b"\x10" + bytes(packet)
+            made.push(rtp(VP8, n, 3000 * n, payload=payload, marker=True))
+    layer = made.receivers[1].layers[0]
+    assert layer.parameters is not None
+    assert (layer.parameters.width, layer.parameters.height) == (320, 180)
+    assert (layer.frames, layer.key_frames) == (4, 2)
+    assert layer.key_frame_interval is not None
+
+
+async def test_what_audio_says_of_itself(rigged: Rigged) -> None:
+    made = rigged(offers.CHROMIUM_MEDIA)
+    made.push(rtp(111, 1, payload=b"\xfc\0\0"))
+    [layer] = made.receivers[0].layers
+    assert (layer.codec.name, layer.channels) == ("opus", 2)
+    made.push(rtp(8, 2, 160))
+    assert (layer.codec.name, layer.channels) == ("pcma", 1)
 
 
 def test_what_aiortc_must_have() -> None:
     """The private parts that are overridden: a new aiortc may rename them."""
-    for name in ("receive", "stop", "_handle_disconnect", "_send_rtcp"):
+    for name in ("receive", "stop", "_handle_disconnect"):
         assert callable(getattr(RTCRtpReceiver, name)), name

@@ -50,22 +50,49 @@ def test_all_of_it() -> None:
     ]
 
 
+def section(text: str, kind: str) -> list[str]:
+    """The lines of the first section of a kind, without the transport's."""
+    part = text.split(f"m={kind} ")[1].split("\r\nm=")[0].split("\r\n")
+    return [line for line in part[part.index("a=recvonly") :] if line]
+
+
 def test_an_audio_section() -> None:
     offer = parse_offer(offers.CHROMIUM_MEDIA)
-    lines = write_answer(offer, local(IPV4), 1).split("\r\n")
-    start = lines.index("m=audio 40000 UDP/TLS/RTP/SAVPF 111 9 0 8")
-    end = lines.index("m=video 40000 UDP/TLS/RTP/SAVPF 96 103 109")
-    assert lines[start + 8 : end] == [
-        "a=setup:passive",
+    text = write_answer(offer, local(IPV4), 1)
+    assert "m=audio 40000 UDP/TLS/RTP/SAVPF 111 9 0 8\r\n" in text
+    assert section(text, "audio") == [
         "a=recvonly",
         "a=rtcp-mux",
         "a=rtcp-mux-only",
-        "a=extmap:4 urn:ietf:params:rtp-hdrext:sdes:mid",
+        "a=rtcp-rsize",
+        *(f"a=extmap:{n} {uri}" for n, uri in offer.media[0].extensions),
         "a=rtpmap:111 opus/48000/2",
+        "a=rtcp-fb:111 transport-cc",
         "a=fmtp:111 minptime=10;useinbandfec=1",
         "a=rtpmap:9 G722/8000",
         "a=rtpmap:0 PCMU/8000",
         "a=rtpmap:8 PCMA/8000",
+    ]
+
+
+def test_a_video_section_with_simulcast() -> None:
+    """RFC 8853 section 5.3.2: everything that is offered, in the other direction."""
+    offer = parse_offer(
+        offers.added(
+            offers.OBS,
+            "a=rid:0 send",
+            "a=rid:1 send max-width=640;max-height=360",
+            "a=rid:2 send",
+            "a=simulcast:send 0;1,~2 recv 3",
+            after="a=mid:1",
+        )
+    )
+    lines = section(write_answer(offer, local(IPV4), 1), "video")
+    assert lines[-4:] == [
+        "a=rid:0 recv",
+        "a=rid:1 recv max-width=640;max-height=360",
+        "a=rid:2 recv",
+        "a=simulcast:recv 0;1,~2",
     ]
 
 

@@ -3,7 +3,12 @@
 import pytest
 
 from tests import offers
-from whipbird.sdp.codecs import Codec, accepted_codecs, fmtp_parameters, h264_profile
+from whipbird.sdp.codecs import (
+    Codec,
+    accepted_codecs,
+    answer_fmtp,
+    fmtp_parameters,
+)
 from whipbird.sdp.errors import MalformedSdp, UnacceptableSdp
 from whipbird.sdp.parser import MediaSection, parse_description, parse_sections
 
@@ -14,27 +19,36 @@ def media(kind: str, formats: str, *attributes: str) -> MediaSection:
     return parse_sections("\n".join(lines)).media[0]
 
 
-def h264(fmtp: str, rtpmap: str = "H264/90000") -> MediaSection:
-    attributes = [f"rtpmap:96 {rtpmap}"]
-    if fmtp:
-        attributes.append(f"fmtp:96 {fmtp}")
-    return media("video", "96", *attributes)
-
-
 def test_a_browsers_list() -> None:
     audio, video = parse_description(offers.CHROMIUM_MEDIA).media
     assert accepted_codecs(audio) == (
-        Codec(111, "opus/48000/2", "minptime=10;useinbandfec=1"),
+        Codec(111, "opus/48000/2", "minptime=10;useinbandfec=1", ("transport-cc",)),
         Codec(9, "G722/8000"),
         Codec(0, "PCMU/8000"),
         Codec(8, "PCMA/8000"),
     )
-    fmtp = "level-asymmetry-allowed=1;packetization-mode=1;profile-level-id="
-    assert accepted_codecs(video) == (
-        Codec(96, "VP8/90000"),
-        Codec(103, "H264/90000", f"{fmtp}42001f"),
-        Codec(109, "H264/90000", f"{fmtp}42e01f"),
+    by_type = {codec.payload_type: codec for codec in accepted_codecs(video)}
+    assert [(codec.payload_type, codec.name) for codec in by_type.values()] == [
+        (int(number), video_name(video, number))
+        for number in video.formats
+        if video_name(video, number) not in ("red", "ulpfec", "flexfec-03")
+    ]
+    assert by_type[96].feedback == (
+        "goog-remb",
+        "transport-cc",
+        "ccm fir",
+        "nack",
+        "nack pli",
     )
+    assert by_type[97].retransmits == 96
+
+
+def video_name(video: MediaSection, payload_type: str) -> str:
+    """The encoding name that a section gives to a payload type, in lower case."""
+    [value] = [
+        a.value for a in video.all("rtpmap") if a.value.startswith(f"{payload_type} ")
+    ]
+    return value.split()[1].partition("/")[0].lower()
 
 
 def test_the_order_is_that_of_the_media_line() -> None:
@@ -74,10 +88,13 @@ def test_one_channel_may_be_written(rtpmap: str) -> None:
         ("audio", "telephone-event/8000"),
         ("audio", "VP8/90000"),
         ("audio", "opus"),
-        ("video", "VP9/90000"),
-        ("video", "AV1/90000"),
-        ("video", "H265/90000"),
+        ("audio", "multiopus/48000"),
+        ("audio", "multiopus/48000/0"),
         ("video", "rtx/90000"),
+        ("video", "red/90000"),
+        ("video", "ulpfec/90000"),
+        ("video", "flexfec-03/90000"),
+        ("video", "H264/90000/1"),
         ("video", "VP8/8000"),
         ("video", "VP8/90000/1"),
         ("video", "opus/48000/2"),
@@ -93,9 +110,9 @@ def test_not_taken(kind: str, rtpmap: str) -> None:
 
 def test_a_refusal_says_what_was_offered_and_what_would_do() -> None:
     section = media(
-        "video", "96 97 98", "rtpmap:96 AV1/90000", "rtpmap:97 rtx/90000", "fmtp:97 x"
+        "video", "96 97 98", "rtpmap:96 H266/90000", "rtpmap:97 rtx/90000", "fmtp:97 x"
     )
-    with pytest.raises(UnacceptableSdp, match=r"\(AV1, rtx\).*VP8, H\.264"):
+    with pytest.raises(UnacceptableSdp, match=r"\(H266, rtx\).*H\.264.*AV1"):
         accepted_codecs(section)
     with pytest.raises(UnacceptableSdp, match=r"\(none\).*Opus"):
         accepted_codecs(media("audio", "97"))
@@ -149,47 +166,71 @@ def test_malformed_mapping(name: str, section: str, value: str) -> None:
 @pytest.mark.parametrize(
     "fmtp",
     [
+        "",
         "packetization-mode=1;profile-level-id=42e01f",
-        "profile-level-id=42E01F; Packetization-Mode=1",
-        "level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42001f",
-        "packetization-mode=1;profile-level-id=42c032",
-        "packetization-mode=1;profile-level-id=4d801f",
-        "packetization-mode=1;profile-level-id=42e000",
-        "packetization-mode=1;profile-level-id=42e0ff",
-        "packetization-mode=1",
+        "packetization-mode=0;profile-level-id=640c1f",
+        "packetization-mode=2",
+        "profile-level-id=nonsense",
     ],
 )
-def test_h264_taken(fmtp: str) -> None:
-    assert accepted_codecs(h264(fmtp)) == (Codec(96, "H264/90000", fmtp),)
+def test_profiles_and_modes_do_not_matter(fmtp: str) -> None:
+    """What is not decoded need not be understood."""
+    attributes = ["rtpmap:96 H264/90000"] + [f"fmtp:96 {fmtp}"] * bool(fmtp)
+    section = media("video", "96", *attributes)
+    assert accepted_codecs(section) == (Codec(96, "H264/90000", fmtp),)
+
+
+@pytest.mark.parametrize("apt", ["apt=96", "apt=96;rtx-time=3000", "APT = 96"])
+def test_retransmission_is_taken_with_its_codec(apt: str) -> None:
+    """RFC 4588 section 8.1."""
+    section = media(
+        "video", "97 96", "rtpmap:96 VP8/90000", "rtpmap:97 rtx/90000", f"fmtp:97 {apt}"
+    )
+    assert accepted_codecs(section) == (
+        Codec(97, "rtx/90000", apt, retransmits=96),
+        Codec(96, "VP8/90000"),
+    )
+
+
+@pytest.mark.parametrize("fmtp", ["", "apt=98", "apt=", "apt=x", "apt=" + "9" * 30])
+def test_retransmission_of_something_else_is_left_out(fmtp: str) -> None:
+    attributes = ["rtpmap:96 VP8/90000", "rtpmap:97 rtx/90000", "rtpmap:98 red/90000"]
+    section = media("video", "96 97 98", *attributes, *[f"fmtp:97 {fmtp}"] * bool(fmtp))
+    assert accepted_codecs(section) == (Codec(96, "VP8/90000"),)
+
+
+def test_feedback() -> None:
+    """RFC 4585 section 4.2: for a payload type, or for all; what we do not do is left
+    out."""
+    section = media(
+        "video",
+        "96 97",
+        "rtpmap:96 VP8/90000",
+        "rtpmap:97 VP9/90000",
+        "rtcp-fb:* nack",
+        "rtcp-fb:96 nack pli",
+        "rtcp-fb:96 nack",
+        "rtcp-fb:96 ack rpsi",
+        "rtcp-fb:98 ccm fir",
+        "rtcp-fb:nonsense",
+    )
+    first, second = accepted_codecs(section)
+    assert first.feedback == ("nack", "nack pli")
+    assert second.feedback == ("nack",)
 
 
 @pytest.mark.parametrize(
-    "fmtp",
+    ("offered", "answered"),
     [
-        "",
-        "packetization-mode=0;profile-level-id=42e01f",
-        "packetization-mode=2;profile-level-id=42e01f",
-        "profile-level-id=42e01f",
-        "packetization-mode=1;profile-level-id=4d001f",
-        "packetization-mode=1;profile-level-id=64001f",
-        "packetization-mode=1;profile-level-id=640c1f",
-        "packetization-mode=1;profile-level-id=",
-        "packetization-mode=1;profile-level-id=42e0",
-        "packetization-mode=1;profile-level-id=42e01f00",
-        "packetization-mode=1;profile-level-id=42 e0 1f",
-        "packetization-mode=1;profile-level-id=42\te01f",
-        "packetization-mode=1;profile-level-id=0x42e0",
-        "packetization-mode=1;profile-level-id=xxxxxx",
+        ("minptime=10;useinbandfec=1", "minptime=10;useinbandfec=1"),
+        ("sprop-stereo=1", "sprop-stereo=1;stereo=1"),
+        ("sprop-stereo=1;stereo=0", "sprop-stereo=1;stereo=0"),
+        ("", ""),
     ],
 )
-def test_h264_not_taken(fmtp: str) -> None:
-    with pytest.raises(UnacceptableSdp):
-        accepted_codecs(h264(fmtp))
-
-
-def test_h264_has_no_channels() -> None:
-    with pytest.raises(UnacceptableSdp):
-        accepted_codecs(h264("packetization-mode=1", rtpmap="H264/90000/1"))
+def test_stereo_is_asked_for_when_it_is_there(offered: str, answered: str) -> None:
+    """RFC 7587 section 6.1."""
+    assert answer_fmtp(Codec(111, "opus/48000/2", offered)) == answered
 
 
 def test_fmtp_parameters() -> None:
@@ -199,30 +240,3 @@ def test_fmtp_parameters() -> None:
         "": "",
         "flag": "",
     }
-
-
-@pytest.mark.parametrize(
-    ("profile_level_id", "profile"),
-    [
-        ("42001f", "baseline"),
-        ("42801f", "baseline"),
-        ("42401f", "constrained baseline"),
-        ("42e01f", "constrained baseline"),
-        ("4d801f", "constrained baseline"),
-        ("4d001f", "main"),
-        ("4d401f", "main"),
-        ("58801f", "baseline"),
-        ("58c01f", "constrained baseline"),
-        ("58001f", "extended"),
-        ("64001f", "high"),
-        ("42e11f", None),
-        ("7a001f", None),
-        ("42e0", None),
-        ("", None),
-        ("zz", None),
-        ("42e01f00", None),
-    ],
-)
-def test_h264_profile(profile_level_id: str, profile: str | None) -> None:
-    assert h264_profile(profile_level_id) == profile
-    assert h264_profile(profile_level_id.upper()) == profile

@@ -4,12 +4,11 @@ import pytest
 
 from tests import offers
 from tests.offers import added, line_number, replaced, without
+from whipbird.rtp.extensions import MID, TRANSPORT_CC
 from whipbird.sdp.errors import MalformedSdp, SdpError, UnacceptableSdp
 from whipbird.sdp.media import OfferedMedia
 from whipbird.sdp.offer import Offer, parse_offer
 from whipbird.sdp.transport import Fingerprint, IceCredentials
-
-MID = "urn:ietf:params:rtp-hdrext:sdes:mid"
 
 
 def refused(
@@ -63,10 +62,17 @@ def test_a_browsers_data_channel() -> None:
 def test_a_browsers_camera_and_microphone() -> None:
     offer = parse_offer(offers.CHROMIUM_MEDIA)
     audio, video = offer.media
-    assert (audio.kind, audio.mid, audio.extensions) == ("audio", "0", ((4, MID),))
-    assert (video.kind, video.mid, video.extensions) == ("video", "1", ((4, MID),))
+    assert (audio.kind, audio.mid) == ("audio", "0")
+    assert (video.kind, video.mid) == ("video", "1")
+    assert (4, MID) in audio.extensions
+    assert (3, TRANSPORT_CC) in audio.extensions
+    assert "toffset" not in str(video.extensions)
     assert [codec.payload_type for codec in audio.codecs] == [111, 9, 0, 8]
-    assert [codec.payload_type for codec in video.codecs] == [96, 103, 109]
+    assert {codec.name for codec in video.codecs} == {
+        *("vp8", "vp9", "h264", "av1", "rtx")
+    }
+    assert video.retransmission_sources
+    assert video.reduced_size
     assert offer.has_media
     assert offer.candidates == ()
 
@@ -378,8 +384,26 @@ def test_extensions_with_attributes() -> None:
 
 
 def test_extensions_that_need_two_octets() -> None:
-    offer = parse_offer(added(offers.OBS, f"a=extmap:15 {MID}", after="a=mid:0"))
-    assert offer.media[0].extensions == ()
+    """RFC 8285 section 6: beside others only with extmap-allow-mixed."""
+    text = added(offers.OBS, f"a=extmap:15 {MID}", after="a=mid:0")
+    assert parse_offer(text).media[0].extensions == ()
+    mixed = added(text, "a=extmap-allow-mixed", after="t=")
+    assert parse_offer(mixed).media[0].extensions == ((15, MID),)
+    too_large = replaced(mixed, "a=extmap:15", "a=extmap:256")
+    assert parse_offer(too_large).media[0].extensions == ()
+
+
+def test_retransmission_sources() -> None:
+    """RFC 4588 section 8.3; what is malformed says nothing."""
+    text = added(
+        offers.OBS,
+        "a=ssrc-group:FID 1 2",
+        "a=ssrc-group:SIM 1 3",
+        "a=ssrc-group:FID 1",
+        "a=ssrc-group:FID x 2",
+        after="a=mid:1",
+    )
+    assert parse_offer(text).media[1].retransmission_sources == ((2, 1),)
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,8 @@
 """The plain form of an offer, which the WebRTC stack reads."""
 
 import pytest
-from aiortc.sdp import SessionDescription, parse_h264_profile_level_id
+from aiortc.codecs import CODECS
+from aiortc.sdp import SessionDescription
 
 from tests import offers
 from whipbird.sdp.offer import parse_offer
@@ -21,9 +22,10 @@ def test_means_the_same(name: str) -> None:
     assert plain.candidates == ()
     for ours, theirs in zip(plain.media, offer.media, strict=True):
         assert (ours.kind, ours.mid) == (theirs.kind, theirs.mid)
-        assert ours.extensions == theirs.extensions
-        assert [(c.payload_type, c.rtpmap) for c in ours.codecs] == [
-            (c.payload_type, c.rtpmap) for c in theirs.codecs
+        # What is not decoded need not be known to the stack.
+        assert ours.extensions == ()
+        assert [c.payload_type for c in ours.codecs] == [
+            c.payload_type for c in theirs.codecs[:1]
         ]
         assert (ours.sctp_port, ours.max_message_size) == (
             theirs.sctp_port,
@@ -52,9 +54,12 @@ def test_is_read_by_aiortc(name: str) -> None:
         else:
             assert theirs.direction == "sendonly"
             assert theirs.rtcp_mux
-            assert [codec.payloadType for codec in theirs.rtp.codecs] == [
-                codec.payload_type for codec in ours.codecs
-            ]
+            [codec] = theirs.rtp.codecs
+            assert codec.payloadType == ours.codecs[0].payload_type
+            assert any(
+                codec.mimeType.lower() == known.mimeType.lower()
+                for known in CODECS[ours.kind]
+            )
 
 
 def test_nothing_of_the_client_that_was_not_understood() -> None:
@@ -82,12 +87,3 @@ def test_a_section_without_mid_gets_its_index() -> None:
 def test_ice_lite() -> None:
     offer = parse_offer(offers.added(offers.OBS, "a=ice-lite", after="t="))
     assert "a=ice-lite\r\n" in plain_offer(offer)
-
-
-@pytest.mark.parametrize("profile_level_id", ["42E01F", "42e0ff", "42e000", "4d801f"])
-def test_h264_is_read_by_aiortc(profile_level_id: str) -> None:
-    text = offers.replaced(offers.OBS, "42e01f", profile_level_id)
-    _, video = SessionDescription.parse(plain_offer(parse_offer(text))).media
-    [codec] = video.rtp.codecs
-    parse_h264_profile_level_id(str(codec.parameters["profile-level-id"]))
-    assert str(codec.parameters["packetization-mode"]) == "1"

@@ -1,0 +1,87 @@
+"""What is published, as JSON: described by its packets, nothing is decoded."""
+
+from typing import Any
+
+from aiohttp import web
+
+from ..rtc import Layer, Receiver
+from ..streams import Stream, Streams
+from .problems import Problem
+
+NO_STORE = {"Cache-Control": "no-store"}
+
+
+class StreamsResource:
+    """The handlers of ``/api/streams`` and ``/api/streams/{stream}``."""
+
+    def __init__(self, streams: Streams) -> None:
+        self._streams = streams
+
+    def add_to(self, app: web.Application) -> None:
+        """Add the routes to an application."""
+        app.router.add_get("/api/streams", self.all)
+        app.router.add_get("/api/streams/{stream}", self.one)
+
+    async def all(self, _request: web.Request) -> web.Response:
+        """Every stream that has a publisher, by name."""
+        streams = [_describe(stream) for stream in self._streams]
+        return web.json_response({"streams": streams}, headers=NO_STORE)
+
+    async def one(self, request: web.Request) -> web.Response:
+        """One stream."""
+        stream = self._streams.get(request.match_info["stream"])
+        if stream is None:
+            raise Problem(
+                404, "No such stream", "Nobody publishes a stream of this name now."
+            )
+        return web.json_response(_describe(stream), headers=NO_STORE)
+
+
+def _describe(stream: Stream) -> dict[str, Any]:
+    return {
+        "name": stream.name,
+        "state": stream.peer.connectionState,
+        "duration": round(stream.age, 3),
+        "tracks": [_track(receiver) for receiver in stream.peer.receivers],
+    }
+
+
+def _track(receiver: Receiver) -> dict[str, Any]:
+    layers = [_layer(layer) for layer in receiver.layers]
+    return {"kind": receiver.kind, "layers": layers}
+
+
+def _layer(layer: Layer) -> dict[str, Any]:
+    reception, codec = layer.reception, layer.codec
+    described: dict[str, Any] = {
+        "rid": layer.rid,
+        "codec": codec.rtpmap.partition("/")[0],
+        "fmtp": codec.fmtp,
+        "clock_rate": codec.clock_rate,
+        "bitrate": round(layer.bitrate),
+        "packets": reception.packets,
+        "octets": reception.octets,
+        "lost": reception.lost,
+        "recovered": reception.recovered,
+        "duplicates": reception.duplicates,
+        "jitter": round(reception.jitter, 6),
+    }
+    if layer.is_video:
+        described |= _video(layer)
+    else:
+        described["channels"] = layer.channels
+    return described
+
+
+def _video(layer: Layer) -> dict[str, Any]:
+    parameters = layer.parameters
+    interval = layer.key_frame_interval
+    described: dict[str, Any] = {
+        "frame_rate": round(layer.frame_rate, 2),
+        "frames": layer.frames,
+        "key_frames": layer.key_frames,
+        "key_frame_interval": None if interval is None else round(interval, 3),
+    }
+    for name in ("width", "height", "profile", "level"):
+        described[name] = None if parameters is None else getattr(parameters, name)
+    return described

@@ -1,0 +1,215 @@
+"""Decoded frames for who asks for them, and only while somebody does."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Protocol
+
+import av
+from aiortc.codecs import depayload, get_decoder
+from aiortc.jitterbuffer import JitterFrame
+from aiortc.mediastreams import MediaStreamError
+from aiortc.rtcrtpparameters import RTCRtpCodecParameters
+from aiortc.rtcrtpreceiver import RemoteStreamTrack
+from av.frame import Frame
+
+from ..rtp.packet import RtpPacket
+from ..sdp.codecs import Codec
+
+logger = logging.getLogger(__name__)
+
+# The codecs of which aiortc has decoders, by encoding name.
+DECODABLE = frozenset({"vp8", "h264", "opus", "pcmu", "pcma", "g722"})
+
+# Seconds without a ``recv()`` after which decoding stops.
+IDLE_LIMIT = 5.0
+
+# Frames kept for a reader that is slow; the oldest are dropped.
+MAX_DECODED = 30
+# Frames that wait for the decoder; beyond them all wait for the next key frame.
+MAX_ENCODED = 30
+
+
+class PacketSource(Protocol):
+    """Where a track gets its packets from: an encoding of what is received."""
+
+    codec: Codec
+
+    def subscribe(self, take: Callable[[RtpPacket], None]) -> None:
+        """Give every packet to a function from now on, in order."""
+
+    def unsubscribe(self, take: Callable[[RtpPacket], None]) -> None:
+        """Give it no more packets."""
+
+    def request_key_frame(self) -> None:
+        """Ask the sender for a key frame."""
+
+    def starts_key_frame(self, packet: RtpPacket) -> bool:
+        """Whether a decoder can begin with this packet."""
+
+
+class LazyTrack(RemoteStreamTrack):
+    """A received track: a decoder works for it from ``recv()`` to ``recv()``.
+
+    Args:
+        kind: ``audio`` or ``video``.
+        source: gives the encoding to decode; waits until there is one.
+    """
+
+    def __init__(
+        self, kind: str, source: Callable[[], Awaitable[PacketSource | None]]
+    ) -> None:
+        super().__init__(kind)
+        self._source = source
+        self._decoding: Decoding | None = None
+        self._idle: asyncio.TimerHandle | None = None
+
+    @property
+    def is_decoding(self) -> bool:
+        """Whether there is a decoder."""
+        return self._decoding is not None
+
+    async def recv(self) -> Frame:
+        """The next frame: of a video one that came after a key frame.
+
+        Raises:
+            MediaStreamError: when the track has ended, or its codec has no decoder.
+        """
+        if self.readyState != "live":
+            raise MediaStreamError
+        if self._idle is not None:
+            self._idle.cancel()
+        if self._decoding is None:
+            source = await self._source()
+            if source is None or source.codec.name not in DECODABLE:
+                self.stop()
+                raise MediaStreamError
+            if self._decoding is None:
+                self._decoding = Decoding(source)
+        frame = await self._decoding.frames.get()
+        if frame is None:
+            self.stop()
+            raise MediaStreamError
+        loop = asyncio.get_running_loop()
+        self._idle = loop.call_later(IDLE_LIMIT, self._rest)
+        return frame
+
+    def stop(self) -> None:
+        """End the track."""
+        self._rest()
+        super().stop()
+
+    def _rest(self) -> None:
+        if self._idle is not None:
+            self._idle.cancel()
+        if self._decoding is not None:
+            self._decoding.stop()
+            self._decoding = None
+
+
+class Decoding:
+    """Packets to frames: joined here, decoded in a thread.
+
+    Attributes:
+        frames: what is decoded; None at the end.
+    """
+
+    def __init__(self, source: PacketSource) -> None:
+        self.frames: asyncio.Queue[Frame | None] = asyncio.Queue()
+        self._source = source
+        codec = source.codec
+        kind = "video" if codec.clock_rate == 90000 else "audio"
+        self._parameters = RTCRtpCodecParameters(
+            mimeType=f"{kind}/{codec.name.upper() if kind == 'video' else codec.name}",
+            clockRate=codec.clock_rate,
+            payloadType=codec.payload_type,
+        )
+        self._is_video = kind == "video"
+        self._needs_key_frame = self._is_video
+        self._parts: list[bytes] = []
+        self._timestamp = 0
+        self._last_timestamp: int | None = None
+        self._elapsed = 0
+        self._sequence: int | None = None
+        self._waiting = 0
+        self._decoder: Any = None
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="decoder")
+        self._loop = asyncio.get_running_loop()
+        source.subscribe(self._take)
+        if self._is_video:
+            source.request_key_frame()
+
+    def stop(self) -> None:
+        """Decode no more, and keep nothing."""
+        self._source.unsubscribe(self._take)
+        self._parts.clear()
+        self._thread.shutdown(wait=False, cancel_futures=True)
+        self.frames.put_nowait(None)
+
+    def _take(self, packet: RtpPacket) -> None:
+        if self._sequence is not None and packet.sequence != (self._sequence + 1) % (
+            1 << 16
+        ):
+            self._broken()
+        self._sequence = packet.sequence
+        if self._parts and packet.timestamp != self._timestamp:
+            self._decode()
+        if self._needs_key_frame:
+            if not self._source.starts_key_frame(packet):
+                return
+            self._needs_key_frame = False
+        try:
+            self._parts.append(depayload(self._parameters, packet.payload))
+        except ValueError:
+            self._broken()
+            return
+        self._timestamp = packet.timestamp
+        if packet.marker or not self._is_video:
+            self._decode()
+
+    def _broken(self) -> None:
+        """Something is missing: a video goes on at the next key frame."""
+        self._parts.clear()
+        if self._is_video and not self._needs_key_frame:
+            self._needs_key_frame = True
+            self._source.request_key_frame()
+
+    def _decode(self) -> None:
+        data = b"".join(self._parts)
+        self._parts.clear()
+        if not data:
+            return
+        if self._waiting >= MAX_ENCODED:
+            self._broken()
+            return
+        if self._last_timestamp is not None:
+            # Timestamps wrap, and may go back (RFC 3550 section 5.1).
+            step = (self._timestamp - self._last_timestamp) & 0xFFFFFFFF
+            self._elapsed += step - (1 << 32) if step >> 31 else step
+        self._last_timestamp = self._timestamp
+        self._waiting += 1
+        future = self._loop.run_in_executor(
+            self._thread, self._work, JitterFrame(data, self._elapsed)
+        )
+        future.add_done_callback(self._decoded)
+
+    def _work(self, frame: JitterFrame) -> list[Frame]:
+        """In the thread."""
+        if self._decoder is None:
+            self._decoder = get_decoder(self._parameters)
+        try:
+            frames: list[Frame] = self._decoder.decode(frame)
+        except av.FFmpegError as error:
+            logger.debug("A frame cannot be decoded: %s", error)
+            return []
+        return frames
+
+    def _decoded(self, future: "asyncio.Future[list[Frame]]") -> None:
+        self._waiting -= 1
+        if future.cancelled():
+            return
+        for frame in future.result():
+            if self.frames.qsize() >= MAX_DECODED:
+                self.frames.get_nowait()
+            self.frames.put_nowait(frame)

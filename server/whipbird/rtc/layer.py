@@ -1,0 +1,181 @@
+"""One encoding of what is published: its packets in order, and what they say of it."""
+
+import asyncio
+from collections.abc import Callable
+
+from ..rtp.codecs import VideoParameters, inspector
+from ..rtp.codecs.opus import read_packet
+from ..rtp.packet import RtpPacket
+from ..rtp.reception import MAX_REQUESTS, Reception
+from ..rtp.reorder import ReorderBuffer
+from ..sdp.codecs import Codec
+
+# Seconds from one measurement of the rates to the next.
+RATE_INTERVAL = 1.0
+
+# Seconds that a key frame is waited for before it is asked for again.
+KEY_FRAME_INTERVAL = 1.0
+
+TakePacket = Callable[[RtpPacket], None]
+
+
+class Layer:
+    """An encoding: the only one of a track, or one of several (simulcast).
+
+    Args:
+        ssrc: its source.
+        codec: what its first packet is of.
+        rid: its name (RFC 8852); None when there is but one.
+        wake: called when something is to be told the sender soon.
+
+    Attributes:
+        reception: what is known of its packets.
+        parameters: of video, what the last key frame said; None before it.
+        channels: of Opus, how many the last packet had; else of the codec.
+        frames: how many have begun.
+        key_frames: how many of them a viewer could have begun with.
+        key_frame_interval: seconds between the last two of these; None before.
+        bitrate: bits per second of RTP, in the last second or so.
+        frame_rate: frames per second, likewise.
+        wants_key_frame: whether the sender is to be asked for one.
+        heard_at: when the last packet came, by the clock of the event loop.
+    """
+
+    def __init__(
+        self, ssrc: int, codec: Codec, rid: str | None, wake: Callable[[], None]
+    ) -> None:
+        self.ssrc = ssrc
+        self.rid = rid
+        self.parameters: VideoParameters | None = None
+        self.channels: int | None = None
+        self.frames = 0
+        self.key_frames = 0
+        self.key_frame_interval: float | None = None
+        self.bitrate = 0.0
+        self.frame_rate = 0.0
+        self.wants_key_frame = False
+        self._wake = wake
+        self._reorder: ReorderBuffer[RtpPacket] = ReorderBuffer()
+        self._subscribers: tuple[TakePacket, ...] = ()
+        self._timestamp = -1
+        self._in_key_frame = False
+        self._key_frame_at = 0.0
+        self._key_frame_asked = float("-inf")
+        self._now = asyncio.get_running_loop().time
+        self.heard_at = self._now()
+        self._measured = (self.heard_at, 0, 0)
+        self._use(codec)
+        nack = "nack" in codec.feedback
+        self.reception = Reception(ssrc, codec.clock_rate, MAX_REQUESTS if nack else 0)
+
+    @property
+    def is_video(self) -> bool:
+        """Whether it has frames, and key frames."""
+        return self._video is not None
+
+    # Packets
+
+    def receive(self, packet: RtpPacket, codec: Codec, now: float) -> None:
+        """Take a packet as it came; what was lost may come again over RTX."""
+        sequence = self.reception.received(packet, now)
+        if sequence is None:
+            return
+        self.heard_at = now
+        if codec is not self.codec:
+            self._use(codec)
+        self._push(sequence, packet, now)
+
+    def receive_again(self, packet: RtpPacket, now: float) -> None:
+        """Take a packet that came over RTX, unwrapped (RFC 4588)."""
+        sequence = self.reception.received(packet, now, recovered=True)
+        if sequence is not None:
+            self._push(sequence, packet, now)
+
+    def _push(self, sequence: int, packet: RtpPacket, now: float) -> None:
+        for ready in self._reorder.push(sequence, packet, now):
+            self._deliver(ready, now)
+        if self.reception.missing:
+            self._wake()
+
+    def _deliver(self, packet: RtpPacket, now: float) -> None:
+        if packet.timestamp != self._timestamp:
+            self._timestamp = packet.timestamp
+            self._begin_frame(packet, now)
+        elif self._in_key_frame and self._video is not None:
+            # Parameters may stand in a later packet of the key frame than the first.
+            self._read_parameters(packet)
+        for take in self._subscribers:
+            take(packet)
+
+    def _begin_frame(self, packet: RtpPacket, now: float) -> None:
+        self.frames += 1
+        video = self._video
+        if video is None:
+            if self.codec.name == "opus" and (opus := read_packet(packet.payload)):
+                self.channels = opus.channels
+            return
+        self._in_key_frame = video.starts_key_frame(packet.payload)
+        if self._in_key_frame:
+            if self.key_frames:
+                self.key_frame_interval = now - self._key_frame_at
+            self._key_frame_at = now
+            self.key_frames += 1
+            self.wants_key_frame = False
+            self._read_parameters(packet)
+
+    def _read_parameters(self, packet: RtpPacket) -> None:
+        assert self._video is not None
+        found = self._video.read_parameters(packet.payload)
+        if found is not None:
+            self.parameters = found
+            self._in_key_frame = False
+
+    def _use(self, codec: Codec) -> None:
+        self.codec = codec
+        self._video = inspector(codec.name)
+        self.channels = codec.channels if self._video is None else None
+        self.parameters = None
+
+    # Who wants the packets
+
+    def subscribe(self, take: TakePacket) -> None:
+        """Give every packet to a function from now on, in order, each once."""
+        self._subscribers += (take,)
+
+    def unsubscribe(self, take: TakePacket) -> None:
+        """Give it no more packets."""
+        self._subscribers = tuple(t for t in self._subscribers if t != take)
+
+    def starts_key_frame(self, packet: RtpPacket) -> bool:
+        """Whether a decoder can begin with this packet; any packet of audio."""
+        return self._video is None or self._video.starts_key_frame(packet.payload)
+
+    def request_key_frame(self) -> None:
+        """Ask the sender for a key frame, unless it was just asked."""
+        if self._video is not None:
+            self.wants_key_frame = True
+            self._wake()
+
+    # What the sender is told, and when
+
+    def asks_key_frame(self, now: float) -> bool:
+        """Whether to ask for a key frame now."""
+        if self.reception.gave_up:
+            self.reception.gave_up = False
+            if self._video is not None:
+                self.wants_key_frame = True
+        due = now - self._key_frame_asked >= KEY_FRAME_INTERVAL
+        if not self.wants_key_frame or not due:
+            return False
+        self._key_frame_asked = now
+        return True
+
+    def tick(self, now: float) -> None:
+        """Let go of what is waited for in vain, and measure the rates."""
+        for ready in self._reorder.release(now, self.reception.awaited):
+            self._deliver(ready, now)
+        since, octets, frames = self._measured
+        if now - since >= RATE_INTERVAL:
+            self.bitrate = 8 * (self.reception.octets - octets) / (now - since)
+            self.frame_rate = (self.frames - frames) / (now - since)
+            self._measured = (now, self.reception.octets, self.frames)

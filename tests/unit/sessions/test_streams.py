@@ -1,0 +1,63 @@
+"""Who publishes a stream: one at a time, and nobody after its end."""
+
+import pytest
+
+from tests import offers
+from whipbird.sdp.offer import parse_offer
+from whipbird.sessions import EndReason, SessionStore
+from whipbird.streams import StreamTaken
+
+MEDIA = parse_offer(offers.CHROMIUM_MEDIA)
+DATA = parse_offer(offers.CHROMIUM_DATA)
+
+
+def store_that(*, takeover: bool) -> SessionStore:
+    return SessionStore(setup_timeout=10, echo_buffer=1024 * 1024, takeover=takeover)
+
+
+async def test_a_stream_has_one_publisher() -> None:
+    store = store_that(takeover=False)
+    first, _ = await store.open("live", MEDIA, "-")
+    with pytest.raises(StreamTaken):
+        await store.open("live", MEDIA, "-")
+    assert store.count().total() == 1
+    # Another name is free, and data channels need none.
+    await store.open("other", MEDIA, "-")
+    await store.open("live", DATA, "-")
+    assert [stream.name for stream in store.streams] == ["live", "other"]
+    first.end_soon(EndReason.DELETED)
+    assert store.streams.get("live") is None
+    second, _ = await store.open("live", MEDIA, "-")
+    stream = store.streams.get("live")
+    assert stream is not None
+    assert stream.peer is second.peer
+    assert stream.age < 10
+    await store.close()
+    assert not list(store.streams)
+
+
+async def test_a_stream_is_taken_over() -> None:
+    store = store_that(takeover=True)
+    first, _ = await store.open("live", MEDIA, "-")
+    second, _ = await store.open("live", MEDIA, "-")
+    assert first.reason is EndReason.TAKEN_OVER
+    stream = store.streams.get("live")
+    assert stream is not None
+    assert stream.peer is second.peer
+    await store.close()
+
+
+async def test_of_several_at_once_one_gets_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Both were told that the name is free."""
+    store = store_that(takeover=False)
+    monkeypatch.setattr(store.streams, "is_free", lambda _: True)
+    first, _ = await store.open("live", MEDIA, "-")
+    with pytest.raises(StreamTaken):
+        await store.open("live", MEDIA, "-")
+    stream = store.streams.get("live")
+    assert stream is not None
+    assert stream.peer is first.peer
+    assert store.count().total() == 1
+    await store.close()
