@@ -4,6 +4,7 @@ import click
 
 from .. import __version__
 from .ping import ping_command
+from .publish import publish_command
 from .serve import serve_command
 
 
@@ -15,3 +16,4 @@ def main() -> None:
 
 main.add_command(serve_command)
 main.add_command(ping_command)
+main.add_command(publish_command)

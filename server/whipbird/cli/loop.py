@@ -1,6 +1,8 @@
-"""The event loop that the commands run on."""
+"""The event loop that the commands run on, and their interruption."""
 
 import asyncio
+import contextlib
+import signal
 from collections.abc import Coroutine
 from typing import Any
 
@@ -17,3 +19,28 @@ def run(main: Coroutine[Any, Any, int]) -> int:
         return asyncio.run(main)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(main)
+
+
+async def until_interrupted(work: Coroutine[Any, Any, None]) -> None:
+    """Carry something out, or give it up when the user interrupts it.
+
+    Raises:
+        Exception: what the work raises.
+    """
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def interrupt(number: int) -> None:
+        stop.set()
+        # Who asks a second time does not want to wait for a good-bye.
+        loop.remove_signal_handler(number)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, interrupt, number)
+    running = asyncio.create_task(work)
+    stopping = asyncio.create_task(stop.wait())
+    await asyncio.wait({running, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    running.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await running

@@ -1,6 +1,7 @@
 """What the options and arguments of the commands may be."""
 
 import math
+import re
 from collections.abc import Callable
 from typing import Any, Literal, get_args, get_origin
 
@@ -74,3 +75,42 @@ class HttpUrl(click.ParamType[str]):
             self.fail(f"{value!r}: {error}", param, ctx)
         hint = "" if "://" in value or not value else f"; did you mean http://{value}?"
         return self.fail(f"{value!r} is no http:// or https:// URL{hint}", param, ctx)
+
+
+class PictureSize(click.ParamType[tuple[int, int]]):
+    """Width and height of a picture in pixels, as ``1280x720``."""
+
+    name = "size"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[int, int]:
+        if isinstance(value, tuple):
+            return value
+        found = re.fullmatch(r"(\d{2,4})x(\d{2,4})", value)
+        if not found:
+            self.fail(f"{value!r} is no size like 1280x720", param, ctx)
+        width, height = int(found[1]), int(found[2])
+        for length in (width, height):
+            if not 16 <= length <= 4096 or length % 2:
+                self.fail(f"{length} is not an even number from 16 to 4096", param, ctx)
+        return width, height
+
+
+class Bitrate(click.ParamType[int]):
+    """Bits per second, as ``2500000``, ``2500k`` or ``2.5M``."""
+
+    name = "bitrate"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> int:
+        if isinstance(value, int):
+            return value
+        found = re.fullmatch(r"(\d{1,9}(?:\.\d{1,9})?)([kM]?)", value)
+        if not found:
+            self.fail(f"{value!r} is no bitrate like 2500k or 2.5M", param, ctx)
+        bitrate = round(float(found[1]) * {"": 1, "k": 1e3, "M": 1e6}[found[2]])
+        if not 50_000 <= bitrate <= 50_000_000:
+            self.fail(f"{value} is not from 50k to 50M", param, ctx)
+        return bitrate

@@ -1,8 +1,6 @@
 """``whipbird ping``: round trips over a data channel, printed like ping(8)."""
 
-import asyncio
 import json
-import signal
 import sys
 from typing import Any
 
@@ -12,7 +10,7 @@ from ..client import WhipClient, WhipError
 from ..client.ping import MIN_SIZE, Reply, Summary, ping
 from ..config import ENV_PREFIX
 from ..rtc.sctp import MAX_MESSAGE_SIZE
-from .loop import run
+from .loop import run, until_interrupted
 from .parameters import FiniteRange, HttpUrl
 
 
@@ -73,16 +71,6 @@ def ping_command(
 
 async def _ping(url: str, token: str | None, as_json: bool, **options: Any) -> int:
     replies: list[Reply] = []
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-
-    def interrupt(number: int) -> None:
-        stop.set()
-        # Who asks a second time does not want to wait for a good-bye.
-        loop.remove_signal_handler(number)
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, interrupt, number)
     error: WhipError | None = None
 
     async def ping_all() -> None:
@@ -97,15 +85,8 @@ async def _ping(url: str, token: str | None, as_json: bool, **options: Any) -> i
                 if not as_json:
                     _print_reply(reply)
 
-    running = asyncio.create_task(ping_all())
-    stopping = asyncio.create_task(stop.wait())
-    await asyncio.wait({running, stopping}, return_when=asyncio.FIRST_COMPLETED)
-    stopping.cancel()
-    running.cancel()
     try:
-        await running
-    except asyncio.CancelledError:
-        pass
+        await until_interrupted(ping_all())
     except WhipError as problem:
         error = problem
     summary = Summary.of(replies)

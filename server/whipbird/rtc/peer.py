@@ -14,7 +14,6 @@ from aiortc import (
     RTCConfiguration,
     RTCDataChannel,
     RTCPeerConnection,
-    RTCRtpSender,
     RTCRtpTransceiver,
     RTCSessionDescription,
 )
@@ -32,6 +31,7 @@ from .feedback import Feedback
 from .ice import IceTransport
 from .receiver import Receiver
 from .sctp import MAX_MESSAGE_SIZE, MessageHandler, SctpTransport
+from .sender import Sender
 
 logger = logging.getLogger(__name__)
 
@@ -322,7 +322,7 @@ class Peer(RTCPeerConnection):
         transceiver = RTCRtpTransceiver(
             direction=direction,
             kind=kind,
-            sender=RTCRtpSender(sender_track or kind, transport),
+            sender=Sender(sender_track or kind, transport),
             receiver=Receiver(kind, transport),
         )
         transceiver.receiver._set_rtcp_ssrc(transceiver.sender._ssrc)

@@ -1,0 +1,1 @@
+"""RTP as octets and data: pure functions, no I/O and no connections."""

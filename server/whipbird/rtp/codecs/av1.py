@@ -1,0 +1,171 @@
+"""AV1 in RTP: where key frames begin, and what the sequence header says.
+
+Sections are those of the "RTP Payload Format For AV1" (version 1.0) and of the "AV1
+Bitstream & Decoding Process Specification".
+"""
+
+from collections.abc import Iterator
+
+from ..bits import BitReader, BitstreamError
+from .parameters import CHROMA, VideoParameters
+
+_OBU_SEQUENCE_HEADER = 1
+
+# AV1 section 6.4.1, by seq_profile.
+_PROFILES = ("Main", "High", "Professional")
+
+# AV1 section 6.4.2: matrix coefficients and the like that together say sRGB.
+_CP_BT_709, _TC_SRGB, _MC_IDENTITY = 1, 13, 0
+
+
+def starts_key_frame(payload: bytes) -> bool:
+    """Whether this packet is the first one of a coded video sequence.
+
+    The aggregation header says it: N is set, and Z, a continuation, is not (RTP
+    payload section 4.4). Such a sequence begins with a sequence header and a key
+    frame (AV1 section 7.5).
+    """
+    return len(payload) > 1 and payload[0] & 0x88 == 0x08
+
+
+def read_parameters(payload: bytes) -> VideoParameters | None:
+    """Read the sequence header in this packet, or None where there is none to read."""
+    try:
+        for element in _elements(payload):
+            header = _sequence_header(element)
+            if header is not None:
+                return _read_sequence_header(BitReader(header))
+    except BitstreamError:
+        pass
+    return None
+
+
+def _elements(payload: bytes) -> Iterator[bytes]:
+    """The OBU elements that begin in this packet (RTP payload sections 4.4 and 4.5)."""
+    if not payload:
+        return
+    continued = payload[0] & 0x80  # Z: the first element began in an earlier packet
+    count = payload[0] >> 4 & 3  # W: if not 0, the last element has no length
+    offset, index = 1, 0
+    while offset < len(payload):
+        index += 1
+        if index == count:
+            end = len(payload)
+        else:
+            length, offset = _read_leb128(payload, offset)
+            end = offset + length
+            if end > len(payload):
+                raise BitstreamError("An OBU element is longer than its packet.")
+        if index > 1 or not continued:
+            yield payload[offset:end]
+        offset = end
+
+
+def _sequence_header(obu: bytes) -> bytes | None:
+    """The content of a sequence header OBU (AV1 section 5.3), None for any other."""
+    if not obu or obu[0] >> 3 & 0xF != _OBU_SEQUENCE_HEADER:
+        return None
+    offset = 2 if obu[0] & 0x04 else 1  # obu_extension_flag
+    if obu[0] & 0x02:  # obu_has_size_field
+        _, offset = _read_leb128(obu, offset)
+    return obu[offset:]
+
+
+def _read_leb128(data: bytes, offset: int) -> tuple[int, int]:
+    """Read a number of at most 8 octets (AV1 section 4.10.5), and where it ends."""
+    value = 0
+    for index, octet in enumerate(data[offset : offset + 8]):
+        value |= (octet & 0x7F) << 7 * index
+        if octet < 0x80:
+            return value, offset + index + 1
+    raise BitstreamError("A leb128() number has no end.")
+
+
+def _read_sequence_header(reader: BitReader) -> VideoParameters:
+    """AV1 section 5.5.1."""
+    profile = reader.read(3)
+    if profile >= len(_PROFILES):
+        raise BitstreamError(f"seq_profile {profile} does not exist.")
+    reader.skip(1)  # still_picture
+    reduced = reader.flag()  # reduced_still_picture_header
+    level, high_tier = _read_operating_points(reader, reduced)
+    width_bits, height_bits = reader.read(4) + 1, reader.read(4) + 1
+    width, height = reader.read(width_bits) + 1, reader.read(height_bits) + 1
+    _skip_tools(reader, reduced)
+    bit_depth, chroma = _read_color_config(reader, profile)
+    return VideoParameters(
+        width=width,
+        height=height,
+        profile=_PROFILES[profile],
+        # Section A.3; 31 stands for no limits, the rest is reserved.
+        level=f"{2 + (level >> 2)}.{level & 3}" if level < 24 else None,
+        tier="High" if high_tier else "Main",
+        bit_depth=bit_depth,
+        chroma=chroma,
+    )
+
+
+def _read_operating_points(reader: BitReader, reduced: bool) -> tuple[int, bool]:
+    """Read to the end of the operating points: level and tier of the first one.
+
+    The first one has all layers.
+    """
+    if reduced:
+        return reader.read(5), False
+    delay_bits = None
+    if reader.flag():  # timing_info_present_flag
+        reader.skip(64)  # num_units_in_display_tick, time_scale
+        if reader.flag():  # equal_picture_interval
+            reader.read_ue()  # num_ticks_per_picture_minus_1, which is uvlc()
+        if reader.flag():  # decoder_model_info_present_flag
+            delay_bits = reader.read(5) + 1
+            reader.skip(32 + 5 + 5)
+    has_display_delay = reader.flag()
+    points = []
+    for _ in range(reader.read(5) + 1):
+        reader.skip(12)  # operating_point_idc
+        level = reader.read(5)
+        high_tier = level > 7 and reader.flag()
+        if delay_bits is not None and reader.flag():
+            reader.skip(2 * delay_bits + 1)  # operating_parameters_info()
+        if has_display_delay and reader.flag():
+            reader.skip(4)
+        points.append((level, high_tier))
+    return points[0]
+
+
+def _skip_tools(reader: BitReader, reduced: bool) -> None:
+    """What stands between the frame size and the colours."""
+    if not reduced and reader.flag():  # frame_id_numbers_present_flag
+        reader.skip(7)
+    reader.skip(3)  # use_128x128_superblock, enable_filter_intra, intra_edge_filter
+    if not reduced:
+        reader.skip(4)  # interintra, masked compound, warped motion, dual filter
+        has_order_hint = reader.flag()
+        if has_order_hint:
+            reader.skip(2)  # enable_jnt_comp, enable_ref_frame_mvs
+        # seq_choose_screen_content_tools, else seq_force_screen_content_tools;
+        # with either, seq_choose_integer_mv, else seq_force_integer_mv.
+        if (reader.flag() or reader.flag()) and not reader.flag():
+            reader.skip(1)
+        if has_order_hint:
+            reader.skip(3)  # order_hint_bits_minus_1
+    reader.skip(3)  # enable_superres, enable_cdef, enable_restoration
+
+
+def _read_color_config(reader: BitReader, profile: int) -> tuple[int, str]:
+    """AV1 section 5.5.2: bit depth and chroma format."""
+    bit_depth = 10 if reader.flag() else 8
+    if profile == 2 and bit_depth == 10 and reader.flag():
+        bit_depth = 12
+    monochrome = profile != 1 and reader.flag()
+    color = (reader.read(8), reader.read(8), reader.read(8)) if reader.flag() else None
+    if monochrome:
+        return bit_depth, "4:0:0"
+    if color == (_CP_BT_709, _TC_SRGB, _MC_IDENTITY):
+        return bit_depth, CHROMA[0, 0]
+    reader.skip(1)  # color_range
+    if profile == 2 and bit_depth == 12:
+        subsampling_x = reader.read(1)
+        return bit_depth, CHROMA[subsampling_x, reader.read(1) if subsampling_x else 0]
+    return bit_depth, ("4:2:0", "4:4:4", "4:2:2")[profile]

@@ -1,0 +1,149 @@
+"""H.265 in RTP (RFC 7798): where key frames begin, and what the SPS says.
+
+Single NAL units, aggregation packets and fragmentation units without DONL, as
+WebRTC has them. The bitstream's own sections are those of ITU-T H.265.
+"""
+
+from collections.abc import Iterator
+
+from ..bits import BitReader, BitstreamError, unescape
+from .nal import aggregated, read_chroma_format, read_cropping
+from .parameters import VideoParameters
+
+# NAL unit types (RFC 7798 section 4.4; H.265 table 7-1).
+_IRAP = range(16, 24)
+_VPS = 32
+_SPS = 33
+_OPENING = frozenset({*_IRAP, _VPS, _SPS})
+_AGGREGATION = 48
+_FRAGMENTATION = 49
+
+# H.265 section A.3, by general_profile_idc; 4 stands for all range extensions.
+_PROFILES = {1: "Main", 2: "Main 10", 3: "Main Still Picture"}
+_RANGE_EXTENSIONS = 4
+
+
+def starts_key_frame(payload: bytes) -> bool:
+    """Whether a new viewer can start with this packet.
+
+    That is one with a VPS, an SPS, or the first slice segment of an IRAP picture
+    (IDR, CRA, BLA), of the base layer. Where these come in several packets, each
+    says yes: the first packet of that timestamp is the start.
+    """
+    if len(payload) < 4:
+        return False
+    kind = payload[0] >> 1 & 0x3F
+    if kind == _FRAGMENTATION:
+        if payload[2] < 0x80:
+            return False
+        kind, first = payload[2] & 0x3F, payload[3]
+    elif kind == _AGGREGATION:
+        return any(
+            _opens(nal[0] >> 1 & 0x3F, nal[2])
+            for nal in aggregated(payload, 2)
+            if _is_base_layer(nal)
+        )
+    else:
+        first = payload[2]
+    return _opens(kind, first) and _is_base_layer(payload)
+
+
+def _opens(kind: int, first: int) -> bool:
+    """Judge a NAL unit by its type and the first octet after its header."""
+    # A slice's first bit is first_slice_segment_in_pic_flag.
+    return kind in _OPENING and (kind >= _VPS or first >= 0x80)
+
+
+def _is_base_layer(header: bytes) -> bool:
+    """Whether nuh_layer_id is 0. The SPS of other layers has another syntax."""
+    return not (header[0] & 0x01 or header[1] & 0xF8)
+
+
+def read_parameters(payload: bytes) -> VideoParameters | None:
+    """Read the SPS in this packet, or None where there is none that can be read."""
+    sps = next(_find_sps(payload), None)
+    if sps is None:
+        return None
+    try:
+        return _read_sps(BitReader(unescape(sps)))
+    except BitstreamError:
+        return None
+
+
+def _find_sps(payload: bytes) -> Iterator[bytes]:
+    """The SPS of the packet without its header, or as much of it as there is."""
+    if len(payload) < 4:
+        return
+    kind = payload[0] >> 1 & 0x3F
+    if kind == _AGGREGATION:
+        for nal in aggregated(payload, 2):
+            if nal[0] >> 1 & 0x3F == _SPS and _is_base_layer(nal):
+                yield nal[2:]
+    elif _is_base_layer(payload):
+        if kind == _SPS:
+            yield payload[2:]
+        elif kind == _FRAGMENTATION and payload[2] & 0xBF == 0x80 | _SPS:
+            yield payload[3:]
+
+
+def _read_sps(reader: BitReader) -> VideoParameters:
+    """H.265 section 7.3.2.2.1."""
+    reader.skip(4)  # sps_video_parameter_set_id
+    sub_layers = reader.read(3)  # sps_max_sub_layers_minus1
+    reader.skip(1)  # sps_temporal_id_nesting_flag
+    profile, tier, level = _read_profile_tier_level(reader, sub_layers)
+    reader.read_ue()  # sps_seq_parameter_set_id
+    chroma, sub_width, sub_height = read_chroma_format(reader)
+    width, height = reader.read_ue(), reader.read_ue()
+    columns, rows = read_cropping(reader)
+    return VideoParameters(
+        width=width - columns * sub_width,
+        height=height - rows * sub_height,
+        profile=profile,
+        level=level,
+        tier=tier,
+        bit_depth=8 + reader.read_ue(),
+        chroma=chroma,
+    )
+
+
+def _read_profile_tier_level(
+    reader: BitReader, sub_layers: int
+) -> tuple[str | None, str, str]:
+    """H.265 section 7.3.3: the general profile, tier and level."""
+    reader.skip(2)  # general_profile_space
+    tier = "High" if reader.flag() else "Main"
+    profile_idc = reader.read(5)
+    reader.skip(32 + 4)  # compatibility, scan type and packing
+    profile = _PROFILES.get(profile_idc)
+    constraints = reader.read(7)
+    if profile_idc == _RANGE_EXTENSIONS:
+        profile = _range_extensions_profile(constraints)
+    reader.skip(37)  # one picture only, lower bit rate, reserved, INBLD
+    level_idc = reader.read(8)
+    if sub_layers:
+        present = [(reader.flag(), reader.flag()) for _ in range(sub_layers)]
+        reader.skip(2 * (8 - sub_layers))  # reserved_zero_2bits
+        for has_profile, has_level in present:
+            reader.skip(88 * has_profile + 8 * has_level)
+    return profile, tier, f"{level_idc // 30}.{level_idc % 30 // 3}"
+
+
+def _range_extensions_profile(constraints: int) -> str:
+    """Name a format range extensions profile (H.265 section A.3.5).
+
+    Args:
+        constraints: the flags general_max_12bit_constraint_flag to
+            general_intra_constraint_flag.
+    """
+    max_12, max_10, max_8, max_422, max_420, monochrome, intra = (
+        constraints >> bit & 1 for bit in range(6, -1, -1)
+    )
+    words = ["Monochrome" if monochrome else "Main"]
+    if not max_420:
+        words.append("4:2:2" if max_422 else "4:4:4")
+    if not max_8:
+        words.append("10" if max_10 else "12" if max_12 else "16")
+    if intra:
+        words.append("Intra")
+    return " ".join(words)

@@ -1,0 +1,104 @@
+"""RTP packets (RFC 3550 section 5.1)."""
+
+from struct import Struct
+
+HEADER_LENGTH = 12
+HEADER = Struct("!BBHII")
+
+_VERSION = 0xC0
+_VERSION_2 = 0x80
+_PADDING = 0x20
+_EXTENSION = 0x10
+_CSRC_COUNT = 0x0F
+
+# Bound once: this is the way of every packet.
+_unpack = HEADER.unpack_from
+_new = object.__new__
+
+
+class RtpPacket:
+    """One packet as it came, and where its parts are. Made by :meth:`parse`.
+
+    Attributes:
+        data: the whole packet, decrypted.
+        payload_type: 7 bits.
+        marker: whether the marker bit is set.
+        sequence: the sequence number, 16 bits.
+        timestamp: 32 bits, in units of the codec's clock.
+        ssrc: the source, 32 bits.
+        payload_offset: where the payload begins in ``data``; the header extension,
+            when there is one, ends here.
+        payload_end: where it ends; what follows is padding.
+    """
+
+    __slots__ = (
+        "data",
+        "marker",
+        "payload_end",
+        "payload_offset",
+        "payload_type",
+        "sequence",
+        "ssrc",
+        "timestamp",
+    )
+
+    data: bytes
+    payload_type: int
+    marker: bool
+    sequence: int
+    timestamp: int
+    ssrc: int
+    payload_offset: int
+    payload_end: int
+
+    @staticmethod
+    def parse(data: bytes) -> "RtpPacket | None":
+        """Read one packet.
+
+        Returns:
+            The packet, or None when it is malformed: not version 2, or CSRCs, header
+            extension or padding longer than the packet.
+        """
+        end = len(data)
+        if end < HEADER_LENGTH:
+            return None
+        first, second, sequence, timestamp, ssrc = _unpack(data)
+        offset = HEADER_LENGTH
+        if first != _VERSION_2:
+            if first & _VERSION != _VERSION_2:
+                return None
+            offset += 4 * (first & _CSRC_COUNT)
+            if first & _EXTENSION:
+                offset += 4
+                if offset > end:
+                    return None
+                offset += 4 * (data[offset - 2] << 8 | data[offset - 1])
+            if first & _PADDING:
+                padding = data[-1]
+                if padding == 0:
+                    return None
+                end -= padding
+            if offset > end:
+                return None
+        packet = _new(RtpPacket)
+        packet.data = data
+        packet.payload_type = second & 0x7F
+        packet.marker = second > 0x7F
+        packet.sequence = sequence
+        packet.timestamp = timestamp
+        packet.ssrc = ssrc
+        packet.payload_offset = offset
+        packet.payload_end = end
+        return packet
+
+    @property
+    def payload(self) -> bytes:
+        """What the codec's payload format says; empty in packets of padding only."""
+        return self.data[self.payload_offset : self.payload_end]
+
+    def __repr__(self) -> str:
+        return (
+            f"RtpPacket(payload_type={self.payload_type}, marker={self.marker}, "
+            f"sequence={self.sequence}, timestamp={self.timestamp}, "
+            f"ssrc={self.ssrc:#010x}, {self.payload_end - self.payload_offset} octets)"
+        )

@@ -1,0 +1,46 @@
+"""What the tests of all codecs do with payloads."""
+
+from collections.abc import Sequence
+
+from hypothesis import strategies as st
+
+from tests.encoders import EncodedFrame
+from whipbird.rtp.codecs import VideoCodec, VideoParameters
+
+
+def check_key_frames(codec: VideoCodec, frames: Sequence[EncodedFrame]) -> None:
+    """Key frames are found by their first packet; other frames are none."""
+    assert {frame.is_key for frame in frames} == {True, False}
+    for frame in frames:
+        starts = [codec.starts_key_frame(payload) for payload in frame.payloads]
+        assert starts[0] == frame.is_key
+        assert any(starts) == frame.is_key
+        if frame.is_key:
+            # The packets that go on with the picture begin nothing.
+            assert len(starts) > 3
+            assert not any(starts[-2:])
+
+
+def parameters_of(
+    codec: VideoCodec, frames: Sequence[EncodedFrame]
+) -> set[VideoParameters]:
+    """All that the frames say; each key frame says it, others do not."""
+    said = set()
+    for frame in frames:
+        found = {codec.read_parameters(payload) for payload in frame.payloads}
+        found.discard(None)
+        assert bool(found) == frame.is_key
+        said |= found
+    return {parameters for parameters in said if parameters is not None}
+
+
+@st.composite
+def spoiled(draw: st.DrawFn, payloads: Sequence[bytes]) -> bytes:
+    """One of the payloads with some of its first octets changed, or cut short."""
+    octets = bytearray(draw(st.sampled_from(payloads)))
+    for _ in range(draw(st.integers(1, 6))):
+        at = draw(st.integers(0, min(len(octets), 48) - 1))
+        octets[at] = draw(st.integers(0, 255) | st.sampled_from([0, 0x80, 0xFF]))
+    if draw(st.booleans()):
+        del octets[draw(st.integers(0, min(len(octets), 48))) :]
+    return bytes(octets)

@@ -1,0 +1,360 @@
+from fractions import Fraction
+
+import pytest
+from aiortc.codecs.h264 import H264Encoder
+from av.packet import Packet
+
+from tests.bit_writer import BitWriter, escape
+from tests.encoders import encode_video
+from tests.unit.rtp.codecs.payloads import check_key_frames, parameters_of
+from whipbird.rtp.codecs import VideoParameters, h264
+
+# NAL units: the headers are type 5 (IDR), 1 (another slice), 7 (SPS), and so on. The
+# first slice of a picture has its first bit set.
+IDR = b"\x65\x88\x84\x00"
+LATER_IDR_SLICE = b"\x65\x12\x84\x00"
+SLICE = b"\x41\x9a\x02\x04"
+AUD = b"\x09\x10"
+SEI = b"\x06\x05\x01\x00\x80"
+PPS = b"\x68\xce\x3c\x80"
+
+
+def write_sps(
+    *,
+    profile_idc: int = 66,
+    constraints: int = 0,
+    level_idc: int = 31,
+    high: BitWriter | None = None,
+    order: BitWriter | None = None,
+    size: tuple[int, int] = (80, 45),
+    is_frame: bool = True,
+    cropping: tuple[int, int, int, int] | None = None,
+) -> bytes:
+    """An SPS (H.264 section 7.3.2.1.1).
+
+    Args:
+        high: what only the high profiles have, from chroma_format_idc on.
+        order: pic_order_cnt_type and what belongs to it.
+        size: in macroblocks and map units.
+        cropping: left, right, top, bottom.
+    """
+    writer = BitWriter()
+    writer.write(profile_idc, 8).write(constraints, 8).write(level_idc, 8).ue(0)
+    writer.flags(high.bits if high else "").ue(0)
+    writer.flags(order.bits if order else "1 1").ue(1).flags("0")
+    writer.ue(size[0] - 1, size[1] - 1).flags("1" if is_frame else "00").flags("1")
+    writer.flags("1" if cropping else "0").ue(*cropping or ())
+    return b"\x67" + escape(writer.flags("0").octets())
+
+
+SPS = write_sps()
+
+
+def stap_a(*nals: bytes) -> bytes:
+    return b"\x78" + b"".join(len(nal).to_bytes(2) + nal for nal in nals)
+
+
+def fu_a(nal: bytes, size: int) -> list[bytes]:
+    """Fragment a NAL unit."""
+    body = nal[1:]
+    parts = [body[at : at + size] for at in range(0, len(body), size)]
+    flags = [0x80] + [0] * (len(parts) - 2) + [0x40]
+    indicator = nal[0] & 0xE0 | 28
+    return [
+        bytes([indicator, flag | nal[0] & 0x1F]) + part
+        for flag, part in zip(flags, parts, strict=True)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("size", "pixels", "options", "expected"),
+    [
+        (
+            (178, 98),
+            "yuv420p",
+            {"profile": "baseline", "level": "3.1"},
+            ("Constrained Baseline", "3.1", 8, "4:2:0"),
+        ),
+        (
+            (640, 360),
+            "yuv420p",
+            {"profile": "main", "level": "4.0"},
+            ("Main", "4.0", 8, "4:2:0"),
+        ),
+        (
+            (178, 98),
+            "yuv420p",
+            {"profile": "high", "level": "1b"},
+            ("High", "1b", 8, "4:2:0"),
+        ),
+        (
+            (178, 98),
+            "yuv420p",
+            {"profile": "main", "level": "1b"},
+            ("Main", "1b", 8, "4:2:0"),
+        ),
+        (
+            (178, 100),
+            "yuv420p",
+            {"x264-params": "interlaced=1:cqm=jvt", "level": "3.0"},
+            ("High", "3.0", 8, "4:2:0"),
+        ),
+        (
+            (177, 99),
+            "gray",
+            {"level": "3.0"},
+            ("High", "3.0", 8, "4:0:0"),
+        ),
+        (
+            (178, 98),
+            "yuv420p10le",
+            {"level": "5.1"},
+            ("High 10", "5.1", 10, "4:2:0"),
+        ),
+        (
+            (178, 99),
+            "yuv422p10le",
+            {"level": "3.0"},
+            ("High 4:2:2", "3.0", 10, "4:2:2"),
+        ),
+        (
+            (177, 99),
+            "yuv444p",
+            {"level": "3.0"},
+            ("High 4:4:4 Predictive", "3.0", 8, "4:4:4"),
+        ),
+        (
+            (178, 98),
+            "yuv420p10le",
+            {"level": "3.0", "x264-params": "keyint=1"},
+            ("High 10 Intra", "3.0", 10, "4:2:0"),
+        ),
+    ],
+)
+def test_x264(
+    size: tuple[int, int],
+    pixels: str,
+    options: dict[str, str],
+    expected: tuple[str, str, int, str],
+) -> None:
+    frames = encode_video("libx264", *size, pixels=pixels, options=(*options.items(),))
+    profile, level, bit_depth, chroma = expected
+    if "Intra" not in profile:
+        check_key_frames(h264, frames)
+    assert parameters_of(h264, frames) == {
+        VideoParameters(
+            *size, profile=profile, level=level, bit_depth=bit_depth, chroma=chroma
+        )
+    }
+
+
+def test_only_the_first_slice_starts_a_key_frame() -> None:
+    frames = encode_video(
+        "libx264", 320, 240, options=(("x264-params", "slices=4:sliced-threads=0"),)
+    )
+    check_key_frames(h264, frames)
+    # A STAP-A with the parameter sets, and the first slice.
+    starts = [h264.starts_key_frame(payload) for payload in frames[0].payloads]
+    assert starts[:2] == [True, True]
+    assert sum(starts) == 2
+
+
+def test_aiortcs_packetizer() -> None:
+    frames = encode_video("libx264", 178, 98)
+    for frame in frames:
+        packet = Packet(frame.data)
+        packet.pts, packet.time_base = 0, Fraction(1, 30)
+        payloads, _ = H264Encoder().pack(packet)
+        assert len(payloads) > 1
+        assert h264.starts_key_frame(payloads[0]) == frame.is_key
+        assert (h264.read_parameters(payloads[0]) is not None) == frame.is_key
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        SPS,
+        IDR,
+        stap_a(SPS, PPS),
+        stap_a(AUD, SPS, PPS),
+        stap_a(SEI, SPS, PPS, IDR),
+        stap_a(PPS, IDR),
+        fu_a(IDR, 2)[0],
+        fu_a(SPS, 4)[0],
+    ],
+    ids=bytes.hex,
+)
+def test_where_a_viewer_can_start(payload: bytes) -> None:
+    assert h264.starts_key_frame(payload)
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        b"",
+        b"\x67",
+        b"\x7c\x85",
+        SLICE,
+        LATER_IDR_SLICE,
+        AUD,
+        SEI,
+        PPS,
+        stap_a(),
+        stap_a(SLICE, SLICE),
+        stap_a(LATER_IDR_SLICE, LATER_IDR_SLICE),
+        stap_a(AUD, SEI, SLICE),
+        stap_a(SLICE, IDR)[:-1],
+        fu_a(SLICE, 2)[0],
+        fu_a(LATER_IDR_SLICE, 2)[0],
+        *fu_a(IDR * 2, 3)[1:],
+        # Type 29 is FU-B, of the interleaved mode.
+        b"\x7d\x85\x00\x00\x88\x84",
+    ],
+    ids=bytes.hex,
+)
+def test_where_no_viewer_can_start(payload: bytes) -> None:
+    assert not h264.starts_key_frame(payload)
+    assert h264.read_parameters(payload) is None
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [SPS, stap_a(AUD, SPS, PPS, IDR), fu_a(SPS + bytes(40), 20)[0]],
+    ids=["single", "STAP-A", "FU-A"],
+)
+def test_the_sps_is_found(payload: bytes) -> None:
+    assert h264.read_parameters(payload) == VideoParameters(
+        1280, 720, profile="Baseline", level="3.1", bit_depth=8, chroma="4:2:0"
+    )
+
+
+@pytest.mark.parametrize(
+    ("profile_idc", "constraints", "name"),
+    [
+        (66, 0x00, "Baseline"),
+        (66, 0x80, "Baseline"),
+        (66, 0xE0, "Constrained Baseline"),
+        (77, 0x00, "Main"),
+        (77, 0x80, "Constrained Baseline"),
+        (88, 0x00, "Extended"),
+        (100, 0x00, "High"),
+        (100, 0x08, "Progressive High"),
+        (100, 0x0C, "Constrained High"),
+        (110, 0x00, "High 10"),
+        (110, 0x10, "High 10 Intra"),
+        (122, 0x10, "High 4:2:2 Intra"),
+        (244, 0x10, "High 4:4:4 Intra"),
+        (44, 0x10, "CAVLC 4:4:4 Intra"),
+        (1, 0x00, None),
+    ],
+)
+def test_profiles(profile_idc: int, constraints: int, name: str | None) -> None:
+    high = BitWriter().ue(1, 0, 0).flags("00") if profile_idc in _HIGH else None
+    sps = write_sps(profile_idc=profile_idc, constraints=constraints, high=high)
+    parameters = h264.read_parameters(sps)
+    assert parameters is not None
+    assert parameters.profile == name
+    assert (parameters.width, parameters.height) == (1280, 720)
+
+
+_HIGH = (100, 110, 122, 244, 44)
+
+
+@pytest.mark.parametrize(
+    ("profile_idc", "constraints", "level_idc", "level"),
+    [
+        (66, 0x00, 10, "1.0"),
+        (66, 0x10, 11, "1b"),
+        (66, 0x00, 11, "1.1"),
+        (77, 0x10, 11, "1b"),
+        (66, 0x00, 52, "5.2"),
+    ],
+)
+def test_levels(profile_idc: int, constraints: int, level_idc: int, level: str) -> None:
+    sps = write_sps(
+        profile_idc=profile_idc, constraints=constraints, level_idc=level_idc
+    )
+    parameters = h264.read_parameters(sps)
+    assert parameters is not None
+    assert parameters.level == level
+
+
+@pytest.mark.parametrize(
+    ("chroma_format_idc", "chroma", "is_frame", "size"),
+    [
+        # In units of chroma samples, and of lines of a field.
+        (0, "4:0:0", True, (157, 153)),
+        (1, "4:2:0", True, (154, 146)),
+        (2, "4:2:2", True, (154, 153)),
+        (3, "4:4:4", True, (157, 153)),
+        (0, "4:0:0", False, (157, 306)),
+        (1, "4:2:0", False, (154, 292)),
+        (2, "4:2:2", False, (154, 306)),
+    ],
+)
+def test_cropping(
+    chroma_format_idc: int, chroma: str, is_frame: bool, size: tuple[int, int]
+) -> None:
+    high = BitWriter().ue(chroma_format_idc)
+    if chroma_format_idc == 3:
+        high.flags("0")
+    sps = write_sps(
+        profile_idc=244,
+        high=high.ue(0, 0).flags("00"),
+        size=(10, 10),
+        is_frame=is_frame,
+        cropping=(1, 2, 3, 4),
+    )
+    parameters = h264.read_parameters(sps)
+    assert parameters is not None
+    assert parameters.chroma == chroma
+    assert (parameters.width, parameters.height) == size
+
+
+def test_scaling_matrices_are_passed_over() -> None:
+    # Absent; flat, by 16 deltas; ended at once; all absent; 64 deltas.
+    high = BitWriter().ue(3).flags("0").ue(2, 2).flags("0 1")
+    high.flags("0").flags("1").se(8, *[0] * 15).flags("1").se(-8).flags("000")
+    high.flags("1").se(*[1, -1] * 32).flags("00000")
+    parameters = h264.read_parameters(write_sps(profile_idc=244, high=high))
+    assert parameters == VideoParameters(
+        1280,
+        720,
+        profile="High 4:4:4 Predictive",
+        level="3.1",
+        bit_depth=10,
+        chroma="4:4:4",
+    )
+
+
+@pytest.mark.parametrize(
+    "order",
+    [
+        BitWriter().ue(0, 4),
+        BitWriter().ue(1).flags("0").se(-3, 7).ue(3).se(1, -2, 3),
+        BitWriter().ue(2),
+    ],
+    ids=["0", "1", "2"],
+)
+def test_every_picture_order_count_type_is_passed_over(order: BitWriter) -> None:
+    parameters = h264.read_parameters(write_sps(order=order))
+    assert parameters is not None
+    assert (parameters.width, parameters.height) == (1280, 720)
+
+
+@pytest.mark.parametrize(
+    "sps",
+    [
+        SPS[:8],
+        write_sps(order=BitWriter().ue(3)),
+        write_sps(order=BitWriter().ue(1).flags("0").se(0, 0).ue(256).se(*[0] * 256)),
+        write_sps(cropping=(320, 320, 0, 0)),
+        write_sps(size=(5000, 10)),
+        write_sps(profile_idc=244, high=BitWriter().ue(4, 0, 0).flags("00")),
+        write_sps(profile_idc=110, high=BitWriter().ue(1, 9, 0).flags("00")),
+    ],
+    ids=["cut", "order", "offsets", "cropped", "wide", "chroma", "depth"],
+)
+def test_what_no_sps_can_say(sps: bytes) -> None:
+    assert h264.starts_key_frame(sps)
+    assert h264.read_parameters(sps) is None
