@@ -84,3 +84,16 @@ async def open_page(browser: Browser) -> AsyncIterator[OpenPage]:
 async def ping_page(server: ServerProcess, open_page: OpenPage) -> PingPage:
     """A page of the shared server, not opened yet."""
     return await open_page(server)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def modules(
+    shared_server: ServerProcess, browser: Browser
+) -> AsyncIterator[PingPage]:
+    """A page that runs no application: all its modules do is be imported."""
+    context = await browser.new_context()
+    ping_page = PingPage(await context.new_page(), shared_server.url)
+    await ping_page.open_without_application()
+    yield ping_page
+    await context.close()
+    assert ping_page.unexpected_problems() == []
