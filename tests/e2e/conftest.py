@@ -15,6 +15,7 @@ from .ping_page import PingPage
 expect.set_options(timeout=10_000)
 
 OpenPage = Callable[..., Awaitable[PingPage]]
+StartServer = Callable[..., Awaitable[ServerProcess]]
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
@@ -58,6 +59,22 @@ async def browser() -> AsyncIterator[Browser]:
         )
         yield browser
         await browser.close()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def start_server() -> AsyncIterator[StartServer]:
+    """Starts servers with options; to be named before `open_page`, to outlive it."""
+    servers: list[ServerProcess] = []
+
+    async def start(*options: str) -> ServerProcess:
+        server = ServerProcess(*options)
+        servers.append(server)
+        await server.start()
+        return server
+
+    yield start
+    for server in servers:
+        await server.stop()
 
 
 @pytest_asyncio.fixture(loop_scope="session")

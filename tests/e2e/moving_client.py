@@ -32,7 +32,7 @@ from .restart_lab import restarts
 SERVER = "10.9.0.1"
 NETWORKS = {"first": "10.1.0", "second": "10.2.0"}
 
-#: Notes what is sent on data channels and what comes back, and the selected addresses.
+#: Notes which pings are sent, and whose echoes come back.
 RECORD = """() => {
     window.sent = [];
     window.echoed = [];
@@ -138,8 +138,12 @@ async def pinging(url: str, wrapper: Path, way: str, client: Device) -> dict[str
         await page.page.wait_for_function("() => echoed.length >= 10")
         first = await page.page.locator("#pair").inner_text()
 
-        client.leave("first", way)
-        client.join("second")
+        if way == "address":
+            client.join("second")
+            client.leave("first", way)
+        else:
+            client.leave("first", way)
+            client.join("second")
         await expect(page.restart_note).to_contain_text(
             "New path found", timeout=30_000
         )
