@@ -7,7 +7,7 @@ PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 HOST ?= 127.0.0.1
 PORT ?= 8080
 
-.PHONY: setup browser serve test check format bench screenshots clean
+.PHONY: setup browser serve test check format bench conformance screenshots clean
 
 setup: .venv/ready
 
@@ -46,6 +46,10 @@ format: setup
 
 bench: setup
 	$(BIN)/python -m bench
+
+# Writes docs/conformance.md; takes a minute.
+conformance: setup
+	$(BIN)/python -m tests.conformance.page
 
 screenshots: browser
 	$(BIN)/python -m tests.e2e.screenshots

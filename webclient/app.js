@@ -6,6 +6,7 @@
 
 import { wireCopyButton } from './clipboard.js';
 import { Link } from './link.js';
+import { onNetworkChange } from './network.js';
 import { DEFAULT_MAX_PAYLOAD, Pinger, parsePayloadSize } from './ping.js';
 import { RttGraph } from './rtt-graph.js';
 import { RttStatistics, formatMs } from './rtt-statistics.js';
@@ -178,7 +179,11 @@ link.addEventListener('mark', () => {
   view.showDescriptions(link);
 });
 link.addEventListener('countdown', ({ detail }) => view.showCountdown(detail));
-link.addEventListener('trickle', ({ detail }) => view.showTrickle(detail));
+link.addEventListener('trickle', () => view.showTrickle(link));
+link.addEventListener('recovery', () => {
+  view.showState(link, wasConnected);
+  if (link.recovery.state === 'found') view.showPair(link);
+});
 link.addEventListener('open', () => {
   wasConnected = true;
   pinger.attach(link.channel);
@@ -203,6 +208,7 @@ $('connect').addEventListener('click', () => {
     link.disconnect();
   }
 });
+$('restart').addEventListener('click', () => link.restart());
 $('try-now').addEventListener('click', () => {
   // The button disappears while it tries; its focus must not.
   $('ping').focus();
@@ -254,13 +260,11 @@ addEventListener('pageshow', (event) => {
   if (event.persisted && resume) link.connect();
 });
 
-/** Something changed for the better: no reason to wait longer. */
-function retryIfWaiting() {
-  if (link.phase === 'waiting') link.tryNow();
-}
-addEventListener('online', retryIfWaiting);
-// Timers of a hidden page hardly run.
-document.addEventListener('visibilitychange', () => document.hidden || retryIfWaiting());
+onNetworkChange(() => link.networkChanged());
+// Timers of a hidden page hardly run: no reason to wait longer.
+document.addEventListener('visibilitychange', () => {
+  if (!document.hidden && link.phase === 'waiting') link.tryNow();
+});
 
 showStream();
 const wanted = new URLSearchParams(location.search).get('stream') ?? stream;

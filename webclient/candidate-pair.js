@@ -10,10 +10,12 @@
  * @property {string} protocol udp or tcp.
  * @property {string} address Empty when the browser hides it.
  * @property {number} port
+ * @property {string|undefined} ufrag Of its ICE session; not every browser tells.
  */
 
 /**
  * @typedef {object} SelectedPair
+ * @property {string} id The browser's own.
  * @property {PairEnd} local
  * @property {PairEnd} remote
  * @property {number|undefined} rtt Milliseconds, of the last connectivity check.
@@ -41,10 +43,12 @@ export async function selectedPair(pc) {
       protocol: candidate.protocol ?? '',
       address: candidate.address ?? candidate.ip ?? '',
       port: candidate.port ?? 0,
+      ufrag: candidate.usernameFragment,
     };
   };
   const seconds = pair.currentRoundTripTime;
   return {
+    id: pair.id,
     local: end(pair.localCandidateId),
     remote: end(pair.remoteCandidateId),
     rtt: seconds === undefined ? undefined : seconds * 1000,

@@ -5,22 +5,25 @@
  * @module
  */
 
+import { PathRecovery } from './path-recovery.js';
 import { Reconnector } from './reconnect.js';
 import { WhipClient } from './whip-client.js';
 import { WhipError } from './whip-error.js';
+
+/** @typedef {import('./path-recovery.js').RecoveryCause} RecoveryCause */
 
 /**
  * - `idle`: nobody wants a connection;
  * - `connecting`: on the way to an open channel;
  * - `connected`: the channel is open;
- * - `interrupted`: the browser misses the server, but may find it again;
+ * - `interrupted`: the server is missed, and may be found again;
  * - `waiting`: no connection, the next try is scheduled;
  * - `stopped`: no connection, and trying again by itself would be useless.
  *
  * @typedef {'idle'|'connecting'|'connected'|'interrupted'|'waiting'|'stopped'} LinkPhase
  */
 
-/** How long an interrupted connection may take to come back by itself. */
+/** How long an interrupted connection may take to come back where no restart helps. */
 const INTERRUPTION_LIMIT = 10_000;
 const CHANNEL_LIMIT = 5000;
 
@@ -32,14 +35,16 @@ const CHANNEL_LIMIT = 5000;
  * - `session`: a new `client` has taken the place of the old one;
  * - `mark`: the setup got one step further;
  * - `countdown`: CustomEvent<number>, seconds to the next try;
- * - `trickle`: CustomEvent<{patches: number, candidates: number, complete: boolean,
- *   refused: string|null}>, what became of the candidates so far.
+ * - `trickle`: more is known of what became of the candidates, see `client.trickled`;
+ * - `recovery`: there is a new `recovery`, or a new state of it.
  */
 export class Link extends EventTarget {
   /** @type {LinkPhase} */ phase = 'idle';
   /** @type {WhipError|null} */ problem = null;
   /** @type {WhipClient|null} */ client = null;
   /** @type {RTCDataChannel|null} */ channel = null;
+  /** The latest search for a new path in this session. @type {PathRecovery|null} */
+  recovery = null;
   #reconnector = new Reconnector();
   #wasConnected = false;
   #checking = false;
@@ -69,6 +74,7 @@ export class Link extends EventTarget {
       const { endpoint, token } = this.#target();
       client = new WhipClient(endpoint, { token });
       this.client = client;
+      this.recovery = null;
       this.#follow(client);
       this.channel = client.pc.createDataChannel('ping');
       this.#followChannel(client, this.channel);
@@ -106,38 +112,44 @@ export class Link extends EventTarget {
     else this.connect();
   }
 
+  /** Whether there is a connection that a new path could be found for. */
+  get established() {
+    return this.phase === 'connected' || this.phase === 'interrupted';
+  }
+
+  /** Looks for a new path, because somebody wants it. */
+  restart() {
+    if (this.established) this.#recover('asked');
+  }
+
+  /** The device has another network: the path may be dead, or there is a better one. */
+  networkChanged() {
+    if (this.phase === 'waiting') this.tryNow();
+    else if (this.established) this.#recover('network');
+  }
+
   /**
-   * Something looks wrong (a lost ping, no connectivity): asks the server over HTTP
-   * whether the session still exists, which is known sooner than ICE gives up.
+   * Something looks wrong (a lost ping): asks the server over HTTP whether the session
+   * still exists, which is known sooner than ICE gives up.
    */
   async check() {
     const { client } = this;
-    if (this.#checking || !/^(connected|interrupted)$/.test(this.phase)) return;
+    if (this.#checking || this.recovery?.active || !this.established) return;
     this.#checking = true;
     const alive = await client.isAlive();
     this.#checking = false;
-    if (!alive && this.#isCurrent(client)) this.#lost('The server stopped answering.');
+    if (!this.#isCurrent(client)) return;
+    if (alive === false) this.#gone();
+    else if (alive === null) this.#interrupted();
   }
 
   /** @param {WhipClient} client */
   #follow(client) {
     const on = (type, handle) =>
-      client.addEventListener(type, (event) => {
-        if (this.#isCurrent(client)) handle(event.detail);
-      });
+      client.addEventListener(type, () => this.#isCurrent(client) && handle());
     on('connectionstatechange', () => this.#stateChanged(client));
     on('mark', () => this.#emit('mark'));
-    const trickle = { patches: 0, candidates: 0, complete: false, refused: null };
-    on('trickle', ({ candidates, complete }) => {
-      trickle.patches += 1;
-      trickle.candidates += candidates;
-      trickle.complete = complete;
-      this.#emit('trickle', trickle);
-    });
-    on('trickleerror', (error) => {
-      trickle.refused = error.message;
-      this.#emit('trickle', trickle);
-    });
+    on('trickle', () => this.#emit('trickle'));
   }
 
   /** @param {WhipClient} client @param {RTCDataChannel} channel */
@@ -153,7 +165,7 @@ export class Link extends EventTarget {
       this.#emit('open');
     });
     channel.addEventListener('close', () => {
-      if (this.#isCurrent(client) && this.#isEstablished()) {
+      if (this.#isCurrent(client) && this.established) {
         this.#lost('The server closed the connection.');
       }
     });
@@ -162,18 +174,10 @@ export class Link extends EventTarget {
   /** @param {WhipClient} client */
   #stateChanged(client) {
     const state = client.connectionState;
-    if (state === 'failed' && this.#isEstablished()) {
-      this.#lost('The server stopped answering.');
-    } else if (state === 'disconnected' && this.phase === 'connected') {
-      this.#limit = setTimeout(
-        () => this.#lost('No packets came through for a while.'),
-        INTERRUPTION_LIMIT,
-      );
-      this.#to('interrupted');
-      this.check();
+    if (/^(disconnected|failed)$/.test(state) && this.established) {
+      this.#interrupted();
     } else if (state === 'connected' && this.phase === 'interrupted') {
-      clearTimeout(this.#limit);
-      this.#to('connected');
+      this.#restored();
     } else {
       if (state === 'connected' && this.phase === 'connecting') {
         const text = 'It does not open the data channel.';
@@ -189,8 +193,51 @@ export class Link extends EventTarget {
     return this.active && client === this.client;
   }
 
-  #isEstablished() {
-    return this.phase === 'connected' || this.phase === 'interrupted';
+  /** No packets come through: a new path is looked for. */
+  #interrupted() {
+    if (this.phase !== 'interrupted') this.#to('interrupted');
+    if (!this.recovery?.active) this.#recover('silence');
+  }
+
+  /** Packets come through again, wherever they go. */
+  #restored() {
+    clearTimeout(this.#limit);
+    if (this.recovery?.state !== 'restarting') this.recovery?.stop();
+    this.#to('connected');
+  }
+
+  /** @param {RecoveryCause} cause */
+  async #recover(cause) {
+    const { client } = this;
+    clearTimeout(this.#limit);
+    this.recovery?.stop();
+    const recovery = new PathRecovery(client, cause);
+    this.recovery = recovery;
+    const concerns = () => this.#isCurrent(client) && this.recovery === recovery;
+    recovery.addEventListener('change', () => concerns() && this.#emit('recovery'));
+    const outcome = await recovery.run();
+    if (!concerns()) return;
+    if (outcome === 'gone') this.#gone();
+    else if (this.phase === 'interrupted') this.#recovered(outcome);
+  }
+
+  /** What to do after a search for a new path, when there was none before. */
+  #recovered(outcome) {
+    const { connectionState } = this.client;
+    if (outcome === 'found' && connectionState === 'connected') {
+      this.#restored();
+    } else if (outcome === 'failed' || (outcome !== 'found' && connectionState === 'failed')) {
+      this.#lost('The server stopped answering.');
+    } else {
+      const text = 'No packets came through for a while.';
+      this.#limit = setTimeout(() => this.#lost(text), INTERRUPTION_LIMIT);
+    }
+  }
+
+  /** There is nothing to go back to. */
+  #gone() {
+    this.#lost('The server does not know the session any more.');
+    this.tryNow();
   }
 
   /** @param {string} detail */
@@ -200,7 +247,7 @@ export class Link extends EventTarget {
 
   /** @param {WhipError} error */
   #failed(error) {
-    const client = this.#drop(this.#isEstablished());
+    const client = this.#drop(this.established);
     client?.close();
     if (error.kind === 'closed') return;
     this.problem = error;
@@ -222,6 +269,7 @@ export class Link extends EventTarget {
    */
   #drop(lost) {
     clearTimeout(this.#limit);
+    this.recovery?.stop();
     const { client, channel } = this;
     if (this.active) {
       // Kept for its offer, answer and marks; `active` tells that it is over.

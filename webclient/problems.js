@@ -22,13 +22,54 @@ function sentence(text) {
   return /[.!?…]$/.test(text) ? text : `${text}.`;
 }
 
-/** @param {WhipError} error @returns {Explanation} */
-function explainHttp(error) {
-  const reason = [error.title, error.detail]
+/** 401 is not WHIP's but HTTP's own word for "say who you are". */
+function httpAdvice({ status, hadToken, redirectedTo }) {
+  if (status === 401 && !hadToken) {
+    return ['The server asks for a token', ' Enter it under Settings.'];
+  }
+  if (status === 401) {
+    const elsewhere =
+      redirectedTo && new URL(redirectedTo).origin !== globalThis.location.origin
+        ? ' It may not have got it: browsers send no token on to another host.'
+        : '';
+    return ['The server does not accept the token', ` Check it under Settings.${elsewhere}`];
+  }
+  return null;
+}
+
+/**
+ * What the server says is wrong.
+ *
+ * @param {WhipError} error
+ * @returns {string} Whole sentences.
+ */
+export function reasonOf({ title, detail }) {
+  return [title, detail]
     .filter((text) => text)
     .map(sentence)
     .join(' ');
-  const technical = `${error.method ?? 'Request'} → HTTP ${error.status}`;
+}
+
+/** @param {number} seconds @returns {string} */
+export function describeWait(seconds) {
+  if (seconds >= 7200) return `${Math.ceil(seconds / 3600)} h`;
+  if (seconds >= 120) return `${Math.ceil(seconds / 60)} min`;
+  return `${Math.ceil(seconds)} s`;
+}
+
+/** @param {WhipError} error @returns {Explanation} */
+function explainHttp(error) {
+  const reason = reasonOf(error);
+  const way = error.redirectedTo ? ` (redirected to ${error.redirectedTo})` : '';
+  const technical = `${error.method ?? 'Request'} → HTTP ${error.status}${way}`;
+  if (error.retryAfter !== undefined) {
+    const wait = describeWait(error.retryAfter);
+    return {
+      title: 'The server asks to wait',
+      text: `It said: ${reason} The next try should not come before ${wait} are over.`,
+      technical,
+    };
+  }
   if (error.isServerError) {
     return {
       title: 'The server has a problem',
@@ -37,13 +78,8 @@ function explainHttp(error) {
     };
   }
   if (error.isClientError) {
-    // 401 is not WHIP's but HTTP's own word for "say who you are".
-    const hint = error.status === 401 ? ' If you have a token, enter it under Settings.' : '';
-    return {
-      title: 'The server refused the connection',
-      text: `It said: ${reason}${hint}`,
-      technical,
-    };
+    const [title, hint] = httpAdvice(error) ?? ['The server refused the connection', ''];
+    return { title, text: `It said: ${reason}${hint}`, technical };
   }
   return {
     title: 'The server gave an unexpected answer',

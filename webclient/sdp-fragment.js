@@ -1,6 +1,7 @@
 /**
- * The body of a trickle-ICE PATCH: an SDP fragment (RFC 8840, section 4.4, with
- * the restrictions of RFC 9725, section 4.3.1). Pure functions on text.
+ * The bodies of trickle-ICE PATCHes and of what answers them: SDP fragments
+ * (RFC 8840, section 4.4, with the restrictions of RFC 9725, section 4.3). Pure
+ * functions on text.
  *
  * @module
  */
@@ -15,27 +16,66 @@
  * @property {string} mid
  * @property {string} ufrag
  * @property {string} pwd
+ * @property {string[]} agent The lines that say what kind of ICE agent this is:
+ *   `a=ice-lite`, `a=ice-options`, `a=ice-pacing`.
  * @property {string[]} candidates Candidates that the offer itself carried.
  * @property {boolean} complete Whether the offer said `a=end-of-candidates`.
  */
 
 /**
- * Reads the ICE parameters of an offer. Only the offerer-tagged m-section counts:
- * with the max-bundle policy no other one gathers candidates.
+ * The ICE session of the other side, as the answer to a restart tells it.
+ *
+ * @typedef {object} FragmentIce
+ * @property {string} ufrag
+ * @property {string} pwd
+ * @property {string[]} candidates Whole lines, "a=candidate:…".
+ * @property {boolean} complete Whether it said `a=end-of-candidates`.
+ */
+
+const AGENT = /^a=ice-(lite|options|pacing)\b/;
+/** RFC 8839, section 5.4. A browser that is given others takes no description any more. */
+const UFRAG = /^[A-Za-z0-9+/]{4,256}$/;
+const PWD = /^[A-Za-z0-9+/]{22,256}$/;
+/** What an ICE restart replaces of a description. */
+const ICE_SESSION = /^a=(ice-ufrag:|ice-pwd:|candidate:|end-of-candidates\b)/;
+
+/** @param {string} sdp @returns {string[][]} Lines: those of the session, then each m-section. */
+function sectionsOf(sdp) {
+  const lines = sdp.split(/\r?\n/).filter((line) => line);
+  const sections = [[]];
+  for (const line of lines) {
+    if (line.startsWith('m=')) sections.push([]);
+    sections.at(-1).push(line);
+  }
+  return sections;
+}
+
+const attribute = (lines, name) =>
+  lines.find((line) => line.startsWith(`a=${name}:`))?.slice(name.length + 3);
+
+/**
+ * The BUNDLE group, and the m-section that speaks for all of it: with the max-bundle
+ * policy no other one has candidates.
+ */
+function tagged([session, ...sections]) {
+  const group = session.find((line) => /^a=group:BUNDLE\b/.test(line));
+  const bundle = group?.replace(/^a=group:BUNDLE\s*/, '') || null;
+  const tag = bundle?.split(' ')[0];
+  const section = sections.find((lines) => attribute(lines, 'mid') === tag) ?? sections[0];
+  return { bundle, section };
+}
+
+/**
+ * Reads the ICE parameters of an offer.
  *
  * @param {string} sdp
  * @returns {OfferIce}
  * @throws {Error} When the offer has no m-section or no ICE credentials.
  */
 export function readOfferIce(sdp) {
-  const [session, ...sections] = sdp.split(/\r?\n(?=m=)/).map((part) => part.split(/\r?\n/));
-  const attribute = (lines, name) =>
-    lines.find((line) => line.startsWith(`a=${name}:`))?.slice(name.length + 3);
-
-  const group = session.find((line) => /^a=group:BUNDLE\b/.test(line));
-  const bundle = group?.replace(/^a=group:BUNDLE\s*/, '') || null;
-  const tag = bundle?.split(' ')[0];
-  const section = sections.find((lines) => attribute(lines, 'mid') === tag) ?? sections[0];
+  const parts = sectionsOf(sdp);
+  const [session] = parts;
+  const { bundle, section } = tagged(parts);
   if (!section) throw new Error('The offer has no m-section.');
 
   const ufrag = attribute(section, 'ice-ufrag') ?? attribute(session, 'ice-ufrag');
@@ -48,6 +88,7 @@ export function readOfferIce(sdp) {
     mid: attribute(section, 'mid') ?? '0',
     ufrag,
     pwd,
+    agent: [...new Set([...session, ...section].filter((line) => AGENT.test(line)))],
     candidates: section
       .filter((line) => line.startsWith('a=candidate:'))
       .map((line) => line.slice(2)),
@@ -64,7 +105,8 @@ export function readOfferIce(sdp) {
  * @returns {string} The body, every line ended by CRLF.
  */
 export function buildFragment(ice, candidates, complete) {
-  const lines = [];
+  // Section 4.3.3: the agent's lines are those of the offer, every time.
+  const lines = [...ice.agent];
   if (ice.bundle) lines.push(`a=group:BUNDLE ${ice.bundle}`);
   lines.push(
     `m=${ice.media}`,
@@ -75,4 +117,47 @@ export function buildFragment(ice, candidates, complete) {
   );
   if (complete) lines.push('a=end-of-candidates');
   return `${lines.join('\r\n')}\r\n`;
+}
+
+/**
+ * Reads the fragment that answers an ICE restart.
+ *
+ * @param {string} text
+ * @returns {FragmentIce|null} Null when it has no ICE credentials, or malformed ones.
+ */
+export function readFragment(text) {
+  const lines = sectionsOf(text).flat();
+  const ufrag = attribute(lines, 'ice-ufrag') ?? '';
+  const pwd = attribute(lines, 'ice-pwd') ?? '';
+  if (!UFRAG.test(ufrag) || !PWD.test(pwd)) return null;
+  return {
+    ufrag,
+    pwd,
+    candidates: lines.filter((line) => line.startsWith('a=candidate:')),
+    complete: lines.includes('a=end-of-candidates'),
+  };
+}
+
+/**
+ * Puts a new ICE session into a description. Nothing of the old one is left: candidates
+ * that the new one does not have are gone (RFC 9725, section 4.3.3). What is not about
+ * ICE stays as it is.
+ *
+ * @param {string} sdp An answer.
+ * @param {FragmentIce} ice
+ * @returns {string}
+ */
+export function replaceIce(sdp, ice) {
+  const parts = sectionsOf(sdp);
+  const { section } = tagged(parts);
+  const credentials = [`a=ice-ufrag:${ice.ufrag}`, `a=ice-pwd:${ice.pwd}`];
+  const candidates = [...ice.candidates, ...(ice.complete ? ['a=end-of-candidates'] : [])];
+  return parts
+    .map((lines, i) => {
+      const kept = lines.filter((line) => !ICE_SESSION.test(line));
+      if (i > 0) kept.push(...credentials);
+      if (lines === section) kept.push(...candidates);
+      return `${kept.join('\r\n')}\r\n`;
+    })
+    .join('');
 }

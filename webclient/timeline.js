@@ -61,7 +61,7 @@ export function phases(marks) {
     start: at[i],
     duration: at[i] === null || at[i + 1] === null ? null : at[i + 1] - at[i],
   }));
-  const [from, to] = ['offered', 'gathered'].map((name) =>
+  const [from, to] = ['gathering', 'gathered'].map((name) =>
     marks.has(name) ? marks.get(name) - marks.get('start') : null,
   );
   const gathering = {
@@ -69,8 +69,7 @@ export function phases(marks) {
     about: 'meanwhile: own addresses',
     aside: true,
     start: from,
-    // All candidates may be there before the offer is.
-    duration: from === null || to === null ? null : Math.max(0, to - from),
+    duration: from === null || to === null ? null : to - from,
   };
   return [...steps, gathering];
 }

@@ -5,7 +5,8 @@
  */
 
 import { describePair, selectedPair } from './candidate-pair.js';
-import { explain } from './problems.js';
+import { describeWait, explain } from './problems.js';
+import { describeRecovery, recoveryHint } from './recovery-words.js';
 import { formatMs } from './rtt-statistics.js';
 import { formatPhase, renderTimeline, totalTime } from './timeline.js';
 
@@ -62,13 +63,19 @@ export function showState(link, wasConnected) {
   let [word, tone] = STATES[link.phase];
   if (link.phase === 'waiting' && !wasConnected) word = 'Not connected';
   const raw = link.client?.connectionState ?? '';
-  const telling = link.active && !['', 'new', word.toLowerCase()].includes(raw);
+  const interrupted = link.phase === 'interrupted';
+  // The browser notices an interruption later than the page, and its end earlier.
+  const known = ['', 'new', interrupted ? 'connected' : word.toLowerCase()];
+  const telling = link.active && !known.includes(raw);
+  const hint = interrupted ? recoveryHint(link.recovery) : '';
   $('state').dataset.tone = tone;
   $('state').dataset.phase = link.phase;
   $('state-shape').setAttribute('d', SHAPES[tone]);
   write('state-word', word);
+  write('state-hint', hint);
   write('state-raw', raw);
   $('state-raw').hidden = !telling;
+  showRecovery(link);
   for (const id of ['connect', 'ping', 'auto', 'interval', 'size']) {
     $(id).disabled = isHopeless(link);
   }
@@ -104,10 +111,7 @@ export function showProblem(link) {
 
 /** @param {number} seconds */
 export function showCountdown(seconds) {
-  let left = `${seconds} s`;
-  if (seconds >= 7200) left = `${Math.ceil(seconds / 3600)} h`;
-  else if (seconds >= 120) left = `${Math.ceil(seconds / 60)} min`;
-  write('countdown', `Trying again in ${left}`);
+  write('countdown', `Trying again in ${describeWait(seconds)}`);
 }
 
 /** @param {import('./rtt-statistics.js').RttSummary} summary */
@@ -163,6 +167,7 @@ export function showSetup(link) {
 /** Nothing is known of the new session, and what was known is not about it. */
 export function showNewSession() {
   write('trickle', '');
+  write('restart-note', '');
   write('pair', NOTHING.pair);
   write('pair-brief', '');
 }
@@ -191,19 +196,26 @@ export async function showPair(link) {
   write('pair-brief', `${local.type} to ${remote.type}, ${remote.protocol}`);
 }
 
-/**
- * What became of the candidates.
- *
- * @param {{patches: number, candidates: number, complete: boolean,
- *   refused: string|null}} trickle
- */
-export function showTrickle({ patches, candidates, complete, refused }) {
+/** @param {Link} link */
+export function showTrickle({ client }) {
+  const { patches, candidates, complete, refused } = client.trickled;
   const told = candidates === 1 ? '1 candidate' : `${candidates} candidates`;
   const requests = patches === 1 ? '1 PATCH' : `${patches} PATCHes`;
   let text = `Trickle ICE: ${told} in ${requests}`;
   if (complete) text += ', complete';
-  if (refused) text = `Trickle ICE: the server takes no candidates (${refused})`;
-  $('trickle').textContent = `${text}.`;
+  if (refused) text = `Trickle ICE: the server takes no candidates (${refused.message})`;
+  write('trickle', `${text}.`);
+}
+
+/**
+ * The search for a new path: whether one can be asked for, and how the latest went.
+ *
+ * @param {Link} link
+ */
+export function showRecovery(link) {
+  const { recovery } = link;
+  $('restart').disabled = !link.established;
+  write('restart-note', recovery ? describeRecovery(recovery, link.phase) : '');
 }
 
 /** @param {string} message For screen readers. */

@@ -4,7 +4,7 @@
  *     const client = new WhipClient('/whip/mystream', { token });
  *     const channel = client.pc.createDataChannel('ping');   // or addTransceiver()
  *     await client.connect();                                // connected, or throws
- *     …
+ *     await client.restartIce();                             // a new network path
  *     await client.close();                                  // DELETE, then the end
  *
  * Whatever is to be negotiated (data channels, tracks) has to be added to
@@ -13,15 +13,22 @@
  * @module
  */
 
+import { IceRestart } from './ice-restart.js';
+import { dtlsTransport, unlessAborted, untilConnected } from './peer-connection.js';
 import { readOfferIce } from './sdp-fragment.js';
 import { CandidateTrickle } from './trickle.js';
 import { WhipError } from './whip-error.js';
 import { WhipHttp } from './whip-http.js';
+import { WhipSession } from './whip-session.js';
+
+/** @typedef {import('./ice-restart.js').RestartTimes} RestartTimes */
+/** @typedef {import('./trickle.js').Trickled} Trickled */
 
 /**
  * @typedef {object} WhipClientOptions
  * @property {string} [token] Sent as `Authorization: Bearer` with every request.
- * @property {RTCIceServer[]} [iceServers] STUN and TURN servers; none by default.
+ * @property {RTCIceServer[]} [iceServers] STUN and TURN servers; by default those that
+ *   the endpoint names in its Link headers.
  * @property {RTCPeerConnection} [pc] A connection of the caller's own, which should
  *   have the bundle policy "max-bundle". `close()` closes it.
  * @property {number} [fetchTimeout] Milliseconds that one HTTP request may take
@@ -32,9 +39,10 @@ import { WhipHttp } from './whip-http.js';
 
 /**
  * A moment of the setup: `start` (connect() called), `offered` (the offer exists),
- * `gathered` (no more local candidates), `posted`, `answered` (the 201, or a refusal,
- * is read), `applied` (answer set), `iceconnected`, `dtlsconnected`, `connected`;
- * callers add their own with `mark()`.
+ * `posted`, `answered` (the 201, or a refusal, is read), `gathering` (the browser
+ * looks for its addresses), `gathered` (no more local candidates), `applied` (answer
+ * set), `iceconnected`, `dtlsconnected`, `connected`; callers add their own with
+ * `mark()`.
  *
  * @typedef {string} SetupMark
  */
@@ -43,10 +51,8 @@ import { WhipHttp } from './whip-http.js';
  * Events:
  * - `connectionstatechange`: read `connectionState`;
  * - `mark`: CustomEvent<{name: SetupMark, time: number}>;
- * - `trickle`: CustomEvent<{candidates: number, complete: boolean}>, a PATCH was
- *   accepted;
- * - `trickleerror`: CustomEvent<WhipError>, the server takes no more candidates.
- *   The session goes on.
+ * - `trickle`: read `trickled`. When the server takes no candidates, the session goes
+ *   on all the same.
  */
 export class WhipClient extends EventTarget {
   /** Whether this browser can do WebRTC at all. */
@@ -60,22 +66,16 @@ export class WhipClient extends EventTarget {
   offer = null;
   /** The answer as it was received. @type {string|null} */
   answer = null;
-  /** The session URL, absolute. @type {string|null} */
-  location = null;
-  /** The entity-tag of the ICE session, with its quotes. @type {string|null} */
-  etag = null;
   /** performance.now() of each moment. @type {Map<SetupMark, number>} */
   marks = new Map();
 
-  /** @type {WhipHttp} */ #http;
+  /** @type {WhipSession} */ #session;
   /** @type {number} */ #connectTimeout;
-  #listening = new AbortController();
-  #closed = false;
-  /** @type {Promise<unknown>|null} */ #deleted = null;
-  #trickle = new CandidateTrickle({
-    onAccepted: (candidates, complete) => this.#emit('trickle', { candidates, complete }),
-    onRefused: (error) => this.#emit('trickleerror', error),
-  });
+  /** Whether the endpoint may say which STUN and TURN servers to use. */
+  #takesServers;
+  #closing = new AbortController();
+  /** @type {CandidateTrickle|null} */ #trickle = null;
+  /** @type {IceRestart|null} */ #restart = null;
 
   /**
    * @param {string|URL} endpoint The WHIP endpoint, relative to the page or absolute.
@@ -88,7 +88,9 @@ export class WhipClient extends EventTarget {
       throw new WhipError('unsupported', { title: 'No WebRTC in this browser' });
     }
     this.endpoint = new URL(endpoint, globalThis.location?.href).href;
-    this.#http = new WhipHttp(options.token, options.fetchTimeout ?? 10_000);
+    this.#session = new WhipSession(
+      new WhipHttp(options.token, options.fetchTimeout ?? 10_000),
+    );
     this.#connectTimeout = options.connectTimeout ?? 15_000;
     this.pc =
       options.pc ??
@@ -96,11 +98,28 @@ export class WhipClient extends EventTarget {
         iceServers: options.iceServers ?? [],
         bundlePolicy: 'max-bundle',
       });
+    this.#takesServers =
+      !options.iceServers && !this.pc.getConfiguration().iceServers?.length;
   }
 
   /** @returns {RTCPeerConnectionState} As the browser reports it. */
   get connectionState() {
     return this.pc.connectionState;
+  }
+
+  /** The session URL, absolute; null when there is none. @returns {string|null} */
+  get location() {
+    return this.#session.location;
+  }
+
+  /** The entity-tag of the ICE session, with its quotes. @returns {string|null} */
+  get etag() {
+    return this.#session.etag;
+  }
+
+  /** Of the current ICE session. @returns {Trickled|undefined} */
+  get trickled() {
+    return this.#trickle?.trickled;
   }
 
   /**
@@ -114,26 +133,52 @@ export class WhipClient extends EventTarget {
     if (this.marks.has('start')) throw new Error('connect() was called before.');
     this.mark('start');
     this.#listen();
+    const { signal } = this.#closing;
     try {
-      await this.pc.setLocalDescription();
-      // The description may hold candidates already; later ones are trickled.
-      this.offer = this.pc.localDescription.sdp;
+      const offer = await unlessAborted(this.pc.createOffer(), signal);
+      this.offer = offer.sdp;
       this.mark('offered');
       await this.#post();
-      await this.#applyAnswer();
-      this.#trickle.start(readOfferIce(this.offer), (body) => this.#patch(body));
-      await this.#connected();
+      this.#configure();
+      const trickle = this.#newTrickle(readOfferIce(this.offer));
+      this.mark('gathering');
+      await unlessAborted(this.pc.setLocalDescription(offer), signal);
+      await unlessAborted(this.#applyAnswer(), signal);
+      trickle.start((fragment) => this.#session.trickle(fragment));
+      await untilConnected(this.pc, this.#connectTimeout, signal);
     } catch (error) {
-      const closed = this.#closed;
+      const closed = signal.aborted;
       await this.close();
       if (closed) throw new WhipError('closed', { title: 'Closed', cause: error });
-      if (error instanceof WhipError) throw error;
-      throw new WhipError('protocol', {
-        title: 'The connection could not be set up',
-        detail: error.message,
-        cause: error,
-      });
+      if (error.kind === 'ice' && !/^a=candidate:/m.test(this.answer)) {
+        const detail = 'The answer of the server holds no address to connect to.';
+        throw new WhipError('ice', { title: error.title, detail });
+      }
+      throw asWhipError(error, 'The connection could not be set up');
     }
+  }
+
+  /**
+   * Looks for a new network path (RFC 9725, section 4.3.3): tracks, data channels and
+   * all messages in them go on. May be called whenever the connection is established,
+   * or was and is lost; a call while another one is under way takes its place.
+   *
+   * @returns {Promise<RestartTimes>} Settled when packets take the new path.
+   * @throws {WhipError} The session goes on as it was, over its old path if that
+   *   still works. Of kind `superseded` when a later call has taken its place.
+   */
+  async restartIce() {
+    if (!this.marks.has('connected')) throw new Error('There was no connection yet.');
+    if (this.#closing.signal.aborted) throw new WhipError('closed', { title: 'Closed' });
+    // Section 4.3.3: what was gathered for the session before is of no use any more.
+    this.#trickle?.stop();
+    this.#restart?.stop(new WhipError('superseded', { title: 'Restarted again' }));
+    this.#restart = new IceRestart(this.pc, this.#session, this.answer, (local) =>
+      this.#newTrickle(local),
+    );
+    return this.#restart.run().catch((error) => {
+      throw asWhipError(error, 'ICE could not be restarted');
+    });
   }
 
   /**
@@ -144,30 +189,23 @@ export class WhipClient extends EventTarget {
    * @returns {Promise<void>}
    */
   async close() {
-    this.#closed = true;
-    this.#trickle.stop();
+    const reason = new WhipError('closed', { title: 'Closed' });
+    this.#closing.abort(reason);
+    this.#trickle?.stop();
+    this.#restart?.stop(reason);
     // Closing first would race the DELETE: the server sees the peer leave, ends the
     // session itself and answers 404.
-    await this.#delete();
-    this.#listening.abort();
+    await this.#session.end();
     this.pc.close();
   }
 
   /**
-   * Asks the server whether it still has the session (GET on the session URL, which
-   * RFC 9725, section 4.1 wants answered with 2xx).
+   * Asks the server whether it still has the session.
    *
-   * @returns {Promise<boolean>} False when the server is away or knows nothing of
-   *   the session; true also in doubt (5xx).
+   * @returns {Promise<boolean|null>} Null when there is no answer; true also in doubt.
    */
-  async isAlive() {
-    if (this.#closed || !this.location) return false;
-    try {
-      await this.#http.request('GET', this.location, { cache: 'no-store', timeout: 3000 });
-      return true;
-    } catch (error) {
-      return error.isServerError;
-    }
+  isAlive() {
+    return this.#session.isAlive();
   }
 
   /**
@@ -184,7 +222,7 @@ export class WhipClient extends EventTarget {
 
   #listen() {
     const { pc } = this;
-    const { signal } = this.#listening;
+    const { signal } = this.#closing;
     pc.addEventListener('icecandidate', (e) => this.#trickle.add(e.candidate), { signal });
     const gathering = () => pc.iceGatheringState === 'complete' && this.mark('gathered');
     pc.addEventListener('icegatheringstatechange', gathering, { signal });
@@ -204,36 +242,35 @@ export class WhipClient extends EventTarget {
 
   async #post() {
     this.mark('posted');
-    const { response, text } = await this.#http
-      .request('POST', this.endpoint, {
-        headers: { 'Content-Type': 'application/sdp', Accept: 'application/sdp' },
-        body: this.offer,
-      })
-      .catch((error) => {
-        if (error.status !== undefined) this.mark('answered');
-        throw error;
-      });
-    const location = response.headers.get('Location');
-    // Relative to where a redirect led, not to where it began. Kept even when the
-    // rest of the answer is useless, so that close() can end the session.
-    if (location) this.location = new URL(location, response.url).href;
-    this.etag = response.headers.get('ETag');
-    this.mark('answered');
-    if (this.#closed) throw new WhipError('closed', { title: 'Closed' });
-    const type = response.headers.get('Content-Type') ?? 'nothing';
-    if (!/^application\/sdp\b/i.test(type)) {
-      throw new WhipError('protocol', {
-        title: 'Not a WHIP server',
-        detail: `It answered the offer with ${type} instead of application/sdp.`,
-      });
+    try {
+      this.answer = await this.#session.open(this.endpoint, this.offer);
+      this.mark('answered');
+    } catch (error) {
+      if (error.kind === 'http' || error.kind === 'protocol') this.mark('answered');
+      throw error;
     }
-    if (!this.location) {
-      throw new WhipError('protocol', {
-        title: 'Incomplete WHIP answer',
-        detail: 'It has no Location header, so the session could never be ended.',
-      });
+    this.#closing.signal.throwIfAborted();
+  }
+
+  /**
+   * Takes over the STUN and TURN servers that the endpoint has named. It has to be
+   * done before the local description is set (section 4.6).
+   */
+  #configure() {
+    if (!this.#takesServers) return;
+    const { pc } = this;
+    const iceServers = [];
+    for (const server of this.#session.iceServers) {
+      try {
+        pc.setConfiguration({
+          ...pc.getConfiguration(),
+          iceServers: [...iceServers, server],
+        });
+        iceServers.push(server);
+      } catch {
+        // One that this browser does not take is no reason to go without the others.
+      }
     }
-    this.answer = text;
   }
 
   async #applyAnswer() {
@@ -241,52 +278,13 @@ export class WhipClient extends EventTarget {
     this.mark('applied');
     const transport = dtlsTransport(this.pc);
     const note = () => transport.state === 'connected' && this.mark('dtlsconnected');
-    transport?.addEventListener('statechange', note, { signal: this.#listening.signal });
+    transport?.addEventListener('statechange', note, { signal: this.#closing.signal });
   }
 
-  /** @returns {Promise<void>} */
-  #connected() {
-    const { pc } = this;
-    return new Promise((resolve, reject) => {
-      const controller = new AbortController();
-      const settle = (error) => {
-        clearTimeout(timer);
-        controller.abort();
-        error ? reject(error) : resolve();
-      };
-      const failed = () => {
-        const detail = /^a=candidate:/m.test(this.answer)
-          ? undefined
-          : 'The answer of the server holds no address to connect to.';
-        settle(new WhipError('ice', { title: 'No path to the server', detail }));
-      };
-      const timer = setTimeout(failed, this.#connectTimeout);
-      const check = () => {
-        if (this.#closed) settle(new WhipError('closed', { title: 'Closed' }));
-        else if (pc.connectionState === 'connected') settle(null);
-        else if (pc.connectionState === 'failed') failed();
-      };
-      pc.addEventListener('connectionstatechange', check, { signal: controller.signal });
-      this.#listening.signal.addEventListener('abort', check);
-      check();
-    });
-  }
-
-  async #patch(body) {
-    const headers = { 'Content-Type': 'application/trickle-ice-sdpfrag' };
-    if (this.etag) headers['If-Match'] = this.etag;
-    await this.#http.request('PATCH', this.location, { headers, body });
-  }
-
-  async #delete() {
-    if (this.location) {
-      const url = this.location;
-      this.location = null;
-      const init = { keepalive: true, timeout: 2000 };
-      // When it fails, there is nobody left to tell.
-      this.#deleted = this.#http.request('DELETE', url, init).then(null, () => {});
-    }
-    await this.#deleted;
+  /** From now on candidates belong to this ICE session. */
+  #newTrickle(local) {
+    this.#trickle = new CandidateTrickle(local, () => this.#emit('trickle'));
+    return this.#trickle;
   }
 
   #emit(type, detail = null) {
@@ -294,13 +292,8 @@ export class WhipClient extends EventTarget {
   }
 }
 
-/**
- * The one DTLS transport of a bundled connection.
- *
- * @param {RTCPeerConnection} pc
- * @returns {RTCDtlsTransport|undefined}
- */
-export function dtlsTransport(pc) {
-  const users = [pc.sctp, ...pc.getSenders(), ...pc.getReceivers()];
-  return users.find((user) => user?.transport)?.transport;
+/** @returns {WhipError} */
+function asWhipError(error, title) {
+  if (error instanceof WhipError) return error;
+  return new WhipError('protocol', { title, detail: error.message, cause: error });
 }

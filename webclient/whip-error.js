@@ -14,10 +14,11 @@
  * - `protocol`: a successful answer that is not WHIP;
  * - `ice`: HTTP went well, but no media path to the server was found;
  * - `lost`: an established connection broke;
- * - `closed`: `close()` was called while connecting.
+ * - `closed`: `close()` was called meanwhile;
+ * - `superseded`: a later ICE restart has taken the place of this one.
  *
- * @typedef {'unsupported'|'network'|'timeout'|'http'|'protocol'|'ice'|'lost'|'closed'}
- *   WhipErrorKind
+ * @typedef {'unsupported'|'network'|'timeout'|'http'|'protocol'|'ice'|'lost'|'closed'|
+ *   'superseded'} WhipErrorKind
  */
 
 /**
@@ -37,6 +38,8 @@ export class WhipError extends Error {
    * @param {string} [facts.detail] The problem in a sentence or more.
    * @param {string} [facts.method] The HTTP method that failed.
    * @param {number} [facts.retryAfter] Seconds the server asked to wait.
+   * @param {boolean} [facts.hadToken] Whether the request had a bearer token.
+   * @param {string} [facts.redirectedTo] Where redirects led the request.
    * @param {unknown} [facts.cause]
    */
   constructor(kind, facts = {}) {
@@ -49,6 +52,8 @@ export class WhipError extends Error {
     this.detail = facts.detail;
     this.method = facts.method;
     this.retryAfter = facts.retryAfter;
+    this.hadToken = facts.hadToken ?? false;
+    this.redirectedTo = facts.redirectedTo;
   }
 
   /** The server says the request itself is at fault (4xx). */
@@ -64,7 +69,8 @@ export class WhipError extends Error {
   /** Whether the same request may well succeed a little later. */
   get isTransient() {
     if (this.kind === 'unsupported' || this.kind === 'protocol') return false;
-    return !this.isClientError || this.retryAfter !== undefined;
+    // 429 (RFC 6585) means later by itself, with Retry-After or without.
+    return !this.isClientError || this.retryAfter !== undefined || this.status === 429;
   }
 }
 
@@ -88,9 +94,10 @@ export function parseRetryAfter(value, now = Date.now()) {
  *
  * @param {string} method The method of the request.
  * @param {Response} response
+ * @param {boolean} hadToken Whether the request had a bearer token.
  * @returns {Promise<WhipError>}
  */
-export async function errorFromResponse(method, response) {
+export async function errorFromResponse(method, response, hadToken) {
   let title;
   let detail;
   const type = response.headers.get('Content-Type') ?? '';
@@ -109,5 +116,7 @@ export async function errorFromResponse(method, response) {
     title: title ?? (response.statusText || `HTTP ${response.status}`),
     detail,
     retryAfter: parseRetryAfter(response.headers.get('Retry-After')),
+    hadToken,
+    redirectedTo: response.redirected ? response.url : undefined,
   });
 }

@@ -24,28 +24,33 @@ export class WhipHttp {
   /**
    * @param {string} method
    * @param {string} url
-   * @param {RequestInit & {timeout?: number}} [init] `timeout` shortens the limit.
+   * @param {RequestInit & {timeout?: number}} [init] `timeout` shortens the limit;
+   *   what `signal` gives as its reason is thrown as it is.
    * @returns {Promise<{response: Response, text: string}>} Any successful response.
    * @throws {WhipError} Of kind `http`, `network` or `timeout`.
    */
-  async request(method, url, { timeout = Infinity, headers = {}, ...init } = {}) {
+  async request(method, url, { timeout = Infinity, headers = {}, signal, ...init } = {}) {
+    signal?.throwIfAborted();
     const controller = new AbortController();
-    const { signal } = controller;
     const limit = Math.min(timeout, this.#timeout);
     const timer = setTimeout(() => controller.abort(), limit);
+    signal?.addEventListener('abort', () => controller.abort(), {
+      signal: controller.signal,
+    });
     const authorization = this.#token ? { Authorization: `Bearer ${this.#token}` } : {};
     try {
       const response = await fetch(url, {
         ...init,
         method,
         headers: { ...headers, ...authorization },
-        signal,
+        signal: controller.signal,
       });
-      if (!response.ok) throw await errorFromResponse(method, response);
+      if (!response.ok) throw await errorFromResponse(method, response, Boolean(this.#token));
       return { response, text: await response.text() };
     } catch (cause) {
+      signal?.throwIfAborted();
       if (cause instanceof WhipError) throw cause;
-      throw signal.aborted
+      throw controller.signal.aborted
         ? new WhipError('timeout', { method, title: 'The server does not answer', cause })
         : new WhipError('network', { method, title: 'No server reached', cause });
     } finally {

@@ -15,6 +15,7 @@ from .ping_page import PingPage
 expect.set_options(timeout=10_000)
 
 OpenPage = Callable[..., Awaitable[PingPage]]
+StartServer = Callable[..., Awaitable[ServerProcess]]
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
@@ -61,6 +62,22 @@ async def browser() -> AsyncIterator[Browser]:
 
 
 @pytest_asyncio.fixture(loop_scope="session")
+async def start_server() -> AsyncIterator[StartServer]:
+    """Starts servers with options; to be named before `open_page`, to outlive it."""
+    servers: list[ServerProcess] = []
+
+    async def start(*options: str) -> ServerProcess:
+        server = ServerProcess(*options)
+        servers.append(server)
+        await server.start()
+        return server
+
+    yield start
+    for server in servers:
+        await server.stop()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
 async def open_page(browser: Browser) -> AsyncIterator[OpenPage]:
     """Makes pages, each in a fresh context; afterwards no page may have complained."""
     contexts: list[BrowserContext] = []
@@ -84,3 +101,16 @@ async def open_page(browser: Browser) -> AsyncIterator[OpenPage]:
 async def ping_page(server: ServerProcess, open_page: OpenPage) -> PingPage:
     """A page of the shared server, not opened yet."""
     return await open_page(server)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def modules(
+    shared_server: ServerProcess, browser: Browser
+) -> AsyncIterator[PingPage]:
+    """A page that runs no application: all its modules do is be imported."""
+    context = await browser.new_context()
+    ping_page = PingPage(await context.new_page(), shared_server.url)
+    await ping_page.open_without_application()
+    yield ping_page
+    await context.close()
+    assert ping_page.unexpected_problems() == []

@@ -33,6 +33,9 @@ class PingPage:
 
         self.state = page.locator("#state")
         self.state_word = page.locator("#state-word")
+        self.state_hint = page.locator("#state-hint")
+        self.restart = page.get_by_role("button", name="Restart ICE", exact=True)
+        self.restart_note = page.locator("#restart-note")
         self.problem = page.get_by_role("alert").filter(
             has=page.locator("#problem-title")
         )

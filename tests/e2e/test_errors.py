@@ -8,7 +8,7 @@ from playwright.async_api import Route, expect
 
 from tests.server import ServerProcess
 
-from .conftest import OpenPage
+from .conftest import OpenPage, StartServer
 from .ping_page import FAILED_REQUEST, RECORD_STATES, PingPage
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -177,6 +177,67 @@ async def test_no_path_for_udp(ping_page: PingPage) -> None:
         }"""
     )
     assert problem == ["ice", "closed", "No UDP packet gets through to the server"]
+
+
+async def test_a_token_is_asked_for_and_taken(
+    start_server: StartServer, open_page: OpenPage
+) -> None:
+    server = await start_server("--token", "secret")
+    ping_page = await open_page(server)
+    ping_page.expects(FAILED_REQUEST)
+    await ping_page.open()
+    await expect(ping_page.problem).to_contain_text("The server asks for a token")
+    await expect(ping_page.problem).to_contain_text("Enter it under Settings.")
+    page = ping_page.page
+    await page.locator("#settings summary").click()
+    apply = page.get_by_role("button", name="Apply and reconnect")
+    await page.get_by_label("Token").fill("wrong")
+    await apply.click()
+    await expect(ping_page.problem).to_contain_text(
+        "The server does not accept the token"
+    )
+    await expect(ping_page.problem).to_contain_text("Check it under Settings.")
+    await expect(ping_page.try_now).to_have_text("Try again")
+    await page.get_by_label("Token").fill("secret")
+    await apply.click()
+    await ping_page.is_connected()
+    await expect(ping_page.problem).to_be_hidden()
+    # The restart has it, too.
+    await ping_page.restart.click()
+    await expect(ping_page.restart_note).to_contain_text("New path found")
+
+
+@pytest.mark.parametrize(
+    ("limit", "status"), [("--post-rate", 429), ("--max-sessions", 503)]
+)
+async def test_a_server_that_asks_to_wait_is_asked_again(
+    start_server: StartServer, open_page: OpenPage, limit: str, status: int
+) -> None:
+    server = await start_server(limit, "1")
+    first = await open_page(server)
+    await first.open_connected()
+    second = await open_page(server)
+    second.expects(FAILED_REQUEST)
+    await second.open()
+    await expect(second.problem).to_contain_text("The server asks to wait")
+    await expect(second.problem).to_contain_text(f"POST → HTTP {status}")
+    await expect(second.problem).to_contain_text(
+        re.compile(r"next try should not come before \d+ s are over")
+    )
+    await expect(second.countdown).to_have_text(re.compile(r"Trying again in \d+ s"))
+    await expect(second.state_word).to_have_text("Not connected")
+
+
+@pytest.mark.parametrize("status", [429, 503])
+async def test_a_wait_without_a_time_is_short(ping_page: PingPage, status: int) -> None:
+    ping_page.expects(FAILED_REQUEST)
+    await ping_page.page.route("**/whip/*", lambda route: route.fulfill(status=status))
+    await ping_page.open()
+    await expect(ping_page.countdown).to_have_text(
+        re.compile(r"Trying again(…| in \d+ s)")
+    )
+    await ping_page.page.unroute("**/whip/*")
+    await ping_page.is_connected()
 
 
 async def test_a_server_that_never_answers(ping_page: PingPage) -> None:

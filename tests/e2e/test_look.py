@@ -1,6 +1,7 @@
 """Small screens, dark screens, keyboards, screen readers."""
 
 import asyncio
+import re
 from typing import Any
 
 import pytest
@@ -186,6 +187,65 @@ async def test_accessible_with_an_error(
     await assert_accessible(ping_page)
 
 
+#: Shows what cannot be had quickly: an interruption, and a search in each state.
+INTERRUPTED = """async ([state, error]) => {
+    const { showState } = await import('/view.js');
+    const { WhipError } = await import('/whip-error.js');
+    const recovery = {
+        state, cause: 'silence', times: { answered: 123.4, found: 4567.8 },
+        error: error ? new WhipError('http', { title: error, status: 503 }) : null,
+    };
+    showState({
+        phase: 'interrupted', active: true, established: true, problem: null, recovery,
+        client: { connectionState: 'disconnected' },
+    }, true);
+}"""
+SEARCHES = [
+    ["restarting", None],
+    ["pausing", "Later"],
+    ["offline", "Gone"],
+    ["found", None],
+    ["refused", "x" * 300],
+]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop", "phone"])
+async def test_accessible_while_interrupted(
+    server: ServerProcess,
+    open_page: OpenPage,
+    scheme: str,
+    viewport: ViewportSize,
+) -> None:
+    ping_page = await open_page(server, color_scheme=scheme, viewport=viewport)
+    await ping_page.open_connected()
+    await ping_page.restart.click()
+    await expect(ping_page.restart_note).to_contain_text("New path found")
+    await assert_accessible(ping_page)
+    await ping_page.run(INTERRUPTED, SEARCHES[0])
+    await expect(ping_page.state).to_have_text(
+        re.compile("Connection interrupted\\s+looking for a new path…")
+    )
+    await assert_accessible(ping_page)
+
+
+@pytest.mark.parametrize(
+    "viewport", [DESKTOP, PHONE, SMALL_PHONE], ids=["desktop", "phone", "small"]
+)
+async def test_an_interruption_moves_nothing(
+    server: ServerProcess, open_page: OpenPage, viewport: ViewportSize
+) -> None:
+    ping_page = await open_page(server, viewport=viewport)
+    await ping_page.open_connected()
+    place = await ping_page.ping.bounding_box()
+    for search in SEARCHES:
+        await ping_page.run(INTERRUPTED, search)
+        assert await ping_page.ping.bounding_box() == place
+        await expect(ping_page.state).to_be_in_viewport(ratio=1)
+        await expect(ping_page.connect).to_be_in_viewport(ratio=1)
+        assert not await ping_page.scrolls_sideways()
+
+
 async def test_every_control_shows_its_focus(ping_page: PingPage) -> None:
     await ping_page.open_connected()
     seen: list[str] = []
@@ -206,7 +266,7 @@ async def test_every_control_shows_its_focus(ping_page: PingPage) -> None:
         assert outline >= 2, name
         seen.append(name)
     assert seen[:6] == ["Whipbird", "connect", "ping", "auto", "interval", "size"]
-    assert {"reset", "Path", "Offer", "Answer", "Settings"} <= set(seen)
+    assert {"reset", "restart", "Path", "Offer", "Answer", "Settings"} <= set(seen)
 
 
 async def test_everything_works_from_the_keyboard(ping_page: PingPage) -> None:

@@ -34,13 +34,15 @@ async def test_candidates_are_patched_with_the_entity_tag(ping_page: PingPage) -
     fragments = [patch.request.post_data or "" for patch in patches]
     for fragment in fragments:
         lines = fragment.split("\r\n")
-        assert lines[0] == "a=group:BUNDLE 0"
-        assert lines[1] == "m=application 9 UDP/DTLS/SCTP webrtc-datachannel"
-        assert lines[2] == "a=mid:0"
-        assert lines[3] in offer
-        assert lines[4] in offer
-        assert re.match("a=ice-ufrag:", lines[3])
-        assert re.match("a=ice-pwd:", lines[4])
+        # RFC 9725 section 4.3.3: the same ice-options as in the offer.
+        assert lines[0] == "a=ice-options:trickle"
+        assert lines[1] == "a=group:BUNDLE 0"
+        assert lines[2] == "m=application 9 UDP/DTLS/SCTP webrtc-datachannel"
+        assert lines[3] == "a=mid:0"
+        for line in (lines[0], lines[4], lines[5]):
+            assert line in offer.split("\r\n")
+        assert re.match("a=ice-ufrag:", lines[4])
+        assert re.match("a=ice-pwd:", lines[5])
         assert lines[-1] == ""
     assert [f.count("a=end-of-candidates") for f in fragments] == [
         *([0] * (len(fragments) - 1)),
@@ -95,34 +97,43 @@ async def test_a_patch_that_fails_for_a_moment_is_repeated(
     assert told <= set(re.findall(r"a=candidate:.*", second.post_data or ""))
 
 
-async def test_candidates_wait_for_the_201_and_then_share_a_patch(
+async def test_candidates_are_gathered_after_the_201_and_share_a_patch(
     ping_page: PingPage,
 ) -> None:
-    gathered = """async () => {
+    """RFC 9725 section 4.6: with the servers that the 201 names, so not before it."""
+    connect = """async () => {
         const { WhipClient } = await import('/whip-client.js');
         const client = new WhipClient('/whip/slow');
+        window.client = client;
         client.pc.createDataChannel('ping');
-        window.gathered = new Promise((done) => {
-            client.addEventListener('mark', (event) =>
-                event.detail.name === 'gathered' && done());
+        window.complete = new Promise((resolve) => {
+            client.addEventListener('trickle',
+                () => client.trickled.complete && resolve());
         });
-        window.connected = client.connect().then(() => client.close());
+        window.connected = client.connect();
     }"""
+    before: list[str] = []
 
     async def slow(route: Route) -> None:
         if route.request.method == "POST":
-            await ping_page.run("() => window.gathered")
+            assert "a=candidate:" not in (route.request.post_data or "")
+            before.append(await ping_page.run("() => client.pc.iceGatheringState"))
             assert ping_page.whip_requests("PATCH") == []
         await route.continue_()
 
-    await ping_page.page.route("**/whip/slow**", slow)
-    await ping_page.page.route("**/whip/slow/**", slow)
+    await ping_page.page.route("**/whip/slow", slow)
     await ping_page.open_without_application()
-    await ping_page.run(gathered)
+    await ping_page.run(connect)
     await ping_page.run("() => window.connected")
-    (patch,) = ping_page.whip_requests("PATCH")
-    assert "a=candidate:" in (patch.post_data or "")
-    assert "a=end-of-candidates" in (patch.post_data or "")
+    await ping_page.run("() => window.complete")
+    await ping_page.run("() => client.close()")
+    assert before == ["new"]
+    # Chromium brings candidates for TCP later than the others.
+    first, *later = ping_page.whip_requests("PATCH")
+    told = re.findall(" (udp|tcp) ", first.post_data or "", re.IGNORECASE)
+    assert told
+    assert set(told) == {"udp"}
+    assert all(" udp " not in (patch.post_data or "") for patch in later)
     assert len(ping_page.whip_requests("DELETE")) == 1
 
 

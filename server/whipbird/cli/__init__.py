@@ -3,6 +3,7 @@
 import click
 
 from .. import __version__
+from .check import check_command
 from .ping import ping_command
 from .publish import publish_command
 from .serve import serve_command
@@ -17,3 +18,4 @@ def main() -> None:
 main.add_command(serve_command)
 main.add_command(ping_command)
 main.add_command(publish_command)
+main.add_command(check_command)

@@ -46,7 +46,11 @@ _PIXELS = ("yuv420p", "yuvj420p")
 
 # Pictures per second, where a file does not say.
 _RATE = Fraction(30)
-# Seconds of a packet of sound, likewise.
+# FFmpeg's names of the formats that say how long they are, and do not leave it to
+# guesses; and the seconds by which they may be wrong.
+_EXACT = {"mov", "matroska"}
+MAX_MISSING = Fraction(1, 2)
+# Seconds of a packet of sound, where a file does not say.
 _SOUND = Fraction(1, 50)
 
 
@@ -143,6 +147,7 @@ class MediaFile:
                 raise MediaError(f"{self.name}: it is another file now")
             for stream in streams:
                 self._lanes[stream.index].begin(stream)
+            begun = timeline.end
             timeline.begin(_start(streams))
             packets = cast("Iterator[AnyPacket]", container.demux(*streams))
             while (packet := self._read(packets, timeline)) is not None:
@@ -151,6 +156,9 @@ class MediaFile:
                 yield from self._kept(self._lanes[index].take(packet, time))
             for lane in self._lanes.values():
                 yield from self._kept(lane.end())
+            missing = _duration(container) - (timeline.end - begun)
+            if missing > MAX_MISSING and len(streams) == len(container.streams):
+                raise self._broken(timeline, "the rest is missing")
 
     def _open(self) -> InputContainer:
         try:
@@ -166,10 +174,11 @@ class MediaFile:
         try:
             return next((packet for packet in packets if packet.size), None)
         except av.FFmpegError as error:
-            raise MediaError(
-                f"{self.name}: it breaks off after {float(timeline.end):.1f} seconds: "
-                f"{error.strerror}"
-            ) from error
+            raise self._broken(timeline, error.strerror) from error
+
+    def _broken(self, timeline: Timeline, why: str | None) -> MediaError:
+        seconds = f"{float(timeline.end):.1f} seconds"
+        return MediaError(f"{self.name}: it breaks off after {seconds}: {why}")
 
     def _kept(self, frames: Iterator[EncodedFrame]) -> Iterator[EncodedFrame]:
         try:
@@ -210,7 +219,7 @@ def _video_part(stream: Stream, codec: VideoCodec | None, bitrate: int) -> _Part
     sent = cast("VideoCodec | None", _PASSED.get(name))
     reason = ""
     if sent is None:
-        reason = f"{name} cannot be sent from here"
+        reason = f"this client does not send {name}"
     elif codec not in (None, sent):
         reason = "as asked for"
     elif context.has_b_frames:
@@ -235,14 +244,15 @@ def _audio_part(stream: Stream) -> _Part:
     rate, channels = context.sample_rate, context.layout.nb_channels
     reason = ""
     if sent is None:
-        reason = f"{name} cannot be sent from here"
+        reason = f"this client does not send {name}"
     elif sent == "opus" and channels > 2:
         reason = f"not every receiver takes {channels} channels"
     elif sent != "opus" and (rate, channels) != (CLOCK_RATES[sent], 1):
         reason = f"{sent} is 8000 Hz mono"
     if reason or sent is None:
         sent = "opus"
-    description = f"{name} {rate} Hz {context.layout.name}"
+    heard = {1: "mono", 2: "stereo"}.get(channels, f"{channels} channels")
+    description = f"{name} {rate} Hz {heard}"
     info = StreamInfo("audio", sent, description, bool(reason), reason)
     return _Part(info, name, _SOUND, None)
 
@@ -261,6 +271,13 @@ def _lane(part: _Part, is_late: Callable[[Fraction], bool]) -> Lane:
             return OpusPassLane()
         case codec:
             return PcmPassLane(codec)
+
+
+def _duration(container: InputContainer) -> Fraction:
+    """Seconds of the file, if its header says; else 0."""
+    if container.duration is None or not _EXACT & set(container.format.name.split(",")):
+        return Fraction(0)
+    return Fraction(container.duration, av.time_base)
 
 
 def _start(streams: list[Stream]) -> Fraction | None:

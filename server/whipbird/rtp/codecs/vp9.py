@@ -39,7 +39,10 @@ def starts_key_frame(payload: bytes) -> bool:
         return False
     reader = BitReader(payload)
     try:
-        return _read_descriptor(reader).may_be_key and _read_key_profile(reader) >= 0
+        return (
+            _read_descriptor(reader).may_be_key
+            and _read_key_profile(reader) is not None
+        )
     except BitstreamError:
         return False
 
@@ -57,7 +60,7 @@ def read_parameters(payload: bytes) -> VideoParameters | None:
         descriptor = _read_descriptor(reader)
         if descriptor.may_be_key:
             profile = _read_key_profile(reader)
-            if profile >= 0:
+            if profile is not None:
                 return _read_key_frame(reader, profile, descriptor.resolution)
         if descriptor.resolution is None:
             return None
@@ -105,18 +108,18 @@ def _read_scalability_structure(reader: BitReader) -> tuple[int, int] | None:
     return resolution
 
 
-def _read_key_profile(reader: BitReader) -> int:
-    """Read the start of the uncompressed header: the profile, or -1 if no key frame.
+def _read_key_profile(reader: BitReader) -> int | None:
+    """Read the start of the uncompressed header: the profile, or None if no key frame.
 
     VP9 section 6.2.
     """
     if reader.read(2) != _FRAME_MARKER:
-        return -1
+        return None
     profile = reader.read(1) | reader.read(1) << 1
     if profile == 3:
         reader.skip(1)
     show_existing_frame, non_key_frame = reader.flag(), reader.flag()
-    return -1 if show_existing_frame or non_key_frame else profile
+    return None if show_existing_frame or non_key_frame else profile
 
 
 def _read_key_frame(

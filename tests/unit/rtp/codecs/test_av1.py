@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from tests.bit_writer import BitWriter
@@ -94,6 +96,8 @@ def test_svt(size: tuple[int, int], pixels: str, bit_depth: int, level: str) -> 
         (bytes([N]), False),
         (packet(N, OBU, FRAME, count=2), True),
         (packet(N | Y, OBU, FRAME), True),
+        (packet(N | 7, OBU, count=1), True),
+        (bytes([N, 0]), True),
         (packet(0, FRAME, count=1), False),
         (packet(Y, FRAME, count=1), False),
         (packet(Z, TILE_GROUP), False),
@@ -117,7 +121,12 @@ def test_the_aggregation_header_says_where_a_sequence_starts(
         packet(N, *[FRAME] * 5, OBU),
         # An element before it that has no octets, or two octets of length.
         packet(N, b"", OBU, count=2),
+        packet(N, b"\x78" + bytes(127), OBU, count=2),
         packet(N, b"\x78" + bytes(200), OBU, count=2),
+        # Reserved bits; a number of more octets than it needs.
+        packet(N | 1, OBU, FRAME, count=2),
+        packet(N, b"\x09" + SEQUENCE_HEADER, count=1),
+        bytes([N, 0x80 | len(OBU)]) + b"\x80" * 6 + b"\x00" + OBU,
         packet(N, b"\x0c\x28" + SEQUENCE_HEADER, FRAME, count=2),
         packet(N, b"\x0a" + leb128(len(SEQUENCE_HEADER)) + SEQUENCE_HEADER, count=1),
         packet(N, b"\x0e\x28" + leb128(len(SEQUENCE_HEADER)) + SEQUENCE_HEADER),
@@ -146,6 +155,8 @@ def test_the_sequence_header_is_found(payload: bytes) -> None:
         bytes([N]) + b"\xff" * 12,
         packet(N, b"\x0a" + b"\xff" * 9),
         packet(N, b"\x0c", count=1),
+        # leb128() has at most 8 octets.
+        bytes([N, 0x80 | len(OBU)]) + b"\x80" * 7 + b"\x00" + OBU,
     ],
     ids=bytes.hex,
 )
@@ -191,7 +202,9 @@ def test_operating_points_are_passed_over(points: str) -> None:
     ],
 )
 def test_tools_are_passed_over(tools: str) -> None:
-    assert read(write_sequence_header(tools=tools)) == HD
+    # The bit after the tools tells when too much or too little is passed over.
+    header = write_sequence_header(tools=tools, color="1 0 0 0 00")
+    assert read(header) == replace(HD, bit_depth=10)
 
 
 @pytest.mark.parametrize(
@@ -209,6 +222,9 @@ def test_tools_are_passed_over(tools: str) -> None:
         (2, "1 1 0 0 0 10 0", "Professional", 12, "4:2:2"),
         (2, "1 1 0 0 0 0 0", "Professional", 12, "4:4:4"),
         (2, "1 1 1 0 0", "Professional", 12, "4:0:0"),
+        (2, f"1 1 0 1 {9:08b} {16:08b} {9:08b} 0 10 0", "Professional", 12, "4:2:2"),
+        # sRGB has no more bits; what follows would say 4:2:0.
+        (2, f"1 1 0 1 {1:08b} {13:08b} {0:08b} 111", "Professional", 12, "4:4:4"),
     ],
 )
 def test_profiles(
@@ -234,6 +250,7 @@ def test_profiles(
         ("01101 0", "5.1", "Main"),
         ("01101 1", "5.1", "High"),
         ("10111 1", "7.3", "High"),
+        ("11000 0", None, "Main"),
         ("11111 0", None, "Main"),
     ],
 )

@@ -178,6 +178,12 @@ def test_aiortcs_packetizer() -> None:
         stap_a(SPS, PPS),
         stap_a(AUD, SPS, PPS),
         stap_a(SEI, SPS, PPS, IDR),
+        # The shortest that can be judged, and longer and emptier units before it.
+        b"\x65\x80\x00",
+        b"\x7c\x85\x88",
+        stap_a(b"\x65\x88\x84"),
+        stap_a(SEI * 60, SPS),
+        stap_a(b"", b"\x65", b"\x65\x88", IDR),
         stap_a(PPS, IDR),
         fu_a(IDR, 2)[0],
         fu_a(SPS, 4)[0],
@@ -245,19 +251,27 @@ def test_the_sps_is_found(payload: bytes) -> None:
         (122, 0x10, "High 4:2:2 Intra"),
         (244, 0x10, "High 4:4:4 Intra"),
         (44, 0x10, "CAVLC 4:4:4 Intra"),
+        # Annexes F, G and H, whose base layer may have such an SPS.
+        (83, 0x00, "Scalable Baseline"),
+        (86, 0x00, "Scalable High"),
+        (86, 0x10, "Scalable High Intra"),
+        (118, 0x00, "Multiview High"),
+        (128, 0x00, "Stereo High"),
+        (134, 0x00, None),
+        (138, 0x00, None),
+        (139, 0x00, None),
         (1, 0x00, None),
     ],
 )
 def test_profiles(profile_idc: int, constraints: int, name: str | None) -> None:
-    high = BitWriter().ue(1, 0, 0).flags("00") if profile_idc in _HIGH else None
+    high = None
+    if profile_idc not in (1, 66, 77, 88):
+        high = BitWriter().ue(1, 0, 0).flags("00")
     sps = write_sps(profile_idc=profile_idc, constraints=constraints, high=high)
     parameters = h264.read_parameters(sps)
     assert parameters is not None
     assert parameters.profile == name
     assert (parameters.width, parameters.height) == (1280, 720)
-
-
-_HIGH = (100, 110, 122, 244, 44)
 
 
 @pytest.mark.parametrize(
@@ -267,6 +281,7 @@ _HIGH = (100, 110, 122, 244, 44)
         (66, 0x10, 11, "1b"),
         (66, 0x00, 11, "1.1"),
         (77, 0x10, 11, "1b"),
+        (88, 0x10, 11, "1b"),
         (66, 0x00, 52, "5.2"),
     ],
 )
@@ -311,11 +326,22 @@ def test_cropping(
     assert (parameters.width, parameters.height) == size
 
 
-def test_scaling_matrices_are_passed_over() -> None:
-    # Absent; flat, by 16 deltas; ended at once; all absent; 64 deltas.
-    high = BitWriter().ue(3).flags("0").ue(2, 2).flags("0 1")
-    high.flags("0").flags("1").se(8, *[0] * 15).flags("1").se(-8).flags("000")
-    high.flags("1").se(*[1, -1] * 32).flags("00000")
+@pytest.mark.parametrize(
+    ("chroma_format_idc", "chroma", "large"),
+    [(1, "4:2:0", 2), (2, "4:2:2", 2), (3, "4:4:4", 6)],
+)
+def test_scaling_matrices_are_passed_over(
+    chroma_format_idc: int, chroma: str, large: int
+) -> None:
+    high = BitWriter().ue(chroma_format_idc)
+    if chroma_format_idc == 3:
+        high.flags("0")
+    high.ue(2, 2).flags("0 1")
+    # Six lists of 16: absent, whole, ended at once, ended by a sum of 256, absent.
+    high.flags("0").flags("1").se(3, -1, *[0] * 14).flags("1").se(-8)
+    high.flags("1").se(127, 121).flags("00")
+    # Those of 64: whole, then absent.
+    high.flags("1").se(*[1, -1] * 32).flags("0" * (large - 1))
     parameters = h264.read_parameters(write_sps(profile_idc=244, high=high))
     assert parameters == VideoParameters(
         1280,
@@ -323,7 +349,7 @@ def test_scaling_matrices_are_passed_over() -> None:
         profile="High 4:4:4 Predictive",
         level="3.1",
         bit_depth=10,
-        chroma="4:4:4",
+        chroma=chroma,
     )
 
 

@@ -175,6 +175,12 @@ def test_x265s_later_key_frames_are_cras() -> None:
         aggregate(VPS, SPS, PPS),
         aggregate(AUD, VPS, SPS, PPS),
         aggregate(SEI, IDR),
+        # The shortest that can be judged, and longer and emptier units before it.
+        nal(19, b"\x80\x00"),
+        fragment(IDR, 1)[0],
+        aggregate(IDR[:3]),
+        aggregate(SEI * 60, SPS),
+        aggregate(b"", b"\x26", b"\x26\x01", IDR),
         fragment(IDR, 2)[0],
         fragment(SPS, 4)[0],
     ],
@@ -195,6 +201,8 @@ def test_where_a_viewer_can_start(payload: bytes) -> None:
         AUD,
         SEI,
         PPS,
+        # Type 24 is reserved for pictures that are no IRAP.
+        nal(24, b"\xaf\x09\x40"),
         LATER_IDR_SEGMENT,
         nal(19, b"\xaf\x09\x40", layer=1),
         nal(19, b"\xaf\x09\x40", layer=32),

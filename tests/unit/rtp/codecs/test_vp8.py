@@ -61,6 +61,20 @@ def test_a_picture_id_may_have_seven_bits() -> None:
     assert not vp8.starts_key_frame(b"\x90\x80\x7f" + OTHER_FRAME)
 
 
+def test_reserved_bits_of_the_extension_say_nothing() -> None:
+    assert vp8.starts_key_frame(b"\x90\x8f\x05" + KEY_FRAME)
+    assert vp8.starts_key_frame(b"\x90\x0f" + KEY_FRAME)
+    assert not vp8.starts_key_frame(b"\x90\x8f\x05" + OTHER_FRAME)
+
+
+def test_the_shortest_key_frame() -> None:
+    payload = b"\x10" + KEY_FRAME[:10]
+    assert vp8.starts_key_frame(payload)
+    found = vp8.read_parameters(payload)
+    assert found is not None
+    assert (found.width, found.height) == (640, 360)
+
+
 @pytest.mark.parametrize(
     "payload",
     [

@@ -1,0 +1,155 @@
+"""The offers that are sent: a valid one in several shapes, and one for each mistake."""
+
+import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from ..sdp.candidate import Candidate
+from ..sdp.transport import IceCredentials
+
+STREAM = "whipbird-check"
+ICE_OPTIONS = "trickle ice2"
+
+_AUDIO = ("111", ["rtpmap:111 opus/48000/2", "fmtp:111 minptime=10;useinbandfec=1"])
+_H264 = "level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e01f"
+_VIDEO = (
+    "96 97 102 103",
+    [
+        "rtpmap:96 VP8/90000",
+        "rtcp-fb:96 nack",
+        "rtcp-fb:96 nack pli",
+        "rtcp-fb:96 ccm fir",
+        "rtpmap:97 rtx/90000",
+        "fmtp:97 apt=96",
+        "rtpmap:102 H264/90000",
+        "rtcp-fb:102 nack",
+        "rtcp-fb:102 nack pli",
+        "rtcp-fb:102 ccm fir",
+        f"fmtp:102 {_H264}",
+        "rtpmap:103 rtx/90000",
+        "fmtp:103 apt=102",
+    ],
+)
+# A codec that nobody has.
+_IMPOSSIBLE = ("120", ["rtpmap:120 x-whipbird-none/90000"])
+
+_MID_EXTENSION = "extmap:4 urn:ietf:params:rtp-hdrext:sdes:mid"
+_RID_EXTENSION = "extmap:10 urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id"
+RIDS = ("h", "m", "l")
+
+
+@dataclass(frozen=True, slots=True)
+class LocalTransport:
+    """The client's end of a connection, real or made up."""
+
+    ice: IceCredentials
+    fingerprint: str
+    candidates: tuple[Candidate, ...] = ()
+
+    @classmethod
+    def made_up(cls, *candidates: Candidate) -> "LocalTransport":
+        """One behind which there is nobody: for offers that will not connect."""
+        digest = secrets.token_bytes(32).hex(":").upper()
+        return cls(new_credentials(), f"sha-256 {digest}", candidates)
+
+
+def new_credentials() -> IceCredentials:
+    """Random ICE credentials (RFC 8839 section 5.4)."""
+    return IceCredentials(secrets.token_hex(4), secrets.token_hex(12))
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What an offer looks like.
+
+    Attributes:
+        kinds: the media section's kinds, in order.
+        streams: the MediaStream of each section, in order; the last one is repeated.
+        bundle_only: whether sections after the first have port 0 and ``bundle-only``.
+        impossible: the kind whose codecs nobody has; empty for none.
+        simulcast: whether video has three layers (RFC 8853).
+    """
+
+    kinds: tuple[str, ...] = ("audio", "video")
+    direction: str = "sendonly"
+    setup: str = "actpass"
+    streams: tuple[str, ...] = (STREAM,)
+    bundle: bool = True
+    rtcp_mux: bool = True
+    bundle_only: bool = False
+    impossible: str = ""
+    simulcast: bool = False
+
+
+def write_offer(transport: LocalTransport, shape: Shape) -> str:
+    """Write an offer (RFC 9429 section 5.2.1), lines ending in CRLF."""
+    mids = [str(index) for index in range(len(shape.kinds))]
+    lines = ["v=0", f"o=- {secrets.randbits(62)} 1 IN IP4 0.0.0.0", "s=-", "t=0 0"]
+    if shape.bundle and mids:
+        lines.append(f"a=group:BUNDLE {' '.join(mids)}")
+    lines += ["a=extmap-allow-mixed", f"a=ice-options:{ICE_OPTIONS}"]
+    for index in range(len(shape.kinds)):
+        lines += _section(index, transport, shape)
+    return "\r\n".join(lines) + "\r\n"
+
+
+def media_line(kind: str, port: int = 9, *, impossible: bool = False) -> str:
+    """The value of a section's ``m=`` line."""
+    if kind == "application":
+        return f"application {port} UDP/DTLS/SCTP webrtc-datachannel"
+    return f"{kind} {port} UDP/TLS/RTP/SAVPF {_codecs(kind, impossible)[0]}"
+
+
+def _codecs(kind: str, impossible: bool) -> tuple[str, list[str]]:
+    if impossible:
+        return _IMPOSSIBLE
+    return _AUDIO if kind == "audio" else _VIDEO
+
+
+def _section(index: int, transport: LocalTransport, shape: Shape) -> Iterator[str]:
+    kind = shape.kinds[index]
+    impossible = kind == shape.impossible
+    hidden = shape.bundle_only and index > 0
+    yield f"m={media_line(kind, 0 if hidden else 9, impossible=impossible)}"
+    yield "c=IN IP4 0.0.0.0"
+    yield f"a=mid:{index}"
+    if hidden:
+        yield "a=bundle-only"
+    else:
+        yield f"a=ice-ufrag:{transport.ice.ufrag}"
+        yield f"a=ice-pwd:{transport.ice.pwd}"
+        yield f"a=fingerprint:{transport.fingerprint}"
+        yield f"a=setup:{shape.setup}"
+    if index == 0:
+        yield from (f"a=candidate:{candidate}" for candidate in transport.candidates)
+    if kind == "application":
+        yield "a=sctp-port:5000"
+        yield "a=max-message-size:262144"
+        return
+    yield f"a={shape.direction}"
+    stream = shape.streams[min(index, len(shape.streams) - 1)]
+    yield f"a=msid:{stream} {kind}-{index}"
+    if shape.rtcp_mux:
+        yield "a=rtcp-mux"
+        yield "a=rtcp-mux-only"
+    yield f"a={_MID_EXTENSION}"
+    yield from (f"a={line}" for line in _codecs(kind, impossible)[1])
+    if shape.simulcast and kind == "video":
+        yield f"a={_RID_EXTENSION}"
+        yield from (f"a=rid:{rid} send" for rid in RIDS)
+        yield f"a=simulcast:send {';'.join(RIDS)}"
+
+
+def malformed(offer: str) -> dict[str, bytes]:
+    """Bodies that are no SDP, by what is wrong with them."""
+    return {
+        "nothing": b"",
+        "text": b"hello, world\r\n",
+        "octets": bytes(range(256)),
+        "JSON": b'{"type": "offer", "sdp": ""}',
+        "a broken media line": offer.replace("m=audio ", "m=audio", 1)
+        .replace("m=video ", "m=video", 1)
+        .replace("m=application ", "m=application", 1)
+        .encode(),
+        "a line that is none": offer.replace("a=mid:0", "mid 0", 1).encode(),
+    }

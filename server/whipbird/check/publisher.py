@@ -1,0 +1,216 @@
+"""A real client: publishes silence and a black picture, and sees what comes back."""
+
+import asyncio
+import contextlib
+import secrets
+from fractions import Fraction
+from typing import Any
+
+from aiortc import MediaStreamTrack, RTCSessionDescription
+from av import Packet, VideoFrame
+
+from ..rtc import DataChannel, Peer, PeerOptions
+from ..rtc.probe import is_answered
+from ..sdp.parser import parse_description
+from ..sdp.transport import fingerprints
+from .answer import Answer, plain_answer
+from .offers import LocalTransport
+
+# Seconds to wait for an echo: from a server that is known to echo, and otherwise.
+ECHO_TIMEOUT = 5.0
+FIRST_ECHO_TIMEOUT = 2.0
+
+# Seconds to wait for a receiver report (RFC 3550 section 6.2: about every 5).
+REPORT_TIMEOUT = 8.0
+
+# The frame of Opus that says nothing, for 20 ms.
+_SILENCE = b"\xf8\xff\xfe"
+_AUDIO_TIME = 0.02
+_AUDIO_BASE = Fraction(1, 48000)
+_VIDEO_TIME = 0.1
+_VIDEO_BASE = Fraction(1, 90000)
+
+
+class _Silence(MediaStreamTrack):
+    """Audio that says nothing, encoded already."""
+
+    kind = "audio"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._pts = 0
+
+    async def recv(self) -> "Packet[Any]":
+        await asyncio.sleep(_AUDIO_TIME)
+        packet = Packet(_SILENCE)
+        packet.pts, packet.time_base = self._pts, _AUDIO_BASE
+        self._pts += round(_AUDIO_TIME / _AUDIO_BASE)
+        return packet
+
+
+class _Darkness(MediaStreamTrack):
+    """A small black picture, ten times a second."""
+
+    kind = "video"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._pts = 0
+
+    async def recv(self) -> VideoFrame:
+        await asyncio.sleep(_VIDEO_TIME)
+        frame = VideoFrame(64, 64, "yuv420p")
+        for plane, value in zip(frame.planes, (16, 128, 128), strict=True):
+            plane.update(bytes([value]) * plane.buffer_size)
+        frame.pts, frame.time_base = self._pts, _VIDEO_BASE
+        self._pts += round(_VIDEO_TIME / _VIDEO_BASE)
+        return frame
+
+
+class NotConnected(Exception):  # noqa: N818 - what there is, not an error of ours
+    """No connection was made. The message says why."""
+
+
+class Publisher:
+    """A peer that offers some kinds of media.
+
+    Attributes:
+        peer: this side's end of the connection.
+        kinds: what it offers.
+        transport: what the offer says of it.
+        channel: its data channel; None when it offers none.
+    """
+
+    def __init__(self, options: PeerOptions, kinds: tuple[str, ...]) -> None:
+        self.peer = Peer(options)
+        self.kinds = kinds
+        self.transport = LocalTransport.made_up()
+        self.channel: DataChannel | None = None
+        self._messages: asyncio.Queue[str | bytes | None] = asyncio.Queue()
+        self._changed = asyncio.Event()
+
+    async def prepare(self) -> None:
+        """Gather candidates."""
+        for kind in self.kinds:
+            if kind == "application":
+                self.channel = self.peer.createDataChannel("whipbird-check")
+                self.channel.on("message", self._messages.put_nowait)
+                self.channel.on("open", self._changed.set)
+                self.channel.on("close", self._closed)
+            else:
+                track = _Silence() if kind == "audio" else _Darkness()
+                self.peer.addTransceiver(track, "sendonly")
+        self.peer.on("connectionstatechange", self._changed.set)
+        await self.peer.setLocalDescription(await self.peer.createOffer())
+        local = parse_description(self.peer.localDescription.sdp)
+        [fingerprint] = (
+            f for f in fingerprints(local.media[0], local) if f.algorithm == "sha-256"
+        )
+        self.transport = LocalTransport(
+            self.peer.local_ice.ice,
+            f"{fingerprint.algorithm} {fingerprint.value}",
+            self.peer.local_ice.candidates,
+        )
+
+    async def accept(self, answer: Answer) -> None:
+        """Take the answer, and begin to connect.
+
+        Raises:
+            NotConnected: when the answer cannot be used.
+        """
+        try:
+            await self.peer.setRemoteDescription(
+                RTCSessionDescription(sdp=plain_answer(answer), type="answer")
+            )
+        except Exception as error:
+            # aiortc raises whatever its parser stumbles over.
+            raise NotConnected(f"the answer cannot be used: {error}") from error
+        self.peer.add_candidates(answer.candidates)
+
+    async def connected(self, timeout: float) -> None:
+        """Wait for the connection, and for the data channel to be open.
+
+        Raises:
+            NotConnected: when it fails, or is not made in time.
+        """
+        try:
+            async with asyncio.timeout(timeout):
+                while not self._is_ready():
+                    self._changed.clear()
+                    await self._changed.wait()
+        except TimeoutError:
+            ice = self.peer.iceConnectionState
+            raise NotConnected(
+                f"no connection within {timeout:g} seconds (ICE is {ice}, "
+                f"all in all it is {self.peer.connectionState})"
+            ) from None
+
+    def _is_ready(self) -> bool:
+        state = self.peer.connectionState
+        if state in ("failed", "closed"):
+            raise NotConnected(f"the connection is {state}")
+        opened = self.channel is None or self.channel.readyState == "open"
+        return state == "connected" and opened
+
+    async def echo(self, timeout: float) -> bool:
+        """Whether a message on the data channel comes back."""
+        channel = self.channel
+        if channel is None or channel.readyState != "open":
+            return False
+        message = secrets.token_hex(8)
+        channel.send(message)
+        try:
+            async with asyncio.timeout(timeout):
+                while (received := await self._messages.get()) != message:
+                    if received is None:
+                        return False
+        except TimeoutError:
+            return False
+        return True
+
+    async def is_alive(self, echoes: bool) -> bool:
+        """Whether the way to the server carries something.
+
+        Args:
+            echoes: whether the server is known to echo. If not, its answer to a
+                consent check counts.
+        """
+        if self.peer.connectionState != "connected":
+            return False
+        if echoes and self.channel is not None:
+            return await self.echo(ECHO_TIMEOUT)
+        return await is_answered(self.peer)
+
+    async def reported(self) -> set[str]:
+        """The kinds of media of which the server's receiver reports speak.
+
+        Waits until there is one for each, or for ``REPORT_TIMEOUT``.
+        """
+        wanted = {kind for kind in self.kinds if kind != "application"}
+        seen: set[str] = set()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(REPORT_TIMEOUT):
+                while seen != wanted:
+                    await asyncio.sleep(0.1)
+                    for sender in self.peer.getSenders():
+                        for stats in (await sender.getStats()).values():
+                            if stats.type == "remote-inbound-rtp":
+                                seen.add(sender.kind)
+        return seen
+
+    async def closed_by_peer(self, timeout: float) -> bool:
+        """Whether the server says good-bye (DTLS close_notify) within some time."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout):
+                while not self.peer.closed_by_peer:  # noqa: ASYNC110 - no event for it
+                    await asyncio.sleep(0.02)
+        return self.peer.closed_by_peer
+
+    async def close(self) -> None:
+        """End the connection."""
+        with contextlib.suppress(ConnectionError):
+            await self.peer.close()
+
+    def _closed(self) -> None:
+        self._changed.set()
+        self._messages.put_nowait(None)

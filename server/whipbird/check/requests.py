@@ -1,0 +1,181 @@
+"""What is sent to a WHIP endpoint and to its sessions."""
+
+import asyncio
+import ipaddress
+from dataclasses import dataclass
+
+from aiohttp import hdrs
+from yarl import URL
+
+from .exchange import UNSUPPORTED, Exchange, Fields, Http, location_of
+from .session import OpenSession
+
+SDP = "application/sdp"
+SDP_FRAGMENT = "application/trickle-ice-sdpfrag"
+
+# What a request says of the page that it comes from.
+ORIGIN = "https://studio.example"
+
+MAX_REDIRECTIONS = 5
+
+# What says that there is nothing at a URL.
+GONE = (404, 410)
+
+# Seconds from one look at whether a session is gone to the next.
+SHORTEST_PAUSE = 0.1
+LONGEST_PAUSE = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How to test.
+
+    Attributes:
+        token: the bearer token; None when the endpoint needs none.
+        timeout: seconds to wait for each response and connection.
+        flood: whether to try the rate limits.
+        consent_limit: seconds within which a client that vanishes must be noticed:
+            30 (RFC 7675 section 5.1), and some for the server to act.
+    """
+
+    token: str | None = None
+    timeout: float = 10.0
+    flood: bool = False
+    consent_limit: float = 45.0
+
+
+class Requests:
+    """Requests to one endpoint.
+
+    Attributes:
+        url: where it is, as given.
+        options: how to test it.
+        http: what sends the requests.
+        redirections: the responses that sent a POST elsewhere.
+        exclusive: whether the endpoint has one session at a time; then every POST
+            ends those before it, and rules must be tried one after another.
+    """
+
+    def __init__(self, url: URL, options: Options) -> None:
+        self.url = url
+        self.options = options
+        self.http = Http(options.token, options.timeout)
+        self.redirections: list[Exchange] = []
+        self.exclusive = False
+
+    async def request(
+        self,
+        method: str,
+        url: URL | None = None,
+        *,
+        body: bytes = b"",
+        headers: Fields | None = None,
+        authorized: bool = True,
+    ) -> Exchange:
+        """Send a request, by default to the endpoint (see ``Http.request``)."""
+        return await self.http.request(
+            method, url or self.url, body=body, headers=headers, authorized=authorized
+        )
+
+    async def post(
+        self,
+        body: bytes,
+        *,
+        content_type: str = SDP,
+        headers: Fields | None = None,
+        authorized: bool = True,
+    ) -> Exchange:
+        """POST to the endpoint, wherever it redirects to."""
+        if self.exclusive:
+            await self.http.end_sessions()
+        url = self.url
+        fields = {str(name): value for name, value in (headers or {}).items()}
+        fields.setdefault(hdrs.CONTENT_TYPE, content_type)
+        fields.setdefault(hdrs.ORIGIN, ORIGIN)
+        for _ in range(MAX_REDIRECTIONS):
+            exchange = await self.http.request(
+                "POST",
+                url,
+                body=body,
+                headers=fields,
+                authorized=authorized,
+            )
+            if exchange.status not in (301, 302, 307, 308):
+                break
+            self.redirections.append(exchange)
+            target = location_of(exchange)
+            if target is None:
+                break
+            url = target
+        return exchange
+
+    async def patch(
+        self,
+        session: OpenSession,
+        body: bytes,
+        *,
+        if_match: str | None = "",
+        content_type: str = SDP_FRAGMENT,
+        authorized: bool = True,
+    ) -> Exchange:
+        """PATCH a session.
+
+        Args:
+            if_match: the field's value; by default the session's entity tag, or ``*``
+                if it has none; None for no such field.
+        """
+        headers = {hdrs.CONTENT_TYPE: content_type}
+        if if_match is not None:
+            headers[hdrs.IF_MATCH] = if_match or session.etag or "*"
+        return await self.request(
+            "PATCH", session.url, body=body, headers=headers, authorized=authorized
+        )
+
+    async def preflight(self, fields: str, url: URL | None = None) -> Exchange:
+        """Ask as a browser does before it sends something, without a token.
+
+        Args:
+            fields: the names of the header fields that it would send.
+        """
+        method = "POST" if url is None else "PATCH"
+        headers = {
+            hdrs.ORIGIN: ORIGIN,
+            hdrs.ACCESS_CONTROL_REQUEST_METHOD: method,
+            hdrs.ACCESS_CONTROL_REQUEST_HEADERS: fields,
+        }
+        return await self.request("OPTIONS", url, headers=headers, authorized=False)
+
+    async def is_gone(self, session: OpenSession) -> bool | None:
+        """Whether the session is no more: its URL names nothing.
+
+        Where GET is not implemented, a PATCH of no effect tells; None when neither is.
+        """
+        exchange = await self.request("GET", session.url)
+        if exchange.status in UNSUPPORTED:
+            exchange = await self.patch(session, session.fragment(), if_match='"-"')
+            if exchange.status in UNSUPPORTED:
+                return None
+        return exchange.status in GONE
+
+    async def goes(self, session: OpenSession, limit: float) -> bool:
+        """Whether the session goes within some seconds.
+
+        Where nothing else tells, a DELETE does in the end.
+        """
+        loop = asyncio.get_running_loop()
+        until, pause = loop.time() + limit, SHORTEST_PAUSE
+        while not (gone := await self.is_gone(session)) and loop.time() < until:
+            await asyncio.sleep(pause)
+            pause = min(pause * 1.5, LONGEST_PAUSE)
+        if gone is None:
+            return (await self.request("DELETE", session.url)).status in GONE
+        return gone
+
+
+def is_loopback(url: URL) -> bool:
+    """Whether a URL is one of this machine itself."""
+    host = url.host or ""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")

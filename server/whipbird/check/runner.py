@@ -1,0 +1,143 @@
+"""Tries the rules, several at a time, and cleans up after them."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from yarl import URL
+
+from . import rules as _registered  # noqa: F401 - importing registers the rules
+from .endpoint import Endpoint
+from .exchange import Exchange, NoResponse
+from .greeting import greet
+from .requests import Options
+from .rule import Level, Outcome, Rule, Verdict
+
+logger = logging.getLogger(__name__)
+
+# Rules that are tried at a time, beside the slow ones.
+WIDTH = 4
+
+# Seconds that cleaning up may take.
+CLEAN_UP_TIMEOUT = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What came of a rule.
+
+    Attributes:
+        note: what was seen, or why it is so; may be empty.
+        exchanges: those that show it; empty unless it has failed.
+    """
+
+    rule: Rule
+    outcome: Outcome
+    note: str = ""
+    exchanges: tuple[Exchange, ...] = ()
+
+    @property
+    def is_breach(self) -> bool:
+        """Whether something that has to be is not."""
+        return self.outcome is Outcome.FAILED and self.rule.level is not Level.MAY
+
+
+# Called with how many rules are done, how many there are, and the one just done.
+Progress = Callable[[int, int, Result], None]
+
+
+async def check(
+    url: URL,
+    rules: Sequence[Rule],
+    options: Options | None = None,
+    progress: Progress | None = None,
+) -> list[Result]:
+    """Try rules on a WHIP endpoint.
+
+    Every session that it opens is ended, also when it is cancelled.
+
+    Returns:
+        A result for each rule, in the order of the rules.
+
+    Raises:
+        NoResponse: when the endpoint cannot be reached.
+        NotWhip: when it takes no offer.
+    """
+    endpoint = Endpoint(url, options or Options())
+    try:
+        await greet(endpoint)
+        results = await _try_all(endpoint, rules, progress)
+    finally:
+        await _clean_up(endpoint)
+    return [results[rule.id] for rule in rules]
+
+
+async def _clean_up(endpoint: Endpoint) -> None:
+    """End everything, whoever wants to hurry."""
+    closing = asyncio.create_task(endpoint.close())
+    cancelled = False
+    loop = asyncio.get_running_loop()
+    until = loop.time() + CLEAN_UP_TIMEOUT
+    while not closing.done() and loop.time() < until:
+        try:
+            await asyncio.wait({closing}, timeout=until - loop.time())
+        except asyncio.CancelledError:
+            cancelled = True
+    if not closing.done():
+        logger.warning("The sessions could not be ended in time")
+        closing.cancel()
+    else:
+        closing.result()
+    if cancelled:
+        raise asyncio.CancelledError
+
+
+async def _try_all(
+    endpoint: Endpoint, rules: Sequence[Rule], progress: Progress | None
+) -> dict[str, Result]:
+    results: dict[str, Result] = {}
+    width = asyncio.Semaphore(1 if endpoint.exclusive else WIDTH)
+
+    def done(result: Result) -> None:
+        results[result.rule.id] = result
+        if progress is not None:
+            progress(len(results), len(rules), result)
+
+    async def run(rule: Rule) -> None:
+        # Slow rules wait rather than work.
+        if rule.slow and not endpoint.exclusive:
+            done(await _try(endpoint, rule))
+            return
+        async with width:
+            done(await _try(endpoint, rule))
+
+    usual = [rule for rule in rules if not rule.flood]
+    async with asyncio.TaskGroup() as group:
+        for rule in sorted(usual, key=lambda rule: not rule.slow):
+            group.create_task(run(rule))
+    floods = [rule for rule in rules if rule.flood]
+    if floods:
+        # Nobody's session may suffer from them.
+        await endpoint.end_sessions()
+    for rule in floods:
+        if endpoint.options.flood:
+            done(await _try(endpoint, rule))
+        else:
+            done(Result(rule, Outcome.SKIPPED, "needs --flood"))
+    return results
+
+
+async def _try(endpoint: Endpoint, rule: Rule) -> Result:
+    try:
+        note: Any = await rule.trial(endpoint)
+        return Result(rule, Outcome.PASSED, note or "")
+    except Verdict as verdict:
+        shown = verdict.exchanges if verdict.outcome is Outcome.FAILED else ()
+        return Result(rule, verdict.outcome, verdict.reason, shown)
+    except NoResponse as problem:
+        return Result(rule, Outcome.FAILED, str(problem))
+    except Exception as error:
+        logger.exception("The rule %s could not be tried", rule.id)
+        return Result(rule, Outcome.SKIPPED, f"the checker has failed: {error!r}")

@@ -1,0 +1,153 @@
+"""``whipbird check``: which sentences of RFC 9725 does a WHIP server keep?"""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from typing import TextIO
+
+import click
+from yarl import URL
+
+from ..check import NoResponse, NotWhip, Options, Result, Rule, check, select
+from ..check.report import as_json, as_markdown, as_text, rule_as_json
+from ..config import ENV_PREFIX
+from .loop import run
+from .parameters import FiniteRange, HttpUrl
+
+INTERRUPTED = 130
+
+
+@click.command("check")
+@click.argument("url", type=HttpUrl(), required=False)
+@click.option(
+    "--token", envvar=ENV_PREFIX + "TOKEN", show_envvar=True, help="Bearer token."
+)
+@click.option(
+    "--only",
+    multiple=True,
+    metavar="NAMES",
+    help="Rules or sections to try, separated by commas; may be repeated.",
+)
+@click.option(
+    "--flood",
+    is_flag=True,
+    help="Try the rate limits too, with up to 5000 requests of each kind that open "
+    "nothing. Only do this to a server of your own.",
+)
+@click.option(
+    "-W",
+    "--timeout",
+    type=FiniteRange(min=0, min_open=True),
+    default=10.0,
+    show_default=True,
+    help="Seconds to wait for each response and each connection.",
+)
+@click.option("--json", "as_object", is_flag=True, help="Print one JSON object.")
+@click.option(
+    "--report",
+    type=click.File("w", encoding="utf-8", lazy=False),
+    help="Write a report in Markdown, too.",
+)
+@click.option("--list", "list_rules", is_flag=True, help="Print the rules, try none.")
+def check_command(
+    url: str | None,
+    token: str | None,
+    only: tuple[str, ...],
+    flood: bool,
+    timeout: float,
+    as_object: bool,
+    report: TextIO | None,
+    list_rules: bool,
+) -> None:
+    """Check the WHIP endpoint URL against RFC 9725, sentence by sentence.
+
+    It takes about 50 seconds, most of which it waits: by then a server must have
+    noticed that a client has vanished. All sessions that it opens are ended.
+
+    Exits with 0 when every MUST and SHOULD that was tried is kept, with 1 when one is
+    broken or the endpoint cannot be tested, and with 2 for wrong arguments.
+    """
+    names = [name.strip() for item in only for name in item.split(",") if name.strip()]
+    try:
+        rules = select(names)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--only") from None
+    if list_rules:
+        _print_rules(rules, as_object)
+        return
+    if url is None:
+        raise click.UsageError("Missing argument 'URL'.")
+    options = Options(token=token, timeout=timeout, flood=flood)
+    sys.exit(run(_check(url, rules, options, as_object, report)))
+
+
+async def _check(
+    url: str,
+    rules: Sequence[Rule],
+    options: Options,
+    as_object: bool,
+    report: TextIO | None,
+) -> int:
+    progress = _Progress()
+    checking = asyncio.create_task(check(URL(url), rules, options, progress))
+    loop = asyncio.get_running_loop()
+
+    def interrupt(number: int) -> None:
+        checking.cancel()
+        # Who asks a second time does not want to wait for the sessions to be ended.
+        loop.remove_signal_handler(number)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, interrupt, number)
+    try:
+        results = await checking
+    except asyncio.CancelledError:
+        progress.clear()
+        click.echo("whipbird check: interrupted", err=True)
+        return INTERRUPTED
+    except (NoResponse, NotWhip) as error:
+        progress.clear()
+        click.echo(f"whipbird check: {error}", err=True)
+        if as_object:
+            click.echo(json.dumps({"url": url, "error": str(error)}, indent=2))
+        return 1
+    progress.clear()
+    if as_object:
+        click.echo(json.dumps(as_json(url, results), indent=2))
+    else:
+        colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+        # Click would take the colours of a pipe away by itself, but not by NO_COLOR.
+        click.echo(as_text(url, results, colour=colour), color=colour)
+    if report is not None:
+        report.write(as_markdown(url, results))
+    return 1 if any(result.is_breach for result in results) else 0
+
+
+class _Progress:
+    """A line that says how far it is, on a terminal only."""
+
+    def __init__(self) -> None:
+        self._shown = sys.stderr.isatty()
+        if self._shown:
+            click.echo("\r\033[Kconnecting ...", nl=False, err=True)
+
+    def __call__(self, done: int, total: int, result: Result) -> None:
+        if self._shown:
+            line = f"\r\033[K{done} of {total}: {result.rule.id} {result.outcome}"
+            click.echo(line, nl=False, err=True)
+
+    def clear(self) -> None:
+        """Leave nothing of it."""
+        if self._shown:
+            click.echo("\r\033[K", nl=False, err=True)
+
+
+def _print_rules(rules: Sequence[Rule], as_object: bool) -> None:
+    if as_object:
+        click.echo(json.dumps([rule_as_json(rule) for rule in rules], indent=2))
+        return
+    for rule in rules:
+        click.echo(f"{rule.section:<6}{rule.level:<7}{rule.id:<22} {rule.text}")

@@ -1,0 +1,26 @@
+"""Deliberately wrong WHIP servers, for the checker to catch: each has one fault."""
+
+from . import (
+    bodies,
+    conditions,
+    deployment,
+    offers,
+    resources,
+    restarts,
+    sessions,
+    setup,
+)
+from .server import FAULTS, Fault
+
+__all__ = [
+    "FAULTS",
+    "Fault",
+    "bodies",
+    "conditions",
+    "deployment",
+    "offers",
+    "resources",
+    "restarts",
+    "sessions",
+    "setup",
+]

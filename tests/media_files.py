@@ -1,0 +1,120 @@
+"""Media files for the tests, made with FFmpeg's own encoders and muxers."""
+
+import random
+from collections.abc import Mapping
+from fractions import Fraction
+from pathlib import Path
+
+import av
+from av.audio.frame import AudioFrame
+from av.audio.stream import AudioStream
+from av.container import OutputContainer
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+
+RATE = 30
+SIZE = 64
+
+# The quickest settings of each encoder, and no pictures out of order.
+QUICK: Mapping[str, Mapping[str, str]] = {
+    "libx264": {"preset": "ultrafast", "tune": "zerolatency"},
+    "libvpx": {"deadline": "realtime", "cpu-used": "8", "lag-in-frames": "0"},
+}
+
+
+def write_media(
+    path: Path,
+    video: str | None = None,
+    audio: str | None = None,
+    *,
+    frames: int = 15,
+    pixels: str = "yuv420p",
+    options: Mapping[str, str] | None = None,
+    layout: str = "stereo",
+    sample_rate: int = 48000,
+    container_options: Mapping[str, str] | None = None,
+) -> Path:
+    """Write a file; a key frame every 5 pictures, as much sound as pictures.
+
+    Args:
+        video: an encoder; None for no video.
+        audio: likewise.
+        frames: pictures, 30 of them a second.
+        options: of the video encoder, instead of the quickest ones.
+
+    Returns:
+        The path.
+    """
+    with av.open(str(path), "w", options=dict(container_options or {})) as container:
+        pictures = sound = None
+        if video is not None:
+            encoder = dict(QUICK.get(video, {}) if options is None else options)
+            pictures = container.add_stream(video, rate=RATE, options=encoder)
+            pictures.width = pictures.height = SIZE
+            pictures.pix_fmt = pixels
+            pictures.gop_size = 5
+        if audio is not None:
+            sound = container.add_stream(audio, rate=sample_rate, layout=layout)
+        for number in range(frames):
+            if pictures is not None:
+                container.mux(pictures.encode(_picture(number, pixels)))
+            if sound is not None:
+                container.mux(sound.encode(_sound(number, layout, sample_rate)))
+        _flush(container, pictures, sound)
+    return path
+
+
+def _flush(
+    container: OutputContainer, video: VideoStream | None, audio: AudioStream | None
+) -> None:
+    if video is not None:
+        container.mux(video.encode(None))
+    if audio is not None:
+        container.mux(audio.encode(None))
+
+
+def _picture(number: int, pixels: str) -> VideoFrame:
+    """A bar that moves over noise that does not."""
+    frame = VideoFrame(SIZE, SIZE, "yuv420p")
+    noise = random.Random(0)
+    for plane in frame.planes:
+        octets = bytearray(noise.randbytes(plane.buffer_size))
+        start = number * plane.line_size % len(octets)
+        octets[start : start + plane.line_size] = bytes(plane.line_size)
+        plane.update(bytes(octets))
+    frame = frame.reformat(format=pixels)
+    frame.pts, frame.time_base = number, Fraction(1, RATE)
+    return frame
+
+
+def _sound(number: int, layout: str, rate: int) -> AudioFrame:
+    samples = rate // RATE
+    frame = AudioFrame("s16", layout, samples)
+    noise = random.Random(number)
+    for plane in frame.planes:
+        plane.update(noise.randbytes(plane.buffer_size))
+    frame.sample_rate = rate
+    frame.pts, frame.time_base = number * samples, Fraction(1, rate)
+    return frame
+
+
+def packets_of(path: Path, kind: str) -> list[bytes]:
+    """The packets of the first stream of a kind, as the file has them."""
+    with av.open(str(path)) as container:
+        stream = next(s for s in container.streams if s.type == kind)
+        return [bytes(p) for p in container.demux(stream) if p.size]
+
+
+def nal_units(data: bytes) -> list[bytes]:
+    """The NAL units of an access unit in Annex B."""
+    return [unit.rstrip(b"\0") for unit in data.split(b"\0\0\1")[1:]]
+
+
+def sized_nal_units(data: bytes) -> list[bytes]:
+    """The NAL units of an access unit as MP4 and Matroska have them: size, unit."""
+    units = []
+    while data:
+        size = int.from_bytes(data[:4], "big")
+        units.append(data[4 : 4 + size])
+        data = data[4 + size :]
+    return units

@@ -1,0 +1,386 @@
+"""Media files as sources: what is sent as it is, what is encoded, what is wrong."""
+
+from collections.abc import Sequence
+from fractions import Fraction
+from itertools import pairwise
+from pathlib import Path
+
+import av
+import pytest
+from av.bitstream import BitStreamFilterContext
+
+from tests.media_files import (
+    QUICK,
+    nal_units,
+    packets_of,
+    sized_nal_units,
+    write_media,
+)
+from whipbird.client.media import EncodedFrame, MediaError
+from whipbird.client.media_file import MediaFile
+from whipbird.client.transcoding import MAX_SKIPPED
+
+B_FRAMES = {"preset": "medium", "bf": "2", "b-adapt": "0"}
+SPS, PPS, IDR = 7, 8, 5
+
+
+def never(_: Fraction) -> bool:
+    return False
+
+
+def frames_of(source: MediaFile, kind: str) -> list[EncodedFrame]:
+    return [frame for frame in source.frames(never) if frame.kind == kind]
+
+
+def decoded(frames: Sequence[EncodedFrame], decoder: str) -> int:
+    """How many pictures or pieces of sound a decoder makes of the frames."""
+    context = av.CodecContext.create(decoder, "r")
+    count = 0
+    for frame in frames:
+        count += len(context.decode(av.Packet(frame.data)))  # type: ignore[attr-defined]
+    return count + len(context.decode(None))  # type: ignore[attr-defined]
+
+
+def types_of(data: bytes) -> list[int]:
+    return [unit[0] & 0x1F for unit in nal_units(data)]
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "a.mkv"])
+def test_h264_is_sent_as_it_is(tmp_path: Path, name: str) -> None:
+    path = write_media(tmp_path / name, "libx264", "libopus")
+    source = MediaFile(str(path))
+    video, audio = source.streams
+    assert (video.codec, video.is_encoded) == ("H264", False)
+    assert (audio.codec, audio.is_encoded) == ("opus", False)
+    assert video.description == "h264 64x64"
+    frames = frames_of(source, "video")
+    in_file = packets_of(path, "video")
+    assert len(frames) == len(in_file) == 15
+    for number, (frame, packet) in enumerate(zip(frames, in_file, strict=True)):
+        units = [u for u in nal_units(frame.data) if u[0] & 0x1F not in (SPS, PPS)]
+        assert units == [unit.rstrip(b"\0") for unit in sized_nal_units(packet)]
+        # RFC 6184: a decoder can begin with any of them.
+        assert (number % 5 == 0) == (IDR in types_of(frame.data))
+        assert (number % 5 == 0) == ({SPS, PPS} <= set(types_of(frame.data)))
+    # Matroska counts milliseconds.
+    for number, frame in enumerate(frames):
+        assert abs(frame.timestamp - number * 3000) <= 90
+    assert decoded(frames, "h264") == 15
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "a.mkv", "a.ogg"])
+def test_opus_is_sent_as_it_is(tmp_path: Path, name: str) -> None:
+    path = write_media(tmp_path / name, None, "libopus")
+    frames = frames_of(MediaFile(str(path)), "audio")
+    assert [frame.data for frame in frames] == packets_of(path, "audio")
+    assert {b.timestamp - a.timestamp for a, b in pairwise(frames)} == {960}
+
+
+def test_vp8_is_sent_as_it_is(tmp_path: Path) -> None:
+    path = write_media(tmp_path / "a.webm", "libvpx", "libopus")
+    source = MediaFile(str(path))
+    assert [s.is_encoded for s in source.streams] == [False, False]
+    frames = frames_of(source, "video")
+    assert [frame.data for frame in frames] == packets_of(path, "video")
+    for number, frame in enumerate(frames):
+        assert abs(frame.timestamp - number * 3000) <= 90
+
+
+def test_h264_without_timestamps_and_with_parameter_sets_once(tmp_path: Path) -> None:
+    """A raw file; they are said again before each key frame."""
+    path = write_media(tmp_path / "a.mp4", "libx264")
+    raw = tmp_path / "a.h264"
+    with av.open(str(path)) as container, raw.open("wb") as file:
+        annex_b = BitStreamFilterContext("h264_mp4toannexb", container.streams.video[0])
+        for number, packet in enumerate(p for p in container.demux() if p.size):
+            data = b"".join(bytes(unit) for unit in annex_b.filter(packet))
+            for unit in nal_units(data):
+                if number == 0 or unit[0] & 0x1F not in (SPS, PPS):
+                    file.write(b"\0\0\0\1" + unit)
+    frames = frames_of(MediaFile(str(raw)), "video")
+    assert len(frames) == 15
+    for number, frame in enumerate(frames):
+        assert ({SPS, PPS} <= set(types_of(frame.data))) == (number % 5 == 0)
+        assert frame.timestamp == number * 3000
+    assert types_of(frames[0].data).count(SPS) == 1
+
+
+def test_aac_is_encoded_as_opus(tmp_path: Path) -> None:
+    path = write_media(tmp_path / "a.mp4", "libx264", "aac")
+    source = MediaFile(str(path))
+    video, audio = source.streams
+    assert not video.is_encoded
+    assert (audio.codec, audio.is_encoded) == ("opus", True)
+    assert audio.reason == "this client does not send aac"
+    frames = frames_of(source, "audio")
+    assert {b.timestamp - a.timestamp for a, b in pairwise(frames)} == {960}
+    # Half a second, and what AAC adds at its end.
+    assert 25 <= len(frames) <= 28
+    assert decoded(frames, "libopus") == len(frames)
+
+
+def test_b_frames_are_encoded_anew(tmp_path: Path) -> None:
+    path = write_media(tmp_path / "a.mp4", "libx264", options=B_FRAMES)
+    source = MediaFile(str(path))
+    [video] = source.streams
+    assert (video.codec, video.is_encoded) == ("H264", True)
+    assert "B-frames" in video.reason
+    frames = frames_of(source, "video")
+    assert [frame.timestamp for frame in frames] == [n * 3000 for n in range(15)]
+    assert decoded(frames, "h264") == 15
+
+
+def test_b_frames_that_nothing_announced(tmp_path: Path) -> None:
+    """What has been sent in order stays so; the rest is refused with a way out."""
+    path = write_media(tmp_path / "a.mp4", "libx264", options=B_FRAMES)
+    source = MediaFile(str(path))
+    [index] = source._parts
+    part = source._parts[index]
+    source._parts[index] = type(part)(part.info, part.name, part.period, None)
+    object.__setattr__(part.info, "is_encoded", False)
+    sent = []
+    with pytest.raises(MediaError, match="--video-codec vp8") as caught:
+        sent.extend(source.frames(never))
+    assert "B-frames" in str(caught.value)
+    assert sent
+
+
+@pytest.mark.parametrize(
+    ("arguments", "codec", "reason"),
+    [
+        ({"pixels": "yuv444p"}, None, "not every receiver can show yuv444p"),
+        ({}, "VP8", "as asked for"),
+    ],
+)
+def test_h264_that_is_encoded_anew(
+    tmp_path: Path, arguments: dict[str, str], codec: None, reason: str
+) -> None:
+    path = write_media(tmp_path / "a.mkv", "libx264", **arguments)  # type: ignore[arg-type]
+    source = MediaFile(str(path), codec)
+    [video] = source.streams
+    assert (video.codec, video.reason) == (codec or "H264", reason)
+    frames = frames_of(source, "video")
+    assert decoded(frames, "h264" if codec is None else "libvpx") == 15
+
+
+def test_other_video_is_encoded(tmp_path: Path) -> None:
+    path = write_media(tmp_path / "a.mkv", "mpeg4")
+    source = MediaFile(str(path))
+    [video] = source.streams
+    assert (video.codec, video.reason) == ("H264", "this client does not send mpeg4")
+    assert decoded(frames_of(source, "video"), "h264") == 15
+
+
+@pytest.mark.parametrize(
+    ("encoder", "codec"), [("pcm_mulaw", "PCMU"), ("pcm_alaw", "PCMA")]
+)
+def test_pcm_is_sent_as_it_is(tmp_path: Path, encoder: str, codec: str) -> None:
+    path = write_media(
+        tmp_path / "a.wav", None, encoder, layout="mono", sample_rate=8000
+    )
+    source = MediaFile(str(path))
+    [audio] = source.streams
+    assert (audio.codec, audio.is_encoded) == (codec, False)
+    frames = frames_of(source, "audio")
+    assert b"".join(f.data for f in frames) == b"".join(packets_of(path, "audio"))
+    assert {len(frame.data) for frame in frames[:-1]} == {160}
+    assert [f.timestamp for f in frames] == [n * 160 for n in range(len(frames))]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (("a.wav", "pcm_mulaw", "stereo", 8000), "PCMU is 8000 Hz mono"),
+        (("a.wav", "pcm_alaw", "mono", 16000), "PCMA is 8000 Hz mono"),
+        (("a.wav", "pcm_s16le", "mono", 44100), "this client does not send pcm_s16le"),
+        (("a.mkv", "libopus", "5.1", 48000), "not every receiver takes 6 channels"),
+    ],
+)
+def test_sound_that_is_encoded(
+    tmp_path: Path, arguments: tuple[str, str, str, int], reason: str
+) -> None:
+    name, encoder, layout, rate = arguments
+    path = write_media(tmp_path / name, None, encoder, layout=layout, sample_rate=rate)
+    source = MediaFile(str(path))
+    [audio] = source.streams
+    assert (audio.codec, audio.reason) == ("opus", reason)
+    frames = frames_of(source, "audio")
+    assert 24 <= len(frames) <= 28
+    assert decoded(frames, "libopus") == len(frames)
+
+
+@pytest.mark.parametrize(
+    ("name", "video", "audio"),
+    [
+        ("a.mp4", "libx264", "aac"),
+        ("a.mkv", "libx264", "libopus"),
+        ("a.webm", "libvpx", "libopus"),
+    ],
+)
+def test_repeating(tmp_path: Path, name: str, video: str, audio: str) -> None:
+    """Time goes on where the file begins again, in each stream."""
+    path = write_media(tmp_path / name, video, audio)
+    source = MediaFile(str(path), repeat=True)
+    frames = source.frames(never)
+    seen: dict[str, list[EncodedFrame]] = {"video": [], "audio": []}
+    while min(len(some) for some in seen.values()) < 70:
+        frame = next(frames)
+        seen[frame.kind].append(frame)
+    frames.close()
+    for kind, some in seen.items():
+        for a, b in pairwise(some):
+            step = (b.timestamp - a.timestamp) / a.clock_rate
+            # Where it begins again the shorter stream waits for the longer one.
+            assert 0.015 < step < 0.1, (kind, a.timestamp)
+    once = packets_of(path, "video")
+    again = [nal_units(f.data) for f in seen["video"]]
+    if video == "libx264":
+        assert again[: len(once)] == again[len(once) : 2 * len(once)]
+
+
+def test_a_file_that_is_another_one_when_it_begins_again(tmp_path: Path) -> None:
+    path = write_media(tmp_path / "a.mkv", "libx264", frames=5)
+    source = MediaFile(str(path), repeat=True)
+    frames = source.frames(never)
+    seen = [next(frames) for _ in range(5)]
+    write_media(path, "libvpx", frames=5)
+    with pytest.raises(MediaError, match="another file"):
+        while True:
+            seen.append(next(frames))
+    assert len(seen) == 5
+
+
+@pytest.mark.parametrize(
+    ("name", "options"), [("a.mp4", {"movflags": "faststart"}), ("a.mkv", {})]
+)
+def test_a_truncated_file(tmp_path: Path, name: str, options: dict[str, str]) -> None:
+    """All that is there is sent, and then it is said where it breaks off."""
+    path = write_media(tmp_path / name, "libx264", frames=60, container_options=options)
+    octets = path.read_bytes()
+    whole = packets_of(path, "video")
+    path.write_bytes(octets[: len(octets) * 2 // 3])
+    frames: list[EncodedFrame] = []
+    with pytest.raises(MediaError, match=r"breaks off after \d\.\d seconds"):
+        frames.extend(MediaFile(str(path)).frames(never))
+    assert 30 < len(frames) < 50
+    for frame, packet in zip(frames, whole, strict=False):
+        units = [u for u in nal_units(frame.data) if u[0] & 0x1F not in (SPS, PPS)]
+        assert units == [unit.rstrip(b"\0") for unit in sized_nal_units(packet)]
+
+
+def test_a_file_without_its_index(tmp_path: Path) -> None:
+    path = write_media(tmp_path / "a.mp4", "libx264")
+    octets = path.read_bytes()
+    path.write_bytes(octets[: octets.index(b"moov")])
+    with pytest.raises(MediaError, match="Invalid data"):
+        MediaFile(str(path))
+
+
+def test_a_damaged_packet_is_left_out(tmp_path: Path) -> None:
+    path = write_media(tmp_path / "a.mp4", "libx264")
+    octets = path.read_bytes()
+    packet = packets_of(path, "video")[7]
+    # The size of its first NAL unit is more than there is.
+    broken = b"\x7f\xff\xff\xff" + packet[4:]
+    assert octets.count(packet) == 1
+    path.write_bytes(octets.replace(packet, broken))
+    source = MediaFile(str(path))
+    frames = frames_of(source, "video")
+    assert (len(frames), source.damaged) == (14, 1)
+
+
+def test_a_damaged_packet_that_is_decoded(tmp_path: Path) -> None:
+    path = write_media(tmp_path / "a.mkv", "libx264", "aac")
+    packet = packets_of(path, "audio")[7]
+    octets = path.read_bytes()
+    assert octets.count(packet) == 1
+    path.write_bytes(octets.replace(packet, b"\xff" * len(packet)))
+    source = MediaFile(str(path))
+    assert len(frames_of(source, "audio")) >= 22
+    assert source.damaged == 1
+
+
+def test_what_is_no_media_file(tmp_path: Path) -> None:
+    text = tmp_path / "a.txt"
+    text.write_text("hello")
+    with pytest.raises(MediaError, match=r"a\.txt: Invalid data"):
+        MediaFile(str(text))
+    with pytest.raises(MediaError, match="No such file or directory"):
+        MediaFile(str(tmp_path / "missing.mp4"))
+    with pytest.raises(MediaError, match="Is a directory"):
+        MediaFile(str(tmp_path))
+    with pytest.raises(MediaError, match="No such file or directory"):
+        MediaFile("http://127.0.0.1:1/a.mp4")
+
+
+def test_a_file_with_nothing_to_send(tmp_path: Path) -> None:
+    path = tmp_path / "a.srt"
+    path.write_text("1\n00:00:00,000 --> 00:00:01,000\nHello\n")
+    with pytest.raises(MediaError, match="neither audio nor video"):
+        MediaFile(str(path))
+
+
+def test_a_codec_that_nobody_knows(tmp_path: Path) -> None:
+    path = write_media(tmp_path / "a.mp4", "libx264")
+    path.write_bytes(path.read_bytes().replace(b"avc1", b"zzz9"))
+    with pytest.raises(MediaError, match="cannot decode its video"):
+        MediaFile(str(path))
+
+
+def test_pictures_that_are_late_are_not_encoded(tmp_path: Path) -> None:
+    """But some are, however late: a picture now and then is better than none."""
+    path = write_media(tmp_path / "a.mkv", "mpeg4")
+    source = MediaFile(str(path))
+    frames = [f for f in source.frames(lambda _: True) if f.kind == "video"]
+    assert len(frames) == 15 // (MAX_SKIPPED + 1)
+    assert source.skipped == 15 - len(frames)
+
+
+@pytest.mark.parametrize("codec", ["H264", "VP8"])
+def test_a_key_frame_on_request(tmp_path: Path, codec: str) -> None:
+    path = write_media(tmp_path / "a.mkv", "mpeg4")
+    source = MediaFile(str(path), codec)  # type: ignore[arg-type]
+    keys = []
+    for number, frame in enumerate(source.frames(never)):
+        # VP8: the lowest bit of the first octet is 0 (RFC 6386 section 9.1).
+        is_key = (
+            IDR in types_of(frame.data) if codec == "H264" else not frame.data[0] & 1
+        )
+        if is_key:
+            keys.append(number)
+        if number == 6:
+            source.request_key_frame()
+    assert keys == [0, 7]
+
+
+def test_what_is_sent_as_it_is_makes_no_key_frames(tmp_path: Path) -> None:
+    path = write_media(tmp_path / "a.mkv", "libx264")
+    source = MediaFile(str(path))
+    source.request_key_frame()
+    assert len(frames_of(source, "video")) == 15
+
+
+def test_missing_encoder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    encoders = {"H264": ("no-such-encoder", {}), "VP8": ("libvpx", QUICK["libvpx"])}
+    monkeypatch.setattr("whipbird.client.encoders._VIDEO_ENCODERS", encoders)
+    path = write_media(tmp_path / "a.mkv", "mpeg4")
+    with pytest.raises(MediaError, match="no encoder no-such-encoder"):
+        MediaFile(str(path))
+    assert MediaFile(str(path), "VP8").streams[0].codec == "VP8"
+
+
+def test_odd_sizes_and_pixels_that_are_no_squares(tmp_path: Path) -> None:
+    path = tmp_path / "a.mkv"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg4", rate=30)
+        stream.width, stream.height, stream.pix_fmt = 45, 33, "yuv420p"
+        stream.codec_context.sample_aspect_ratio = Fraction(2)
+        for pts in range(3):
+            frame = av.VideoFrame(45, 33, "yuv420p")
+            frame.pts = pts
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    frames = frames_of(MediaFile(str(path)), "video")
+    context = av.CodecContext.create("h264", "r")
+    pictures = [p for f in frames for p in context.decode(av.Packet(f.data))]
+    assert {(p.width, p.height) for p in pictures} == {(90, 32)}
