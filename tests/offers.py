@@ -427,3 +427,13 @@ def line_number(offer: str, prefix: str, occurrence: int = 1) -> int:
         if line.startswith(prefix)
     ]
     return found[occurrence - 1]
+
+
+CHROMIUM_SIMULCAST = added(
+    CHROMIUM_MEDIA,
+    "a=rid:q send",
+    "a=rid:h send",
+    "a=rid:f send",
+    "a=simulcast:send q;h;f",
+    after="a=mid:1",
+)

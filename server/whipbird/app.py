@@ -1,6 +1,7 @@
 """Where the rooms are wired together."""
 
 from aiohttp import hdrs, web
+from aiohttp.typedefs import Middleware
 
 from .config import Settings
 from .http.access import access_middleware
@@ -10,6 +11,7 @@ from .http.limits import limit_rates
 from .http.page import PageResource, webclient_directory
 from .http.problems import problem_middleware
 from .http.status import StatusResource
+from .http.streams import PREFIX as STREAMS_PREFIX
 from .http.streams import StreamsResource
 from .http.whip import MAX_BODY_SIZE, PREFIX, WhipResource
 from .sessions import SessionStore
@@ -35,9 +37,14 @@ def create_app(settings: Settings) -> web.Application:
         takeover=settings.takeover,
     )
     app[STORE] = store
-    app.add_subapp(PREFIX, _create_whip_app(settings, store))
+    guards = _guards(settings)
+    whip = web.Application(middlewares=guards)
+    enable_cors(whip, WhipResource(store, settings.ice_servers).add_to(whip))
+    app.add_subapp(PREFIX, whip)
+    streams = web.Application(middlewares=guards)
+    StreamsResource(store.streams).add_to(streams)
+    app.add_subapp(STREAMS_PREFIX, streams)
     StatusResource(store).add_to(app)
-    StreamsResource(store.streams).add_to(app)
     PageResource(webclient_directory()).add_to(app)
 
     async def end_sessions(_app: web.Application) -> None:
@@ -51,23 +58,20 @@ def create_app(settings: Settings) -> web.Application:
     return app
 
 
-def _create_whip_app(settings: Settings, store: SessionStore) -> web.Application:
-    """The WHIP resources, behind what is asked of every request for them."""
+def _guards(settings: Settings) -> list[Middleware]:
+    """What is asked of every request that concerns a stream."""
     # The first is asked first: guesses of the token count, too.
-    app = web.Application(
-        middlewares=[
-            limit_rates(
-                {
-                    hdrs.METH_POST: settings.post_rate,
-                    hdrs.METH_PATCH: settings.patch_rate,
-                    hdrs.METH_DELETE: settings.delete_rate,
-                },
-                default=settings.patch_rate,
-            )
-        ]
-    )
+    guards = [
+        limit_rates(
+            {
+                hdrs.METH_POST: settings.post_rate,
+                hdrs.METH_PATCH: settings.patch_rate,
+                hdrs.METH_DELETE: settings.delete_rate,
+            },
+            default=settings.patch_rate,
+        )
+    ]
     if settings.token is not None:
         token = settings.token.get_secret_value()
-        app.middlewares.append(authenticate(SharedToken(token)))
-    enable_cors(app, WhipResource(store, settings.ice_servers).add_to(app))
-    return app
+        guards.append(authenticate(SharedToken(token)))
+    return guards

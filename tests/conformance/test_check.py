@@ -41,6 +41,7 @@ from whipbird.check.rules import restart as restart_rules
 from whipbird.check.rules import security, teardown, trickle
 from whipbird.config import Settings
 from whipbird.rtc.dtls import DtlsTransport
+from whipbird.rtc.feedback import Feedback
 from whipbird.rtc.receiver import Receiver
 
 OPTIONS = Options(token=TOKEN, timeout=4.0)
@@ -209,13 +210,13 @@ async def test_a_server_that_answers_any_check(
 async def test_a_server_that_hears_audio_only(monkeypatch: pytest.MonkeyPatch) -> None:
     """Section 4.4.1: media multiplexed in a bundle is received, all of it."""
     monkeypatch.setattr(publisher, "REPORT_TIMEOUT", 2.5)
-    receive = Receiver.receive_rtp
+    receive = Receiver._receive
 
     def deaf(self: Receiver, packet: bytes) -> None:
-        if self._track is None or self._track.kind == "audio":
+        if self.kind == "audio":
             receive(self, packet)
 
-    monkeypatch.setattr(Receiver, "receive_rtp", deaf)
+    monkeypatch.setattr(Receiver, "_receive", deaf)
     await expect_failures("bundle-media", of=("bundle-media", "post-connects"))
 
 
@@ -224,6 +225,7 @@ async def test_a_server_without_receiver_reports(
 ) -> None:
     """They are not what WHIP is about."""
     monkeypatch.setattr(publisher, "REPORT_TIMEOUT", 0.2)
+    monkeypatch.setattr(Feedback, "_reports", lambda *_: [])
     async with serving(Fault) as url:
         [result] = await check(url, select(["bundle-media"]), OPTIONS)
     assert (result.outcome, result.note) == (

@@ -12,6 +12,7 @@ from ..sdp.answer import DISCARD_PORT
 from ..sdp.errors import SdpError
 from ..sdp.fragment import Fragment, parse_fragment, write_fragment
 from ..sdp.parser import parse_description
+from ..sdp.transport import candidates
 from .errors import WhipError
 from .http import WhipHttp
 
@@ -120,10 +121,12 @@ class WhipClient:
                 "Not a WHIP server", f"the answer is {response.content_type}", 201
             )
         try:
-            parse_description(self.answer)
+            answer = parse_description(self.answer)
+            remote = {c: None for media in answer.media for c in candidates(media)}
             await self.peer.setRemoteDescription(
-                RTCSessionDescription(sdp=self.answer, type="answer")
+                RTCSessionDescription(_without_candidates(self.answer), "answer")
             )
+            self.peer.add_candidates(remote)
         except Exception as error:
             # aiortc raises whatever its parser stumbles over.
             detail = str(error) or "the SDP cannot be read"
@@ -263,6 +266,16 @@ def _with_mux_only(offer: str) -> str:
     It is meant: there is only one transport (RFC 8858, RFC 9725 section 4.4.1).
     """
     return offer.replace("a=rtcp-mux\r\n", "a=rtcp-mux\r\na=rtcp-mux-only\r\n")
+
+
+def _without_candidates(answer: str) -> str:
+    """The answer without candidates, of which aiortc reads the last section's only.
+
+    In a bundle they stand in the tagged section, mostly the first (RFC 9143, 7.3).
+    """
+    lines = answer.splitlines(keepends=True)
+    unwanted = ("a=candidate:", "a=end-of-candidates")
+    return "".join(line for line in lines if not line.startswith(unwanted))
 
 
 def _fragment(offer: str, local: LocalIce) -> str:

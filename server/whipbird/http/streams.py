@@ -8,19 +8,24 @@ from ..rtc import Layer, Receiver
 from ..streams import Stream, Streams
 from .problems import Problem
 
+PREFIX = "/api/streams"
+
 NO_STORE = {"Cache-Control": "no-store"}
 
 
 class StreamsResource:
-    """The handlers of ``/api/streams`` and ``/api/streams/{stream}``."""
+    """The handlers of ``/api/streams`` and ``/api/streams/{stream}``.
+
+    Its application is to be mounted at ``PREFIX``.
+    """
 
     def __init__(self, streams: Streams) -> None:
         self._streams = streams
 
     def add_to(self, app: web.Application) -> None:
         """Add the routes to an application."""
-        app.router.add_get("/api/streams", self.all)
-        app.router.add_get("/api/streams/{stream}", self.one)
+        app.router.add_get("", self.all)
+        app.router.add_get("/{stream}", self.one)
 
     async def all(self, _request: web.Request) -> web.Response:
         """Every stream that has a publisher, by name."""

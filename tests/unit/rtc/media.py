@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from struct import pack
 
 from aiortc.rtp import RtcpPacket
 
+from tests.rtp_packets import write_rtp
 from whipbird.rtc import Certificate, HostAddresses
 from whipbird.rtc.dtls import DtlsTransport
 from whipbird.rtc.feedback import Feedback
@@ -30,17 +30,15 @@ def rtp(
         for identifier, value in (extensions or {}).items()
     )
     elements += bytes(-len(elements) % 4)
-    header = pack(
-        "!BBHII",
-        0x90 if elements else 0x80,
-        marker << 7 | payload_type,
-        sequence & 0xFFFF,
+    return write_rtp(
+        sequence,
         timestamp & 0xFFFFFFFF,
         ssrc,
+        payload,
+        payload_type=payload_type,
+        marker=marker,
+        extension=(0xBEDE, elements) if elements else None,
     )
-    if elements:
-        header += pack("!HH", 0xBEDE, len(elements) // 4) + elements
-    return header + payload
 
 
 @dataclass

@@ -217,20 +217,12 @@ async def test_arrivals_are_fed_back(rigged: Rigged) -> None:
     assert (int.from_bytes(base), int.from_bytes(count)) == (65534, 5)
 
 
-SIMULCAST = offers.added(
-    offers.CHROMIUM_MEDIA,
-    "a=rid:q send",
-    "a=rid:h send",
-    "a=rid:f send",
-    "a=simulcast:send q;h;f",
-    after="a=mid:1",
-)
 RID, REPAIRED_RID = 10, 11
 
 
 async def test_the_layers_of_simulcast(rigged: Rigged) -> None:
     """RFC 8853, RFC 8852: told apart by rid, then by SSRC."""
-    made = rigged(SIMULCAST)
+    made = rigged(offers.CHROMIUM_SIMULCAST)
     video = made.receivers[1]
     for ssrc, rid in ((1, b"q"), (2, b"h"), (3, b"f")):
         made.push(rtp(VP8, 1, ssrc=ssrc, extensions={RID: rid}))
@@ -247,14 +239,14 @@ async def test_the_layers_of_simulcast(rigged: Rigged) -> None:
 
 
 async def test_a_layer_that_is_not_offered(rigged: Rigged) -> None:
-    made = rigged(SIMULCAST)
+    made = rigged(offers.CHROMIUM_SIMULCAST)
     made.push(rtp(VP8, 1, ssrc=1, extensions={RID: b"x"}))
     made.push(rtp(VP8, 1, ssrc=2))
     assert made.receivers[1].layers == []
 
 
 async def test_a_layer_whose_encoder_is_started_again(rigged: Rigged) -> None:
-    made = rigged(SIMULCAST)
+    made = rigged(offers.CHROMIUM_SIMULCAST)
     made.push(rtp(VP8, 1, ssrc=1, extensions={RID: b"q"}))
     made.push(rtp(VP8, 900, ssrc=7, extensions={RID: b"q"}))
     [layer] = made.receivers[1].layers
