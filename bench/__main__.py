@@ -21,14 +21,11 @@ from whipbird.client import WhipError
 
 from .clients import BenchError
 from .measures import FULL, MEASURES, QUICK, Load, Measure
-from .servers import TEXTBOOK, WHIPBIRD, Program, ServerError, running
+from .servers import Program, ServerError, running
 from .table import Row, as_json, as_text, rows_of
 
 ROUNDS = 5
 QUICK_ROUNDS = 2
-
-# Seconds after which a trial is given up.
-TRIAL_TIMEOUT = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +61,8 @@ def _options() -> argparse.Namespace:
         nargs="+",
         choices=names,
         metavar="NAME",
-        default=names,
-        help=f"measure these only: {', '.join(names)}",
+        default=[measure.name for measure in MEASURES if measure.usual],
+        help=f"measure these only: {', '.join(names)} [default: all but soak]",
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write figures there")
     options = parser.parse_args()
@@ -81,7 +78,7 @@ async def _try(
 ) -> dict[str, float]:
     """Make one trial on a new server that has served one session."""
     gc.collect()
-    async with asyncio.timeout(TRIAL_TIMEOUT), running(program, core) as server:
+    async with asyncio.timeout(measure.timeout), running(program, core) as server:
         async with load.clients.wired(server.url):
             pass
         return await measure.trial(server, load)
@@ -99,7 +96,7 @@ async def _run(
     for number in range(1, rounds + 1):
         for measure in measures:
             _say(f"round {number} of {rounds}: {measure.name}")
-            for program in (WHIPBIRD, TEXTBOOK):
+            for program in measure.programs:
                 try:
                     figures = await _try(measure, program, cores.server, load)
                 except (

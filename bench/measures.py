@@ -7,7 +7,7 @@ from functools import cached_property
 
 from . import echo, publisher, sessions
 from .clients import Clients
-from .servers import Server
+from .servers import TEXTBOOK, WHIPBIRD, Program, Server
 
 
 class Better(enum.StrEnum):
@@ -44,6 +44,7 @@ class Scale:
         turnover: sessions that come and go.
         held: sessions held for their memory.
         publishing: time of publishing.
+        soaking: time of publishing, for what grows slowly.
     """
 
     openings: int
@@ -52,10 +53,11 @@ class Scale:
     turnover: int
     held: int
     publishing: float
+    soaking: float
 
 
-FULL = Scale(30, 3000, 2.0, 150, 150, 4.0)
-QUICK = Scale(15, 1500, 1.0, 80, 80, 2.5)
+FULL = Scale(30, 3000, 2.0, 150, 150, 4.0, 600.0)
+QUICK = Scale(15, 1500, 1.0, 80, 80, 2.5, 60.0)
 
 
 @dataclass
@@ -63,15 +65,15 @@ class Load:
     """What all trials share.
 
     Attributes:
-        frames: the publishers' clip; encoded when it is first needed.
+        clip: what publishers send, as RTP payloads; encoded when it is first needed.
     """
 
     scale: Scale
     clients: Clients = field(default_factory=Clients)
 
     @cached_property
-    def frames(self) -> list[bytes]:
-        return publisher.encode_clip()
+    def clip(self) -> list[list[bytes]]:
+        return publisher.packetize(publisher.encode_clip())
 
 
 Trial = Callable[[Server, Load], Awaitable[dict[str, float]]]
@@ -81,11 +83,20 @@ What could not be measured is left out."""
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """A trial, by the name it has on the command line."""
+    """A trial, by the name it has on the command line.
+
+    Attributes:
+        programs: the servers that it can be made on.
+        timeout: seconds after which it is given up.
+        usual: whether it is made when nobody names it.
+    """
 
     name: str
     metrics: tuple[Metric, ...]
     trial: Trial
+    programs: tuple[Program, ...] = (WHIPBIRD, TEXTBOOK)
+    timeout: float = 60.0
+    usual: bool = True
 
 
 MEASURES = (
@@ -145,10 +156,36 @@ MEASURES = (
         (
             Metric("cpu", "server CPU per 720p30 publisher", "% core", Better.LOWER),
             Metric("sent", "  sent by each publisher", "Mb/s", Better.NEITHER),
-            Metric("lost", "  lost of that", "%", Better.NEITHER),
         ),
-        lambda server, load: publisher.publishers(
-            server, load.clients, load.frames, load.scale.publishing
+        lambda server, load: publisher.few(
+            server, load.clients, load.clip, load.scale.publishing
         ),
+    ),
+    Measure(
+        "crowd",
+        (
+            *(
+                Metric(f"cpu{n}", f"server CPU for one of {n}", "% core", Better.LOWER)
+                for n in publisher.MANY
+            ),
+            Metric("packets", "  packets from the most", "", Better.NEITHER),
+            Metric("lost", "  lost of these", "", Better.LOWER),
+        ),
+        lambda server, load: publisher.many(
+            server, load.clients, load.clip, load.scale.publishing
+        ),
+        programs=(WHIPBIRD,),
+    ),
+    Measure(
+        "soak",
+        (
+            Metric("early", "memory after a tenth of the time", "MB", Better.LOWER),
+            Metric("late", "  at the end", "MB", Better.LOWER),
+        ),
+        lambda server, load: publisher.soak(
+            server, load.clients, load.clip, load.scale.soaking
+        ),
+        timeout=900.0,
+        usual=False,
     ),
 )

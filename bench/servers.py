@@ -125,7 +125,11 @@ def _environment() -> dict[str, str]:
         for name, value in os.environ.items()
         if not name.startswith("WHIPBIRD_")
     }
-    return {**settings, "PYTHONPATH": str(ROOT)}
+    # This tree's server, whichever is installed.
+    return {
+        **settings,
+        "PYTHONPATH": os.pathsep.join([str(ROOT / "server"), str(ROOT)]),
+    }
 
 
 async def _listening(

@@ -66,8 +66,9 @@ def _layer(layer: Layer) -> dict[str, Any]:
         "bitrate": round(layer.bitrate),
         "packets": reception.packets,
         "octets": reception.octets,
-        "lost": reception.lost,
-        "recovered": reception.recovered,
+        # Whichever way they were sent again.
+        "lost": reception.lost + reception.resent,
+        "recovered": reception.recovered + reception.resent,
         "duplicates": reception.duplicates,
         "jitter": round(reception.jitter, 6),
     }

@@ -81,20 +81,30 @@ class DtlsTransport(RTCDtlsTransport):
             raise ConnectionError("Cannot send encrypted data, not connected")
         assert self._ssl is not None
         self._ssl.send(packet)
-        data = self._ssl.bio_read(_READ_SIZE)
-        self.connection.send_now(data)
-        self._RTCDtlsTransport__tx_bytes += len(data)
-        self._RTCDtlsTransport__tx_packets += 1
+        self._send_now(self._ssl.bio_read(_READ_SIZE))
+
+    def send_rtp(self, packet: bytes) -> None:
+        """Encrypt and send an RTP packet.
+
+        Raises:
+            ConnectionError: when there is no connection, or it is not for media.
+        """
+        if self._state != State.CONNECTED or self._tx_srtp is None:
+            raise ConnectionError("Cannot send encrypted RTP, not connected")
+        self._send_now(self._tx_srtp.protect(packet))
 
     def send_rtcp(self, packet: bytes) -> None:
-        """Encrypt and send an RTCP packet; without a connection it is dropped."""
+        """Encrypt and send an RTCP packet, compound or not.
+
+        Raises:
+            ConnectionError: when there is no connection, or it is not for media.
+        """
         if self._state != State.CONNECTED or self._tx_srtp is None:
-            return
-        data = self._tx_srtp.protect_rtcp(packet)
-        try:
-            self.connection.send_now(data)
-        except ConnectionError:
-            return
+            raise ConnectionError("Cannot send encrypted RTCP, not connected")
+        self._send_now(self._tx_srtp.protect_rtcp(packet))
+
+    def _send_now(self, data: bytes) -> None:
+        self.connection.send_now(data)
         self._RTCDtlsTransport__tx_bytes += len(data)
         self._RTCDtlsTransport__tx_packets += 1
 
@@ -106,6 +116,12 @@ class DtlsTransport(RTCDtlsTransport):
 
     async def _send_data(self, data: bytes) -> None:
         self.send_packet(data)
+
+    async def _send_rtp(self, data: bytes) -> None:
+        if is_rtcp(data):
+            self.send_rtcp(data)
+        else:
+            self.send_rtp(data)
 
     async def _RTCDtlsTransport__run(self) -> None:  # noqa: N802 - aiortc's name
         """Stay until the connection is lost. Datagrams do not pass through here."""

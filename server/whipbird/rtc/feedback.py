@@ -1,6 +1,7 @@
 """RTCP of a transport: what its senders are told of their packets, and tell of them."""
 
 import asyncio
+import contextlib
 import random
 import secrets
 from typing import TYPE_CHECKING
@@ -119,10 +120,12 @@ class Feedback:
                 layer.tick(now)
         arrivals = self._arrivals()
         if is_late or arrivals or len(parts) > head:
-            self._transport.send_rtcp(b"".join([*parts, *arrivals[:1]]))
-            # Each may end in padding, which only the last of a compound packet may.
-            for more in arrivals[1:]:
-                self._transport.send_rtcp(b"".join([*parts[:head], more]))
+            # The connection may have gone; then there is nobody to tell.
+            with contextlib.suppress(ConnectionError):
+                self._transport.send_rtcp(b"".join([*parts, *arrivals[:1]]))
+                # Each may end in padding, which only the last of a compound may.
+                for more in arrivals[1:]:
+                    self._transport.send_rtcp(b"".join([*parts[:head], more]))
         self._schedule()
 
     def _schedule(self) -> None:

@@ -60,6 +60,8 @@ class Reception:
         packets: how many have come, without those sent again over RTX.
         octets: how many octets of RTP these had.
         recovered: how many were missing and came over RTX.
+        resent: how many were asked for and came as they were, which some senders do
+            without RTX (RFC 4585); ``packets`` counts them, too.
         duplicates: how many came again, or too late to be of use.
         restarts: how often the source has begun anew.
         gave_up: whether a packet was given up, so that a key frame is wanted; for the
@@ -84,6 +86,7 @@ class Reception:
         "octets",
         "packets",
         "recovered",
+        "resent",
         "restarts",
         "ssrc",
     )
@@ -95,6 +98,7 @@ class Reception:
         self.packets = 0
         self.octets = 0
         self.recovered = 0
+        self.resent = 0
         self.duplicates = 0
         self.restarts = 0
         self.gave_up = False
@@ -235,13 +239,15 @@ class Reception:
         self, packet: RtpPacket, step: int, now: float, recovered: bool
     ) -> int | None:
         """Take account of a packet that is not simply the next one."""
+        missing = None
         if self._highest < 0:
             self._base = packet.sequence
             self._highest = packet.sequence - 1
             step = 1
         if step == 0 or step > 0x10000 - MAX_MISORDER:
             sequence = self._highest + (step - 0x10000 if step else 0)
-            if self._missing.pop(sequence, None) is None:
+            missing = self._missing.pop(sequence, None)
+            if missing is None:
                 self.duplicates += 1
                 return None
         elif step < MAX_DROPOUT:
@@ -262,6 +268,8 @@ class Reception:
         else:
             self.packets += 1
             self.octets += len(packet.data)
+            if missing is not None and missing.requests:
+                self.resent += 1
         return sequence
 
     def _restart(self, packet: RtpPacket, now: float) -> int:

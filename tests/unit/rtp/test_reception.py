@@ -75,6 +75,21 @@ def test_duplicates_and_packets_of_before_are_refused() -> None:
     assert reception.lost == 1
 
 
+def test_packets_that_are_sent_again_as_they_were() -> None:
+    reception = Reception(SSRC, 90000)
+    receive(reception, 1, 4)
+    receive(reception, 2)
+    # It was overtaken: nobody had asked for it yet.
+    assert reception.resent == 0
+    reception = Reception(SSRC, 90000)
+    receive(reception, 1, 4)
+    assert reception.missing_to_request(REORDERING_TIME, 0.1) == [2, 3]
+    assert receive(reception, 2, now=0.1) == [2]
+    assert receive(reception, 3, now=0.1, recovered=True) == [3]
+    assert (reception.resent, reception.recovered) == (1, 1)
+    assert (reception.packets, reception.lost) == (3, 1)
+
+
 @given(
     start=st.integers(0, 0xFFFF),
     lost=st.sets(st.integers(1, 398), max_size=100),
