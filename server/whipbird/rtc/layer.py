@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 
-from ..rtp.codecs import VideoParameters, inspector
+from ..rtp.codecs import VideoCodec, VideoParameters, inspector
 from ..rtp.codecs.opus import read_packet
 from ..rtp.packet import RtpPacket
 from ..rtp.reception import MAX_REQUESTS, Reception
@@ -59,6 +59,7 @@ class Layer:
         self._subscribers: tuple[TakePacket, ...] = ()
         self._timestamp = -1
         self._in_key_frame = False
+        self._lacks_parameters = False
         self._key_frame_at = 0.0
         self._key_frame_asked = float("-inf")
         self._now = asyncio.get_running_loop().time
@@ -100,35 +101,37 @@ class Layer:
     def _deliver(self, packet: RtpPacket, now: float) -> None:
         if packet.timestamp != self._timestamp:
             self._timestamp = packet.timestamp
-            self._begin_frame(packet, now)
-        elif self._in_key_frame and self._video is not None:
-            # Parameters may stand in a later packet of the key frame than the first.
-            self._read_parameters(packet)
+            self._in_key_frame = self._lacks_parameters = False
+            self.frames += 1
+            if self._video is None and self.codec.name == "opus":
+                self._read_opus(packet)
+        if self._video is not None:
+            # Neither the beginning nor the parameters need be in the first packet.
+            if not self._in_key_frame and self._video.starts_key_frame(packet.payload):
+                self._begin_key_frame(now)
+            if self._lacks_parameters:
+                self._read_parameters(self._video, packet)
         for take in self._subscribers:
             take(packet)
 
-    def _begin_frame(self, packet: RtpPacket, now: float) -> None:
-        self.frames += 1
-        video = self._video
-        if video is None:
-            if self.codec.name == "opus" and (opus := read_packet(packet.payload)):
-                self.channels = opus.channels
-            return
-        self._in_key_frame = video.starts_key_frame(packet.payload)
-        if self._in_key_frame:
-            if self.key_frames:
-                self.key_frame_interval = now - self._key_frame_at
-            self._key_frame_at = now
-            self.key_frames += 1
-            self.wants_key_frame = False
-            self._read_parameters(packet)
+    def _begin_key_frame(self, now: float) -> None:
+        self._in_key_frame = self._lacks_parameters = True
+        if self.key_frames:
+            self.key_frame_interval = now - self._key_frame_at
+        self._key_frame_at = now
+        self.key_frames += 1
+        self.wants_key_frame = False
 
-    def _read_parameters(self, packet: RtpPacket) -> None:
-        assert self._video is not None
-        found = self._video.read_parameters(packet.payload)
+    def _read_parameters(self, video: VideoCodec, packet: RtpPacket) -> None:
+        found = video.read_parameters(packet.payload)
         if found is not None:
             self.parameters = found
-            self._in_key_frame = False
+            self._lacks_parameters = False
+
+    def _read_opus(self, packet: RtpPacket) -> None:
+        opus = read_packet(packet.payload)
+        if opus is not None:
+            self.channels = opus.channels
 
     def _use(self, codec: Codec) -> None:
         self.codec = codec

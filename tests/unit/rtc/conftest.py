@@ -7,8 +7,10 @@ from dataclasses import dataclass
 import pytest
 from aiortc import RTCSessionDescription
 
+from tests.unit.rtc.media import Rig, rig
 from tests.waiting import until
 from whipbird.rtc import Certificate, DataChannel, Peer, PeerOptions
+from whipbird.rtc import feedback as feedback_module
 from whipbird.rtc.sctp import SctpTransport
 from whipbird.sdp.offer import parse_offer
 
@@ -29,6 +31,7 @@ class Pair:
 
 
 Connect = Callable[..., Awaitable[Pair]]
+Rigged = Callable[[str], Rig]
 
 
 @pytest.fixture(scope="session")
@@ -61,3 +64,22 @@ async def connect(certificate: Certificate) -> AsyncIterator[Connect]:
         with suppress(ConnectionError):
             await pair.client.close()
         await pair.server.close()
+
+
+@pytest.fixture
+def fast_reports(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(feedback_module, "REPORT_INTERVAL", 0.02)
+
+
+@pytest.fixture
+async def rigged(certificate: Certificate) -> AsyncIterator[Rigged]:
+    """Make receivers for an offer, and stop them after the test."""
+    made: list[Rig] = []
+
+    def make(offer: str) -> Rig:
+        made.append(rig(parse_offer(offer), certificate))
+        return made[-1]
+
+    yield make
+    for one in made:
+        await one.stop()

@@ -2,20 +2,19 @@
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable
 from fractions import Fraction
 from typing import Any
 
 import av
 import pytest
 from aiortc import MediaStreamTrack, RTCRtpReceiver, RTCSessionDescription
-from aiortc.rtp import RTCP_PSFB_PLI, RtcpPsfbPacket, RtcpRrPacket, RtcpRtpfbPacket
+from aiortc.rtp import RTCP_PSFB_PLI, RtcpPsfbPacket, RtcpRtpfbPacket
 
 from tests import offers
-from tests.unit.rtc.media import Rig, rig, rtp
+from tests.unit.rtc.conftest import Rigged
+from tests.unit.rtc.media import rtp
 from tests.waiting import until
 from whipbird.rtc import Certificate, Peer, PeerOptions
-from whipbird.rtc import feedback as feedback_module
 from whipbird.rtc.receiver import Receiver
 from whipbird.rtp.packet import RtpPacket
 from whipbird.sdp.offer import parse_offer
@@ -70,28 +69,6 @@ async def test_media_is_received_without_decoding(certificate: Certificate) -> N
     finally:
         await client.close()
         await server.close()
-
-
-@pytest.fixture
-def fast_reports(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(feedback_module, "REPORT_INTERVAL", 0.02)
-
-
-Rigged = Callable[[str], Rig]
-
-
-@pytest.fixture
-async def rigged(certificate: Certificate) -> AsyncIterator[Rigged]:
-    """Make receivers for an offer, and stop them after the test."""
-    made: list[Rig] = []
-
-    def make(offer: str) -> Rig:
-        made.append(rig(parse_offer(offer), certificate))
-        return made[-1]
-
-    yield make
-    for one in made:
-        await one.stop()
 
 
 # Of the video section of this offer.
@@ -178,43 +155,6 @@ async def test_what_is_lost_for_good_is_passed_over(
             for p in made.sent()
         )
     )
-
-
-@pytest.mark.usefixtures("fast_reports")
-async def test_reports(rigged: Rigged) -> None:
-    """RFC 3550 section 6.4: of all sources in one report, with a name of ours."""
-    made = rigged(offers.CHROMIUM_MEDIA)
-    made.push(rtp(111, 5, ssrc=1))
-    made.push(rtp(VP8, 7, ssrc=2))
-
-    def reported() -> dict[int, int]:
-        reports = [p for p in made.sent() if isinstance(p, RtcpRrPacket)]
-        return {b.ssrc: b.highest_sequence for r in reports for b in r.reports}
-
-    await until(lambda: reported() == {1: 5, 2: 7})
-
-
-async def test_there_is_no_timer_while_nothing_comes(rigged: Rigged) -> None:
-    made = rigged(offers.CHROMIUM_MEDIA)
-    assert made.feedback._timer is None
-    made.push(rtp(VP8, 1))
-    assert made.feedback._timer is not None
-    await until(lambda: made.feedback._timer is None)
-
-
-async def test_arrivals_are_fed_back(rigged: Rigged) -> None:
-    """draft-holmer-rmcat-transport-wide-cc-extensions-01 section 3.1."""
-    made = rigged(offers.CHROMIUM_MEDIA)
-    for number in range(5):
-        number_of_all = (65534 + number) & 0xFFFF
-        made.push(rtp(111, number, extensions={3: number_of_all.to_bytes(2)}))
-    await until(lambda: made.rtcp)
-    message = made.rtcp[0]
-    at = message.index(bytes([0x80 | 15, 205])) if 143 in message else -1
-    if at < 0:  # with padding
-        at = message.index(bytes([0xA0 | 15, 205]))
-    base, count = message[at + 12 : at + 14], message[at + 14 : at + 16]
-    assert (int.from_bytes(base), int.from_bytes(count)) == (65534, 5)
 
 
 RID, REPAIRED_RID = 10, 11

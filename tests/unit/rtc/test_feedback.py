@@ -1,0 +1,195 @@
+"""What senders are told of their packets, and asked for."""
+
+import asyncio
+
+import pytest
+from aiortc.rtp import (
+    RTCP_PSFB_APP,
+    RTCP_PSFB_FIR,
+    RTCP_PSFB_PLI,
+    RtcpPsfbPacket,
+    RtcpRrPacket,
+    RtcpSdesPacket,
+)
+
+from tests import offers
+from tests.encoders import encode_video
+from tests.unit.rtc.conftest import Rigged
+from tests.unit.rtc.media import Rig, rtp
+from tests.waiting import until
+
+# Of the video section of these offers.
+VP8 = 96
+WITHOUT_TRANSPORT_CC = "".join(
+    line
+    for line in offers.CHROMIUM_MEDIA.splitlines(keepends=True)
+    if "transport" not in line
+)
+
+
+def requests(made: Rig, kind: int) -> list[RtcpPsfbPacket]:
+    """The payload-specific messages of a kind that were sent so far."""
+    found = [p for p in made.sent() if isinstance(p, RtcpPsfbPacket)]
+    return [p for p in found if p.fmt == kind]
+
+
+@pytest.mark.usefixtures("fast_reports")
+async def test_reports(rigged: Rigged) -> None:
+    """RFC 3550 section 6.4: of all sources in one report, with a name of ours."""
+    made = rigged(offers.CHROMIUM_MEDIA)
+    made.push(rtp(111, 5, ssrc=1))
+    made.push(rtp(VP8, 7, ssrc=2))
+
+    def reported() -> dict[int, int]:
+        reports = [p for p in made.sent() if isinstance(p, RtcpRrPacket)]
+        return {b.ssrc: b.highest_sequence for r in reports for b in r.reports}
+
+    await until(lambda: reported() == {1: 5, 2: 7})
+
+
+async def test_there_is_no_timer_while_nothing_comes(rigged: Rigged) -> None:
+    made = rigged(offers.CHROMIUM_MEDIA)
+    assert made.feedback._timer is None
+    made.push(rtp(VP8, 1))
+    assert made.feedback._timer is not None
+    await until(lambda: made.feedback._timer is None)
+
+
+async def test_arrivals_are_fed_back(rigged: Rigged) -> None:
+    """draft-holmer-rmcat-transport-wide-cc-extensions-01 section 3.1."""
+    made = rigged(offers.CHROMIUM_MEDIA)
+    for number in range(5):
+        number_of_all = (65534 + number) & 0xFFFF
+        made.push(rtp(111, number, extensions={3: number_of_all.to_bytes(2)}))
+    await until(lambda: made.rtcp)
+    message = made.rtcp[0]
+    at = message.index(bytes([0x80 | 15, 205])) if 143 in message else -1
+    if at < 0:  # with padding
+        at = message.index(bytes([0xA0 | 15, 205]))
+    base, count = message[at + 12 : at + 14], message[at + 14 : at + 16]
+    assert (int.from_bytes(base), int.from_bytes(count)) == (65534, 5)
+
+
+async def test_a_key_frame_is_asked_for_once(rigged: Rigged) -> None:
+    """RFC 4585 section 6.3.1; however many want it, and until it comes."""
+    made = rigged(offers.CHROMIUM_MEDIA)
+    made.push(rtp(VP8, 1, ssrc=5, payload=b"\x10\x01"))
+    [layer] = made.receivers[1].layers
+    for _ in range(3):
+        layer.request_key_frame()
+    await until(lambda: requests(made, RTCP_PSFB_PLI))
+    layer.request_key_frame()
+    made.push(rtp(VP8, 2, ssrc=5, payload=b"\x10\x01"))
+    sent = len(made.rtcp)
+    await until(lambda: len(made.rtcp) > sent)
+    [request] = requests(made, RTCP_PSFB_PLI)
+    assert request.media_ssrc == 5
+    key_frame = encode_video("libvpx", 320, 180)[0].payloads[0]
+    made.push(rtp(VP8, 3, 3000, ssrc=5, payload=key_frame))
+    assert not layer.wants_key_frame
+
+
+async def test_a_key_frame_is_asked_for_again(
+    rigged: Rigged, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("whipbird.rtc.layer.KEY_FRAME_INTERVAL", 0.02)
+    made = rigged(offers.CHROMIUM_MEDIA)
+    made.push(rtp(VP8, 1, payload=b"\x10\x01"))
+    made.receivers[1].layers[0].request_key_frame()
+    await until(lambda: len(requests(made, RTCP_PSFB_PLI)) == 3)
+
+
+async def test_where_only_fir_is_offered(
+    rigged: Rigged, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """RFC 5104 section 4.3.1: each request has a number of its own."""
+    monkeypatch.setattr("whipbird.rtc.layer.KEY_FRAME_INTERVAL", 0.02)
+    made = rigged(offers.without(offers.CHROMIUM_MEDIA, "a=rtcp-fb:96 nack pli"))
+    made.push(rtp(VP8, 1, ssrc=5, payload=b"\x10\x01"))
+    made.receivers[1].layers[0].request_key_frame()
+    await until(lambda: len(requests(made, RTCP_PSFB_FIR)) == 2)
+    first, second = (request.fci for request in requests(made, RTCP_PSFB_FIR)[:2])
+    assert first[:4] == second[:4] == (5).to_bytes(4)
+    assert second[4] == first[4] + 1
+
+
+async def test_nothing_is_asked_of_who_offers_no_feedback(rigged: Rigged) -> None:
+    made = rigged(offers.without(offers.CHROMIUM_MEDIA, "a=rtcp-fb:96"))
+    made.push(rtp(VP8, 1, payload=b"\x10\x01"))
+    made.receivers[1].layers[0].request_key_frame()
+    made.push(rtp(VP8, 5, payload=b"\x10\x01"))
+    await until(lambda: made.rtcp)
+    assert {type(packet) for packet in made.sent()} == {RtcpRrPacket, RtcpSdesPacket}
+
+
+@pytest.mark.usefixtures("fast_reports")
+async def test_an_estimate_for_who_makes_none(rigged: Rigged) -> None:
+    """draft-alvestrand-rmcat-remb-03 section 2."""
+    made = rigged(WITHOUT_TRANSPORT_CC)
+    made.push(rtp(VP8, 1, ssrc=5))
+    await until(lambda: requests(made, RTCP_PSFB_APP))
+    estimate = requests(made, RTCP_PSFB_APP)[0]
+    assert estimate.fci[:4] == b"REMB"
+    assert estimate.fci[8:] == (5).to_bytes(4)
+
+
+@pytest.mark.usefixtures("fast_reports")
+async def test_no_estimate_for_who_makes_its_own(rigged: Rigged) -> None:
+    made = rigged(
+        offers.added(
+            offers.CHROMIUM_MEDIA,
+            "a=extmap:3 http://www.ietf.org/id/"
+            "draft-holmer-rmcat-transport-wide-cc-extensions-01",
+            after="a=mid:1",
+        )
+    )
+    for number in range(1, 4):
+        sequence = number.to_bytes(2)
+        made.push(rtp(VP8, number, extensions={3: sequence}))
+        sent = len(made.rtcp)
+        await until(lambda n=sent: len(made.rtcp) > n)  # type: ignore[misc]
+    assert b"REMB" not in b"".join(made.rtcp)
+
+
+async def test_what_is_no_compound(rigged: Rigged) -> None:
+    """RFC 5506: where it was offered, a request need not follow a report."""
+    without_reports: list[bool] = []
+    for offer in (
+        offers.CHROMIUM_MEDIA,
+        offers.without(offers.CHROMIUM_MEDIA, "a=rtcp-rsize"),
+    ):
+        made = rigged(offer)
+        made.push(rtp(VP8, 1, payload=b"\x10\x01"))
+        await until(lambda made=made: made.rtcp)  # type: ignore[misc]
+        made.rtcp.clear()
+        made.feedback._next_report = float("inf")
+        made.receivers[1].layers[0].request_key_frame()
+        await until(lambda made=made: requests(made, RTCP_PSFB_PLI))  # type: ignore[misc]
+        reports = [p for p in made.sent() if isinstance(p, RtcpRrPacket)]
+        without_reports.append(not reports)
+    assert without_reports == [True, False]
+
+
+async def test_a_connection_that_is_gone(rigged: Rigged) -> None:
+    made = rigged(offers.CHROMIUM_MEDIA)
+    tried = asyncio.Event()
+
+    def send_rtcp(_packet: bytes) -> None:
+        tried.set()
+        raise ConnectionError
+
+    made.transport.send_rtcp = send_rtcp  # type: ignore[method-assign, assignment]
+    made.push(rtp(VP8, 1))
+    async with asyncio.timeout(10):
+        await tried.wait()
+    await until(lambda: made.feedback._timer is None)
+
+
+async def test_after_the_end_nothing_is_told(rigged: Rigged) -> None:
+    made = rigged(offers.CHROMIUM_MEDIA)
+    made.push(rtp(VP8, 1))
+    timer = made.feedback._timer
+    assert timer is not None
+    await made.stop()
+    assert timer.cancelled()
+    assert made.feedback.receivers == []
