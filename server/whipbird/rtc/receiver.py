@@ -179,6 +179,9 @@ class Receiver(RTCRtpReceiver):
                 or layer.ssrc == original
                 or (len(self.layers) == 1 and rid is None and original is None)
             ):
+                if len(self._retransmissions) >= MAX_LAYERS:
+                    # Those that are still in use will be found again.
+                    self._retransmissions.clear()
                 self._retransmissions[packet.ssrc] = layer
                 return layer
         return None

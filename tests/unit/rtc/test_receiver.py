@@ -201,6 +201,10 @@ async def test_made_up_sources_do_not_fill_the_memory(rigged: Rigged) -> None:
     audio, video = made.receivers
     assert len(audio.layers) == len(audio._sources) == MAX_LAYERS
     assert len(video._retransmissions) == 0
+    made.push(rtp(VP8, 1, ssrc=5))
+    for ssrc in range(1000):
+        made.push(rtp(VP8_RTX, 1, ssrc=5000 + ssrc, payload=b"\0\1x"))
+    assert 0 < len(video._retransmissions) <= MAX_LAYERS
 
 
 async def test_a_source_says_good_bye(rigged: Rigged) -> None:
