@@ -60,7 +60,7 @@ def _layer(layer: Layer) -> dict[str, Any]:
     reception, codec = layer.reception, layer.codec
     described: dict[str, Any] = {
         "rid": layer.rid,
-        "codec": codec.rtpmap.partition("/")[0],
+        "codec": codec.registered_name,
         "fmtp": codec.fmtp,
         "clock_rate": codec.clock_rate,
         "bitrate": round(layer.bitrate),

@@ -60,7 +60,7 @@ class Layer:
         self._timestamp = -1
         self._in_key_frame = False
         self._lacks_parameters = False
-        self._key_frame_at = 0.0
+        self._key_frame_at = 0
         self._key_frame_asked = float("-inf")
         self._now = asyncio.get_running_loop().time
         self.heard_at = self._now()
@@ -94,11 +94,11 @@ class Layer:
 
     def _push(self, sequence: int, packet: RtpPacket, now: float) -> None:
         for ready in self._reorder.push(sequence, packet, now):
-            self._deliver(ready, now)
+            self._deliver(ready)
         if self.reception.missing:
             self._wake()
 
-    def _deliver(self, packet: RtpPacket, now: float) -> None:
+    def _deliver(self, packet: RtpPacket) -> None:
         if packet.timestamp != self._timestamp:
             self._timestamp = packet.timestamp
             self._in_key_frame = self._lacks_parameters = False
@@ -108,17 +108,19 @@ class Layer:
         if self._video is not None:
             # Neither the beginning nor the parameters need be in the first packet.
             if not self._in_key_frame and self._video.starts_key_frame(packet.payload):
-                self._begin_key_frame(now)
+                self._begin_key_frame()
             if self._lacks_parameters:
                 self._read_parameters(self._video, packet)
         for take in self._subscribers:
             take(packet)
 
-    def _begin_key_frame(self, now: float) -> None:
+    def _begin_key_frame(self) -> None:
         self._in_key_frame = self._lacks_parameters = True
         if self.key_frames:
-            self.key_frame_interval = now - self._key_frame_at
-        self._key_frame_at = now
+            # By the sender's clock, which the network and a busy machine do not stop.
+            ticks = (self._timestamp - self._key_frame_at) & 0xFFFFFFFF
+            self.key_frame_interval = ticks / self.codec.clock_rate
+        self._key_frame_at = self._timestamp
         self.key_frames += 1
         self.wants_key_frame = False
 
@@ -176,7 +178,7 @@ class Layer:
     def tick(self, now: float) -> None:
         """Let go of what is waited for in vain, and measure the rates."""
         for ready in self._reorder.release(now, self.reception.awaited):
-            self._deliver(ready, now)
+            self._deliver(ready)
         since, octets, frames = self._measured
         if now - since >= RATE_INTERVAL:
             self.bitrate = 8 * (self.reception.octets - octets) / (now - since)

@@ -58,6 +58,11 @@ class Codec:
         return self.rtpmap.partition("/")[0].lower()
 
     @property
+    def registered_name(self) -> str:
+        """The encoding name as IANA has it, however the offer writes it."""
+        return self.name if "opus" in self.name else self.name.upper()
+
+    @property
     def clock_rate(self) -> int:
         """Ticks of its RTP timestamps per second."""
         return int(self.rtpmap.split("/")[1])

@@ -240,3 +240,16 @@ def test_fmtp_parameters() -> None:
         "": "",
         "flag": "",
     }
+
+
+@pytest.mark.parametrize(
+    ("rtpmap", "name"),
+    [
+        ("OPUS/48000/2", "opus"),
+        ("Multiopus/48000/6", "multiopus"),
+        ("h264/90000", "H264"),
+        ("G722/8000", "G722"),
+    ],
+)
+def test_names_as_they_are_registered(rtpmap: str, name: str) -> None:
+    assert Codec(96, rtpmap).registered_name == name
