@@ -70,8 +70,11 @@ async def test_arrivals_are_fed_back(rigged: Rigged) -> None:
     assert (int.from_bytes(base), int.from_bytes(count)) == (65534, 5)
 
 
-async def test_a_key_frame_is_asked_for_once(rigged: Rigged) -> None:
+async def test_a_key_frame_is_asked_for_once(
+    rigged: Rigged, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """RFC 4585 section 6.3.1; however many want it, and until it comes."""
+    monkeypatch.setattr("whipbird.rtc.layer.KEY_FRAME_INTERVAL", 60.0)
     made = rigged(offers.CHROMIUM_MEDIA)
     made.push(rtp(VP8, 1, ssrc=5, payload=b"\x10\x01"))
     [layer] = made.receivers[1].layers
