@@ -1,16 +1,18 @@
 """Media files for the tests, made with FFmpeg's own encoders and muxers."""
 
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
 
 import av
 from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
-from av.container import OutputContainer
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
+
+from whipbird.client.media import EncodedFrame
+from whipbird.client.media_file import MediaFile
 
 RATE = 30
 SIZE = 64
@@ -20,6 +22,9 @@ QUICK: Mapping[str, Mapping[str, str]] = {
     "libx264": {"preset": "ultrafast", "tune": "zerolatency"},
     "libvpx": {"deadline": "realtime", "cpu-used": "8", "lag-in-frames": "0"},
 }
+
+# ... and settings with pictures that refer to later ones.
+B_FRAMES = {"preset": "medium", "bf": "2", "b-adapt": "0"}
 
 
 def write_media(
@@ -33,6 +38,8 @@ def write_media(
     layout: str = "stereo",
     sample_rate: int = 48000,
     container_options: Mapping[str, str] | None = None,
+    picture: VideoFrame | None = None,
+    degrees: int = 0,
 ) -> Path:
     """Write a file; a key frame every 5 pictures, as much sound as pictures.
 
@@ -41,39 +48,45 @@ def write_media(
         audio: likewise.
         frames: pictures, 30 of them a second.
         options: of the video encoder, instead of the quickest ones.
+        picture: is shown all the time, instead of moving ones.
+        degrees: by which a player is to turn the pictures, counterclockwise.
 
     Returns:
         The path.
     """
     with av.open(str(path), "w", options=dict(container_options or {})) as container:
-        pictures = sound = None
+        pictures: VideoStream | None = None
+        sound: AudioStream | None = None
         if video is not None:
             encoder = dict(QUICK.get(video, {}) if options is None else options)
-            pictures = container.add_stream(video, rate=RATE, options=encoder)
-            pictures.width = pictures.height = SIZE
+            stream = container.add_stream(video, rate=RATE, options=encoder)
+            assert isinstance(stream, VideoStream)
+            pictures = stream
+            pictures.width = picture.width if picture else SIZE
+            pictures.height = picture.height if picture else SIZE
+            if degrees:
+                pictures.set_display_rotation(degrees)
             pictures.pix_fmt = pixels
             pictures.gop_size = 5
         if audio is not None:
-            sound = container.add_stream(audio, rate=sample_rate, layout=layout)
+            stream = container.add_stream(audio, rate=sample_rate, layout=layout)
+            assert isinstance(stream, AudioStream)
+            sound = stream
         for number in range(frames):
             if pictures is not None:
-                container.mux(pictures.encode(_picture(number, pixels)))
+                shown = picture or _moving(pixels, number)
+                shown.pts, shown.time_base = number, Fraction(1, RATE)
+                container.mux(pictures.encode(shown))
             if sound is not None:
                 container.mux(sound.encode(_sound(number, layout, sample_rate)))
-        _flush(container, pictures, sound)
+        if pictures is not None:
+            container.mux(pictures.encode(None))
+        if sound is not None:
+            container.mux(sound.encode(None))
     return path
 
 
-def _flush(
-    container: OutputContainer, video: VideoStream | None, audio: AudioStream | None
-) -> None:
-    if video is not None:
-        container.mux(video.encode(None))
-    if audio is not None:
-        container.mux(audio.encode(None))
-
-
-def _picture(number: int, pixels: str) -> VideoFrame:
+def _moving(pixels: str, number: int) -> VideoFrame:
     """A bar that moves over noise that does not."""
     frame = VideoFrame(SIZE, SIZE, "yuv420p")
     noise = random.Random(0)
@@ -82,9 +95,7 @@ def _picture(number: int, pixels: str) -> VideoFrame:
         start = number * plane.line_size % len(octets)
         octets[start : start + plane.line_size] = bytes(plane.line_size)
         plane.update(bytes(octets))
-    frame = frame.reformat(format=pixels)
-    frame.pts, frame.time_base = number, Fraction(1, RATE)
-    return frame
+    return frame.reformat(format=pixels)
 
 
 def _sound(number: int, layout: str, rate: int) -> AudioFrame:
@@ -103,6 +114,25 @@ def packets_of(path: Path, kind: str) -> list[bytes]:
     with av.open(str(path)) as container:
         stream = next(s for s in container.streams if s.type == kind)
         return [bytes(p) for p in container.demux(stream) if p.size]
+
+
+def never(_: Fraction) -> bool:
+    """Nothing is late."""
+    return False
+
+
+def frames_of(source: MediaFile, kind: str) -> list[EncodedFrame]:
+    """What is sent of a kind, all at once."""
+    return [frame for frame in source.frames(never) if frame.kind == kind]
+
+
+def decoded(frames: Sequence[EncodedFrame], decoder: str) -> int:
+    """How many pictures or pieces of sound a decoder makes of the frames."""
+    context = av.CodecContext.create(decoder, "r")
+    count = 0
+    for frame in frames:
+        count += len(context.decode(av.Packet(frame.data)))  # type: ignore[attr-defined]
+    return count + len(context.decode(None))  # type: ignore[attr-defined]
 
 
 def nal_units(data: bytes) -> list[bytes]:

@@ -34,6 +34,7 @@ async def until_interrupted(work: Coroutine[Any, Any, None]) -> None:
         stop.set()
         # Who asks a second time does not want to wait for a good-bye.
         loop.remove_signal_handler(number)
+        signal.signal(number, signal.SIG_DFL)
 
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, interrupt, number)

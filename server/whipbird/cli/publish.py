@@ -44,8 +44,7 @@ _CODECS: dict[str, VideoCodec] = {"h264": "H264", "vp8": "VP8"}
     "--bitrate",
     type=Bitrate(),
     default=DEFAULT_BITRATE,
-    show_default="2.5M",
-    help="Bits per second of video that is encoded.",
+    help="Bits per second of video that is encoded.  [default: 2.5M]",
 )
 @click.option(
     "--size", type=PictureSize(), help="Of the test pattern.  [default: 1280x720]"
@@ -199,6 +198,8 @@ def _summary(url: str, report: Report) -> str:
     total += f" in {report.seconds:.1f} seconds"
     if report.lost is not None:
         total += f", {report.lost} lost"
+    if report.retransmitted:
+        total += f", {report.retransmitted} sent again"
     if report.rtt is not None:
         total += f", rtt {report.rtt * 1e3:.3f} ms"
     lines.append(total)
@@ -233,6 +234,7 @@ def _as_json(
                 "frames": stream.frames,
                 "packets": stream.packets,
                 "octets": stream.octets,
+                "retransmitted": stream.retransmitted,
                 "lost": stream.lost,
                 "rtt_ms": milliseconds(stream.rtt),
             }
@@ -241,6 +243,7 @@ def _as_json(
         "seconds": round(report.seconds, 3) if report else 0,
         "packets": report.packets if report else 0,
         "octets": report.octets if report else 0,
+        "retransmitted": report.retransmitted if report else 0,
         "lost": report.lost if report else None,
         "rtt_ms": milliseconds(report.rtt) if report else None,
         "skipped": report.skipped if report else 0,

@@ -1,73 +1,24 @@
-"""A media file as a source: what is in it, and its packets."""
+"""A media file as a source: its packets, once or over and over."""
 
 import os
 from collections.abc import Callable, Generator, Iterator
-from dataclasses import dataclass
 from fractions import Fraction
 from typing import cast
 
 import av
-from av.audio.codeccontext import AudioCodecContext
 from av.container.input import InputContainer
-from av.stream import Disposition, Stream
-from av.video.codeccontext import VideoCodecContext
+from av.stream import Stream
 
-from .encoders import OpusEncoder, VideoEncoder
-from .lanes import (
-    AnyPacket,
-    DamagedError,
-    H264PassLane,
-    Lane,
-    OpusPassLane,
-    PcmPassLane,
-    VideoPassLane,
-)
-from .media import (
-    CLOCK_RATES,
-    DEFAULT_BITRATE,
-    EncodedFrame,
-    Kind,
-    MediaError,
-    StreamInfo,
-    VideoCodec,
-)
+from .file_parts import codec_name, parts_of
+from .lanes import AnyPacket, DamagedError, Lane
+from .media import DEFAULT_BITRATE, EncodedFrame, MediaError, VideoCodec
 from .timeline import Timeline
-from .transcoding import AudioLane, VideoLane
+from .transcoding import VideoLane
 
-# FFmpeg's names of the codecs that can be sent as they are.
-_PASSED = {"h264": "H264", "vp8": "VP8"} | {
-    "opus": "opus",
-    "pcm_mulaw": "PCMU",
-    "pcm_alaw": "PCMA",
-}
-
-# The formats of pictures that every receiver of WebRTC can show.
-_PIXELS = ("yuv420p", "yuvj420p")
-
-# Pictures per second, where a file does not say.
-_RATE = Fraction(30)
 # FFmpeg's names of the formats that say how long they are, and do not leave it to
 # guesses; and the seconds by which they may be wrong.
 _EXACT = {"mov", "matroska"}
 MAX_MISSING = Fraction(1, 2)
-# Seconds of a packet of sound, where a file does not say.
-_SOUND = Fraction(1, 50)
-
-
-@dataclass(frozen=True, slots=True)
-class _Part:
-    """A stream of the file that is sent.
-
-    Attributes:
-        name: what FFmpeg calls its codec.
-        period: seconds of a packet that does not say how long it lasts.
-        encoder: for video that is encoded anew.
-    """
-
-    info: StreamInfo
-    name: str
-    period: Fraction
-    encoder: VideoEncoder | None
 
 
 class MediaFile:
@@ -99,12 +50,8 @@ class MediaFile:
         self.damaged = 0
         self._repeat = repeat
         self._lanes: dict[int, Lane] = {}
-        self._parts: dict[int, _Part] = {}
         with self._open() as container:
-            if (video := _best(container, "video")) is not None:
-                self._parts[video.index] = _video_part(video, codec, bitrate)
-            if (audio := _best(container, "audio")) is not None:
-                self._parts[audio.index] = _audio_part(audio)
+            self._parts = parts_of(container, codec, bitrate)
         if not self._parts:
             raise MediaError(f"{path}: there is neither audio nor video in it")
         self.streams = tuple(part.info for part in self._parts.values())
@@ -123,7 +70,7 @@ class MediaFile:
 
     def frames(self, is_late: Callable[[Fraction], bool]) -> Generator[EncodedFrame]:
         """All frames (see ``MediaSource.frames``)."""
-        self._lanes = {i: _lane(part, is_late) for i, part in self._parts.items()}
+        self._lanes = {i: part.lane(is_late) for i, part in self._parts.items()}
         timeline = Timeline()
         error: MediaError | None = None
         try:
@@ -142,7 +89,7 @@ class MediaFile:
         """Everything once, from the beginning to the end."""
         with self._open() as container:
             streams = [s for s in container.streams if s.index in self._parts]
-            names = {s.index: _codec_name(s) for s in streams}
+            names = {s.index: codec_name(s) for s in streams}
             if names != {i: part.name for i, part in self._parts.items()}:
                 raise MediaError(f"{self.name}: it is another file now")
             for stream in streams:
@@ -185,92 +132,6 @@ class MediaFile:
             yield from frames
         except DamagedError:
             self.damaged += 1
-
-
-def _best(container: InputContainer, kind: Kind) -> Stream | None:
-    """The stream that a player would choose; the picture on a cover is none."""
-    streams = [
-        stream
-        for stream in container.streams
-        if stream.type == kind and not stream.disposition & Disposition.attached_pic
-    ]
-    best = container.streams.best(kind)
-    return best if best in streams else next(iter(streams), None)
-
-
-def _codec_name(stream: Stream) -> str:
-    # Without a decoder there is no context, whatever the annotation says.
-    context = cast("VideoCodecContext | AudioCodecContext | None", stream.codec_context)
-    return context.codec.canonical_name if context else ""
-
-
-def _known_codec(stream: Stream) -> str:
-    name = _codec_name(stream)
-    if not name:
-        raise MediaError(
-            f"{stream.container.name}: this FFmpeg cannot decode its {stream.type}"
-        )
-    return name
-
-
-def _video_part(stream: Stream, codec: VideoCodec | None, bitrate: int) -> _Part:
-    name = _known_codec(stream)
-    context = cast(VideoCodecContext, stream.codec_context)
-    sent = cast("VideoCodec | None", _PASSED.get(name))
-    reason = ""
-    if sent is None:
-        reason = f"this client does not send {name}"
-    elif codec not in (None, sent):
-        reason = "as asked for"
-    elif context.has_b_frames:
-        reason = "it has B-frames, which WebRTC does not know"
-    elif context.pix_fmt not in _PIXELS:
-        reason = f"not every receiver can show {context.pix_fmt}"
-    rate = stream.guessed_rate or stream.average_rate or _RATE
-    encoder = None
-    if reason or sent is None:
-        sent = codec or "H264"
-        aspect = context.sample_aspect_ratio or Fraction(1)
-        encoder = VideoEncoder(sent, bitrate, rate, aspect)
-    description = f"{name} {context.width}x{context.height}"
-    info = StreamInfo("video", sent, description, bool(reason), reason)
-    return _Part(info, name, 1 / rate, encoder)
-
-
-def _audio_part(stream: Stream) -> _Part:
-    name = _known_codec(stream)
-    context = cast(AudioCodecContext, stream.codec_context)
-    sent = _PASSED.get(name)
-    rate, channels = context.sample_rate, context.layout.nb_channels
-    reason = ""
-    if sent is None:
-        reason = f"this client does not send {name}"
-    elif sent == "opus" and channels > 2:
-        reason = f"not every receiver takes {channels} channels"
-    elif sent != "opus" and (rate, channels) != (CLOCK_RATES[sent], 1):
-        reason = f"{sent} is 8000 Hz mono"
-    if reason or sent is None:
-        sent = "opus"
-    heard = {1: "mono", 2: "stereo"}.get(channels, f"{channels} channels")
-    description = f"{name} {rate} Hz {heard}"
-    info = StreamInfo("audio", sent, description, bool(reason), reason)
-    return _Part(info, name, _SOUND, None)
-
-
-def _lane(part: _Part, is_late: Callable[[Fraction], bool]) -> Lane:
-    if part.encoder is not None:
-        return VideoLane(part.encoder, 1 / part.period, is_late)
-    if part.info.is_encoded:
-        return AudioLane(OpusEncoder())
-    match part.info.codec:
-        case "H264":
-            return H264PassLane()
-        case "VP8":
-            return VideoPassLane()
-        case "opus":
-            return OpusPassLane()
-        case codec:
-            return PcmPassLane(codec)
 
 
 def _duration(container: InputContainer) -> Fraction:

@@ -29,7 +29,9 @@ class StreamReport:
     Attributes:
         frames, packets: what was sent.
         octets: of the packets' payloads.
-        lost: packets that the server has not got; None when it has not said.
+        retransmitted: packets that were sent again, since the server asked for them.
+        lost: packets that did not come when they were first sent; None when the server
+            has not said.
         rtt: seconds of a round trip; None when the server does not tell.
     """
 
@@ -37,6 +39,7 @@ class StreamReport:
     frames: int
     packets: int
     octets: int
+    retransmitted: int
     lost: int | None = None
     rtt: float | None = None
 
@@ -66,6 +69,11 @@ class Report:
         return sum(stream.octets for stream in self.streams)
 
     @property
+    def retransmitted(self) -> int:
+        """Packets of all streams that were sent again."""
+        return sum(stream.retransmitted for stream in self.streams)
+
+    @property
     def lost(self) -> int | None:
         """Packets that were lost of all streams; None when the server has not said."""
         known = [s.lost for s in self.streams if s.lost is not None]
@@ -75,6 +83,16 @@ class Report:
     def rtt(self) -> float | None:
         """Seconds of a round trip; None when the server does not tell."""
         return next((s.rtt for s in self.streams if s.rtt is not None), None)
+
+
+@dataclass(frozen=True, slots=True)
+class _Outgoing:
+    """A stream of the source, and what it goes through."""
+
+    info: StreamInfo
+    track: MediaTrack
+    transceiver: RTCRtpTransceiver
+    sender: Sender
 
 
 class Publication:
@@ -92,16 +110,14 @@ class Publication:
         self._client = client
         self._duration = duration
         self._clock = MediaClock()
-        self._tracks: dict[Kind, MediaTrack] = {}
-        self._transceivers: dict[Kind, RTCRtpTransceiver] = {}
+        self._outgoing: dict[Kind, _Outgoing] = {}
         for info in source.streams:
             track = MediaTrack(info.kind, self._clock)
             transceiver = client.peer.addTransceiver(track, direction="sendonly")
             transceiver.setCodecPreferences(_preferences(info))
             sender = cast(Sender, transceiver.sender)
             sender.on_key_frame_request = source.request_key_frame
-            self._tracks[info.kind] = track
-            self._transceivers[info.kind] = transceiver
+            self._outgoing[info.kind] = _Outgoing(info, track, transceiver, sender)
 
     async def connect(self) -> None:
         """Open the session.
@@ -110,8 +126,9 @@ class Publication:
             WhipError: when the server refuses, or no connection is made.
         """
         await self._client.connect()
-        for info in self._source.streams:
-            if self._transceivers[info.kind].currentDirection != "sendonly":
+        for outgoing in self._outgoing.values():
+            if outgoing.transceiver.currentDirection != "sendonly":
+                info = outgoing.info
                 raise WhipError(
                     "Not taken", f"the server does not want {info.kind} ({info.codec})"
                 )
@@ -140,27 +157,10 @@ class Publication:
         """How it goes."""
         return Report(
             seconds=self._clock.elapsed,
-            streams=tuple(
-                [await self._report_of(info) for info in self._source.streams]
-            ),
+            streams=tuple([await _report_of(o) for o in self._outgoing.values()]),
             skipped=self._source.skipped,
             damaged=self._source.damaged,
         )
-
-    async def _report_of(self, info: StreamInfo) -> StreamReport:
-        packets = octets = 0
-        lost: int | None = None
-        rtt: float | None = None
-        stats = await self._transceivers[info.kind].sender.getStats()
-        for entry in stats.values():
-            match entry:
-                case RTCOutboundRtpStreamStats():
-                    packets, octets = entry.packetsSent, entry.bytesSent
-                case RTCRemoteInboundRtpStreamStats():
-                    # Duplicates make it negative (RFC 3550 section 6.4.1).
-                    lost, rtt = max(0, entry.packetsLost), entry.roundTripTime
-        frames = self._tracks[info.kind].frames
-        return StreamReport(info, frames, packets, octets, lost, rtt)
 
     async def _lose(self) -> None:
         """Wait for the end of the connection.
@@ -197,11 +197,12 @@ class Publication:
             # In the same thread: FFmpeg may be at work there.
             await loop.run_in_executor(thread, frames.close)
             thread.shutdown(wait=False)
-        for track in self._tracks.values():
+        tracks = [outgoing.track for outgoing in self._outgoing.values()]
+        for track in tracks:
             track.finish()
-        for track in self._tracks.values():
+        for track in tracks:
             await track.ended()
-        end = max(track.filled_to for track in self._tracks.values())
+        end = max(track.filled_to for track in tracks)
         if self._duration is not None:
             end = min(end, self._duration)
         await self._clock.wait_until(end)
@@ -223,7 +224,7 @@ class Publication:
             frame = await loop.run_in_executor(thread, next, frames, None)
             if frame is None:
                 return
-            track = self._tracks[frame.kind]
+            track = self._outgoing[frame.kind].track
             if frame.time < limit:
                 track.put(frame)
             else:
@@ -231,8 +232,30 @@ class Publication:
 
     def _needed_at(self) -> float:
         """The second at which the tracks need more frames."""
-        filled = [track.filled_to for track in self._tracks.values()]
+        filled = [outgoing.track.filled_to for outgoing in self._outgoing.values()]
         return max(min(filled) - READ_AHEAD, max(filled) - MAX_READ_AHEAD)
+
+
+async def _report_of(outgoing: _Outgoing) -> StreamReport:
+    packets = octets = 0
+    lost: int | None = None
+    rtt: float | None = None
+    for entry in (await outgoing.sender.getStats()).values():
+        match entry:
+            case RTCOutboundRtpStreamStats():
+                packets, octets = entry.packetsSent, entry.bytesSent
+            case RTCRemoteInboundRtpStreamStats():
+                # Duplicates make it negative (RFC 3550 section 6.4.1).
+                lost, rtt = max(0, entry.packetsLost), entry.roundTripTime
+    return StreamReport(
+        outgoing.info,
+        outgoing.track.frames,
+        packets,
+        octets,
+        outgoing.sender.retransmitted,
+        lost,
+        rtt,
+    )
 
 
 def _preferences(info: StreamInfo) -> list[RTCRtpCodecCapability]:

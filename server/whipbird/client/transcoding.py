@@ -16,6 +16,7 @@ from av.video.frame import VideoFrame
 from .encoders import OpusEncoder, VideoEncoder
 from .lanes import AnyPacket, DamagedError, Lane
 from .media import EncodedFrame
+from .turning import Turner
 
 # Pictures that are left out, one after another, before one is encoded although late:
 # so that there is a picture now and then, however slow the machine is.
@@ -45,6 +46,7 @@ class VideoLane(Lane):
         self._period = 1 / rate
         self._is_late = is_late
         self._decoder: VideoCodecContext | None = None
+        self._turner = Turner()
         self._next = Fraction(0)
         self._skipped_now = 0
 
@@ -72,7 +74,7 @@ class VideoLane(Lane):
             self._skipped_now += 1
             return
         self._skipped_now = 0
-        yield from self._encoder.encode(frame, time)
+        yield from self._encoder.encode(self._turner.turn(frame), time)
 
     def _decode(self, packet: AnyPacket | None) -> Iterator[EncodedFrame]:
         assert self._decoder is not None

@@ -1,18 +1,14 @@
 """The test pattern: pictures that move and sound, encoded."""
 
-from fractions import Fraction
 from itertools import islice
 
 import av
 import pytest
 from av.video.codeccontext import VideoCodecContext
 
+from tests.media_files import never
 from whipbird.client.media import MediaError, VideoCodec
-from whipbird.client.pattern import Pattern
-
-
-def never(_: Fraction) -> bool:
-    return False
+from whipbird.client.pattern import Pattern, _filters
 
 
 @pytest.mark.parametrize(("codec", "decoder"), [("H264", "h264"), ("VP8", "libvpx")])
@@ -45,10 +41,11 @@ def test_late_pictures_are_left_out() -> None:
     assert video
 
 
-def test_a_filter_that_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
-    def missing(*_: object) -> None:
-        raise ValueError("no filter testsrc2")
+def test_a_filter_that_is_missing() -> None:
+    with pytest.raises(MediaError, match="FFmpeg's filter no-such-filter: no filter"):
+        _filters(("no-such-filter", None), ("buffersink", None))
 
-    monkeypatch.setattr("whipbird.client.pattern.Graph.add", missing, raising=False)
-    with pytest.raises((MediaError, TypeError)):
-        Pattern((64, 64), 30)
+
+def test_a_filter_that_does_not_take_its_arguments() -> None:
+    with pytest.raises(MediaError, match="FFmpeg's filter testsrc2: "):
+        _filters(("testsrc2", "size=none"), ("buffersink", None))

@@ -10,6 +10,7 @@ import pytest
 from aiohttp import web
 from aiortc.codecs import depayload
 from aiortc.rtcrtpparameters import RTCRtpCodecParameters
+from aiortc.rtp import is_rtcp
 from pytest_aiohttp.plugin import AiohttpServer
 
 from tests.media_files import nal_units, packets_of, sized_nal_units, write_media
@@ -213,11 +214,8 @@ async def test_a_request_for_a_key_frame(app: web.Application, url: str) -> None
         publication = Publication(Watched((64, 64), 30), client)
         await publication.connect()
         running = asyncio.create_task(publication.run())
-        [video] = [
-            t.receiver
-            for t in session_of(app, client).peer.getTransceivers()
-            if t.kind == "video"
-        ]
+        receivers = session_of(app, client).peer.receivers
+        [video] = [r for r in receivers if r.kind == "video"]
         await until(lambda: video.layers)
         video.layers[0].request_key_frame()
         async with asyncio.timeout(10):
@@ -232,7 +230,7 @@ async def test_a_server_that_ends_the_session(app: web.Application, url: str) ->
         await publication.connect()
         running = asyncio.create_task(publication.run())
         session = session_of(app, client)
-        await until(lambda: publication._tracks["video"].frames > 3)
+        await until(lambda: publication._outgoing["video"].track.frames > 3)
         await session.peer.close()
         async with asyncio.timeout(10):
             with pytest.raises(WhipError, match="Connection lost: by the server"):
@@ -248,6 +246,74 @@ async def test_a_server_that_refuses(aiohttp_server: AiohttpServer) -> None:
         with pytest.raises(WhipError, match="404 Not a stream name"):
             await publication.connect()
         assert (await publication.report()).packets == 0
+
+
+async def test_a_server_that_takes_only_a_part(
+    app: web.Application, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with WhipClient(url) as client:
+        request = client.http.request
+
+        async def without_audio(*args: Any, **kwargs: Any) -> Any:
+            response, answer = await request(*args, **kwargs)
+            video, audio = answer.split("m=audio")
+            return response, f"{video}m=audio" + audio.replace("recvonly", "inactive")
+
+        monkeypatch.setattr(client.http, "request", without_audio)
+        publication = Publication(Pattern((64, 64), 30), client)
+        with pytest.raises(WhipError, match=r"does not want audio \(opus\)"):
+            await publication.connect()
+        monkeypatch.undo()
+
+
+class Large:
+    """A source of three frames of VP8 with more packets than aiortc can send again."""
+
+    name = "large"
+    damaged = skipped = 0
+    streams = (StreamInfo("video", "VP8", "", True),)
+    # The first octets say key frame, 64x64 (RFC 6386 section 9.1).
+    frame = b"\x10\0\0\x9d\x01\x2a\x40\0\x40\0" + bytes(300_000)
+
+    def frames(self, _: Callable[[Fraction], bool]) -> Generator[EncodedFrame]:
+        for number in range(3):
+            yield EncodedFrame("video", self.frame, number * 45000, 45000, 90000)
+
+    def request_key_frame(self) -> None:
+        """All are."""
+
+
+async def test_lost_packets_are_sent_again(
+    app: web.Application, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also the first ones of a large key frame."""
+    lost = range(5, 25)
+    async with WhipClient(url) as client:
+        publication = Publication(Large(), client)
+        await publication.connect()
+        transport = client.peer.transport
+        send = transport._send_rtp
+        count = 0
+
+        async def send_some(data: bytes) -> None:
+            nonlocal count
+            if not is_rtcp(data):
+                count += 1
+            if is_rtcp(data) or count not in lost:
+                await send(data)
+
+        monkeypatch.setattr(transport, "_send_rtp", send_some)
+        running = asyncio.create_task(publication.run())
+        [receiver] = session_of(app, client).peer.receivers
+        await until(lambda: receiver.layers)
+        received = receiver.layers[0].reception
+        await until(lambda: received.recovered == len(lost))
+        async with asyncio.timeout(10):
+            await running
+        report = await publication.report()
+        # A request may be repeated before what it asks for has come.
+        assert report.retransmitted >= len(lost)
+        await until(lambda: received.packets + received.recovered == report.packets)
 
 
 class Broken:
@@ -290,7 +356,7 @@ async def test_giving_up_leaves_nothing_behind(app: web.Application, url: str) -
         publication = Publication(Pattern((64, 64), 30), client)
         await publication.connect()
         running = asyncio.create_task(publication.run())
-        await until(lambda: publication._tracks["video"].frames > 3)
+        await until(lambda: publication._outgoing["video"].track.frames > 3)
         running.cancel()
         with pytest.raises(asyncio.CancelledError):
             await running

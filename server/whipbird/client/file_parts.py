@@ -1,0 +1,185 @@
+"""What is in a media file, and how each part of it is sent."""
+
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import islice
+from typing import cast
+
+import av
+from av.audio.codeccontext import AudioCodecContext
+from av.container.input import InputContainer
+from av.stream import Disposition, Stream
+from av.video.codeccontext import VideoCodecContext
+from av.video.frame import VideoFrame
+
+from .encoders import OpusEncoder, VideoEncoder
+from .lanes import H264PassLane, Lane, OpusPassLane, PcmPassLane, VideoPassLane
+from .media import CLOCK_RATES, Kind, MediaError, StreamInfo, VideoCodec
+from .transcoding import AudioLane, VideoLane
+from .turning import rotation
+
+# FFmpeg's names of the codecs that can be sent as they are.
+_PASSED = {
+    "h264": "H264",
+    "vp8": "VP8",
+    "opus": "opus",
+    "pcm_mulaw": "PCMU",
+    "pcm_alaw": "PCMA",
+}
+
+# The formats of pictures that every receiver of WebRTC can show.
+_PIXELS = ("yuv420p", "yuvj420p")
+
+# Pictures per second, and seconds of a packet of sound, where a file does not say.
+_RATE = Fraction(30)
+_SOUND = Fraction(1, 50)
+
+# Packets among which a picture is looked for that says how it is to be turned.
+_MAX_PROBED = 60
+
+
+@dataclass(frozen=True, slots=True)
+class FilePart:
+    """A stream of a file that is sent.
+
+    Attributes:
+        name: what FFmpeg calls its codec.
+        period: seconds of a packet that does not say how long it lasts.
+        encoder: for video that is encoded anew.
+    """
+
+    info: StreamInfo
+    name: str
+    period: Fraction
+    encoder: VideoEncoder | None
+
+    def lane(self, is_late: Callable[[Fraction], bool]) -> Lane:
+        """What its packets go through.
+
+        Args:
+            is_late: see ``MediaSource.frames``.
+        """
+        if self.encoder is not None:
+            return VideoLane(self.encoder, 1 / self.period, is_late)
+        if self.info.is_encoded:
+            return AudioLane(OpusEncoder())
+        match self.info.codec:
+            case "H264":
+                return H264PassLane()
+            case "VP8":
+                return VideoPassLane()
+            case "opus":
+                return OpusPassLane()
+            case codec:
+                return PcmPassLane(codec)
+
+
+def parts_of(
+    container: InputContainer, codec: VideoCodec | None, bitrate: int
+) -> dict[int, FilePart]:
+    """The best video and the best audio stream of a file, by index; what there is.
+
+    Args:
+        container: some of its packets are gone then.
+        codec, bitrate: see ``MediaFile``.
+
+    Raises:
+        MediaError: when FFmpeg cannot decode one of them.
+    """
+    parts = {}
+    if (video := _best(container, "video")) is not None:
+        degrees = _rotation(container, video)
+        parts[video.index] = _video_part(video, codec, bitrate, degrees)
+    if (audio := _best(container, "audio")) is not None:
+        parts[audio.index] = _audio_part(audio)
+    return parts
+
+
+def _best(container: InputContainer, kind: Kind) -> Stream | None:
+    """The stream that a player would choose; the picture on a cover is none."""
+    streams = [
+        stream
+        for stream in container.streams
+        if stream.type == kind and not stream.disposition & Disposition.attached_pic
+    ]
+    best = container.streams.best(kind)
+    return best if best in streams else next(iter(streams), None)
+
+
+def codec_name(stream: Stream) -> str:
+    """What FFmpeg calls its codec; empty where it has no decoder."""
+    # Without a decoder there is no context, whatever the annotation says.
+    context = cast("VideoCodecContext | AudioCodecContext | None", stream.codec_context)
+    return context.codec.canonical_name if context else ""
+
+
+def _known_codec(stream: Stream) -> str:
+    name = codec_name(stream)
+    if not name:
+        raise MediaError(
+            f"{stream.container.name}: this FFmpeg cannot decode its {stream.type}"
+        )
+    return name
+
+
+def _rotation(container: InputContainer, video: Stream) -> int:
+    """Degrees counterclockwise by which a player turns the pictures."""
+    if not codec_name(video):
+        return 0
+    with suppress(av.FFmpegError):
+        for packet in islice(container.demux(video), _MAX_PROBED):
+            for frame in packet.decode():
+                return rotation(cast(VideoFrame, frame))
+    return 0
+
+
+def _video_part(
+    stream: Stream, codec: VideoCodec | None, bitrate: int, degrees: int
+) -> FilePart:
+    name = _known_codec(stream)
+    context = cast(VideoCodecContext, stream.codec_context)
+    sent = cast("VideoCodec | None", _PASSED.get(name))
+    reason = ""
+    if sent is None:
+        reason = f"this client does not send {name}"
+    elif codec not in (None, sent):
+        reason = "as asked for"
+    elif context.has_b_frames:
+        reason = "it has B-frames, which WebRTC does not know"
+    elif degrees:
+        reason = f"players would have to turn it by {degrees} degrees"
+    elif context.pix_fmt not in _PIXELS:
+        reason = f"not every receiver can show {context.pix_fmt}"
+    rate = stream.guessed_rate or stream.average_rate or _RATE
+    encoder = None
+    if reason or sent is None:
+        sent = codec or "H264"
+        aspect = context.sample_aspect_ratio or Fraction(1)
+        if degrees % 180:
+            aspect = 1 / aspect
+        encoder = VideoEncoder(sent, bitrate, rate, aspect)
+    description = f"{name} {context.width}x{context.height}"
+    info = StreamInfo("video", sent, description, bool(reason), reason)
+    return FilePart(info, name, 1 / rate, encoder)
+
+
+def _audio_part(stream: Stream) -> FilePart:
+    name = _known_codec(stream)
+    context = cast(AudioCodecContext, stream.codec_context)
+    sent = _PASSED.get(name)
+    rate, channels = context.sample_rate, context.layout.nb_channels
+    reason = ""
+    if sent is None:
+        reason = f"this client does not send {name}"
+    elif sent == "opus" and channels > 2:
+        reason = f"not every receiver takes {channels} channels"
+    elif sent != "opus" and (rate, channels) != (CLOCK_RATES[sent], 1):
+        reason = f"{sent} is 8000 Hz mono"
+    if reason or sent is None:
+        sent = "opus"
+    heard = {1: "mono", 2: "stereo"}.get(channels, f"{channels} channels")
+    description = f"{name} {rate} Hz {heard}"
+    info = StreamInfo("audio", sent, description, bool(reason), reason)
+    return FilePart(info, name, _SOUND, None)
