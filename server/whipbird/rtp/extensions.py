@@ -1,6 +1,6 @@
 """RTP header extensions (RFC 8285): the one-byte and the two-byte form."""
 
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterator, Sequence
 
 from .packet import HEADER_LENGTH, RtpPacket
 
@@ -23,6 +23,10 @@ DEPENDENCY_DESCRIPTOR = (
     "https://aomediacodec.github.io/av1-rtp-spec/"
     "#dependency-descriptor-rtp-header-extension"
 )
+
+# Sections 4.2 and 4.3: of the one-byte form.
+_MAX_SHORT_ID = 14
+_MAX_SHORT_LENGTH = 16
 
 _EXTENSION = 0x10
 _CSRC_COUNT = 0x0F
@@ -91,6 +95,34 @@ def read_extensions(packet: RtpPacket, wanted: Container[int]) -> dict[int, byte
                 elements[identifier] = data[position + 1 : after]
             position = after
     return elements
+
+
+def write_extensions(elements: Sequence[tuple[int, bytes]]) -> bytes:
+    """A header extension, in the one-byte form if that can hold all elements.
+
+    Args:
+        elements: identifiers and values; at most 255 octets each.
+
+    Returns:
+        Everything that stands between the fixed header and the payload, where the
+        extension bit is set.
+    """
+    if all(
+        identifier <= _MAX_SHORT_ID and 0 < len(value) <= _MAX_SHORT_LENGTH
+        for identifier, value in elements
+    ):
+        profile = b"\xbe\xde"
+        data = b"".join(
+            bytes((identifier << 4 | len(value) - 1,)) + value
+            for identifier, value in elements
+        )
+    else:
+        profile = b"\x10\x00"
+        data = b"".join(
+            bytes((identifier, len(value))) + value for identifier, value in elements
+        )
+    data += bytes(-len(data) % 4)
+    return profile + (len(data) // 4).to_bytes(2) + data
 
 
 def _two_byte_elements(packet: RtpPacket, position: int) -> Iterator[tuple[int, bytes]]:

@@ -1,0 +1,69 @@
+"""The header extensions of a publisher's packets, as viewers get them."""
+
+import pytest
+
+from tests.unit.rtc.media import rtp
+from whipbird.rtp import extensions
+from whipbird.rtp.extensions import read_extensions, write_extensions
+from whipbird.rtp.form import Form
+from whipbird.rtp.packet import RtpPacket
+
+EVERY = range(256)
+
+
+def packet_with(**elements: bytes) -> RtpPacket:
+    values = {int(name[1:]): value for name, value in elements.items()}
+    packet = RtpPacket.parse(rtp(96, 1, payload=b"media", extensions=values))
+    assert packet is not None
+    return packet
+
+
+def seen(form: Form, packet: RtpPacket, now: float = 0.0) -> RtpPacket:
+    first, body = form.write(packet, now)
+    parsed = RtpPacket.parse(bytes([first]) + packet.data[1:12] + body)
+    assert parsed is not None
+    return parsed
+
+
+def test_nothing_negotiated() -> None:
+    found = seen(Form({extensions.MID: 1}, {}), packet_with(_1=b"0"))
+    assert found.data[0] == 0x80
+    assert found.payload == b"media"
+
+
+def test_identifiers_are_the_viewers() -> None:
+    form = Form(
+        {extensions.VIDEO_ORIENTATION: 3, extensions.RID: 4, extensions.MID: 5},
+        {extensions.VIDEO_ORIENTATION: 9, extensions.MID: 2},
+    )
+    found = seen(form, packet_with(_3=b"\x01", _4=b"q", _5=b"1"))
+    assert read_extensions(found, EVERY) == {9: b"\x01"}
+    assert found.payload == b"media"
+    # A packet without any.
+    assert seen(form, packet_with()).data[0] == 0x80
+
+
+def test_when_it_was_sent() -> None:
+    """6 bits of seconds, 18 of their fraction."""
+    form = Form({}, {extensions.ABS_SEND_TIME: 3})
+    found = seen(form, packet_with(_3=b"\xff\xff\xff"), now=64 + 2.5)
+    assert read_extensions(found, EVERY) == {3: (5 << 17).to_bytes(3)}
+
+
+@pytest.mark.parametrize(
+    "elements",
+    [
+        [(1, b"a"), (14, bytes(16))],
+        [(1, b"a"), (15, b"b")],
+        [(1, bytes(17))],
+        [(1, b""), (2, b"b")],
+        [(255, bytes(255))],
+    ],
+)
+def test_both_forms_are_read_as_written(elements: list[tuple[int, bytes]]) -> None:
+    """RFC 8285 sections 4.2 and 4.3."""
+    data = b"\x90" + bytes(11) + write_extensions(elements) + b"media"
+    packet = RtpPacket.parse(data)
+    assert packet is not None
+    assert read_extensions(packet, EVERY) == dict(elements)
+    assert packet.payload == b"media"
