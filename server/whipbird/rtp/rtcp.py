@@ -5,7 +5,7 @@ with a receiver report, and an SDES packet with CNAME is in it (section 6.1), ex
 where ``rtcp-rsize`` was negotiated (RFC 5506).
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from struct import Struct
 
@@ -90,6 +90,17 @@ class Bye:
     """The end of sources (RFC 3550 section 6.6)."""
 
     ssrcs: tuple[int, ...]
+
+
+def write_sender_report(report: SenderReport) -> bytes:
+    """A sender report without report blocks (RFC 3550 section 6.4.1)."""
+    return _HEADER.pack(0x80, _SR, 6) + _SENDER_REPORT.pack(
+        report.ssrc,
+        report.ntp_timestamp,
+        report.rtp_timestamp & 0xFFFFFFFF,
+        report.packets & 0xFFFFFFFF,
+        report.octets & 0xFFFFFFFF,
+    )
 
 
 def write_receiver_report(sender_ssrc: int, blocks: Sequence[ReportBlock]) -> bytes:
@@ -213,34 +224,46 @@ def write_feedback(
 
 
 def parse_rtcp(data: bytes) -> list[SenderReport | Bye]:
-    """Read a compound packet, or one of reduced size (RFC 5506).
+    """What who sends media says of itself.
+
+    Args:
+        data: a compound packet, or one of reduced size (RFC 5506).
 
     Returns:
-        The sender reports and goodbyes in it, in order. Packets of other types are
-        passed over; nothing is read after one that is malformed.
+        The sender reports and goodbyes in it, in order; nothing after one that is
+        malformed.
     """
     packets: list[SenderReport | Bye] = []
+    for count, packet_type, body in split_rtcp(data):
+        if packet_type == _SR:
+            if len(body) < _SENDER_REPORT.size:
+                break
+            packets.append(SenderReport(*_SENDER_REPORT.unpack_from(body)))
+        elif packet_type == _BYE:
+            if len(body) < 4 * count:
+                break
+            ssrcs = (body[4 * n : 4 * n + 4] for n in range(count))
+            packets.append(Bye(tuple(int.from_bytes(ssrc) for ssrc in ssrcs)))
+    return packets
+
+
+def split_rtcp(data: bytes) -> Iterator[tuple[int, int, bytes]]:
+    """The packets of a compound packet.
+
+    Returns:
+        The count or format of 5 bits, the packet type, and what follows the first four
+        octets, without padding. Nothing is read after a packet that is malformed.
+    """
     position = 0
     while position + _HEADER.size <= len(data):
         first, packet_type, words = _HEADER.unpack_from(data, position)
         start = position + _HEADER.size
-        position = start + 4 * words
-        if first >> 6 != 2 or position > len(data):
-            break
-        end = position
+        position = end = start + 4 * words
+        if first >> 6 != 2 or end > len(data):
+            return
         if first & _PADDING:
             padding = data[end - 1]
             end -= padding
             if padding == 0 or end < start:
-                break
-        if packet_type == _SR:
-            if end - start < _SENDER_REPORT.size:
-                break
-            packets.append(SenderReport(*_SENDER_REPORT.unpack_from(data, start)))
-        elif packet_type == _BYE:
-            count = first & _COUNT
-            if end - start < 4 * count:
-                break
-            ssrcs = Struct(f"!{count}I").unpack_from(data, start)
-            packets.append(Bye(ssrcs))
-    return packets
+                return
+        yield first & _COUNT, packet_type, data[start:end]

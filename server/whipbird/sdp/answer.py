@@ -1,8 +1,9 @@
 """The SDP answer to a WHIP offer (RFC 9725 section 4.2, RFC 9429 section 5.3.1)."""
 
 import ipaddress
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from .candidate import Candidate
 from .codecs import answer_fmtp
@@ -36,13 +37,36 @@ class LocalTransport:
     max_message_size: int
 
 
-def write_answer(offer: Offer, local: LocalTransport, session_id: int) -> str:
+@dataclass(frozen=True, slots=True)
+class LocalSource:
+    """What this side sends in one media section.
+
+    Attributes:
+        msid: the MediaStream and the track (RFC 8830).
+        cname: the same for all that is played in time (RFC 3550 section 6.5.1).
+        ssrc: of the packets.
+        repair_ssrc: of those that are sent again over RTX.
+    """
+
+    msid: str
+    cname: str
+    ssrc: int
+    repair_ssrc: int
+
+
+def write_answer(
+    offer: Offer,
+    local: LocalTransport,
+    session_id: int,
+    sources: Mapping[str, LocalSource] = MappingProxyType({}),
+) -> str:
     """Write the answer to an offer.
 
     Args:
         offer: what was offered; every section of it is accepted.
         local: this side's transport.
         session_id: the number for the origin line, below 2**63.
+        sources: what is sent to a viewer, by kind.
 
     Returns:
         The SDP document, lines ending in CRLF.
@@ -55,6 +79,8 @@ def write_answer(offer: Offer, local: LocalTransport, session_id: int) -> str:
     lines.append(f"a=ice-options:{ICE_OPTIONS}")
     for media in offer.media:
         lines += _media_lines(media, offer, local)
+        if media.kind in sources:
+            lines += _source_lines(media, sources[media.kind])
     return "\r\n".join(lines) + "\r\n"
 
 
@@ -86,7 +112,7 @@ def _media_lines(
         yield f"a=sctp-port:{local.sctp_port}"
         yield f"a=max-message-size:{local.max_message_size}"
         return
-    yield "a=recvonly"
+    yield f"a={offer.role.answer}"
     yield "a=rtcp-mux"
     yield "a=rtcp-mux-only"
     if media.reduced_size:
@@ -104,6 +130,17 @@ def _media_lines(
         for rid in media.simulcast.rids:
             yield f"a=rid:{rid.identifier} recv {rid.restrictions}".rstrip()
         yield f"a=simulcast:recv {media.simulcast.streams}"
+
+
+def _source_lines(media: OfferedMedia, source: LocalSource) -> Iterator[str]:
+    """What is sent, in RFC 5576's terms; RTX as RFC 4588 section 8.3 has it."""
+    yield f"a=msid:{source.msid}"
+    ssrcs = [source.ssrc]
+    if any(codec.retransmits is not None for codec in media.codecs):
+        ssrcs.append(source.repair_ssrc)
+        yield f"a=ssrc-group:FID {source.ssrc} {source.repair_ssrc}"
+    for ssrc in ssrcs:
+        yield f"a=ssrc:{ssrc} cname:{source.cname}"
 
 
 def media_line(media: OfferedMedia, port: int = DISCARD_PORT) -> str:

@@ -1,7 +1,7 @@
 """Which codecs of an offer are taken, and how SDP writes them (RFC 8866, 6.6)."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 
 from .errors import MalformedSdp, UnacceptableSdp, quote
@@ -28,10 +28,6 @@ ACCEPTED_NAMES: Mapping[str, str] = {
     "audio": "Opus, PCMU, PCMA, G.722",
     "video": "H.264, H.265, VP8, VP9, AV1",
 }
-
-# What a receiver may ask of a sender in RTCP (RFC 4585, RFC 5104; REMB and
-# transport-cc are Google's), as far as this one does.
-_FEEDBACK = ("nack", "nack pli", "ccm fir", "goog-remb", "transport-cc")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +70,13 @@ class Codec:
         return int(channels[0]) if channels else 1
 
 
-def accepted_codecs(media: MediaSection) -> tuple[Codec, ...]:
+def accepted_codecs(
+    media: MediaSection, known_feedback: Container[str]
+) -> tuple[Codec, ...]:
     """The codecs of an audio or video section that are taken, in the offer's order.
+
+    Args:
+        known_feedback: the RTCP feedback that is taken with them, as ``nack pli``.
 
     RTX is taken with the codec that it belongs to; redundancy and forward error
     correction are left out.
@@ -86,7 +87,7 @@ def accepted_codecs(media: MediaSection) -> tuple[Codec, ...]:
     """
     rtpmaps = _by_payload_type(media, "rtpmap")
     fmtps = _by_payload_type(media, "fmtp")
-    feedback = _feedback(media)
+    feedback = _feedback(media, known_feedback)
     known: dict[int, Codec] = {}
     for value in media.formats:
         if not is_number(value) or int(value) > 127:
@@ -146,10 +147,10 @@ def _retransmits(codec: Codec) -> int | None:
     return None
 
 
-def _feedback(media: MediaSection) -> list[tuple[str, str]]:
+def _feedback(media: MediaSection, known: Container[str]) -> list[tuple[str, str]]:
     """The RTCP feedback that is taken: payload type or ``*``, and its kind."""
     pairs = (a.value.partition(" ") for a in media.all("rtcp-fb"))
-    return [(pt, kind) for pt, _, kind in pairs if kind in _FEEDBACK]
+    return [(pt, kind) for pt, _, kind in pairs if kind in known]
 
 
 def _of(feedback: list[tuple[str, str]], payload_type: int) -> tuple[str, ...]:

@@ -1,11 +1,13 @@
 """A media section of an offer: audio, video or data channels (RFC 9725 section 4.4)."""
 
+from collections.abc import Container
 from dataclasses import dataclass
 
 from ..rtp import extensions
 from .codecs import Codec, accepted_codecs
 from .errors import MalformedSdp, UnacceptableSdp, quote
 from .parser import MediaSection, Section, is_number
+from .role import PUBLISHER, Role
 from .simulcast import Simulcast, offered_simulcast
 
 # Transport protocols of RTP that an offerer may write (RFC 9429 section 5.1.2).
@@ -17,12 +19,8 @@ _SCTP_PROTOCOLS = frozenset({"UDP/DTLS/SCTP", "TCP/DTLS/SCTP"})
 _DIRECTIONS = ("sendrecv", "sendonly", "recvonly", "inactive")
 
 # RTP header extensions that are answered; ids must be the offer's (RFC 8285).
-_EXTENSIONS = frozenset(
+_OF_MEDIA = frozenset(
     {
-        extensions.MID,
-        extensions.RID,
-        extensions.REPAIRED_RID,
-        extensions.TRANSPORT_CC,
         extensions.ABS_SEND_TIME,
         extensions.PLAYOUT_DELAY,
         extensions.DEPENDENCY_DESCRIPTOR,
@@ -30,6 +28,22 @@ _EXTENSIONS = frozenset(
         extensions.AUDIO_LEVEL,
     }
 )
+_OF_SOURCES = frozenset(
+    {
+        extensions.MID,
+        extensions.RID,
+        extensions.REPAIRED_RID,
+        extensions.TRANSPORT_CC,
+    }
+)
+# By the direction of the answer.
+_EXTENSIONS = {"recvonly": _OF_MEDIA | _OF_SOURCES, "sendonly": _OF_MEDIA}
+
+# RTCP feedback that is answered, likewise (RFC 4585, RFC 5104; REMB and transport-cc
+# are Google's). What is sent to viewers is not numbered for the whole transport: they
+# estimate what they can take, and say it in REMB.
+_REQUESTS = ("nack", "nack pli", "ccm fir", "goog-remb")
+_FEEDBACK = {"recvonly": (*_REQUESTS, "transport-cc"), "sendonly": _REQUESTS}
 # Ids above need two-byte headers, which only extmap-allow-mixed allows beside others.
 _MAX_ONE_BYTE_ID, _MAX_TWO_BYTE_ID = 14, 255
 
@@ -68,8 +82,8 @@ class OfferedMedia:
     max_message_size: int = DEFAULT_MAX_MESSAGE_SIZE
 
 
-def offered_media(media: MediaSection, session: Section) -> OfferedMedia:
-    """Judge a media section by the rules of WHIP.
+def offered_media(media: MediaSection, session: Section, role: Role) -> OfferedMedia:
+    """Judge a media section by the rules of WHIP, or of WHEP.
 
     Args:
         session: the session part, whose direction is the default of every section.
@@ -99,21 +113,21 @@ def offered_media(media: MediaSection, session: Section) -> OfferedMedia:
         )
     attributes = (*media.attributes, *session.attributes)
     direction = next((a for a in attributes if a.name in _DIRECTIONS), None)
-    if direction is not None and direction.name in ("recvonly", "inactive"):
+    if direction is not None and direction.name in role.refused:
         raise UnacceptableSdp(
-            "Nothing would be sent",
-            f'"a={direction.name}" must not be offered: a WHIP client sends '
-            '("a=sendonly", or "a=sendrecv").',
-            section="RFC 9725 section 4.2",
+            role.title,
+            f'"a={direction.name}" must not be offered: a {role.protocol} client '
+            f'{role.does} ("a={role.direction}", or "a=sendrecv").',
+            section=role.section,
             line=direction.line,
         )
     return OfferedMedia(
         kind=media.kind,
         mid=mid,
         protocol=media.protocol,
-        codecs=accepted_codecs(media),
-        extensions=_extensions(media, session),
-        simulcast=offered_simulcast(media),
+        codecs=accepted_codecs(media, _FEEDBACK[role.answer]),
+        extensions=_extensions(media, session, _EXTENSIONS[role.answer]),
+        simulcast=offered_simulcast(media) if role is PUBLISHER else None,
         retransmission_sources=_retransmission_sources(media),
         reduced_size=media.has("rtcp-rsize"),
     )
@@ -161,7 +175,9 @@ def _number(media: MediaSection, name: str, default: int, largest: int) -> int:
     return value
 
 
-def _extensions(media: MediaSection, session: Section) -> tuple[tuple[int, str], ...]:
+def _extensions(
+    media: MediaSection, session: Section, known: Container[str]
+) -> tuple[tuple[int, str], ...]:
     """The header extensions that are taken, (id, URI) each (RFC 8285 section 8)."""
     mixed = media.has("extmap-allow-mixed") or session.has("extmap-allow-mixed")
     largest = _MAX_TWO_BYTE_ID if mixed else _MAX_ONE_BYTE_ID
@@ -177,7 +193,7 @@ def _extensions(media: MediaSection, session: Section) -> tuple[tuple[int, str],
                 line=attribute.line,
             )
         uri = rest.split(" ")[0]
-        if uri in _EXTENSIONS and int(number) <= largest:
+        if uri in known and int(number) <= largest:
             taken.append((int(number), uri))
     return tuple(taken)
 

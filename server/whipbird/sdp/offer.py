@@ -1,4 +1,4 @@
-"""An SDP offer to WHIP: what it says, and whether it may be answered (RFC 9725)."""
+"""An SDP offer: what it says, and whether WHIP or WHEP may answer it (RFC 9725)."""
 
 from dataclasses import dataclass
 
@@ -12,6 +12,7 @@ from .parser import (
     SessionDescription,
     parse_description,
 )
+from .role import PUBLISHER, Role
 from .transport import (
     Fingerprint,
     IceCredentials,
@@ -28,11 +29,13 @@ class Offer:
     """An offer that can be answered.
 
     Attributes:
+        role: whose it is.
         bundle: the mids of its BUNDLE group, in order; empty when it has none.
         setup: ``actpass``, ``active`` or ``passive``.
         candidates: those that the offer already carries, usable or not.
     """
 
+    role: Role
     media: tuple[OfferedMedia, ...]
     bundle: tuple[str, ...]
     ice: IceCredentials
@@ -55,11 +58,12 @@ class Offer:
         return any(m.kind != "application" for m in self.media)
 
 
-def parse_offer(text: str) -> Offer:
-    """Parse an offer and judge it by the rules of WHIP.
+def parse_offer(text: str, role: Role = PUBLISHER) -> Offer:
+    """Parse an offer and judge it by the rules of WHIP, or of WHEP.
 
     Args:
         text: the body of the POST.
+        role: who offers.
 
     Raises:
         MalformedSdp: when it is not SDP, or breaks the grammar of an attribute.
@@ -75,7 +79,7 @@ def parse_offer(text: str) -> Offer:
     _check_counts(description)
     bundle = _bundle(description)
     _check_single_stream(description)
-    media = tuple(offered_media(m, description) for m in description.media)
+    media = tuple(offered_media(m, description, role) for m in description.media)
     _check_payload_types(description, media)
     # With max-bundle all sections share the transport of the tagged one.
     tagged = next(
@@ -103,6 +107,7 @@ def parse_offer(text: str) -> Offer:
             line=tagged.line,
         )
     return Offer(
+        role=role,
         media=media,
         bundle=bundle,
         ice=ice,

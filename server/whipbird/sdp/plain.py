@@ -43,7 +43,7 @@ def _media_lines(mid: str, media: OfferedMedia, offer: Offer) -> Iterator[str]:
         # Any codec that aiortc knows: what is taken of the offer, our receiver knows.
         payload_type = media.codecs[0].payload_type
         yield f"m={media.kind} 9 UDP/TLS/RTP/SAVPF {payload_type}"
-        yield "a=sendonly"
+        yield f"a={offer.role.direction}"
         # aiortc reads rtcp-mux only beside a=rtcp.
         yield "a=rtcp:9 IN IP4 0.0.0.0"
         yield "a=rtcp-mux"

@@ -13,6 +13,13 @@ from whipbird.sdp.errors import MalformedSdp, UnacceptableSdp
 from whipbird.sdp.parser import MediaSection, parse_description, parse_sections
 
 
+FEEDBACK = ("nack", "nack pli", "ccm fir", "goog-remb", "transport-cc")
+
+
+def accepted(section: MediaSection) -> tuple[Codec, ...]:
+    return accepted_codecs(section, FEEDBACK)
+
+
 def media(kind: str, formats: str, *attributes: str) -> MediaSection:
     lines = [f"m={kind} 9 UDP/TLS/RTP/SAVPF {formats}"]
     lines += [f"a={attribute}" for attribute in attributes]
@@ -21,13 +28,13 @@ def media(kind: str, formats: str, *attributes: str) -> MediaSection:
 
 def test_a_browsers_list() -> None:
     audio, video = parse_description(offers.CHROMIUM_MEDIA).media
-    assert accepted_codecs(audio) == (
+    assert accepted(audio) == (
         Codec(111, "opus/48000/2", "minptime=10;useinbandfec=1", ("transport-cc",)),
         Codec(9, "G722/8000"),
         Codec(0, "PCMU/8000"),
         Codec(8, "PCMA/8000"),
     )
-    by_type = {codec.payload_type: codec for codec in accepted_codecs(video)}
+    by_type = {codec.payload_type: codec for codec in accepted(video)}
     assert [(codec.payload_type, codec.name) for codec in by_type.values()] == [
         (int(number), video_name(video, number))
         for number in video.formats
@@ -53,11 +60,11 @@ def video_name(video: MediaSection, payload_type: str) -> str:
 
 def test_the_order_is_that_of_the_media_line() -> None:
     section = media("audio", "8 111 0", "rtpmap:0 PCMU/8000", "rtpmap:111 opus/48000/2")
-    assert [codec.payload_type for codec in accepted_codecs(section)] == [8, 111, 0]
+    assert [codec.payload_type for codec in accepted(section)] == [8, 111, 0]
 
 
 def test_static_payload_types_need_no_rtpmap() -> None:
-    assert accepted_codecs(media("audio", "0 8 9")) == (
+    assert accepted(media("audio", "0 8 9")) == (
         Codec(0, "PCMU/8000"),
         Codec(8, "PCMA/8000"),
         Codec(9, "G722/8000"),
@@ -65,7 +72,7 @@ def test_static_payload_types_need_no_rtpmap() -> None:
 
 
 def test_names_ignore_case_and_are_kept() -> None:
-    assert accepted_codecs(media("audio", "97", "rtpmap:97 OPUS/48000/2")) == (
+    assert accepted(media("audio", "97", "rtpmap:97 OPUS/48000/2")) == (
         Codec(97, "OPUS/48000/2"),
     )
 
@@ -74,7 +81,7 @@ def test_names_ignore_case_and_are_kept() -> None:
     "rtpmap", ["PCMU/8000/1", "pcma/8000/1", "G722/8000/1", "opus/48000/2"]
 )
 def test_one_channel_may_be_written(rtpmap: str) -> None:
-    assert accepted_codecs(media("audio", "97", f"rtpmap:97 {rtpmap}"))
+    assert accepted(media("audio", "97", f"rtpmap:97 {rtpmap}"))
 
 
 @pytest.mark.parametrize(
@@ -102,7 +109,7 @@ def test_one_channel_may_be_written(rtpmap: str) -> None:
 )
 def test_not_taken(kind: str, rtpmap: str) -> None:
     with pytest.raises(UnacceptableSdp) as caught:
-        accepted_codecs(media(kind, "97", f"rtpmap:97 {rtpmap}"))
+        accepted(media(kind, "97", f"rtpmap:97 {rtpmap}"))
     error = caught.value
     assert error.title == f"No supported {kind} codec"
     assert (error.line, error.section) == (1, "RFC 9725 section 4.4.3")
@@ -113,9 +120,9 @@ def test_a_refusal_says_what_was_offered_and_what_would_do() -> None:
         "video", "96 97 98", "rtpmap:96 H266/90000", "rtpmap:97 rtx/90000", "fmtp:97 x"
     )
     with pytest.raises(UnacceptableSdp, match=r"\(H266, rtx\).*H\.264.*AV1"):
-        accepted_codecs(section)
+        accepted(section)
     with pytest.raises(UnacceptableSdp, match=r"\(none\).*Opus"):
-        accepted_codecs(media("audio", "97"))
+        accepted(media("audio", "97"))
 
 
 @pytest.mark.parametrize("payload_type", [64, 72, 76, 95])
@@ -126,26 +133,26 @@ def test_payload_types_that_look_like_rtcp(payload_type: int) -> None:
         f"rtpmap:{payload_type} VP8/90000",
         "rtpmap:96 VP8/90000",
     )
-    assert [codec.payload_type for codec in accepted_codecs(section)] == [96]
+    assert [codec.payload_type for codec in accepted(section)] == [96]
 
 
 def test_a_repeated_payload_type_is_one() -> None:
-    assert accepted_codecs(media("audio", "0 0 0")) == (Codec(0, "PCMU/8000"),)
+    assert accepted(media("audio", "0 0 0")) == (Codec(0, "PCMU/8000"),)
 
 
 def test_an_unmapped_payload_type_is_passed_over() -> None:
-    assert accepted_codecs(media("audio", "120 0")) == (Codec(0, "PCMU/8000"),)
+    assert accepted(media("audio", "120 0")) == (Codec(0, "PCMU/8000"),)
 
 
 def test_a_mapping_without_payload_type_is_passed_over() -> None:
     section = media("audio", "0", "rtpmap:111 opus/48000/2")
-    assert accepted_codecs(section) == (Codec(0, "PCMU/8000"),)
+    assert accepted(section) == (Codec(0, "PCMU/8000"),)
 
 
 @pytest.mark.parametrize("value", ["128", "-1", "x", "1e2", "999999", "\u0669\u0666"])
 def test_malformed_payload_type(value: str) -> None:
     with pytest.raises(MalformedSdp) as caught:
-        accepted_codecs(media("audio", f"0 {value}"))
+        accepted(media("audio", f"0 {value}"))
     assert (caught.value.line, caught.value.section) == (1, "RFC 3551 section 3")
 
 
@@ -158,7 +165,7 @@ def test_malformed_payload_type(value: str) -> None:
 )
 def test_malformed_mapping(name: str, section: str, value: str) -> None:
     with pytest.raises(MalformedSdp) as caught:
-        accepted_codecs(media("audio", "0", "mid:0", f"{name}:{value}"))
+        accepted(media("audio", "0", "mid:0", f"{name}:{value}"))
     assert caught.value.title == f"Malformed {name}"
     assert (caught.value.line, caught.value.section) == (3, section)
 
@@ -177,7 +184,7 @@ def test_profiles_and_modes_do_not_matter(fmtp: str) -> None:
     """What is not decoded need not be understood."""
     attributes = ["rtpmap:96 H264/90000"] + [f"fmtp:96 {fmtp}"] * bool(fmtp)
     section = media("video", "96", *attributes)
-    assert accepted_codecs(section) == (Codec(96, "H264/90000", fmtp),)
+    assert accepted(section) == (Codec(96, "H264/90000", fmtp),)
 
 
 @pytest.mark.parametrize("apt", ["apt=96", "apt=96;rtx-time=3000", "APT = 96"])
@@ -186,7 +193,7 @@ def test_retransmission_is_taken_with_its_codec(apt: str) -> None:
     section = media(
         "video", "97 96", "rtpmap:96 VP8/90000", "rtpmap:97 rtx/90000", f"fmtp:97 {apt}"
     )
-    assert accepted_codecs(section) == (
+    assert accepted(section) == (
         Codec(97, "rtx/90000", apt, retransmits=96),
         Codec(96, "VP8/90000"),
     )
@@ -196,7 +203,7 @@ def test_retransmission_is_taken_with_its_codec(apt: str) -> None:
 def test_retransmission_of_something_else_is_left_out(fmtp: str) -> None:
     attributes = ["rtpmap:96 VP8/90000", "rtpmap:97 rtx/90000", "rtpmap:98 red/90000"]
     section = media("video", "96 97 98", *attributes, *[f"fmtp:97 {fmtp}"] * bool(fmtp))
-    assert accepted_codecs(section) == (Codec(96, "VP8/90000"),)
+    assert accepted(section) == (Codec(96, "VP8/90000"),)
 
 
 def test_feedback() -> None:
@@ -214,7 +221,7 @@ def test_feedback() -> None:
         "rtcp-fb:98 ccm fir",
         "rtcp-fb:nonsense",
     )
-    first, second = accepted_codecs(section)
+    first, second = accepted(section)
     assert first.feedback == ("nack", "nack pli")
     assert second.feedback == ("nack",)
 

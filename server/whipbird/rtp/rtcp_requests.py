@@ -1,0 +1,123 @@
+"""RTCP of who receives media (RFC 3550, RFC 4585): reports, and what it asks for."""
+
+from dataclasses import dataclass
+from struct import Struct
+
+from .rtcp import PSFB, RTPFB, split_rtcp
+
+_SR = 200
+_RR = 201
+_NACK = 1
+_PLI = 1
+_FIR = 4
+_APPLICATION = 15
+
+# Octets before the report blocks: of the sender information, and the sender's SSRC.
+_BLOCKS = {_SR: 24, _RR: 4}
+_BLOCK = Struct("!IB3sI")
+_BLOCK_LENGTH = 24
+_FEEDBACK_LENGTH = 8  # the two SSRCs
+_NACK_ITEM = Struct("!HH")
+_FIR_ITEM_LENGTH = 8
+_REMB_LENGTH = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Reported:
+    """What a receiver says of a source (RFC 3550 section 6.4.1).
+
+    Attributes:
+        ssrc: the source.
+        fraction_lost: since its report before, 0 to 1.
+        packets_lost: since the beginning; negative with duplicates.
+    """
+
+    ssrc: int
+    fraction_lost: float
+    packets_lost: int
+
+
+@dataclass(frozen=True, slots=True)
+class Nack:
+    """Packets of a source that shall be sent again (RFC 4585 section 6.2.1)."""
+
+    ssrc: int
+    sequences: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class KeyFrameRequest:
+    """A source shall send a key frame (PLI or FIR)."""
+
+    ssrc: int
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """How much the receiver can take, in bit/s (draft-alvestrand-rmcat-remb-03)."""
+
+    bitrate: int
+
+
+Request = Reported | Nack | KeyFrameRequest | Estimate
+
+
+def parse_requests(data: bytes) -> list[Request]:
+    """What a receiver says and asks for.
+
+    Args:
+        data: a compound packet, or one of reduced size (RFC 5506).
+
+    Returns:
+        All of it, in order. What is malformed, or unknown, is passed over.
+    """
+    requests: list[Request] = []
+    for count, packet_type, body in split_rtcp(data):
+        if packet_type in _BLOCKS:
+            requests += _reported(body[_BLOCKS[packet_type] :], count)
+        elif len(body) < _FEEDBACK_LENGTH:
+            continue
+        elif packet_type == RTPFB and count == _NACK:
+            requests.append(Nack(_ssrc(body, 4), _lost(body[_FEEDBACK_LENGTH:])))
+        elif packet_type == PSFB and count == _PLI:
+            requests.append(KeyFrameRequest(_ssrc(body, 4)))
+        elif packet_type == PSFB and count == _FIR:
+            end = len(body) - _FIR_ITEM_LENGTH + 1
+            starts = range(_FEEDBACK_LENGTH, end, _FIR_ITEM_LENGTH)
+            requests += [KeyFrameRequest(_ssrc(body, start)) for start in starts]
+        elif packet_type == PSFB and count == _APPLICATION:
+            requests += _estimate(body[_FEEDBACK_LENGTH:])
+    return requests
+
+
+def _reported(blocks: bytes, count: int) -> list[Request]:
+    found: list[Request] = []
+    for start in range(0, count * _BLOCK_LENGTH, _BLOCK_LENGTH):
+        if start + _BLOCK_LENGTH > len(blocks):
+            break
+        ssrc, fraction, lost, _ = _BLOCK.unpack_from(blocks, start)
+        total = int.from_bytes(lost, signed=True)
+        found.append(Reported(ssrc, fraction / 256, total))
+    return found
+
+
+def _lost(items: bytes) -> tuple[int, ...]:
+    sequences: list[int] = []
+    for start in range(0, len(items) - 3, 4):
+        first, following = _NACK_ITEM.unpack_from(items, start)
+        sequences.append(first)
+        sequences += [
+            (first + 1 + bit) & 0xFFFF for bit in range(16) if following >> bit & 1
+        ]
+    return tuple(sequences)
+
+
+def _estimate(item: bytes) -> list[Request]:
+    if len(item) < _REMB_LENGTH or item[:4] != b"REMB":
+        return []
+    exponent, mantissa = item[5] >> 2, (item[5] & 3) << 16 | item[6] << 8 | item[7]
+    return [Estimate(mantissa << exponent)]
+
+
+def _ssrc(body: bytes, start: int) -> int:
+    return int.from_bytes(body[start : start + 4])
