@@ -57,6 +57,7 @@ class Feedback:
         self._timer: asyncio.TimerHandle | None = None
         self._has_news = False
         self._next_report = 0.0
+        self._clock_offset = float("inf")
         self._requests = 0
         self._transport_feedback: TransportFeedback | None = None
         self._media_ssrc = 0
@@ -89,10 +90,15 @@ class Feedback:
         now = self._loop.time()
         for packet in parse_rtcp(data):
             match packet:
-                case SenderReport(ssrc=ssrc, ntp_timestamp=timestamp):
+                case SenderReport(ssrc=ssrc, ntp_timestamp=ntp, rtp_timestamp=rtp):
+                    # The report that was the quickest says most about the clocks.
+                    offset = now - ntp / (1 << 32)
+                    self._clock_offset = min(self._clock_offset, offset)
                     for receiver in self.receivers:
                         if layer := receiver.layer_of(ssrc):
-                            layer.reception.sender_report(timestamp, now)
+                            layer.reception.sender_report(ntp, rtp, now)
+                        for layer in receiver.layers:
+                            layer.clock_offset = self._clock_offset
                 case Bye(ssrcs=ssrcs):
                     for receiver in self.receivers:
                         receiver.forget(ssrcs)

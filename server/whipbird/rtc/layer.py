@@ -37,7 +37,10 @@ class Layer:
         key_frame_interval: seconds between the last two of these; None before.
         bitrate: bits per second of RTP, in the last second or so.
         frame_rate: frames per second, likewise.
+        is_start: whether a viewer can begin with the packet that is given out now.
         wants_key_frame: whether the sender is to be asked for one.
+        clock_offset: what is to be added to the sender's NTP time, in seconds, for that
+            of the event loop; the same for all that it sends.
         heard_at: when the last packet came, by the clock of the event loop.
     """
 
@@ -54,6 +57,8 @@ class Layer:
         self.bitrate = 0.0
         self.frame_rate = 0.0
         self.wants_key_frame = False
+        self.is_start = False
+        self.clock_offset = 0.0
         self._wake = wake
         self._reorder: ReorderBuffer[RtpPacket] = ReorderBuffer()
         self._subscribers: tuple[TakePacket, ...] = ()
@@ -105,9 +110,14 @@ class Layer:
             self.frames += 1
             if self._video is None and self.codec.name == "opus":
                 self._read_opus(packet)
-        if self._video is not None:
+        if self._video is None:
+            self.is_start = True
+        else:
             # Neither the beginning nor the parameters need be in the first packet.
-            if not self._in_key_frame and self._video.starts_key_frame(packet.payload):
+            self.is_start = not self._in_key_frame and self._video.starts_key_frame(
+                packet.payload
+            )
+            if self.is_start:
                 self._begin_key_frame()
             if self._lacks_parameters:
                 self._read_parameters(self._video, packet)
@@ -140,6 +150,20 @@ class Layer:
         self._video = inspector(codec.name)
         self.channels = codec.channels if self._video is None else None
         self.parameters = None
+
+    def timestamp_at(self, now: float) -> int | None:
+        """The RTP timestamp of a moment, by the sender's reports.
+
+        Before the first one it is guessed from the last packet; None without any.
+        """
+        if self._timestamp < 0:
+            return None
+        timestamp, moment = self._timestamp, self.heard_at
+        if self.reception.sender_clock is not None:
+            ntp, timestamp = self.reception.sender_clock
+            moment = ntp / (1 << 32) + self.clock_offset
+        step = round((now - moment) * self.codec.clock_rate)
+        return (timestamp + step) & 0xFFFFFFFF
 
     # Who wants the packets
 

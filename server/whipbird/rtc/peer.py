@@ -19,14 +19,16 @@ from aiortc import (
 )
 from aiortc.exceptions import InvalidStateError
 
-from ..sdp.answer import LocalTransport, write_answer
+from ..sdp.answer import LocalSource, LocalTransport, write_answer
 from ..sdp.candidate import Candidate
 from ..sdp.offer import Offer
 from ..sdp.plain import plain_offer
+from ..sdp.role import VIEWER
 from ..sdp.transport import Fingerprint, IceCredentials
 from .addresses import HostAddresses
 from .certificate import Certificate
 from .dtls import DtlsTransport
+from .egress import Egress
 from .feedback import Feedback
 from .ice import IceTransport
 from .receiver import Receiver
@@ -71,6 +73,7 @@ class Peer(RTCPeerConnection):
     receives media without decoding.
 
     Attributes:
+        egress: what is sent to a viewer; None for whoever is none.
         on_message: takes every data-channel message, before the listeners of its
             channel's ``message`` event, without the cost of an event.
     """
@@ -91,13 +94,17 @@ class Peer(RTCPeerConnection):
         self._options = options
         self._connecting: set[asyncio.Task[None]] = set()
         self._dtls: DtlsTransport | None = None
+        self.egress: Egress | None = None
         self.on_message: MessageHandler | None = None
         self.on_channels_closed: Callable[[], None] | None = None
 
-    # The WHIP server's side
+    # The server's side
 
-    async def answer(self, offer: Offer) -> str:
-        """Accept an offer and begin to connect.
+    async def answer(self, offer: Offer, stream: str = "-") -> str:
+        """Accept an offer of a publisher or a viewer, and begin to connect.
+
+        Args:
+            stream: the name of the MediaStream that a viewer gets.
 
         Returns:
             The SDP answer, with all of this side's candidates.
@@ -110,7 +117,14 @@ class Peer(RTCPeerConnection):
         )
         transport = self.transport
         sections = [media for media in offer.media if media.kind != "application"]
-        if sections:
+        sources: dict[str, LocalSource] = {}
+        if sections and offer.role is VIEWER:
+            self.egress = Egress(transport, stream)
+            sources = {media.kind: self.egress.add(media) for media in sections}
+            for transceiver in self.getTransceivers():
+                transceiver.direction = "sendonly"
+                cast(Sender, transceiver.sender).is_idle = True
+        elif sections:
             feedback = Feedback(transport)
             transport.rtcp_route = feedback.rtcp_received
             for receiver, media in zip(self.receivers, sections, strict=True):
@@ -132,7 +146,7 @@ class Peer(RTCPeerConnection):
             sctp_port=self.sctp.port if self.sctp else 0,
             max_message_size=MAX_MESSAGE_SIZE,
         )
-        return write_answer(offer, local, secrets.randbits(62))
+        return write_answer(offer, local, secrets.randbits(62), sources)
 
     def add_candidates(self, candidates: Iterable[Candidate]) -> None:
         """Add the other side's candidates; those that cannot be used are discarded."""
@@ -251,6 +265,8 @@ class Peer(RTCPeerConnection):
 
     async def close(self) -> None:
         """End the connection, and wait until nothing of it is left."""
+        if self.egress is not None:
+            self.egress.stop()
         await super().close()
         for task in self._connecting:
             task.cancel()

@@ -1,6 +1,7 @@
 """RTP in (RFC 3550): the packets of one m-section, told apart and never decoded."""
 
 import asyncio
+from collections.abc import Callable
 
 from aiortc import RTCRtpReceiver
 from aiortc.rtcrtpparameters import RTCRtpReceiveParameters
@@ -34,6 +35,9 @@ class Receiver(RTCRtpReceiver):
 
     Attributes:
         layers: the encodings that have come so far; one, without simulcast.
+        identifiers: of header extensions: URI -> identifier.
+        on_layers: are called when a layer has come, before its first packet is given
+            out, or has gone.
         reduced_size: whether the peer takes RTCP packets that are no compound.
     """
 
@@ -41,6 +45,8 @@ class Receiver(RTCRtpReceiver):
         super().__init__(kind, transport)
         self.kind = kind
         self.layers: list[Layer] = []
+        self.identifiers: dict[str, int] = {}
+        self.on_layers: list[Callable[[], None]] = []
         self.reduced_size = False
         self._dtls = transport
         self._media: OfferedMedia | None = None
@@ -64,8 +70,8 @@ class Receiver(RTCRtpReceiver):
         self._media = media
         self._feedback = feedback
         self._codecs = {codec.payload_type: codec for codec in media.codecs}
-        self._ids = {uri: identifier for identifier, uri in media.extensions}
-        self._transport_cc = self._ids.get(extensions.TRANSPORT_CC, 0)
+        self.identifiers = {uri: identifier for identifier, uri in media.extensions}
+        self._transport_cc = self.identifiers.get(extensions.TRANSPORT_CC, 0)
         self._retransmitted = dict(media.retransmission_sources)
         self.reduced_size = media.reduced_size
         feedback.receivers.append(self)
@@ -98,6 +104,7 @@ class Receiver(RTCRtpReceiver):
                 for repair, repaired in list(self._retransmissions.items()):
                     if repaired is layer:
                         del self._retransmissions[repair]
+                self._tell()
 
     # Packets
 
@@ -167,7 +174,12 @@ class Receiver(RTCRtpReceiver):
         self._sources[packet.ssrc] = layer
         self.layers.append(layer)
         self._has_layer.set()
+        self._tell()
         return layer
+
+    def _tell(self) -> None:
+        for told in tuple(self.on_layers):
+            told()
 
     def _new_retransmission(self, packet: RtpPacket) -> Layer | None:
         """Find out whose packets a source sends again (RFC 4588 section 8.3)."""
@@ -188,7 +200,7 @@ class Receiver(RTCRtpReceiver):
 
     def _name(self, packet: RtpPacket, uri: str) -> str | None:
         """What a packet says of its encoding in a header extension."""
-        identifier = self._ids.get(uri)
+        identifier = self.identifiers.get(uri)
         if identifier is None:
             return None
         value = read_extensions(packet, (identifier,)).get(identifier)

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from aiortc import MediaStreamTrack, RTCRtpSender
+from aiortc.rtcrtpparameters import RTCRtpSendParameters
 from aiortc.rtp import RTP_HISTORY_SIZE, RtpPacket
 
 from .dtls import DtlsTransport
@@ -39,6 +40,7 @@ class Sender(RTCRtpSender):
     again: a key frame may have more.
 
     Attributes:
+        is_idle: whether it sends nothing itself, because an ``Egress`` does.
         on_key_frame_request: is called for each such request.
         retransmitted: packets that were sent again.
     """
@@ -47,10 +49,15 @@ class Sender(RTCRtpSender):
 
     def __init__(self, track: MediaStreamTrack | str, transport: DtlsTransport) -> None:
         super().__init__(track, transport)
+        self.is_idle = False
         self.retransmitted = 0
         self._history = self._RTCRtpSender__rtp_history = _History()
 
     # Overrides of aiortc
+
+    async def send(self, parameters: RTCRtpSendParameters) -> None:
+        if not self.is_idle:
+            await super().send(parameters)
 
     async def _retransmit(self, sequence_number: int) -> None:
         if self._history.recall(sequence_number):

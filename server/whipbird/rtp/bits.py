@@ -37,6 +37,11 @@ class BitReader:
             raise BitstreamError("The bits end too early.")
         self._position += count
 
+    def rest(self) -> bytes:
+        """All octets from here on, where one begins."""
+        assert self._position & 7 == 0
+        return self._data[self._position >> 3 :]
+
     def read_ue(self) -> int:
         """An unsigned Exp-Golomb code, ue(v) (H.264 section 9.1): 0 to 2**32 - 2."""
         zeros = 0

@@ -63,6 +63,8 @@ class Reception:
         resent: how many were asked for and came as they were, which some senders do
             without RTX (RFC 4585); ``packets`` counts them, too.
         duplicates: how many came again, or too late to be of use.
+        sender_clock: one moment in the sender's time (64 bits of NTP) and in that of
+            its packets; None before its first report.
         restarts: how often the source has begun anew.
         gave_up: whether a packet was given up, so that a key frame is wanted; for the
             caller to reset.
@@ -88,6 +90,7 @@ class Reception:
         "recovered",
         "resent",
         "restarts",
+        "sender_clock",
         "ssrc",
     )
 
@@ -99,6 +102,7 @@ class Reception:
         self.octets = 0
         self.recovered = 0
         self.resent = 0
+        self.sender_clock: tuple[int, int] | None = None
         self.duplicates = 0
         self.restarts = 0
         self.gave_up = False
@@ -172,8 +176,9 @@ class Reception:
             self._measure_jitter(packet.timestamp, now)
         return highest
 
-    def sender_report(self, ntp_timestamp: int, now: float) -> None:
-        """Remember when the source's report came, for our own (section 6.4.1)."""
+    def sender_report(self, ntp_timestamp: int, rtp_timestamp: int, now: float) -> None:
+        """Take the source's report: for our own, and for its clock (section 6.4.1)."""
+        self.sender_clock = (ntp_timestamp, rtp_timestamp)
         self._sender_report = (ntp_timestamp >> 16 & 0xFFFFFFFF, now)
 
     def report(self, now: float) -> ReportBlock | None:

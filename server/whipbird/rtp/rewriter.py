@@ -14,38 +14,35 @@ class Rewriter:
 
     Args:
         ssrc: of the stream.
-        clock_rate: of its timestamps, in Hz.
         sequence, timestamp: its first ones; random, to whoever is careful (RFC 3550
             section 5.1).
 
     Attributes:
-        payload_type: of the stream, to be set before the first packet.
+        payload_type, clock_rate: of the current source.
         packets, octets: how many packets were written, and of how many octets of
             payload; for sender reports.
     """
 
     __slots__ = (
-        "_clock_rate",
         "_last_at",
         "_last_sequence",
         "_last_timestamp",
         "_sequence_offset",
         "_since",
         "_timestamp_offset",
+        "clock_rate",
         "octets",
         "packets",
         "payload_type",
         "ssrc",
     )
 
-    def __init__(
-        self, ssrc: int, clock_rate: int, *, sequence: int, timestamp: int
-    ) -> None:
+    def __init__(self, ssrc: int, *, sequence: int, timestamp: int) -> None:
         self.ssrc = ssrc
         self.payload_type = 0
+        self.clock_rate = 0
         self.packets = 0
         self.octets = 0
-        self._clock_rate = clock_rate
         self._last_sequence = (sequence - 1) & 0xFFFF
         self._last_timestamp = timestamp
         self._last_at: float | None = None
@@ -54,17 +51,23 @@ class Rewriter:
         # How many of the stream's numbers are of the current source.
         self._since = 0
 
-    def switch(self, packet: RtpPacket, now: float) -> None:
+    def switch(
+        self, packet: RtpPacket, payload_type: int, clock_rate: int, now: float
+    ) -> None:
         """Go on with another source, or with another part of the same.
 
         Args:
             packet: the first one that will be written of it.
+            payload_type: what it is written with.
+            clock_rate: of its timestamps, in Hz.
             now: the time, in seconds.
         """
+        self.payload_type = payload_type
+        self.clock_rate = clock_rate
         step = 0
         if self._last_at is not None:
             # As much as has gone by, and one tick at least: it is another frame.
-            step = max(round((now - self._last_at) * self._clock_rate), 1)
+            step = max(round((now - self._last_at) * clock_rate), 1)
         timestamp = self._last_timestamp + step
         self._sequence_offset = (self._last_sequence + 1 - packet.sequence) & 0xFFFF
         self._timestamp_offset = (timestamp - packet.timestamp) & 0xFFFFFFFF

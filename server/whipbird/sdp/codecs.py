@@ -1,7 +1,7 @@
 """Which codecs of an offer are taken, and how SDP writes them (RFC 8866, 6.6)."""
 
 import re
-from collections.abc import Container, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
 
 from .errors import MalformedSdp, UnacceptableSdp, quote
@@ -22,6 +22,14 @@ _ACCEPTED: Mapping[str, re.Pattern[str]] = {
     "video": re.compile(r"(?:vp8|vp9|h264|h265|av1)/90000"),
 }
 _RETRANSMISSION = re.compile(r"rtx/[0-9]{1,6}(?:/[0-9]+)?")
+
+# Parameters without which a decoder cannot take a stream, and their defaults (RFC
+# 6184, RFC 9628 and the RTP payload format of AV1).
+_MUST_AGREE: Mapping[str, Mapping[str, str]] = {
+    "h264": {"packetization-mode": "0"},
+    "vp9": {"profile-id": "0"},
+    "av1": {"profile": "0"},
+}
 
 # What a refusal tells the client to offer instead.
 ACCEPTED_NAMES: Mapping[str, str] = {
@@ -138,6 +146,41 @@ def answer_fmtp(codec: Codec) -> str:
     if parameters.get("sprop-stereo") == "1" and "stereo" not in parameters:
         return f"{codec.fmtp};stereo=1"
     return codec.fmtp
+
+
+def best_match(sent: Codec, offered: Iterable[Codec]) -> Codec | None:
+    """The payload type under which a receiver takes what is sent with another.
+
+    Of H.264 any profile will do, for decoders go by what the stream itself says; the
+    packetization mode must be the same (RFC 6184 section 8.2.2).
+
+    Args:
+        sent: the codec of the packets.
+        offered: what the receiver takes, in its order.
+
+    Returns:
+        None when it cannot decode the packets.
+    """
+    same = [codec for codec in offered if _is_same(sent, codec)]
+    wanted = _profile(sent)
+    return next((c for c in same if _profile(c) == wanted), same[0] if same else None)
+
+
+def _is_same(sent: Codec, offered: Codec) -> bool:
+    if (sent.name, sent.clock_rate, sent.channels) != (
+        offered.name,
+        offered.clock_rate,
+        offered.channels,
+    ):
+        return False
+    defaults = _MUST_AGREE.get(sent.name, {})
+    ours, theirs = fmtp_parameters(sent.fmtp), fmtp_parameters(offered.fmtp)
+    return all(ours.get(n, d) == theirs.get(n, d) for n, d in defaults.items())
+
+
+def _profile(codec: Codec) -> str:
+    """Of H.264 profile_idc and constraints (RFC 6184 section 8.1); else nothing."""
+    return fmtp_parameters(codec.fmtp).get("profile-level-id", "42000a")[:4].lower()
 
 
 def _retransmits(codec: Codec) -> int | None:

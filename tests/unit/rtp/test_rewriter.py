@@ -20,9 +20,7 @@ def source(sequence: int, timestamp: int, *, marker: bool = False) -> RtpPacket:
 
 
 def rewriter(sequence: int = 100, timestamp: int = 1000) -> Rewriter:
-    made = Rewriter(99, 90000, sequence=sequence, timestamp=timestamp)
-    made.payload_type = 120
-    return made
+    return Rewriter(99, sequence=sequence, timestamp=timestamp)
 
 
 def written(to: Rewriter, packet: RtpPacket, now: float) -> RtpPacket:
@@ -34,7 +32,7 @@ def written(to: Rewriter, packet: RtpPacket, now: float) -> RtpPacket:
 def test_what_changes_and_what_does_not() -> None:
     to = rewriter()
     first = source(5000, 777, marker=True)
-    to.switch(first, 0.0)
+    to.switch(first, 120, 90000, 0.0)
     packet = written(to, first, 0.0)
     assert (packet.sequence, packet.timestamp) == (100, 1000)
     assert (packet.ssrc, packet.payload_type, packet.marker) == (99, 120, True)
@@ -45,7 +43,7 @@ def test_what_changes_and_what_does_not() -> None:
 def test_gaps_stay_gaps() -> None:
     to = rewriter()
     packets = [source(n, 3000 * n) for n in (65534, 65535, 65538)]
-    to.switch(packets[0], 0.0)
+    to.switch(packets[0], 120, 90000, 0.0)
     found = [written(to, packet, 0.0) for packet in packets]
     assert [p.sequence for p in found] == [100, 101, 104]
     assert [p.timestamp - 1000 for p in found] == [0, 3000, 12000]
@@ -53,10 +51,10 @@ def test_gaps_stay_gaps() -> None:
 
 def test_another_source_goes_on_where_the_first_one_ended() -> None:
     to = rewriter()
-    to.switch(source(1, 50), 10.0)
+    to.switch(source(1, 50), 120, 90000, 10.0)
     written(to, source(1, 50), 10.0)
     written(to, source(2, 3050), 10.1)
-    to.switch(source(900, 123456), 10.3)
+    to.switch(source(900, 123456), 120, 90000, 10.3)
     packet = written(to, source(900, 123456), 10.3)
     assert packet.sequence == 102
     assert packet.timestamp == 1000 + 3000 + 18000
@@ -65,21 +63,21 @@ def test_another_source_goes_on_where_the_first_one_ended() -> None:
 
 def test_another_source_at_once_is_another_frame() -> None:
     to = rewriter()
-    to.switch(source(1, 50), 10.0)
+    to.switch(source(1, 50), 120, 90000, 10.0)
     written(to, source(1, 50), 10.0)
-    to.switch(source(1, 50), 10.0)
+    to.switch(source(1, 50), 120, 90000, 10.0)
     assert written(to, source(1, 50), 10.0).timestamp == 1001
 
 
 def test_the_number_in_the_source() -> None:
     to = rewriter(65535)
-    to.switch(source(10, 0), 0.0)
+    to.switch(source(10, 0), 120, 90000, 0.0)
     for sequence in (10, 11, 15):
         written(to, source(sequence, 0), 0.0)
     assert [to.original(n) for n in (65535, 0, 1, 4)] == [10, 11, 12, 15]
     assert to.original(65534) is None
     assert to.original(5) is None
-    to.switch(source(700, 0), 1.0)
+    to.switch(source(700, 0), 120, 90000, 1.0)
     written(to, source(700, 0), 1.0)
     assert (to.original(4), to.original(5)) == (None, 700)
 
@@ -105,7 +103,7 @@ def test_whatever_comes_the_stream_goes_on(
         for n in range(count):
             packet = source(start + n, begin + 3000 * n)
             if n == 0:
-                to.switch(packet, now)
+                to.switch(packet, 120, 90000, now)
             found.append(written(to, packet, now))
             assert to.original(found[-1].sequence) == packet.sequence
             now += 1 / 30

@@ -7,11 +7,11 @@ from whipbird.sdp.codecs import (
     Codec,
     accepted_codecs,
     answer_fmtp,
+    best_match,
     fmtp_parameters,
 )
 from whipbird.sdp.errors import MalformedSdp, UnacceptableSdp
 from whipbird.sdp.parser import MediaSection, parse_description, parse_sections
-
 
 FEEDBACK = ("nack", "nack pli", "ccm fir", "goog-remb", "transport-cc")
 
@@ -260,3 +260,41 @@ def test_fmtp_parameters() -> None:
 )
 def test_names_as_they_are_registered(rtpmap: str, name: str) -> None:
     assert Codec(96, rtpmap).registered_name == name
+
+
+H264 = "level-asymmetry-allowed=1;packetization-mode={};profile-level-id={}"
+
+
+@pytest.mark.parametrize(
+    ("sent", "matched"),
+    [
+        (Codec(100, "vp8/90000"), 96),
+        (Codec(100, "VP9/90000"), 98),
+        (Codec(100, "VP9/90000", "profile-id=2"), 99),
+        (Codec(100, "VP9/90000", "profile-id=1"), None),
+        (Codec(100, "AV1/90000"), None),
+        (Codec(100, "H264/90000", H264.format(1, "42e01f")), 103),
+        (Codec(100, "H264/90000", H264.format(1, "42001f")), 102),
+        # No such profile, but some H.264 with this mode.
+        (Codec(100, "H264/90000", H264.format(1, "640c34")), 102),
+        (Codec(100, "H264/90000", H264.format(0, "42e01f")), 104),
+        (Codec(100, "H264/90000"), 104),
+    ],
+)
+def test_what_a_viewer_takes(sent: Codec, matched: int | None) -> None:
+    offered = (
+        Codec(96, "VP8/90000"),
+        Codec(98, "VP9/90000", "profile-id=0"),
+        Codec(99, "VP9/90000", "profile-id=2"),
+        Codec(102, "H264/90000", H264.format(1, "42001f")),
+        Codec(103, "H264/90000", H264.format(1, "42e01f")),
+        Codec(104, "H264/90000", H264.format(0, "42001f")),
+    )
+    found = best_match(sent, offered)
+    assert (None if found is None else found.payload_type) == matched
+
+
+def test_channels_must_agree() -> None:
+    surround = Codec(97, "multiopus/48000/6")
+    assert best_match(surround, [Codec(98, "multiopus/48000/4")]) is None
+    assert best_match(surround, [surround]) is surround

@@ -1,5 +1,6 @@
 """What RTP payloads say of the media in them, by codec, without decoding."""
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from . import av1, h264, h265, vp8, vp9
@@ -12,7 +13,7 @@ class VideoCodec(Protocol):
     """What each module of a video codec can say of one RTP payload.
 
     A payload is what is left of a packet after header, extensions and padding. Any
-    octets will do; nothing is ever raised.
+    octets will do.
     """
 
     def starts_key_frame(self, payload: bytes, /) -> bool:
@@ -23,6 +24,13 @@ class VideoCodec(Protocol):
 
     def read_parameters(self, payload: bytes, /) -> VideoParameters | None:
         """What this packet says of the stream; None if nothing, or if malformed."""
+
+    def join(self, payloads: Sequence[bytes], /) -> bytes:
+        """One frame, from all the payloads of its packets, as FFmpeg has it.
+
+        Raises:
+            BitstreamError: when something is missing, or malformed.
+        """
 
 
 _VIDEO_CODECS: dict[str, VideoCodec] = {

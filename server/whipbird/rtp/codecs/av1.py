@@ -4,12 +4,14 @@ Sections are those of the "RTP Payload Format For AV1" (version 1.0) and of the 
 Bitstream & Decoding Process Specification".
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from ..bits import BitReader, BitstreamError
 from .parameters import CHROMA, VideoParameters
 
 _OBU_SEQUENCE_HEADER = 1
+_OBU_TEMPORAL_DELIMITER = 2
+_OBU_TILE_LIST = 8
 
 # AV1 section 6.4.1, by seq_profile.
 _PROFILES = ("Main", "High", "Professional")
@@ -40,11 +42,63 @@ def read_parameters(payload: bytes) -> VideoParameters | None:
     return None
 
 
+def join(payloads: Sequence[bytes]) -> bytes:
+    """One temporal unit, every OBU with its size, without temporal delimiters.
+
+    That is what files have (AV1 section 5.2; AV1 in ISOBMFF section 2.4). Delimiters
+    and tile lists are no part of an RTP stream (RTP payload section 5).
+
+    Raises:
+        BitstreamError: when the packets are not those of whole OBUs.
+    """
+    obus: list[bytes] = []
+    begun = b""
+    for payload in payloads:
+        if bool(payload[0] & 0x80) != bool(begun):  # Z
+            raise BitstreamError("A part of an OBU is missing.")
+        elements = list(_all_elements(payload))
+        if not elements:
+            raise BitstreamError("A packet has no OBU.")
+        elements[0] = begun + elements[0]
+        begun = elements.pop() if payload[0] & 0x40 else b""  # Y
+        obus += elements
+    if begun:
+        raise BitstreamError("The last part of an OBU is missing.")
+    return b"".join(map(_with_size, obus))
+
+
+def _with_size(obu: bytes) -> bytes:
+    """An OBU that tells its size (AV1 section 5.3); nothing of those left out."""
+    if not obu or obu[0] >> 3 & 0xF in (_OBU_TEMPORAL_DELIMITER, _OBU_TILE_LIST):
+        return b""
+    if obu[0] & 0x02:  # obu_has_size_field
+        return obu
+    offset = 2 if obu[0] & 0x04 else 1  # obu_extension_flag
+    header = bytes([obu[0] | 0x02]) + obu[1:offset]
+    return header + _write_leb128(len(obu) - offset) + obu[offset:]
+
+
+def _write_leb128(value: int) -> bytes:
+    """AV1 section 4.10.5."""
+    octets = bytearray()
+    while value > 0x7F:
+        octets.append(value & 0x7F | 0x80)
+        value >>= 7
+    return bytes([*octets, value])
+
+
 def _elements(payload: bytes) -> Iterator[bytes]:
     """The OBU elements that begin in this packet (RTP payload sections 4.4 and 4.5)."""
+    elements = _all_elements(payload)
+    if payload and payload[0] & 0x80:  # Z: the first began in an earlier packet
+        next(elements, None)
+    yield from elements
+
+
+def _all_elements(payload: bytes) -> Iterator[bytes]:
+    """The OBU elements of a packet, and the parts of them."""
     if not payload:
         return
-    continued = payload[0] & 0x80  # Z: the first element began in an earlier packet
     count = payload[0] >> 4 & 3  # W: if not 0, the last element has no length
     offset, index = 1, 0
     while offset < len(payload):
@@ -56,8 +110,7 @@ def _elements(payload: bytes) -> Iterator[bytes]:
             end = offset + length
             if end > len(payload):
                 raise BitstreamError("An OBU element is longer than its packet.")
-        if index > 1 or not continued:
-            yield payload[offset:end]
+        yield payload[offset:end]
         offset = end
 
 

@@ -4,8 +4,10 @@ Packetization modes 0 and 1: single NAL units, STAP-A and FU-A. The bitstream's 
 sections are those of ITU-T H.264.
 """
 
+from collections.abc import Sequence
+
 from ..bits import BitReader, BitstreamError, unescape
-from .nal import aggregated, read_chroma_format, read_cropping
+from .nal import UnitJoiner, aggregated, read_chroma_format, read_cropping
 from .parameters import VideoParameters
 
 # NAL unit types (RFC 6184 section 5.2; H.264 table 7-1).
@@ -70,6 +72,27 @@ def read_parameters(payload: bytes) -> VideoParameters | None:
         return _read_sps(BitReader(unescape(sps)))
     except BitstreamError:
         return None
+
+
+def join(payloads: Sequence[bytes]) -> bytes:
+    """One access unit as a byte stream (H.264 annex B), of its packets' payloads.
+
+    Raises:
+        BitstreamError: when a fragment is missing, or a packet is of another kind.
+    """
+    joiner = UnitJoiner()
+    for payload in payloads:
+        kind = payload[0] & 0x1F
+        if kind == _FU_A and len(payload) > 2:
+            header = bytes([payload[0] & 0xE0 | payload[1] & 0x1F])
+            joiner.add_fragment(header, payload[1], payload[2:])
+        elif kind == _STAP_A:
+            joiner.add(list(aggregated(payload, 1)))
+        elif 0 < kind < _STAP_A:
+            joiner.add((payload,))
+        else:
+            raise BitstreamError(f"A packet of NAL unit type {kind}.")
+    return joiner.joined()
 
 
 def _find_sps(payload: bytes) -> bytes | None:

@@ -4,10 +4,10 @@ Single NAL units, aggregation packets and fragmentation units without DONL, as
 WebRTC has them. The bitstream's own sections are those of ITU-T H.265.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from ..bits import BitReader, BitstreamError, unescape
-from .nal import aggregated, read_chroma_format, read_cropping
+from .nal import UnitJoiner, aggregated, read_chroma_format, read_cropping
 from .parameters import VideoParameters
 
 # NAL unit types (RFC 7798 section 4.4; H.265 table 7-1).
@@ -68,6 +68,28 @@ def read_parameters(payload: bytes) -> VideoParameters | None:
         return _read_sps(BitReader(unescape(sps)))
     except BitstreamError:
         return None
+
+
+def join(payloads: Sequence[bytes]) -> bytes:
+    """One access unit as a byte stream (H.265 annex B), of its packets' payloads.
+
+    Raises:
+        BitstreamError: when a fragment is missing, or a packet is of another kind.
+    """
+    joiner = UnitJoiner()
+    for payload in payloads:
+        kind = payload[0] >> 1 & 0x3F
+        if kind == _FRAGMENTATION and len(payload) > 3:
+            first = payload[0] & 0x81 | (payload[2] & 0x3F) << 1
+            header = bytes([first, payload[1]])
+            joiner.add_fragment(header, payload[2], payload[3:])
+        elif kind == _AGGREGATION:
+            joiner.add(list(aggregated(payload, 2)))
+        elif kind < _AGGREGATION:
+            joiner.add((payload,))
+        else:
+            raise BitstreamError(f"A packet of NAL unit type {kind}.")
+    return joiner.joined()
 
 
 def _find_sps(payload: bytes) -> Iterator[bytes]:

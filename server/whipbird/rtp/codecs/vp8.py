@@ -1,5 +1,7 @@
 """VP8 in RTP (RFC 7741): where key frames begin, and what their header says."""
 
+from collections.abc import Sequence
+
 from ..bits import BitstreamError
 from .parameters import VideoParameters
 
@@ -18,6 +20,25 @@ def starts_key_frame(payload: bytes) -> bool:
     if len(payload) < _SHORTEST or payload[0] & 0x17 != 0x10:
         return False
     return not payload[_frame_offset(payload)] & 1
+
+
+def join(payloads: Sequence[bytes]) -> bytes:
+    """One frame, of the payloads of its packets without their descriptors.
+
+    Raises:
+        BitstreamError: when the first packet is missing, or one ends too early.
+    """
+    if not _begins_frame(payloads[0]) or any(map(_begins_frame, payloads[1:])):
+        raise BitstreamError("These packets are not those of one frame.")
+    try:
+        return b"".join(payload[_frame_offset(payload) :] for payload in payloads)
+    except IndexError:
+        raise BitstreamError("A payload descriptor ends too early.") from None
+
+
+def _begins_frame(payload: bytes) -> bool:
+    """Whether S is set and PID is 0 (RFC 7741 section 4.2)."""
+    return payload[0] & 0x17 == 0x10
 
 
 def _frame_offset(payload: bytes) -> int:

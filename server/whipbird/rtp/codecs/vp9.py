@@ -4,6 +4,7 @@ The frame's own sections are those of the "VP9 Bitstream & Decoding Process
 Specification".
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..bits import BitReader, BitstreamError
@@ -67,6 +68,42 @@ def read_parameters(payload: bytes) -> VideoParameters | None:
         return VideoParameters(*descriptor.resolution)
     except BitstreamError:
         return None
+
+
+def join(payloads: Sequence[bytes]) -> bytes:
+    """One picture, of the payloads of its packets without their descriptors.
+
+    Where it has several spatial layers, each of them is a frame, and together they
+    are a superframe (VP9 annex B).
+
+    Raises:
+        BitstreamError: when the packets are not those of whole frames.
+    """
+    frames: list[bytearray] = []
+    is_whole = True
+    for payload in payloads:
+        if bool(payload[0] & 0x08) != is_whole:  # B: a frame begins
+            raise BitstreamError("A packet of a frame is missing.")
+        reader = BitReader(payload)
+        _read_descriptor(reader)
+        if is_whole:
+            frames.append(bytearray())
+        frames[-1] += reader.rest()
+        is_whole = bool(payload[0] & 0x04)  # E: it ends
+    if not is_whole:
+        raise BitstreamError("The last packet of a frame is missing.")
+    return b"".join(frames) + _superframe_index([len(frame) for frame in frames])
+
+
+def _superframe_index(sizes: list[int]) -> bytes:
+    """What stands at the end of several frames (VP9 annex B.2)."""
+    if len(sizes) < 2:
+        return b""
+    if len(sizes) > 8:
+        raise BitstreamError("A picture has more than 8 layers.")
+    octets = (max(sizes).bit_length() + 7) // 8
+    marker = bytes([0xC0 | (octets - 1) << 3 | len(sizes) - 1])
+    return b"".join([marker, *(s.to_bytes(octets, "little") for s in sizes), marker])
 
 
 def _read_descriptor(reader: BitReader) -> _Descriptor:
