@@ -120,14 +120,19 @@ class Feedback:
         elif not all(receiver.reduced_size for receiver in self.receivers):
             parts += [write_receiver_report(self._ssrc, ()), self._sdes]
         head = len(parts)
+        alone: list[bytes] = []
         for receiver in self.receivers:
+            # FFmpeg takes a NACK only if it has a datagram to itself (RFC 5506).
+            requests = alone if receiver.reduced_size else parts
             for layer in receiver.layers:
-                parts += self._requests_of(layer, now)
+                requests += self._requests_of(layer, now)
                 layer.tick(now)
         arrivals = self._arrivals()
-        if is_late or arrivals or len(parts) > head:
-            # The connection may have gone; then there is nobody to tell.
-            with contextlib.suppress(ConnectionError):
+        # The connection may have gone; then there is nobody to tell.
+        with contextlib.suppress(ConnectionError):
+            for request in alone:
+                self._transport.send_rtcp(request)
+            if is_late or arrivals or len(parts) > head:
                 self._transport.send_rtcp(b"".join([*parts, *arrivals[:1]]))
                 # Each may end in padding, which only the last of a compound may.
                 for more in arrivals[1:]:

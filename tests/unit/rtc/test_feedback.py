@@ -7,8 +7,10 @@ from aiortc.rtp import (
     RTCP_PSFB_APP,
     RTCP_PSFB_FIR,
     RTCP_PSFB_PLI,
+    RtcpPacket,
     RtcpPsfbPacket,
     RtcpRrPacket,
+    RtcpRtpfbPacket,
     RtcpSdesPacket,
 )
 
@@ -171,6 +173,19 @@ async def test_what_is_no_compound(rigged: Rigged) -> None:
         reports = [p for p in made.sent() if isinstance(p, RtcpRrPacket)]
         without_reports.append(not reports)
     assert without_reports == [True, False]
+
+
+async def test_a_request_has_a_datagram_of_its_own(rigged: Rigged) -> None:
+    """FFmpeg takes a NACK no other way; beside audio without rtcp-rsize, too."""
+    made = rigged(offers.FFMPEG)
+    [codec, *_] = made.receivers[1]._codecs
+    made.push(rtp(codec, 1))
+    made.push(rtp(codec, 4))
+    await until(lambda: any(data[1] == 205 for data in made.rtcp))
+    [request] = [data for data in made.rtcp if data[1] == 205]
+    [nack] = RtcpPacket.parse(request)
+    assert isinstance(nack, RtcpRtpfbPacket)
+    assert nack.lost == [2, 3]
 
 
 async def test_a_connection_that_is_gone(rigged: Rigged) -> None:
