@@ -6,6 +6,9 @@ few places as possible. Every override has a test that fails when aiortc changes
 
 from .addresses import HostAddresses
 from .certificate import Certificate
+from .egress import Egress
+from .feed import Feed
+from .forwarder import Forwarder
 from .layer import Layer
 from .peer import DataChannel, LocalIce, MessageHandler, Peer, PeerOptions
 from .receiver import Receiver
@@ -13,6 +16,9 @@ from .receiver import Receiver
 __all__ = [
     "Certificate",
     "DataChannel",
+    "Egress",
+    "Feed",
+    "Forwarder",
     "HostAddresses",
     "Layer",
     "LocalIce",

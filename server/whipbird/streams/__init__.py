@@ -1,5 +1,14 @@
-"""Named streams: who publishes what."""
+"""Named streams: who publishes what, and who watches it."""
 
-from .streams import Stream, Streams, StreamTaken
+from .audience import Audience, Audiences, Viewer
+from .streams import Observer, Stream, Streams, StreamTaken
 
-__all__ = ["Stream", "StreamTaken", "Streams"]
+__all__ = [
+    "Audience",
+    "Audiences",
+    "Observer",
+    "Stream",
+    "StreamTaken",
+    "Streams",
+    "Viewer",
+]

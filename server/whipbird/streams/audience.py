@@ -1,8 +1,9 @@
 """Who watches a stream, and what each of them is sent."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Mapping, Sequence
 
 from ..rtc import Egress, Feed, Forwarder, Layer
+from ..sdp.codecs import Codec, best_match
 from .streams import Stream
 
 
@@ -22,13 +23,12 @@ class Viewer:
 class Audience:
     """The viewers of a name: with a publisher, before it comes and after it has gone.
 
-    Args:
-        on_empty: called when there is neither a viewer nor a publisher any more.
+    Attributes:
+        viewers: who watches.
     """
 
-    def __init__(self, on_empty: Callable[[], None]) -> None:
+    def __init__(self) -> None:
         self.viewers: set[Viewer] = set()
-        self._on_empty = on_empty
         self._stream: Stream | None = None
         self._feeds: dict[Layer, Feed] = {}
 
@@ -53,7 +53,6 @@ class Audience:
         for feed in self._feeds.values():
             feed.close()
         self._feeds.clear()
-        self._check()
 
     # Viewers
 
@@ -68,11 +67,25 @@ class Audience:
         """Send it nothing more."""
         self.viewers.discard(viewer)
         viewer.egress.stop()
-        self._check()
 
-    def _check(self) -> None:
-        if self._stream is None and not self.viewers:
-            self._on_empty()
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is neither a viewer nor a publisher."""
+        return self._stream is None and not self.viewers
+
+    def takes(self, kinds: Mapping[str, Sequence[Codec]]) -> bool:
+        """Whether a viewer could be sent anything of what is published now.
+
+        Args:
+            kinds: the codecs that it takes, by kind.
+        """
+        layers = list(self._feeds)
+        return not layers or any(
+            best_match(
+                layer.codec, kinds.get("video" if layer.is_video else "audio", ())
+            )
+            for layer in layers
+        )
 
     def _update(self) -> None:
         """Layers have come or gone."""
@@ -112,3 +125,41 @@ def _choose(feeds: Iterable[Feed], viewer: Viewer) -> Feed:
     estimate = viewer.egress.estimate
     fitting = [f for f in by_size if estimate is None or f.layer.bitrate <= estimate]
     return fitting[-1] if fitting else by_size[0]
+
+
+class Audiences:
+    """The audiences of a server, by the name of the stream."""
+
+    def __init__(self) -> None:
+        self._audiences: dict[str, Audience] = {}
+
+    def __getitem__(self, name: str) -> Audience:
+        """The audience of a name, whether anybody publishes it or not."""
+        return self._audiences.setdefault(name, Audience())
+
+    def count(self, name: str) -> int:
+        """How many watch a stream."""
+        audience = self._audiences.get(name)
+        return len(audience.viewers) if audience else 0
+
+    def join(self, name: str, viewer: Viewer) -> None:
+        """Let somebody watch."""
+        self[name].join(viewer)
+
+    def leave(self, name: str, viewer: Viewer) -> None:
+        """Somebody watches no more."""
+        self[name].leave(viewer)
+        self._tidy(name)
+
+    def publisher_came(self, stream: Stream) -> None:
+        """There is something to watch."""
+        self[stream.name].publisher_came(stream)
+
+    def publisher_left(self, stream: Stream) -> None:
+        """There is nothing any more."""
+        self[stream.name].publisher_left()
+        self._tidy(stream.name)
+
+    def _tidy(self, name: str) -> None:
+        if self._audiences[name].is_empty:
+            del self._audiences[name]

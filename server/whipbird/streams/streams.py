@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
+from typing import Protocol
 
 from ..rtc import Peer
 
@@ -31,15 +32,29 @@ class Stream:
         return time.monotonic() - self._since
 
 
+class Observer(Protocol):
+    """Who is told of publishers. What it does is quick, and never fails."""
+
+    def publisher_came(self, stream: Stream) -> None:
+        """A stream has a publisher now."""
+
+    def publisher_left(self, stream: Stream) -> None:
+        """It has none any more."""
+
+
 class Streams:
     """The streams of a server, by name.
 
     Args:
         takeover: whether a new publisher takes the place of the one there is, or is
             refused.
+
+    Attributes:
+        observers: who is told of publishers that come and go.
     """
 
     def __init__(self, *, takeover: bool = False) -> None:
+        self.observers: list[Observer] = []
         self._takeover = takeover
         self._streams: dict[str, Stream] = {}
 
@@ -66,10 +81,15 @@ class Streams:
             if not self._takeover:
                 raise StreamTaken
             current.end()
+            self.leave(stream.name, current.peer)
         self._streams[stream.name] = stream
+        for observer in self.observers:
+            observer.publisher_came(stream)
 
     def leave(self, name: str, peer: Peer) -> None:
         """Free the name of a publisher that has gone, unless another has it already."""
         stream = self._streams.get(name)
         if stream is not None and stream.peer is peer:
             del self._streams[name]
+            for observer in self.observers:
+                observer.publisher_left(stream)

@@ -1,0 +1,64 @@
+"""Bodies of requests: of one type, in UTF-8, and in time."""
+
+import asyncio
+
+from aiohttp import hdrs, web
+
+from ..sdp.errors import quote
+from .problems import Problem
+
+# Octets of a body; a browser's offer has about 8,000.
+MAX_BODY_SIZE = 64 * 1024
+# Seconds within which a body must have come.
+BODY_TIMEOUT = 10.0
+
+
+async def read_body(request: web.Request, content_type: str, *, section: str) -> str:
+    """Read a body that must be of one type.
+
+    Raises:
+        Problem: 415 for another type, 408 when it does not come, 400 when it is not
+            UTF-8. (413 comes from aiohttp.)
+    """
+    if hdrs.CONTENT_TYPE not in request.headers or request.content_type != content_type:
+        raise Problem(
+            415,
+            "Unsupported media type",
+            f"The Content-Type header must be {content_type}, not "
+            f'"{quote(request.headers.get(hdrs.CONTENT_TYPE, ""))}".',
+            section=section,
+            headers={
+                "Accept-Patch"
+                if request.method == "PATCH"
+                else "Accept-Post": content_type
+            },
+        )
+    coding = request.headers.get(hdrs.CONTENT_ENCODING, "identity")
+    if coding.lower() != "identity":
+        raise Problem(
+            415,
+            "Unsupported content coding",
+            f'The Content-Encoding "{quote(coding)}" is not supported; send the body '
+            "as it is.",
+            section="RFC 9110 section 15.5.16",
+            headers={hdrs.ACCEPT_ENCODING: "identity"},
+        )
+    try:
+        async with asyncio.timeout(BODY_TIMEOUT):
+            body = await request.read()
+    except TimeoutError:
+        raise Problem(
+            408,
+            "Request timeout",
+            f"The body has not come within {BODY_TIMEOUT:.0f} seconds.",
+            section="RFC 9110 section 15.5.9",
+        ) from None
+    try:
+        return body.decode()
+    except UnicodeDecodeError as error:
+        raise Problem(
+            400,
+            "Not UTF-8",
+            f"The body is not UTF-8 at octet {error.start}.",
+            section="RFC 8866 section 5",
+        ) from None

@@ -1,0 +1,274 @@
+"""What the resources of WHIP and WHEP have in common (RFC 9725 section 4).
+
+WHEP says of them what WHIP says, word for word but for the media (its sections 4.1,
+4.5 and 4.6).
+"""
+
+import re
+import secrets
+from collections.abc import Iterable
+
+from aiohttp import hdrs, web
+from aiohttp.typedefs import Handler
+
+from ..sdp.errors import SdpError
+from ..sdp.fragment import parse_fragment
+from ..sdp.link import IceServer, format_ice_server
+from ..sdp.offer import Offer, parse_offer
+from ..sdp.role import Role
+from ..sessions import (
+    EndReason,
+    Full,
+    OutdatedIce,
+    Session,
+    SessionStore,
+    Unavailable,
+)
+from .body import read_body
+from .conditions import check_if_match
+from .cors import is_preflight
+from .problems import Problem, expect
+
+SDP = "application/sdp"
+SDP_FRAGMENT = "application/trickle-ice-sdpfrag"
+
+_STREAM = re.compile(r"[A-Za-z0-9._~-]{1,64}")
+_NAME_OCTETS = 9
+
+# Seconds after which a client that could not be served may try again.
+_RETRY_AFTER = "5"
+
+
+class SessionsResource:
+    """The handlers of endpoints and of their sessions.
+
+    Args:
+        store: where sessions are opened and found.
+        ice_servers: what clients are told to use.
+
+    Attributes:
+        prefix: the path below which they are.
+        role: of who offers.
+    """
+
+    prefix: str
+    role: Role
+
+    def __init__(
+        self, store: SessionStore, ice_servers: Iterable[IceServer] = ()
+    ) -> None:
+        self._store = store
+        self._links = [format_ice_server(server) for server in ice_servers]
+
+    def add_to(self, app: web.Application) -> list[web.AbstractRoute]:
+        """Add the routes to an application that is mounted at the prefix.
+
+        Returns:
+            The routes.
+        """
+        endpoint = {"GET": self.nothing, "HEAD": self.nothing, "POST": self.post}
+        session = {
+            "GET": self.session_nothing,
+            "HEAD": self.session_nothing,
+            "PATCH": self.patch,
+            "DELETE": self.delete,
+        }
+        routes: list[web.AbstractRoute] = []
+        for path, handlers in (
+            ("", endpoint),
+            ("/{stream}", endpoint),
+            ("/{stream}/{session}", session),
+        ):
+            resource = app.router.add_resource(path)
+            for method, handler in handlers.items():
+                routes.append(
+                    resource.add_route(method, handler, expect_handler=expect)
+                )
+        app.middlewares.append(self._options)
+        app.on_response_prepare.append(self._announce)
+        return routes
+
+    async def nothing(self, request: web.Request) -> web.Response:
+        """GET and HEAD of an endpoint: success, and no content (section 4.1)."""
+        self._stream_of(request)
+        return web.Response(status=204)
+
+    async def session_nothing(self, request: web.Request) -> web.Response:
+        """GET and HEAD of a session: success, and no content (section 4.1)."""
+        self._session_of(request)
+        return web.Response(status=204)
+
+    async def post(self, request: web.Request) -> web.Response:
+        """Open a session (section 4.2)."""
+        stream = self._stream_of(request)
+        text = await read_body(request, SDP, section="RFC 9725 section 4.2")
+        try:
+            offer = parse_offer(text, self.role)
+        except SdpError as error:
+            raise Problem.of_sdp(error) from None
+        try:
+            session, answer = await self.open(request, stream, offer)
+        except Unavailable as reason:
+            raise _unavailable(reason) from None
+        response = web.Response(
+            status=201,
+            body=answer.encode(),  # as text it would get a charset, which SDP has not
+            content_type=SDP,
+            headers={
+                hdrs.LOCATION: f"{self.prefix}/{stream}/{session.id}",
+                hdrs.ETAG: session.etag,
+                "Accept-Patch": SDP_FRAGMENT,
+            },
+        )
+        self._add_links(response)
+        return response
+
+    async def open(
+        self, request: web.Request, stream: str, offer: Offer
+    ) -> tuple[Session, str]:
+        """Open a session for an offer.
+
+        Returns:
+            The session and the SDP answer.
+
+        Raises:
+            Problem: when it is refused.
+            Unavailable: when none can be opened now.
+        """
+        raise NotImplementedError
+
+    async def patch(self, request: web.Request) -> web.Response:
+        """Take trickled candidates, or restart ICE (sections 4.3.2 and 4.3.3)."""
+        self._session_of(request)
+        text = await read_body(request, SDP_FRAGMENT, section="RFC 9725 section 4.3.1")
+        try:
+            fragment = parse_fragment(text)
+        except SdpError as error:
+            raise Problem.of_sdp(error) from None
+        session = self._session_of(request)
+        async with session.patching:
+            # It may have ended, or have a new ICE session, since the request began.
+            self._session_of(request)
+            check_if_match(request, session.etag)
+            try:
+                answer = await session.patch(fragment)
+            except SdpError as error:
+                raise Problem.of_sdp(error) from None
+            except OutdatedIce:
+                raise Problem(
+                    412,
+                    "Precondition failed",
+                    "The ICE credentials are those of an earlier ICE session, which a "
+                    "restart has ended.",
+                    section="RFC 9725 section 4.3.3",
+                ) from None
+            except Unavailable:
+                self._session_of(request)
+                raise Problem(
+                    503,
+                    "ICE restart failed",
+                    "The server cannot restart ICE now; the session goes on as it was.",
+                    section="RFC 9725 section 4.3.3",
+                    headers={hdrs.RETRY_AFTER: "1"},
+                ) from None
+            if answer is None:
+                return web.Response(status=204)
+            return web.Response(
+                body=answer.encode(),
+                content_type=SDP_FRAGMENT,
+                headers={hdrs.ETAG: session.etag},
+            )
+
+    async def delete(self, request: web.Request) -> web.Response:
+        """End a session (section 4.2). Entity tags do not matter (section 4.3.1)."""
+        session = self._session_of(request)
+        await session.end(EndReason.DELETED)
+        return web.Response(status=200)
+
+    def _stream_of(self, request: web.Request) -> str:
+        """The stream's name in the URL; a random one where it has none."""
+        stream = request.match_info.get("stream")
+        if stream is None:
+            return secrets.token_urlsafe(_NAME_OCTETS)
+        if not _STREAM.fullmatch(stream) or stream in (".", ".."):
+            raise Problem(
+                404,
+                "Not a stream name",
+                "A stream's name has 1 to 64 of the letters A-Z and a-z, digits, and "
+                '". _ ~ -"; "." and ".." alone are none.',
+            )
+        return stream
+
+    def _session_of(self, request: web.Request) -> Session:
+        """The session that the URL names."""
+        match = request.match_info
+        session = self._store.get(self.role, match["stream"], match["session"])
+        if session is None:
+            raise Problem(
+                404,
+                "No such session",
+                "There is no session at this address: it has ended, or never was.",
+                section="RFC 9725 section 4.2",
+            )
+        return session
+
+    @web.middleware
+    async def _options(
+        self, request: web.Request, handler: Handler
+    ) -> web.StreamResponse:
+        """Answer an OPTIONS that is no preflight: aiohttp-cors refuses it.
+
+        It answers preflights for any stream and session, so that a page can read the
+        404 that follows.
+        """
+        resource = request.match_info.route.resource
+        if (
+            request.method != hdrs.METH_OPTIONS
+            or resource is None
+            or is_preflight(request)
+        ):
+            return await handler(request)
+        methods = sorted({route.method for route in resource})
+        response = web.Response(headers={hdrs.ALLOW: ", ".join(methods)})
+        if "session" in request.match_info:
+            self._session_of(request)
+        else:
+            self._stream_of(request)
+            self._add_links(response)
+        return response
+
+    async def _announce(
+        self, request: web.Request, response: web.StreamResponse
+    ) -> None:
+        """Say on every OPTIONS what may be sent (section 4.2)."""
+        if request.method != hdrs.METH_OPTIONS or response.status != 200:
+            return
+        if "session" in request.match_info:
+            response.headers["Accept-Patch"] = SDP_FRAGMENT
+        else:
+            response.headers["Accept-Post"] = SDP
+
+    def _add_links(self, response: web.Response) -> None:
+        """Name the ICE servers, each in a field of its own (section 4.6)."""
+        for link in self._links:
+            response.headers.add(hdrs.LINK, link)
+
+
+def _unavailable(reason: Unavailable) -> Problem:
+    """Why no session is opened now (section 4.5)."""
+    if isinstance(reason, Full):
+        title = "Server full"
+        detail = f"The server has as many sessions as it may have: {reason.limit}."
+    else:
+        title = "Unavailable"
+        detail = (
+            "The server is about to stop, too busy, or out of sockets; it opens no "
+            "session now."
+        )
+    return Problem(
+        503,
+        title,
+        detail,
+        section="RFC 9725 section 4.5",
+        headers={hdrs.RETRY_AFTER: _RETRY_AFTER},
+    )

@@ -1,0 +1,53 @@
+"""The WHEP endpoint and its sessions (draft-ietf-wish-whep-03 section 4)."""
+
+from aiohttp import hdrs, web
+
+from ..sdp.codecs import Codec
+from ..sdp.offer import Offer
+from ..sdp.role import VIEWER
+from ..sessions import NothingToWatch, Session, WrongCodecs
+from .problems import Problem
+from .sessions import SDP, SessionsResource
+
+# Seconds after which a client may ask again for what nobody publishes yet.
+RETRY_AFTER = "2"
+
+
+class WhepResource(SessionsResource):
+    """Who offers to receive watches a stream."""
+
+    prefix = "/whep"
+    role = VIEWER
+
+    async def nothing(self, request: web.Request) -> web.Response:
+        """GET and HEAD of an endpoint: players know it by this type (section 4.2)."""
+        response = await super().nothing(request)
+        response.set_status(200)
+        response.headers[hdrs.CONTENT_TYPE] = SDP
+        return response
+
+    async def open(
+        self, request: web.Request, stream: str, offer: Offer
+    ) -> tuple[Session, str]:
+        try:
+            return await self._store.watch(
+                stream, offer, request.remote or "-", rid=request.query.get("layer")
+            )
+        except NothingToWatch:
+            raise Problem(
+                404,
+                "Nothing to watch",
+                f'Nobody publishes "{stream}" now.',
+                headers={hdrs.RETRY_AFTER: RETRY_AFTER},
+            ) from None
+        except WrongCodecs as error:
+            raise Problem(
+                406,
+                "No codec in common",
+                f"The stream has {_names(error.sent)}, which the offer does not take.",
+                section="draft-ietf-wish-whep-03 section 4.3.2",
+            ) from None
+
+
+def _names(codecs: tuple[Codec, ...]) -> str:
+    return ", ".join(sorted({codec.registered_name for codec in codecs}))
