@@ -34,14 +34,16 @@ class _Missing:
         due: when something is to be done for it.
         deadline: when it is given up.
         requests: how often it was asked for.
+        asked: when first.
     """
 
-    __slots__ = ("deadline", "due", "requests")
+    __slots__ = ("asked", "deadline", "due", "requests")
 
     def __init__(self, now: float) -> None:
         self.due = now + REORDERING_TIME
         self.deadline = now + REPAIR_TIME
         self.requests = 0
+        self.asked = 0.0
 
 
 class Reception:
@@ -63,6 +65,8 @@ class Reception:
         resent: how many were asked for and came as they were, which some senders do
             without RTX (RFC 4585); ``packets`` counts them, too.
         duplicates: how many came again, or too late to be of use.
+        repair_time: seconds from the first request for a packet until it came, on
+            average; 0 before.
         restarts: how often the source has begun anew.
         gave_up: whether a packet was given up, so that a key frame is wanted; for the
             caller to reset.
@@ -86,6 +90,7 @@ class Reception:
         "octets",
         "packets",
         "recovered",
+        "repair_time",
         "resent",
         "restarts",
         "ssrc",
@@ -99,6 +104,7 @@ class Reception:
         self.octets = 0
         self.recovered = 0
         self.resent = 0
+        self.repair_time = 0.0
         self.duplicates = 0
         self.restarts = 0
         self.gave_up = False
@@ -227,6 +233,8 @@ class Reception:
             if missing.requests >= self._max_requests or missing.deadline <= now:
                 given_up.append(sequence)
             elif len(sequences) < MAX_REQUESTED:
+                if not missing.requests:
+                    missing.asked = now
                 missing.requests += 1
                 missing.due = min(repeat, missing.deadline)
                 sequences.append(sequence & 0xFFFF)
@@ -263,12 +271,16 @@ class Reception:
             return None
         else:
             sequence = self._restart(packet, now)
+        is_answer = missing is not None and missing.requests
+        if missing is not None and is_answer:
+            # As the RTT of TCP is averaged (RFC 6298 section 2).
+            self.repair_time += (now - missing.asked - self.repair_time) / 8
         if recovered:
             self.recovered += 1
         else:
             self.packets += 1
             self.octets += len(packet.data)
-            if missing is not None and missing.requests:
+            if is_answer:
                 self.resent += 1
         return sequence
 
