@@ -6,6 +6,7 @@ from aiohttp.typedefs import Middleware
 from .config import Settings
 from .http.access import access_middleware
 from .http.auth import SharedToken, authenticate
+from .http.body import MAX_BODY_SIZE
 from .http.cors import enable_cors
 from .http.limits import limit_rates
 from .http.page import PageResource, webclient_directory
@@ -13,7 +14,8 @@ from .http.problems import problem_middleware
 from .http.status import StatusResource
 from .http.streams import PREFIX as STREAMS_PREFIX
 from .http.streams import StreamsResource
-from .http.whip import MAX_BODY_SIZE, PREFIX, WhipResource
+from .http.whep import WhepResource
+from .http.whip import WhipResource
 from .sessions import SessionStore
 
 STORE = web.AppKey("store", SessionStore)
@@ -35,12 +37,16 @@ def create_app(settings: Settings) -> web.Application:
         loopback=settings.ice_loopback,
         max_sessions=settings.max_sessions,
         takeover=settings.takeover,
+        wait_for_publisher=settings.wait_for_publisher,
     )
     app[STORE] = store
     guards = _guards(settings)
     whip = web.Application(middlewares=guards)
     enable_cors(whip, WhipResource(store, settings.ice_servers).add_to(whip))
-    app.add_subapp(PREFIX, whip)
+    app.add_subapp(WhipResource.prefix, whip)
+    whep = web.Application(middlewares=guards)
+    enable_cors(whep, WhepResource(store, settings.ice_servers).add_to(whep))
+    app.add_subapp(WhepResource.prefix, whep)
     streams = web.Application(middlewares=guards)
     StreamsResource(store.streams).add_to(streams)
     app.add_subapp(STREAMS_PREFIX, streams)

@@ -138,6 +138,11 @@ class Settings(BaseSettings):
         description="Let a new publisher take a stream over from the one that has it; "
         "otherwise the new one is refused.",
     )
+    wait_for_publisher: bool = Field(
+        default=True,
+        description="Let a stream be watched before anybody publishes it; otherwise "
+        "its viewers are refused.",
+    )
     post_rate: int = Field(
         default=600,
         ge=0,

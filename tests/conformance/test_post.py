@@ -319,7 +319,7 @@ async def test_does_not_wait_forever_for_a_body(
     """A request that does not come to its end in time is a 408 (RFC 9110 section
     15.5.9).
     """
-    monkeypatch.setattr("whipbird.http.whip.BODY_TIMEOUT", 0.05)
+    monkeypatch.setattr("whipbird.http.body.BODY_TIMEOUT", 0.05)
     never = asyncio.Event()
 
     async def body() -> AsyncIterator[bytes]:

@@ -32,8 +32,10 @@ URGENT_INTERVAL = 0.01
 # RFC 3550 section 6.2: seconds between receiver reports, varied by half.
 REPORT_INTERVAL = 1.0
 
-# Seconds: nobody tells a mere receiver, so this is what it assumes of the round trip.
+# Seconds: nobody tells a mere receiver the round trip. It assumes this, learns more
+# from what is sent again, but must have time to ask for a packet more than once.
 ASSUMED_RTT = 0.1
+MAX_RTT = 0.3
 
 
 class Feedback:
@@ -183,7 +185,8 @@ class Feedback:
     def _requests_of(self, layer: "Layer", now: float) -> list[bytes]:
         """What is asked of the sender of a layer."""
         parts = []
-        if lost := layer.reception.missing_to_request(now, ASSUMED_RTT):
+        rtt = min(max(ASSUMED_RTT, layer.reception.repair_time), MAX_RTT)
+        if lost := layer.reception.missing_to_request(now, rtt):
             parts.append(write_nack(self._ssrc, layer.ssrc, lost))
         if layer.asks_key_frame(now):
             if "nack pli" in layer.codec.feedback:

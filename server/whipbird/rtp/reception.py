@@ -34,14 +34,16 @@ class _Missing:
         due: when something is to be done for it.
         deadline: when it is given up.
         requests: how often it was asked for.
+        asked: when first.
     """
 
-    __slots__ = ("deadline", "due", "requests")
+    __slots__ = ("asked", "deadline", "due", "requests")
 
     def __init__(self, now: float) -> None:
         self.due = now + REORDERING_TIME
         self.deadline = now + REPAIR_TIME
         self.requests = 0
+        self.asked = 0.0
 
 
 class Reception:
@@ -65,6 +67,8 @@ class Reception:
         duplicates: how many came again, or too late to be of use.
         sender_clock: one moment in the sender's time (64 bits of NTP) and in that of
             its packets; None before its first report.
+        repair_time: seconds from the first request for a packet until it came, on
+            average; 0 before.
         restarts: how often the source has begun anew.
         gave_up: whether a packet was given up, so that a key frame is wanted; for the
             caller to reset.
@@ -88,6 +92,7 @@ class Reception:
         "octets",
         "packets",
         "recovered",
+        "repair_time",
         "resent",
         "restarts",
         "sender_clock",
@@ -103,6 +108,7 @@ class Reception:
         self.recovered = 0
         self.resent = 0
         self.sender_clock: tuple[int, int] | None = None
+        self.repair_time = 0.0
         self.duplicates = 0
         self.restarts = 0
         self.gave_up = False
@@ -232,6 +238,8 @@ class Reception:
             if missing.requests >= self._max_requests or missing.deadline <= now:
                 given_up.append(sequence)
             elif len(sequences) < MAX_REQUESTED:
+                if not missing.requests:
+                    missing.asked = now
                 missing.requests += 1
                 missing.due = min(repeat, missing.deadline)
                 sequences.append(sequence & 0xFFFF)
@@ -268,12 +276,16 @@ class Reception:
             return None
         else:
             sequence = self._restart(packet, now)
+        is_answer = missing is not None and missing.requests
+        if missing is not None and is_answer:
+            # As the RTT of TCP is averaged (RFC 6298 section 2).
+            self.repair_time += (now - missing.asked - self.repair_time) / 8
         if recovered:
             self.recovered += 1
         else:
             self.packets += 1
             self.octets += len(packet.data)
-            if missing is not None and missing.requests:
+            if is_answer:
                 self.resent += 1
         return sequence
 

@@ -8,15 +8,17 @@ from .session import (
     Unavailable,
     short_id,
 )
-from .store import Full, SessionStore
+from .store import Full, NothingToWatch, SessionStore, WrongCodecs
 
 __all__ = [
     "EndReason",
     "Full",
+    "NothingToWatch",
     "OutdatedIce",
     "Session",
     "SessionState",
     "SessionStore",
     "Unavailable",
+    "WrongCodecs",
     "short_id",
 ]

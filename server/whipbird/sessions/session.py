@@ -14,6 +14,7 @@ from ..sdp.answer import ICE_OPTIONS, media_line
 from ..sdp.errors import UnacceptableSdp
 from ..sdp.fragment import Fragment, write_fragment
 from ..sdp.offer import Offer
+from ..sdp.role import Role
 from ..sdp.transport import IceCredentials
 
 logger = logging.getLogger(__name__)
@@ -67,6 +68,7 @@ class Session:
     Args:
         stream: the name of the stream that it was opened for.
         peer: this side's end of its connection.
+        role: whether its client publishes or watches.
         client: the address that the POST came from, for the log.
         setup_timeout: seconds within which it must be connected.
         on_end: called with the session as soon as it has ended.
@@ -76,6 +78,7 @@ class Session:
         id: its unguessable name in URLs.
         etag: the strong entity tag of its ICE session (RFC 9725 section 4.3.1).
         patching: to be held by a PATCH, from the check of its precondition on.
+        on_connected: called once, when it is connected.
         state: how far it has come.
         reason: why it has ended; None while it has not.
     """
@@ -85,6 +88,7 @@ class Session:
         stream: str,
         peer: Peer,
         *,
+        role: Role,
         client: str,
         setup_timeout: float,
         on_end: Callable[["Session"], None],
@@ -92,12 +96,14 @@ class Session:
     ) -> None:
         self.id = secrets.token_urlsafe(ID_OCTETS)
         self.stream = stream
+        self.role = role
         self.peer = peer
         self.client = client
         self.echo = Echo(peer)
         self.etag = _new_etag()
         self.patching = asyncio.Lock()
         self.state = SessionState.NEW
+        self.on_connected: Callable[[], None] | None = None
         self.reason: EndReason | None = None
         self._ice: IceCredentials | None = None
         self._earlier_ice: deque[IceCredentials] = deque(maxlen=REMEMBERED_ICE_SESSIONS)
@@ -129,7 +135,7 @@ class Session:
         if not offer.has_media:
             self.peer.on_channels_closed = self._channels_closed
         try:
-            answer = await self.peer.answer(offer)
+            answer = await self.peer.answer(offer, self.stream)
         except ConnectionError as error:
             logger.error("Session %s not opened: %s", short_id(self.id), error)
             raise Unavailable from None
@@ -253,6 +259,9 @@ class Session:
                 self.state = SessionState.CONNECTED
                 self._address = self.peer.peer_address
                 self._deadline.cancel()
+                if self.on_connected is not None:
+                    self.on_connected()
+                    self.on_connected = None
                 logger.debug("Session %s connected", short_id(self.id))
             case "failed":
                 connected = self.state is SessionState.CONNECTED

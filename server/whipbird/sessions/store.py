@@ -2,11 +2,15 @@
 
 import asyncio
 from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from functools import partial
 
 from ..rtc import Certificate, HostAddresses, Peer, PeerOptions
+from ..sdp.codecs import Codec, best_match
 from ..sdp.offer import Offer
-from ..streams import Stream, Streams, StreamTaken
+from ..sdp.role import Role
+from ..streams import Audiences, Stream, Streams, StreamTaken, Viewer
 from .session import EndReason, Session, SessionState, Unavailable
 
 
@@ -22,6 +26,22 @@ class Full(Unavailable):
         self.limit = limit
 
 
+class NothingToWatch(Exception):  # noqa: N818 - a state, not a fault
+    """Nobody publishes the stream."""
+
+
+class WrongCodecs(Exception):  # noqa: N818 - said of an offer, not of us
+    """A viewer can decode nothing of what is published.
+
+    Attributes:
+        sent: what that is.
+    """
+
+    def __init__(self, sent: tuple[Codec, ...]) -> None:
+        super().__init__(", ".join(codec.rtpmap for codec in sent))
+        self.sent = sent
+
+
 class SessionStore:
     """Opens sessions, finds them, and ends them all at last.
 
@@ -31,9 +51,11 @@ class SessionStore:
         loopback: offer loopback addresses even when there are others.
         max_sessions: how many there may be at a time; None for any number.
         takeover: whether a new publisher takes a stream over from the one there is.
+        wait_for_publisher: whether a stream may be watched before it is published.
 
     Attributes:
         streams: what is published.
+        audiences: who watches it.
         opened: how many sessions were opened since the start.
     """
 
@@ -45,6 +67,7 @@ class SessionStore:
         loopback: bool = False,
         max_sessions: int | None = None,
         takeover: bool = False,
+        wait_for_publisher: bool = True,
     ) -> None:
         self._setup_timeout = setup_timeout
         self._max_sessions = max_sessions
@@ -54,14 +77,20 @@ class SessionStore:
             limit=echo_buffer,
         )
         self.streams = Streams(takeover=takeover)
+        self.audiences = Audiences()
+        self.streams.observers.append(self.audiences)
+        self._wait_for_publisher = wait_for_publisher
+        self._viewers: dict[Session, Viewer] = {}
         self._sessions: dict[str, Session] = {}
         self._ending: set[Session] = set()
         self._echoed_by_ended = 0
         self._is_shutting_down = False
         self.opened = 0
 
-    async def open(self, stream: str, offer: Offer, client: str) -> tuple[Session, str]:
-        """Open a session for an offer.
+    async def publish(
+        self, stream: str, offer: Offer, client: str
+    ) -> tuple[Session, str]:
+        """Open a session for somebody who publishes, or has messages echoed.
 
         Returns:
             The session and the SDP answer.
@@ -73,38 +102,79 @@ class SessionStore:
             Unavailable: when the server is about to stop, or too busy to open it
                 within the setup timeout.
         """
+        self._check_room()
+        # Who only has data channels publishes nothing.
+        if offer.has_media and not self.streams.is_free(stream):
+            raise StreamTaken
+        session = self._new_session(stream, offer, client)
+        async with _or_refused(session):
+            answer = await session.open(offer)
+            if offer.has_media:
+                end = partial(session.end_soon, EndReason.TAKEN_OVER)
+                self.streams.publish(Stream(stream, session.peer, end))
+        self.opened += 1
+        return session, answer
+
+    async def watch(
+        self, stream: str, offer: Offer, client: str, *, rid: str | None = None
+    ) -> tuple[Session, str]:
+        """Open a session for somebody who watches.
+
+        Args:
+            rid: the layer that is wanted; None for the best that can be taken.
+
+        Returns:
+            The session and the SDP answer.
+
+        Raises:
+            Full, Unavailable: as above.
+            NothingToWatch: when nobody publishes the stream, and that is not waited
+                for.
+            WrongCodecs: when the viewer can decode nothing of what is published.
+        """
+        self._check_room()
+        if not self._wait_for_publisher and self.streams.get(stream) is None:
+            raise NothingToWatch
+        sent = self.audiences.codecs(stream)
+        offered = [codec for media in offer.media for codec in media.codecs]
+        if sent and not any(best_match(codec, offered) for codec in sent):
+            raise WrongCodecs(sent)
+        session = self._new_session(stream, offer, client)
+        async with _or_refused(session):
+            answer = await session.open(offer)
+            if session.peer.egress is not None:
+                viewer = Viewer(session.peer.egress, rid)
+                session.on_connected = partial(self.audiences.join, stream, viewer)
+                self._viewers[session] = viewer
+        self.opened += 1
+        return session, answer
+
+    def _check_room(self) -> None:
         if self._is_shutting_down:
             raise Unavailable
         held = len(self._sessions) + len(self._ending)
         if self._max_sessions is not None and held >= self._max_sessions:
             raise Full(self._max_sessions)
-        # Who only has data channels publishes nothing.
-        if offer.has_media and not self.streams.is_free(stream):
-            raise StreamTaken
+
+    def _new_session(self, stream: str, offer: Offer, client: str) -> Session:
         session = Session(
             stream,
             Peer(self._options),
+            role=offer.role,
             client=client,
             setup_timeout=self._setup_timeout,
             on_end=self._forget,
             on_gone=self._ending.discard,
         )
         self._sessions[session.id] = session
-        try:
-            answer = await session.open(offer)
-            if offer.has_media:
-                end = partial(session.end_soon, EndReason.TAKEN_OVER)
-                self.streams.publish(Stream(stream, session.peer, end))
-        except BaseException:
-            await session.end(EndReason.REFUSED)
-            raise
-        self.opened += 1
-        return session, answer
+        return session
 
-    def get(self, stream: str, session_id: str) -> Session | None:
+    def get(self, role: Role, stream: str, session_id: str) -> Session | None:
         """Find a session that has not ended."""
         session = self._sessions.get(session_id)
-        return session if session and session.stream == stream else None
+        if session is None or (session.role, session.stream) != (role, stream):
+            return None
+        return session
 
     def count(self) -> Counter[SessionState]:
         """How many sessions there are in each state."""
@@ -126,5 +196,18 @@ class SessionStore:
     def _forget(self, session: Session) -> None:
         self._sessions.pop(session.id, None)
         self.streams.leave(session.stream, session.peer)
+        viewer = self._viewers.pop(session, None)
+        if viewer is not None:
+            self.audiences.leave(session.stream, viewer)
         self._ending.add(session)
         self._echoed_by_ended += session.echo.messages
+
+
+@asynccontextmanager
+async def _or_refused(session: Session) -> AsyncIterator[None]:
+    """End a session that could not be opened, or was not waited for."""
+    try:
+        yield
+    except BaseException:
+        await session.end(EndReason.REFUSED)
+        raise

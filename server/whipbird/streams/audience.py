@@ -1,9 +1,9 @@
 """Who watches a stream, and what each of them is sent."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 
 from ..rtc import Egress, Feed, Forwarder, Layer
-from ..sdp.codecs import Codec, best_match
+from ..sdp.codecs import Codec
 from .streams import Stream
 
 
@@ -73,19 +73,10 @@ class Audience:
         """Whether there is neither a viewer nor a publisher."""
         return self._stream is None and not self.viewers
 
-    def takes(self, kinds: Mapping[str, Sequence[Codec]]) -> bool:
-        """Whether a viewer could be sent anything of what is published now.
-
-        Args:
-            kinds: the codecs that it takes, by kind.
-        """
-        layers = list(self._feeds)
-        return not layers or any(
-            best_match(
-                layer.codec, kinds.get("video" if layer.is_video else "audio", ())
-            )
-            for layer in layers
-        )
+    @property
+    def codecs(self) -> tuple[Codec, ...]:
+        """What is published now."""
+        return tuple(layer.codec for layer in self._feeds)
 
     def _update(self) -> None:
         """Layers have come or gone."""
@@ -136,6 +127,11 @@ class Audiences:
     def __getitem__(self, name: str) -> Audience:
         """The audience of a name, whether anybody publishes it or not."""
         return self._audiences.setdefault(name, Audience())
+
+    def codecs(self, name: str) -> tuple[Codec, ...]:
+        """What is published now, as far as packets have come."""
+        audience = self._audiences.get(name)
+        return audience.codecs if audience else ()
 
     def count(self, name: str) -> int:
         """How many watch a stream."""

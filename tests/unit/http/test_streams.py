@@ -30,7 +30,7 @@ async def ask(client: Client, path: str = "/api/streams") -> Any:
 
 async def publish(client: Client, name: str, offer: str) -> Session:
     assert client.app is not None
-    session, _ = await client.app[STORE].open(name, parse_offer(offer), "-")
+    session, _ = await client.app[STORE].publish(name, parse_offer(offer), "-")
     return session
 
 

@@ -87,6 +87,8 @@ def test_packets_that_are_sent_again_as_they_were() -> None:
     assert receive(reception, 2, now=0.1) == [2]
     assert receive(reception, 3, now=0.1, recovered=True) == [3]
     assert (reception.resent, reception.recovered) == (1, 1)
+    # Asked for at 10 ms, come at 100 ms; an average over eight or so.
+    assert reception.repair_time == pytest.approx(0.09 / 8 * (1 + 7 / 8))
     assert (reception.packets, reception.lost) == (3, 1)
 
 

@@ -52,7 +52,7 @@ async def open_session() -> AsyncIterator[Open]:
         channel = client.createDataChannel("test")
         await client.setLocalDescription(await client.createOffer())
         offer = parse_offer(client.localDescription.sdp)
-        session, answer = await store.open("stream", offer, "198.51.100.1")
+        session, answer = await store.publish("stream", offer, "198.51.100.1")
         opened = Opened(session, client, channel, answer)
         if connect:
             await opened.apply_answer()

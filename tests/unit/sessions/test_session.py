@@ -315,7 +315,7 @@ async def test_stopping_while_a_session_is_opened_leaves_no_socket(steps: int) -
     store = SessionStore(setup_timeout=10, echo_buffer=1024 * 1024)
     before = len(os.listdir("/proc/self/fd"))
     offer = parse_offer(offers.CHROMIUM_DATA)
-    opening = asyncio.create_task(store.open("stream", offer, "198.51.100.1"))
+    opening = asyncio.create_task(store.publish("stream", offer, "198.51.100.1"))
     for _ in range(steps):
         await asyncio.sleep(0)
     await store.close()

@@ -23,7 +23,7 @@ def bounded(sessions: int) -> SessionStore:
 
 
 async def opened(store: SessionStore) -> Session:
-    session, _ = await store.open("stream", OFFER, "198.51.100.1")
+    session, _ = await store.publish("stream", OFFER, "198.51.100.1")
     return session
 
 

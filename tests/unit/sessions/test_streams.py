@@ -17,17 +17,17 @@ def store_that(*, takeover: bool) -> SessionStore:
 
 async def test_a_stream_has_one_publisher() -> None:
     store = store_that(takeover=False)
-    first, _ = await store.open("live", MEDIA, "-")
+    first, _ = await store.publish("live", MEDIA, "-")
     with pytest.raises(StreamTaken):
-        await store.open("live", MEDIA, "-")
+        await store.publish("live", MEDIA, "-")
     assert store.count().total() == 1
     # Another name is free, and data channels need none.
-    await store.open("other", MEDIA, "-")
-    await store.open("live", DATA, "-")
+    await store.publish("other", MEDIA, "-")
+    await store.publish("live", DATA, "-")
     assert [stream.name for stream in store.streams] == ["live", "other"]
     first.end_soon(EndReason.DELETED)
     assert store.streams.get("live") is None
-    second, _ = await store.open("live", MEDIA, "-")
+    second, _ = await store.publish("live", MEDIA, "-")
     stream = store.streams.get("live")
     assert stream is not None
     assert stream.peer is second.peer
@@ -38,8 +38,8 @@ async def test_a_stream_has_one_publisher() -> None:
 
 async def test_a_stream_is_taken_over() -> None:
     store = store_that(takeover=True)
-    first, _ = await store.open("live", MEDIA, "-")
-    second, _ = await store.open("live", MEDIA, "-")
+    first, _ = await store.publish("live", MEDIA, "-")
+    second, _ = await store.publish("live", MEDIA, "-")
     assert first.reason is EndReason.TAKEN_OVER
     stream = store.streams.get("live")
     assert stream is not None
@@ -53,9 +53,9 @@ async def test_of_several_at_once_one_gets_it(
     """Both were told that the name is free."""
     store = store_that(takeover=False)
     monkeypatch.setattr(store.streams, "is_free", lambda _: True)
-    first, _ = await store.open("live", MEDIA, "-")
+    first, _ = await store.publish("live", MEDIA, "-")
     with pytest.raises(StreamTaken):
-        await store.open("live", MEDIA, "-")
+        await store.publish("live", MEDIA, "-")
     stream = store.streams.get("live")
     assert stream is not None
     assert stream.peer is first.peer
