@@ -4,8 +4,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-from tests.interop.awaited import awaited
-from tests.interop.described import layer_of
+from tests.interop.described import described, layer_of
 from tests.interop.lossy_path import LossyPath
 
 from .ping_page import PingPage
@@ -104,4 +103,4 @@ class NoisePublisher:
             return bool(layer["packets"]) and until(layer)
 
         url = f"{self._server}/"
-        return layer_of(await awaited(url, STREAM, is_there, token=""), "video")
+        return layer_of(await described(url, STREAM, is_there, token=""), "video")

@@ -10,7 +10,6 @@ from whipbird.app import STORE, create_app
 from whipbird.config import Settings
 from whipbird.sessions import EndReason
 
-from .awaited import awaited
 from .described import Condition, described, layer_of
 from .encoded_media import FRAMES, KEY_INTERVAL, RATE, layered, single
 from .libdatachannel import Publisher, install
@@ -94,7 +93,7 @@ async def test_one_encoding(
         check_exchange(obs.answer)
         await described(url, "obs", *has_rates(None), token=TOKEN)
         await obs.sent()
-        stream = await awaited(url, "obs", is_complete, token=TOKEN)
+        stream = await described(url, "obs", is_complete, token=TOKEN)
         [session] = app[STORE]._sessions.values()
         assert await obs.end() == 200
     assert session.reason is EndReason.DELETED
@@ -140,7 +139,7 @@ async def test_simulcast(
         rates = [condition for rid in LAYERS for condition in has_rates(rid)]
         await described(url, "obs", *rates, token=TOKEN)
         await obs.sent()
-        stream = await awaited(url, "obs", is_complete, token=TOKEN)
+        stream = await described(url, "obs", is_complete, token=TOKEN)
         assert await obs.end() == 200
     for layer, (rid, size) in zip(layers_of(stream), LAYERS.items(), strict=True):
         assert (layer["rid"], layer["codec"]) == (rid, codec)

@@ -19,8 +19,7 @@ from whipbird.client.pattern import Pattern
 from whipbird.client.publish import Publication
 from whipbird.config import Settings
 
-from .awaited import awaited
-from .described import layer_of
+from .described import described, layer_of
 from .lossy_path import LossyPath
 from .recorded_layer import RecordedLayer, record_layers
 
@@ -92,7 +91,7 @@ async def test_what_is_lost_is_sent_again(
                 and not audio.reception.missing
             )
 
-        stream = await awaited(url, "lossy", is_complete, token=TOKEN)
+        stream = await described(url, "lossy", is_complete, token=TOKEN)
     # Every frame is delivered, and is what was sent.
     assert video.gaps == 0
     assert len(pattern.video) == int(SECONDS * 30)

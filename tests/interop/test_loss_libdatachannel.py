@@ -10,8 +10,7 @@ from tests.waiting import until
 from whipbird.app import create_app
 from whipbird.config import Settings
 
-from .awaited import awaited
-from .described import layer_of
+from .described import described, layer_of
 from .encoded_media import FRAMES, single
 from .libdatachannel import Publisher, install
 from .lossy_path import LossyPath
@@ -62,7 +61,7 @@ async def test_what_is_lost_is_sent_again(
         await until(lambda: video.frames >= LOSSY_FRAMES)
         path.relay.loss = 0.0
         await publisher.sent()
-        stream = await awaited(url, "lossy", is_complete, token=TOKEN)
+        stream = await described(url, "lossy", is_complete, token=TOKEN)
         assert await publisher.end() == 200
         sent = path.relay.sources
     # Every frame is delivered, each packet once and in its place.
