@@ -1,6 +1,6 @@
 /**
- * The page's standing link to the server: one WHIP session with one data channel,
- * replaced by a new one whenever it is lost.
+ * A standing link to the server: one WHIP session, replaced by a new one whenever it
+ * is lost.
  *
  * @module
  */
@@ -14,13 +14,21 @@ import { WhipError } from './whip-error.js';
 
 /**
  * - `idle`: nobody wants a connection;
- * - `connecting`: on the way to an open channel;
- * - `connected`: the channel is open;
+ * - `connecting`: on the way to a connection, and to an open channel if it has one;
+ * - `connected`: what it is for can begin;
  * - `interrupted`: the server is missed, and may be found again;
  * - `waiting`: no connection, the next try is scheduled;
  * - `stopped`: no connection, and trying again by itself would be useless.
  *
  * @typedef {'idle'|'connecting'|'connected'|'interrupted'|'waiting'|'stopped'} LinkPhase
+ */
+
+/**
+ * What the sessions are for: a data channel, or media.
+ *
+ * @typedef {object} LinkUse
+ * @property {string} [channel] The label of the data channel.
+ * @property {(pc: RTCPeerConnection) => void} [addMedia] Adds tracks to a connection.
  */
 
 /** How long an interrupted connection may take to come back where no restart helps. */
@@ -30,8 +38,8 @@ const CHANNEL_LIMIT = 5000;
 /**
  * Events:
  * - `change`: phase, problem or the browser's connection state changed;
- * - `open`: there is a new open `channel`;
- * - `close`: CustomEvent<{lost: boolean}>, the channel is gone;
+ * - `open`: it is connected, by a new session; with a new open `channel`, if it has one;
+ * - `close`: CustomEvent<{lost: boolean}>, the session is over;
  * - `session`: a new `client` has taken the place of the old one;
  * - `mark`: the setup got one step further;
  * - `countdown`: CustomEvent<number>, seconds to the next try;
@@ -50,11 +58,16 @@ export class Link extends EventTarget {
   #checking = false;
   /** @type {ReturnType<typeof setTimeout>|undefined} */ #limit;
   /** @type {() => {endpoint: string|URL, token: string}} */ #target;
+  /** @type {LinkUse} */ #use;
 
-  /** @param {() => {endpoint: string|URL, token: string}} target Asked at every try. */
-  constructor(target) {
+  /**
+   * @param {() => {endpoint: string|URL, token: string}} target Asked at every try.
+   * @param {LinkUse} use
+   */
+  constructor(target, use) {
     super();
     this.#target = target;
+    this.#use = use;
     this.#reconnector.addEventListener('countdown', (event) =>
       this.#emit('countdown', event.detail),
     );
@@ -63,6 +76,16 @@ export class Link extends EventTarget {
   /** Whether there is a session, or one is being set up. */
   get active() {
     return /^(connecting|connected|interrupted)$/.test(this.phase);
+  }
+
+  /** Whether there was a connection since somebody began to want one. */
+  get wasConnected() {
+    return this.#wasConnected;
+  }
+
+  /** Whether its sessions have a data channel. */
+  get hasChannel() {
+    return this.#use.channel !== undefined;
   }
 
   /** Opens a session, unless there is one. Never throws: see `problem`. */
@@ -76,15 +99,31 @@ export class Link extends EventTarget {
       this.client = client;
       this.recovery = null;
       this.#follow(client);
-      this.channel = client.pc.createDataChannel('ping');
-      this.#followChannel(client, this.channel);
+      this.#use.addMedia?.(client.pc);
+      if (this.hasChannel) {
+        this.channel = client.pc.createDataChannel(this.#use.channel);
+        this.#followChannel(client, this.channel);
+      }
       this.#emit('session');
       this.#to('connecting');
       await client.connect();
+      if (!this.hasChannel && this.#isCurrent(client)) this.#opened();
     } catch (error) {
       if (client && client !== this.client) return;
       this.#failed(this.#asWhipError(error));
     }
+  }
+
+  /**
+   * Does not try again: there is a reason that trying again would not change.
+   *
+   * @param {WhipError} reason
+   */
+  giveUp(reason) {
+    this.#drop(false)?.close();
+    this.#reconnector.cancel();
+    this.problem = reason;
+    this.#to('stopped');
   }
 
   /** Ends the session; stays away until `connect()`. */
@@ -150,25 +189,29 @@ export class Link extends EventTarget {
     on('connectionstatechange', () => this.#stateChanged(client));
     on('mark', () => this.#emit('mark'));
     on('trickle', () => this.#emit('trickle'));
+    on('end', () => this.established && this.#ended());
   }
 
   /** @param {WhipClient} client @param {RTCDataChannel} channel */
   #followChannel(client, channel) {
     channel.addEventListener('open', () => {
       if (!this.#isCurrent(client)) return;
-      clearTimeout(this.#limit);
       client.mark('channelopen');
-      this.#wasConnected = true;
-      this.#reconnector.reset();
-      this.problem = null;
-      this.#to('connected');
-      this.#emit('open');
+      this.#opened();
     });
     channel.addEventListener('close', () => {
-      if (this.#isCurrent(client) && this.established) {
-        this.#lost('The server closed the connection.');
-      }
+      if (this.#isCurrent(client) && this.established) this.#ended();
     });
+  }
+
+  /** What it is for can begin. */
+  #opened() {
+    clearTimeout(this.#limit);
+    this.#wasConnected = true;
+    this.#reconnector.reset();
+    this.problem = null;
+    this.#to('connected');
+    this.#emit('open');
   }
 
   /** @param {WhipClient} client */
@@ -179,7 +222,7 @@ export class Link extends EventTarget {
     } else if (state === 'connected' && this.phase === 'interrupted') {
       this.#restored();
     } else {
-      if (state === 'connected' && this.phase === 'connecting') {
+      if (state === 'connected' && this.phase === 'connecting' && this.hasChannel) {
         const text = 'It does not open the data channel.';
         const failure = new WhipError('protocol', { title: 'No echo here', detail: text });
         this.#limit = setTimeout(() => this.#failed(failure), CHANNEL_LIMIT);
@@ -234,6 +277,12 @@ export class Link extends EventTarget {
     }
   }
 
+  /** The server has ended it. */
+  #ended() {
+    const detail = 'The server closed the connection.';
+    this.#failed(new WhipError('ended', { title: 'Connection closed', detail }));
+  }
+
   /** There is nothing to go back to. */
   #gone() {
     this.#lost('The server does not know the session any more.');
@@ -270,12 +319,12 @@ export class Link extends EventTarget {
   #drop(lost) {
     clearTimeout(this.#limit);
     this.recovery?.stop();
-    const { client, channel } = this;
+    const { client } = this;
     if (this.active) {
       // Kept for its offer, answer and marks; `active` tells that it is over.
       this.channel = null;
       this.phase = 'idle';
-      if (channel) this.#emit('close', { lost });
+      this.#emit('close', { lost });
     }
     return client;
   }

@@ -22,7 +22,7 @@ function sentence(text) {
   return /[.!?…]$/.test(text) ? text : `${text}.`;
 }
 
-/** 401 is not WHIP's but HTTP's own word for "say who you are". */
+/** 401 is not WHIP's but HTTP's own word for "say who you are", 409 for "in use". */
 function httpAdvice({ status, hadToken, redirectedTo }) {
   if (status === 401 && !hadToken) {
     return ['The server asks for a token', ' Enter it under Settings.'];
@@ -34,6 +34,7 @@ function httpAdvice({ status, hadToken, redirectedTo }) {
         : '';
     return ['The server does not accept the token', ` Check it under Settings.${elsewhere}`];
   }
+  if (status === 409) return ['Somebody else publishes this stream', ''];
   return null;
 }
 
@@ -60,6 +61,7 @@ export function describeWait(seconds) {
 /** @param {WhipError} error @returns {Explanation} */
 function explainHttp(error) {
   const reason = reasonOf(error);
+  const opening = error.method === 'POST';
   const way = error.redirectedTo ? ` (redirected to ${error.redirectedTo})` : '';
   const technical = `${error.method ?? 'Request'} → HTTP ${error.status}${way}`;
   if (error.retryAfter !== undefined) {
@@ -71,14 +73,16 @@ function explainHttp(error) {
     };
   }
   if (error.isServerError) {
+    const failed = opening ? 'It could not open a session' : 'It said';
     return {
       title: 'The server has a problem',
-      text: `It could not open a session: ${reason} This often passes by itself.`,
+      text: `${failed}: ${reason} This often passes by itself.`,
       technical,
     };
   }
   if (error.isClientError) {
-    const [title, hint] = httpAdvice(error) ?? ['The server refused the connection', ''];
+    const refused = `The server refused ${opening ? 'the connection' : 'to answer'}`;
+    const [title, hint] = httpAdvice(error) ?? [refused, ''];
     return { title, text: `It said: ${reason}${hint}`, technical };
   }
   return {
@@ -125,6 +129,7 @@ export function explain(error) {
             'here; in a container, its UDP ports must be published.',
       };
     case 'lost':
+    case 'ended':
       return {
         title: 'The connection was lost',
         text: error.detail ?? 'The server stopped answering.',

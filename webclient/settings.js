@@ -1,7 +1,13 @@
 /**
- * What the user chose: stream, token, payload size, auto-ping.
+ * What all views go by: the stream that is pinged, and the token.
  *
  * @module
+ */
+
+/**
+ * @typedef {object} Settings
+ * @property {string} stream The stream that is pinged.
+ * @property {string} token Empty when there is none.
  */
 
 /** What the server accepts as the name of a stream. */
@@ -16,10 +22,13 @@ export function streamNameProblem(name) {
   return 'A stream name has 1 to 64 characters: letters, digits and . _ ~ - only.';
 }
 
-/** @returns {string} A name that two open pages will not share. */
-export function randomStreamName() {
+/**
+ * @param {string} [kind]
+ * @returns {string} A name that two open pages will not share.
+ */
+export function randomStreamName(kind = 'ping') {
   const bytes = crypto.getRandomValues(new Uint8Array(6));
-  return `ping-${[...bytes].map((byte) => (byte % 36).toString(36)).join('')}`;
+  return `${kind}-${[...bytes].map((byte) => (byte % 36).toString(36)).join('')}`;
 }
 
 /**

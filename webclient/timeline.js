@@ -22,8 +22,12 @@ const STEPS = [
   ['POST', 'answered', 'offer out, answer back'],
   ['ICE', 'iceconnected', 'a UDP path is found'],
   ['DTLS', 'dtlsconnected', 'keys are agreed on'],
-  ['Channel open', 'channelopen', 'data can flow'],
 ];
+/** ... and what follows where there is a data channel. */
+const CHANNEL_STEP = ['Channel open', 'channelopen', 'data can flow'];
+
+/** @param {boolean} channel */
+const stepsOf = (channel) => (channel ? [...STEPS, CHANNEL_STEP] : STEPS);
 
 /**
  * The moments between the steps, in milliseconds after connect().
@@ -32,11 +36,12 @@ const STEPS = [
  * add up to the total that is shown.
  *
  * @param {Map<string, number>} marks
+ * @param {boolean} channel
  * @returns {(number|null)[]}
  */
-function moments(marks) {
+function moments(marks, channel) {
   const zero = marks.get('start');
-  const list = ['start', ...STEPS.map(([, end]) => end)].map((name) =>
+  const list = ['start', ...stepsOf(channel).map(([, end]) => end)].map((name) =>
     marks.has(name) ? Math.round(10 * (marks.get(name) - zero)) / 10 : null,
   );
   // The browser may tell of a step after the one that follows it: of DTLS, say, when
@@ -49,12 +54,13 @@ function moments(marks) {
 
 /**
  * @param {Map<string, number>} marks
+ * @param {boolean} [channel] Whether a data channel is opened.
  * @returns {Phase[]} In the order of the setup, and last the gathering: candidates are
  *   trickled, so it holds nothing up and may even end after the setup.
  */
-export function phases(marks) {
-  const at = moments(marks);
-  const steps = STEPS.map(([name, , about], i) => ({
+export function phases(marks, channel = true) {
+  const at = moments(marks, channel);
+  const steps = stepsOf(channel).map(([name, , about], i) => ({
     name,
     about,
     aside: false,
@@ -76,10 +82,11 @@ export function phases(marks) {
 
 /**
  * @param {Map<string, number>} marks
- * @returns {number|null} Milliseconds from connect() to the open channel.
+ * @param {boolean} [channel] Whether a data channel is opened.
+ * @returns {number|null} Milliseconds from connect() to the end of the last step.
  */
-export function totalTime(marks) {
-  return moments(marks).at(-1);
+export function totalTime(marks, channel = true) {
+  return moments(marks, channel).at(-1);
 }
 
 /** @param {number} ms @returns {string} With as many digits as all others here. */
@@ -91,11 +98,12 @@ export const formatPhase = (ms) => `${ms.toFixed(1)} ms`;
  * @param {HTMLTableSectionElement} body
  * @param {Map<string, number>} marks
  * @param {boolean} active Whether a phase that has begun still goes on.
+ * @param {boolean} [channel] Whether a data channel is opened.
  */
-export function renderTimeline(body, marks, active) {
-  const list = phases(marks);
+export function renderTimeline(body, marks, active, channel = true) {
+  const list = phases(marks, channel);
   const running = (phase) => active && phase.start !== null && phase.duration === null;
-  let scale = totalTime(marks);
+  let scale = totalTime(marks, channel);
   if (scale === null) {
     const known = list.map(({ start, duration }) => (start ?? 0) + (duration ?? 0));
     // Nobody knows how long the rest takes: it gets a third.

@@ -1,20 +1,17 @@
 /**
- * What the page shows of link and figures. Writes to the document, reads nothing.
+ * What the page shows of a link. Writes to the document, reads nothing.
  *
  * @module
  */
 
 import { describePair, selectedPair } from './candidate-pair.js';
+import { $, write } from './dom.js';
 import { describeWait, explain } from './problems.js';
 import { describeRecovery, recoveryHint } from './recovery-words.js';
-import { formatMs } from './rtt-statistics.js';
 import { formatPhase, renderTimeline, totalTime } from './timeline.js';
 
 /** @typedef {import('./link.js').Link} Link */
 /** @typedef {import('./link.js').LinkPhase} LinkPhase */
-
-/** @param {string} id @returns {any} */
-export const $ = (id) => document.getElementById(id);
 
 const SHAPES = {
   good: 'M3 8.500 6.500 12 13 4.500',
@@ -24,14 +21,34 @@ const SHAPES = {
   neutral: 'M3 8h10',
 };
 
-/** @type {Record<LinkPhase, [string, keyof typeof SHAPES]>} */
-const STATES = {
-  idle: ['Disconnected', 'neutral'],
-  connecting: ['Connecting', 'busy'],
-  connected: ['Connected', 'good'],
-  interrupted: ['Connection interrupted', 'warn'],
-  waiting: ['Connection lost', 'bad'],
-  stopped: ['Not connected', 'bad'],
+/** @type {Record<LinkPhase, keyof typeof SHAPES>} */
+const TONES = {
+  idle: 'neutral',
+  connecting: 'busy',
+  connected: 'good',
+  interrupted: 'warn',
+  waiting: 'bad',
+  stopped: 'bad',
+};
+
+/** @typedef {Record<LinkPhase, string>} StateWords */
+
+/** @type {StateWords} */
+export const CONNECTION_WORDS = {
+  idle: 'Disconnected',
+  connecting: 'Connecting',
+  connected: 'Connected',
+  interrupted: 'Connection interrupted',
+  waiting: 'Connection lost',
+  stopped: 'Not connected',
+};
+
+/** @type {StateWords} */
+export const PUBLISHING_WORDS = {
+  ...CONNECTION_WORDS,
+  idle: 'Not publishing',
+  connected: 'On air',
+  stopped: 'Not publishing',
 };
 
 /** What there is to say before there is anything to say. */
@@ -42,30 +59,20 @@ const NOTHING = {
 };
 
 /**
- * Writes a text, unless it stands there: live regions would tell it again, and who
- * has selected a part of it would lose the selection.
- *
- * @param {string} id
- * @param {string} text
- */
-function write(id, text) {
-  if ($(id).textContent !== text) $(id).textContent = text;
-}
-
-/**
  * The connection state in words: what it means for the user first, then, while there
  * is a connection, the browser's own word for it where that says something else.
  *
  * @param {Link} link
- * @param {boolean} wasConnected Whether there is a connection to have been lost.
+ * @param {StateWords} words
  */
-export function showState(link, wasConnected) {
-  let [word, tone] = STATES[link.phase];
-  if (link.phase === 'waiting' && !wasConnected) word = 'Not connected';
+export function showState(link, words) {
+  const tone = TONES[link.phase];
+  const word =
+    link.phase === 'waiting' && !link.wasConnected ? 'Not connected' : words[link.phase];
   const raw = link.client?.connectionState ?? '';
   const interrupted = link.phase === 'interrupted';
   // The browser notices an interruption later than the page, and its end earlier.
-  const known = ['', 'new', interrupted ? 'connected' : word.toLowerCase()];
+  const known = ['', 'new', interrupted ? 'connected' : link.phase];
   const telling = link.active && !known.includes(raw);
   const hint = interrupted ? recoveryHint(link.recovery) : '';
   $('state').dataset.tone = tone;
@@ -76,15 +83,13 @@ export function showState(link, wasConnected) {
   write('state-raw', raw);
   $('state-raw').hidden = !telling;
   showRecovery(link);
-  for (const id of ['connect', 'ping', 'auto', 'interval', 'size']) {
-    $(id).disabled = isHopeless(link);
-  }
+  $('connect').disabled = isHopeless(link);
   const action = { idle: 'Connect', stopped: 'Connect', waiting: 'Stop' };
   $('connect').textContent = action[link.phase] ?? 'Disconnect';
 }
 
-/** Whether no press of any button can change anything. */
-function isHopeless({ problem }) {
+/** Whether no press of any button can change anything. @param {Link} link */
+export function isHopeless({ problem }) {
   return problem?.kind === 'unsupported';
 }
 
@@ -114,53 +119,16 @@ export function showCountdown(seconds) {
   write('countdown', `Trying again in ${describeWait(seconds)}`);
 }
 
-/** @param {import('./rtt-statistics.js').RttSummary} summary */
-export function showFigures(summary) {
-  for (const name of ['min', 'average', 'p95', 'max']) {
-    $(name).textContent = formatMs(summary[name]);
-  }
-  $('answered').textContent = summary.answered.toLocaleString('en');
-  $('lost').textContent = summary.lost.toLocaleString('en');
-  $('lost').classList.toggle('has-loss', summary.lost > 0);
-}
-
-/**
- * @param {number|null} rtt Null for a lost ping.
- * @param {string} note
- */
-export function showReading(rtt, note) {
-  const [value, unit] = rtt === null ? ['lost', ''] : formatMs(rtt).split(' ');
-  $('rtt').textContent = value;
-  $('rtt-unit').textContent = unit && ` ${unit}`;
-  $('rtt').parentElement.classList.toggle('is-lost', rtt === null);
-  $('rtt').parentElement.classList.remove('is-empty');
-  showNote(note);
-}
-
-/** As before the first ping. */
-export function showNoReading() {
-  $('rtt').textContent = '–';
-  $('rtt-unit').textContent = '';
-  $('rtt').parentElement.classList.remove('is-lost');
-  $('rtt').parentElement.classList.add('is-empty');
-  showNote('The server sends every message straight back.');
-}
-
-/** @param {string} note What there is to say about the reading. */
-export function showNote(note) {
-  write('rtt-note', note);
-}
-
-/** The reading is no longer about a connection that exists. */
-export function showReadingIsOld() {
-  if ($('rtt').textContent !== '–') showNote('From before the connection ended.');
-}
-
 /** @param {Link} link */
 export function showSetup(link) {
   const marks = link.client?.marks ?? new Map();
-  renderTimeline($('timeline'), marks, link.active);
-  const total = totalTime(marks);
+  const channel = link.hasChannel;
+  renderTimeline($('timeline'), marks, link.active, channel);
+  const span = channel
+    ? 'From Connect to the open channel'
+    : 'From Start until media can flow';
+  write('timeline-span', span);
+  const total = totalTime(marks, channel);
   write('setup-total', total === null ? '' : formatPhase(total));
 }
 
@@ -198,6 +166,7 @@ export async function showPair(link) {
 
 /** @param {Link} link */
 export function showTrickle({ client }) {
+  if (!client?.trickled) return;
   const { patches, candidates, complete, refused } = client.trickled;
   const told = candidates === 1 ? '1 candidate' : `${candidates} candidates`;
   const requests = patches === 1 ? '1 PATCH' : `${patches} PATCHes`;
@@ -216,9 +185,4 @@ export function showRecovery(link) {
   const { recovery } = link;
   $('restart').disabled = !link.established;
   write('restart-note', recovery ? describeRecovery(recovery, link.phase) : '');
-}
-
-/** @param {string} message For screen readers. */
-export function announce(message) {
-  $('announcer').textContent = message;
 }

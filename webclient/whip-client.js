@@ -50,6 +50,7 @@ import { WhipSession } from './whip-session.js';
 /**
  * Events:
  * - `connectionstatechange`: read `connectionState`;
+ * - `end`: the server has closed the connection;
  * - `mark`: CustomEvent<{name: SetupMark, time: number}>;
  * - `trickle`: read `trickled`. When the server takes no candidates, the session goes
  *   on all the same.
@@ -277,7 +278,10 @@ export class WhipClient extends EventTarget {
     await this.pc.setRemoteDescription({ type: 'answer', sdp: this.answer });
     this.mark('applied');
     const transport = dtlsTransport(this.pc);
-    const note = () => transport.state === 'connected' && this.mark('dtlsconnected');
+    const note = () => {
+      if (transport.state === 'connected') this.mark('dtlsconnected');
+      if (transport.state === 'closed') this.#emit('end');
+    };
     transport?.addEventListener('statechange', note, { signal: this.#closing.signal });
   }
 

@@ -14,11 +14,12 @@
  * - `protocol`: a successful answer that is not WHIP;
  * - `ice`: HTTP went well, but no media path to the server was found;
  * - `lost`: an established connection broke;
+ * - `ended`: the server has closed an established connection;
  * - `closed`: `close()` was called meanwhile;
  * - `superseded`: a later ICE restart has taken the place of this one.
  *
- * @typedef {'unsupported'|'network'|'timeout'|'http'|'protocol'|'ice'|'lost'|'closed'|
- *   'superseded'} WhipErrorKind
+ * @typedef {'unsupported'|'network'|'timeout'|'http'|'protocol'|'ice'|'lost'|'ended'|
+ *   'closed'|'superseded'} WhipErrorKind
  */
 
 /**

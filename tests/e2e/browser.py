@@ -23,8 +23,10 @@ FLAGS = (
     "--disable-sync",
     # The server of the tests may have no other address than loopback.
     "--allow-loopback-in-peer-connection",
-    # ... of which a page learns only with the permission to use a camera.
+    # ... of which a page learns only with the permission to use a camera. The camera,
+    # the microphone and the screen are pretended, too.
     "--use-fake-ui-for-media-stream",
+    "--use-fake-device-for-media-stream",
 )
 
 

@@ -1,5 +1,6 @@
 """Fixtures: a real server process, a real Chromium, and pages between them."""
 
+import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
@@ -10,11 +11,13 @@ from tests.server import ServerProcess
 
 from .browser import find_chromium, launch_flags
 from .ping_page import PingPage
+from .publish_page import PublishPage
 
 # A page under test may share two cores with everything else.
 expect.set_options(timeout=10_000)
 
 OpenPage = Callable[..., Awaitable[PingPage]]
+OpenPublisher = Callable[..., Awaitable[PublishPage]]
 StartServer = Callable[..., Awaitable[ServerProcess]]
 
 
@@ -95,6 +98,25 @@ async def open_page(browser: Browser) -> AsyncIterator[OpenPage]:
         await context.close()
     for page in pages:
         assert page.unexpected_problems() == []
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def open_publisher(open_page: OpenPage) -> OpenPublisher:
+    """Makes pages that publish, each under a name of its own, not opened yet."""
+
+    async def make(server: ServerProcess, **options: object) -> PublishPage:
+        stream = f"e2e-{secrets.token_hex(4)}"
+        return PublishPage(await open_page(server, **options), stream)
+
+    return make
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def publisher(
+    server: ServerProcess, open_publisher: OpenPublisher
+) -> PublishPage:
+    """A page that publishes to the shared server, not opened yet."""
+    return await open_publisher(server)
 
 
 @pytest_asyncio.fixture(loop_scope="session")

@@ -1,8 +1,8 @@
-"""Writes the README's pictures of the page: python -m tests.e2e.screenshots"""
+"""Writes the pictures of the page in docs: python -m tests.e2e.screenshots"""
 
 import asyncio
 import re
-from typing import Literal
+from typing import Any, Literal
 
 from playwright.async_api import Browser, async_playwright, expect
 
@@ -10,24 +10,60 @@ from tests.server import ROOT, ServerProcess
 
 from .browser import find_chromium, launch_flags
 from .ping_page import PingPage
+from .publish_page import PublishPage, layers
 
 IMAGES = ROOT / "docs" / "images"
 SIZE_LIMIT = 200_000
 
 
-async def take(browser: Browser, url: str, scheme: Literal["light", "dark"]) -> bytes:
+Scheme = Literal["light", "dark"]
+
+
+async def open_page(browser: Browser, url: str, **options: Any) -> PingPage:
+    size = {"width": 1280, "height": 720}
+    context = await browser.new_context(**{"viewport": size, **options})
+    return PingPage(await context.new_page(), url)
+
+
+async def take(ping_page: PingPage) -> bytes:
+    """A picture of a page, without anything marked in it."""
+    await ping_page.run("() => document.activeElement.blur()")
+    return await ping_page.page.screenshot()
+
+
+async def take_ping(browser: Browser, url: str, scheme: Scheme) -> bytes:
     """A picture of the page while it pings."""
-    context = await browser.new_context(
-        viewport={"width": 1280, "height": 720}, color_scheme=scheme
-    )
-    ping_page = PingPage(await context.new_page(), url)
+    ping_page = await open_page(browser, url, color_scheme=scheme)
     await ping_page.open_connected("/?stream=demo")
     await ping_page.ping_automatically()
     await expect(ping_page.answered).to_have_text(re.compile(r"^[3-9]\d$"))
-    await ping_page.run("() => document.activeElement.blur()")
-    picture = await ping_page.page.screenshot()
-    await context.close()
+    picture = await take(ping_page)
+    await ping_page.page.context.close()
     return picture
+
+
+async def take_publishing(browser: Browser, url: str) -> dict[str, bytes]:
+    """Pictures of the page while it publishes, and of what is live then."""
+    viewport = {"width": 1280, "height": 1190}
+    publisher = PublishPage(await open_page(browser, url, viewport=viewport), "demo")
+    await publisher.publish("Test pattern", "1280x720", bitrate=2500, simulcast=True)
+    await publisher.until_received(
+        lambda stream: (
+            {layer["width"] for layer in layers(stream).values()} == {320, 640, 1280}
+            and layers(stream)["f"]["bitrate"] > 1_500_000
+        ),
+        limit=60,
+    )
+    # The figures of the page follow.
+    rate = publisher.figures("Video, layer f").locator("tr", has_text="Bitrate")
+    await expect(rate).to_have_text(re.compile("Mb/s.*Mb/s"))
+    publishing = await take(publisher.frame)
+    await publisher.page.locator("#streams-link").click()
+    await expect(publisher.page.locator("article")).to_contain_text("1280")
+    await publisher.page.set_viewport_size({"width": 1280, "height": 420})
+    streams = await take(publisher.frame)
+    await publisher.page.context.close()
+    return {"publish.png": publishing, "streams.png": streams}
 
 
 async def take_all() -> dict[str, bytes]:
@@ -41,8 +77,9 @@ async def take_all() -> dict[str, bytes]:
                 args=launch_flags(),
             )
             pictures = {
-                "ping-light.png": await take(browser, server.url, "light"),
-                "ping-dark.png": await take(browser, server.url, "dark"),
+                "ping-light.png": await take_ping(browser, server.url, "light"),
+                "ping-dark.png": await take_ping(browser, server.url, "dark"),
+                **await take_publishing(browser, server.url),
             }
             await browser.close()
             return pictures

@@ -117,7 +117,7 @@ async def test_long_values_have_room(
     await ping_page.ping_once()
     await ping_page.run(
         """async () => {
-            const { showFigures, showReading } = await import('/view.js');
+            const { showFigures, showReading } = await import('/reading.js');
             showReading(99.9, '');
             showFigures({ min: 99.9, average: 99.9, p95: 99.9, max: 1999,
                 answered: 99999, lost: 9999 });
@@ -189,7 +189,7 @@ async def test_accessible_with_an_error(
 
 #: Shows what cannot be had quickly: an interruption, and a search in each state.
 INTERRUPTED = """async ([state, error]) => {
-    const { showState } = await import('/view.js');
+    const { CONNECTION_WORDS, showState } = await import('/view.js');
     const { WhipError } = await import('/whip-error.js');
     const recovery = {
         state, cause: 'silence', times: { answered: 123.4, found: 4567.8 },
@@ -198,7 +198,7 @@ INTERRUPTED = """async ([state, error]) => {
     showState({
         phase: 'interrupted', active: true, established: true, problem: null, recovery,
         client: { connectionState: 'disconnected' },
-    }, true);
+    }, CONNECTION_WORDS);
 }"""
 SEARCHES = [
     ["restarting", None],
@@ -265,14 +265,16 @@ async def test_every_control_shows_its_focus(ping_page: PingPage) -> None:
             break
         assert outline >= 2, name
         seen.append(name)
-    assert seen[:6] == ["Whipbird", "connect", "ping", "auto", "interval", "size"]
+    links = ["ping-link", "publish-link", "streams-link"]
+    controls = ["connect", "ping-now", "auto", "interval", "size"]
+    assert seen[:9] == ["Whipbird", *links, *controls]
     assert {"reset", "restart", "Path", "Offer", "Answer", "Settings"} <= set(seen)
 
 
 async def test_everything_works_from_the_keyboard(ping_page: PingPage) -> None:
     keyboard = ping_page.page.keyboard
     await ping_page.open_connected()
-    for _ in range(3):
+    for _ in range(6):
         await keyboard.press("Tab")
     await expect(ping_page.ping).to_be_focused()
     await keyboard.press("Enter")

@@ -1,113 +1,138 @@
 """FFmpeg's own WHIP muxer, through PyAV: it has no candidates and does not trickle."""
 
 import asyncio
-import datetime
+import json
 import sys
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import av
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from pydantic import SecretStr
 from pytest_aiohttp.plugin import AiohttpServer
 
-from tests.waiting import until
+from tests.interop import ffmpeg_publisher
+from tests.interop.certificate import write_certificate
+from tests.interop.described import described, has_rates, layer_of
 from whipbird.app import STORE, create_app
 from whipbird.config import Settings
-from whipbird.rtc.receiver import Receiver
-from whipbird.sessions import EndReason, Session
+from whipbird.rtc import Peer
+from whipbird.sessions import EndReason, Session, SessionStore
 
-FRAMES = 60
-
-PUBLISH = """
-import sys, time
-from fractions import Fraction
-import av
-
-url, folder, frames, options = sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4:]
-flags = dict(option.split("=") for option in options)
-flags |= {"cert_file": f"{folder}/cert.pem", "key_file": f"{folder}/key.pem"}
-with av.open(url, "w", format="whip", options=flags) as output:
-    video = output.add_stream("libx264", rate=30)
-    video.width, video.height, video.pix_fmt = 640, 360, "yuv420p"
-    video.options = {"profile": "baseline", "preset": "ultrafast", "bf": "0"}
-    audio = output.add_stream("libopus", rate=48000, layout="stereo")
-    start = time.monotonic()
-    for n in range(frames):
-        frame = av.VideoFrame(640, 360, "yuv420p")
-        for plane in frame.planes:
-            plane.update(bytes([4 * n % 256]) * plane.buffer_size)
-        frame.pts, frame.time_base = n, Fraction(1, 30)
-        for packet in video.encode(frame):
-            output.mux(packet)
-        sound = av.AudioFrame("s16", "stereo", 1600)
-        sound.planes[0].update(bytes(sound.planes[0].buffer_size))
-        sound.pts, sound.rate, sound.time_base = 1600 * n, 48000, Fraction(1, 48000)
-        for packet in audio.encode(sound):
-            output.mux(packet)
-        time.sleep(max(0.0, start + n / 30 - time.monotonic()))
-    for packet in video.encode():
-        output.mux(packet)
-"""
-
-
-def _write_certificate(folder: Path) -> None:
-    """A certificate on P-256: FFmpeg's own, by GnuTLS, may be on a curve too small."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "publisher")])
-    now = datetime.datetime.now(datetime.UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=30))
-        .sign(key, hashes.SHA256())
-    )
-    pem = serialization.Encoding.PEM
-    (folder / "cert.pem").write_bytes(certificate.public_bytes(pem))
-    (folder / "key.pem").write_bytes(
-        key.private_bytes(
-            pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
-    )
-
-
-@pytest.mark.skipif(
+pytestmark = pytest.mark.skipif(
     "whip" not in av.formats_available, reason="this FFmpeg has no WHIP muxer"
 )
-@pytest.mark.parametrize("options", [(), ("whip_flags=dtls_active",)])
-async def test_ffmpeg_publishes(
-    aiohttp_server: AiohttpServer, tmp_path: Path, options: tuple[str, ...]
+
+TOKEN = "ffmpeg-token"
+SECONDS = 10
+FRAMES = SECONDS * ffmpeg_publisher.RATE
+
+
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """What FFmpeg is told to send, and as what the server should describe it."""
+
+    name: str
+    flags: str
+    width: int
+    height: int
+    encoder_profile: str
+    profile: str
+
+
+# FFmpeg is the DTLS server unless it is told otherwise.
+PASSIVE = Publication("passive", "", 1280, 720, "baseline", "Constrained Baseline")
+ACTIVE = Publication("active", "dtls_active", 640, 360, "high", "High")
+
+
+async def test_every_frame_arrives_in_both_dtls_roles(
+    aiohttp_server: AiohttpServer, tmp_path: Path
 ) -> None:
-    app = create_app(Settings())
+    app = create_app(Settings(token=SecretStr(TOKEN)))
     server = await aiohttp_server(app)
-    _write_certificate(tmp_path)
+    certificate = write_certificate(tmp_path)
+    async with asyncio.TaskGroup() as tasks:
+        for publication in (PASSIVE, ACTIVE):
+            url = str(server.make_url("/"))
+            tasks.create_task(_publish(publication, url, app[STORE], certificate))
+
+
+async def _publish(
+    publication: Publication,
+    server: str,
+    store: SessionStore,
+    certificate: tuple[Path, Path],
+) -> None:
+    """Publish, and compare what the server says with what FFmpeg has sent."""
+    name = publication.name
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-c", PUBLISH, str(server.make_url("/whip/ffmpeg"))),
-        *(str(tmp_path), str(FRAMES), *options),
-        stderr=asyncio.subprocess.PIPE,
+        *(sys.executable, ffmpeg_publisher.__file__, f"{server}whip/{name}"),
+        *("--token", TOKEN),
+        *("--cert", str(certificate[0]), "--key", str(certificate[1])),
+        *("--flags", publication.flags, "--profile", publication.encoder_profile),
+        *("--width", str(publication.width), "--height", str(publication.height)),
+        *("--frames", str(FRAMES)),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
     )
-    sessions: list[Session] = []
-
-    def opened() -> bool:
-        sessions[:] = app[STORE]._sessions.values()
-        return bool(sessions)
-
-    await until(opened)
-    session = sessions[0]
-    async with asyncio.timeout(60):
-        _, errors = await process.communicate()
-    assert process.returncode == 0, errors.decode()
-    await until(lambda: session.reason)
+    assert process.stdout is not None
+    try:
+        await described(
+            server,
+            name,
+            lambda stream: _is_as_sent(stream, publication),
+            *has_rates(ffmpeg_publisher.RATE, ffmpeg_publisher.KEY_FRAME_SECONDS),
+            token=TOKEN,
+        )
+        async with asyncio.timeout(SECONDS + 40):
+            sent = json.loads(await process.stdout.readline())
+        # All frames are out: what is on its way still comes while FFmpeg waits.
+        await described(
+            server,
+            name,
+            lambda stream: layer_of(stream, "video")["frames"] == FRAMES,
+            token=TOKEN,
+        )
+        session, peer = _session(store, name)
+        async with asyncio.timeout(20):
+            await process.communicate(b"")
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    assert process.returncode == 0
+    assert sent["video"] == FRAMES
     assert session.reason is EndReason.DELETED
-    packets = {}
-    for transceiver in session.peer.getTransceivers():
-        assert isinstance(transceiver.receiver, Receiver)
-        packets[transceiver.kind] = transceiver.receiver.packets
-    # Some of the last may still be under way when FFmpeg sends its DELETE.
-    assert packets["video"] >= 0.9 * FRAMES
-    assert packets["audio"] >= 0.9 * FRAMES * 50 / 30
+    # The muxer keeps the last sound back until its end: only then all has been sent.
+    _check_account(peer, sent)
+    assert store.streams.is_free(name)
+
+
+def _is_as_sent(stream: dict[str, Any], publication: Publication) -> bool:
+    """Whether a stream is described as what is published."""
+    video, audio = layer_of(stream, "video"), layer_of(stream, "audio")
+    return (
+        video["codec"] == "H264"
+        and video["profile"] == publication.profile
+        and (video["width"], video["height"]) == (publication.width, publication.height)
+        and audio["codec"] == "opus"
+        and audio["channels"] == 2
+    )
+
+
+def _session(store: SessionStore, name: str) -> tuple[Session, Peer]:
+    stream = store.streams.get(name)
+    assert stream is not None
+    [session] = (s for s in store._sessions.values() if s.peer is stream.peer)
+    return session, stream.peer
+
+
+def _check_account(peer: Peer, sent: dict[str, int]) -> None:
+    """Nothing is lost, nothing came twice, all of it was received."""
+    layers = {r.kind: layer for r in peer.receivers for layer in r.layers}
+    for layer in layers.values():
+        assert layer.reception.lost == 0
+        assert layer.reception.duplicates == 0
+    assert layers["video"].frames == FRAMES
+    assert layers["audio"].reception.packets == sent["audio"]

@@ -1,0 +1,171 @@
+"""The Streams view: what is live, as it comes and goes."""
+
+import re
+
+import pytest
+from playwright.async_api import Locator, Page, expect
+
+from tests.server import ServerProcess
+
+from .conftest import OpenPage, OpenPublisher, StartServer
+from .ping_page import FAILED_REQUEST, PingPage
+from .publish_page import NBSP, size
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+
+def article(page: Page, name: str) -> Locator:
+    heading = page.get_by_role("heading", name=name, exact=True)
+    return page.locator("article").filter(has=heading)
+
+
+async def open_streams(ping_page: PingPage) -> Page:
+    await ping_page.open("/#streams")
+    return ping_page.page
+
+
+async def test_nothing_is_live(own_server: ServerProcess, open_page: OpenPage) -> None:
+    ping_page = await open_page(own_server)
+    page = await open_streams(ping_page)
+    await expect(page.locator("#streams-note")).to_have_text("Nothing is live now.")
+    await expect(page.locator("article")).to_have_count(0)
+    # No connection is made to look at it.
+    assert ping_page.whip_requests("POST") == []
+    await expect(ping_page.state).to_be_hidden()
+
+
+async def test_streams_come_and_go(
+    own_server: ServerProcess, open_page: OpenPage, open_publisher: OpenPublisher
+) -> None:
+    page = await open_streams(await open_page(own_server))
+    note = page.locator("#streams-note")
+    await expect(note).to_have_text("Nothing is live now.")
+
+    second = await open_publisher(own_server)
+    second.stream = "second"
+    await second.publish("Test pattern", "320x180", codec="VP8", sound=True)
+    stream = article(page, "second")
+    await expect(stream).to_contain_text(re.compile(r"Live for \d+ s"))
+    await expect(note).to_have_text("1 stream is live.")
+
+    first = await open_publisher(own_server)
+    first.stream = "first"
+    await first.publish("Test pattern", "320x180", codec="VP9")
+    await expect(note).to_have_text("2 streams are live.")
+    await expect(page.locator("article h3")).to_have_text(["first", "second"])
+
+    rows = stream.locator("tbody tr")
+    await expect(rows.nth(0)).to_contain_text(size(320, 180))
+    await expect(rows.nth(0)).to_contain_text(re.compile(rf"\d{NBSP}[kM]b/s"))
+    await expect(rows.nth(0)).to_contain_text(re.compile(rf"\d{NBSP}fps"))
+    await expect(rows.nth(0)).to_contain_text(f"0{NBSP}%")
+    await expect(rows.locator("th")).to_have_text(["Video", "Audio"])
+    await expect(rows.locator("td:nth-child(2)")).to_have_text(["VP8", "Opus"])
+    await expect(article(page, "first")).to_contain_text("VP9")
+
+    await second.stop()
+    await expect(stream).to_have_count(0)
+    await expect(note).to_have_text("1 stream is live.")
+
+
+async def test_each_layer_has_its_row(ping_page: PingPage) -> None:
+    def layer(rid: str | None, codec: str, **more: object) -> dict[str, object]:
+        received = {"packets": 98, "lost": 4, "recovered": 2, "bitrate": 64_000}
+        return {"rid": rid, "codec": codec, **received, **more}
+
+    sizes = {"q": (320, 180), "f": (1280, 720), "h": (640, 360)}
+    video = [
+        layer(rid, "H264", width=width, height=height, frame_rate=29.97)
+        for rid, (width, height) in sizes.items()
+    ]
+    tracks = [
+        {"kind": "audio", "layers": [layer(None, "opus", channels=2)]},
+        {"kind": "video", "layers": video},
+    ]
+    stream = {"name": "a", "state": "connected", "duration": 61.5, "tracks": tracks}
+    waiting = {**stream, "name": "b", "state": "connecting", "duration": 0.2}
+    waiting["tracks"] = [{"kind": "video", "layers": []}]
+    await ping_page.page.route(
+        "**/api/streams",
+        lambda route: route.fulfill(json={"streams": [stream, waiting]}),
+    )
+    page = await open_streams(ping_page)
+    rows = article(page, "a").locator("tbody tr")
+    names = ["Video f", "Video h", "Video q", "Audio"]
+    await expect(rows.locator("th")).to_have_text(names)
+    picture = f"{size(1280, 720)}, 30{NBSP}fps"
+    loss = f"2.0{NBSP}%"
+    cells = ["H.264", picture, f"64{NBSP}kb/s", loss]
+    await expect(rows.nth(0).locator("td")).to_have_text(cells)
+    cells = ["Opus", "", f"64{NBSP}kb/s", loss]
+    await expect(rows.nth(3).locator("td")).to_have_text(cells)
+    await expect(article(page, "a")).to_contain_text("Live for 1 min 1 s")
+    # Of a stream that has just begun there is little to tell.
+    await expect(article(page, "b")).to_contain_text("Live for 0 s, connecting")
+    await expect(article(page, "b").locator("tbody")).to_have_text("Videonothing yet")
+
+
+async def test_what_is_looked_at_is_left_alone(
+    server: ServerProcess, ping_page: PingPage, open_publisher: OpenPublisher
+) -> None:
+    publisher = await open_publisher(server)
+    await publisher.publish("Test pattern", "320x180", sound=True)
+    page = await open_streams(ping_page)
+    stream = article(page, publisher.stream)
+    since = stream.locator(".since")
+    await expect(since).to_contain_text("Live for")
+    heading = stream.locator("h3")
+    # Who has selected a name keeps the selection, whatever else becomes new.
+    await heading.evaluate("(h) => getSelection().selectAllChildren(h)")
+    text = await since.inner_text()
+    await expect(since).not_to_have_text(text)
+    selected = await page.evaluate("() => getSelection().toString()")
+    assert selected == publisher.stream
+
+
+async def test_errors_in_words_and_out_of_them(
+    own_server: ServerProcess, open_page: OpenPage
+) -> None:
+    ping_page = await open_page(own_server)
+    ping_page.expects(FAILED_REQUEST)
+    page = await open_streams(ping_page)
+    note, problem = page.locator("#streams-note"), page.locator("#streams-problem")
+    await expect(note).to_have_text("Nothing is live now.")
+    await own_server.terminate()
+    await expect(problem).to_contain_text("The server cannot be reached")
+    await expect(note).to_be_empty()
+    await own_server.start()
+    await expect(note).to_have_text("Nothing is live now.")
+    await expect(problem).to_be_empty()
+    await page.route(
+        "**/api/streams", lambda route: route.fulfill(status=200, body="<html>")
+    )
+    await expect(problem).to_contain_text("something else than what is live")
+
+
+async def test_a_token_is_asked_for_and_taken(
+    start_server: StartServer, open_page: OpenPage
+) -> None:
+    ping_page = await open_page(await start_server("--token", "secret"))
+    ping_page.expects(FAILED_REQUEST)
+    page = await open_streams(ping_page)
+    problem = page.locator("#streams-problem")
+    await expect(problem).to_contain_text("The server asks for a token")
+    await page.locator("#settings summary").click()
+    await page.get_by_label("Token").fill("secret")
+    await page.get_by_role("button", name="Apply", exact=True).click()
+    await expect(page.locator("#streams-note")).to_have_text("Nothing is live now.")
+    await expect(problem).to_be_empty()
+
+
+async def test_it_asks_only_while_it_is_looked_at(ping_page: PingPage) -> None:
+    page = await open_streams(ping_page)
+    await expect(page.locator("#streams-note")).to_have_text(re.compile("live"))
+    await page.get_by_role("link", name="Ping", exact=True).click()
+    await ping_page.is_connected()
+    ping_page.requests.clear()
+    # Four pings take three seconds, longer than from one question to the next.
+    await ping_page.ping_automatically("every 1 s")
+    await expect(ping_page.answered).to_have_text("4")
+    asked = [r for r in ping_page.requests if "/api/" in r.url]
+    assert asked == []

@@ -1,0 +1,88 @@
+/**
+ * Where published media comes from: camera, screen or test pattern.
+ *
+ * @module
+ */
+
+import { startPattern } from './test-pattern.js';
+
+/** @typedef {'camera'|'screen'|'pattern'} SourceKind */
+
+/**
+ * @typedef {object} SourceWish
+ * @property {SourceKind} source
+ * @property {number} width Pixels; a camera or a screen may give another size.
+ * @property {number} height
+ * @property {number} frameRate Frames per second.
+ * @property {boolean} audio
+ */
+
+/**
+ * @typedef {object} Source
+ * @property {MediaStream} media
+ * @property {() => void} stop Gives the devices back.
+ */
+
+/** Media cannot be had. The message is for the user: what is wrong, and what to do. */
+export class CaptureError extends Error {
+  name = 'CaptureError';
+}
+
+/** What `getUserMedia` and `getDisplayMedia` reject with, by its name. */
+const CAMERA_PROBLEMS = {
+  NotAllowedError:
+    'The browser may not use the camera or the microphone. Allow both for this page, ' +
+    'in the address bar or in the settings of the browser, and start again.',
+  NotFoundError:
+    'There is no camera, or no microphone for the sound. Connect what is missing, ' +
+    'publish without sound, or publish the test pattern.',
+  NotReadableError:
+    'The camera or the microphone cannot be used now. Another program may have it: ' +
+    'close that, and start again.',
+};
+const SCREEN_PROBLEMS = {
+  NotAllowedError: 'No screen was chosen, or the browser may not share it.',
+  NotFoundError: 'There is no screen to share.',
+  NotReadableError:
+    'The system does not let the browser see the screen. Allow it in the settings of ' +
+    'the system, and start again.',
+};
+
+const INSECURE =
+  'Browsers give a page the camera or the screen only over https:// or from localhost, ' +
+  'and this page came over plain http://. The test pattern works here, too.';
+const NO_SCREEN = 'This browser cannot share its screen. Phones and tablets mostly cannot.';
+
+/**
+ * @param {SourceWish} wish
+ * @returns {Promise<Source>}
+ * @throws {CaptureError}
+ */
+export async function capture(wish) {
+  if (wish.source === 'pattern') return startPattern(wish);
+  const { mediaDevices } = navigator;
+  if (!mediaDevices) throw new CaptureError(INSECURE);
+  if (wish.source === 'screen' && !mediaDevices.getDisplayMedia) {
+    throw new CaptureError(NO_SCREEN);
+  }
+  const video = {
+    width: { ideal: wish.width },
+    height: { ideal: wish.height },
+    frameRate: { ideal: wish.frameRate },
+  };
+  try {
+    const media =
+      wish.source === 'screen'
+        ? await mediaDevices.getDisplayMedia({ video, audio: wish.audio })
+        : await mediaDevices.getUserMedia({ video, audio: wish.audio });
+    // What may be given up when not all of it can be sent.
+    for (const track of media.getVideoTracks()) {
+      track.contentHint = wish.source === 'screen' ? 'detail' : 'motion';
+    }
+    return { media, stop: () => media.getTracks().forEach((track) => track.stop()) };
+  } catch (error) {
+    const problems = wish.source === 'screen' ? SCREEN_PROBLEMS : CAMERA_PROBLEMS;
+    const text = problems[error.name] ?? `The browser gives no picture: ${error.message}`;
+    throw new CaptureError(text, { cause: error });
+  }
+}

@@ -1,0 +1,95 @@
+/**
+ * Shows the link of the view that is in front, and goes on showing it: its state and
+ * its problem at the top, its session at the side.
+ *
+ * @module
+ */
+
+import { $ } from './dom.js';
+import * as view from './view.js';
+
+/** @typedef {import('./link.js').Link} Link */
+/** @typedef {import('./view.js').StateWords} StateWords */
+
+/** Milliseconds that a retry takes before anything is made of it. */
+const RETRY_GRACE = 400;
+
+export class LinkView {
+  /** The link that is shown. @type {Link|null} */ link = null;
+  /** @type {StateWords|null} */ #words = null;
+  #shown = new AbortController();
+  /** @type {ReturnType<typeof setTimeout>|undefined} */ #later;
+
+  constructor() {
+    $('pair').closest('details').addEventListener('toggle', () => {
+      if (this.link) view.showPair(this.link);
+    });
+    $('restart').addEventListener('click', () => this.link?.restart());
+  }
+
+  /**
+   * Shows another link from now on.
+   *
+   * @param {Link|null} link Null where there is no connection to be shown.
+   * @param {StateWords|null} words How its states are called.
+   */
+  show(link, words) {
+    this.#shown.abort();
+    clearTimeout(this.#later);
+    this.#later = undefined;
+    this.link = link;
+    this.#words = words;
+    for (const id of ['connection', 'setup', 'session', 'endpoint-line']) {
+      $(id).hidden = !link;
+    }
+    if (!link) {
+      $('problem').hidden = true;
+      return;
+    }
+    this.#shown = new AbortController();
+    this.#follow(link, this.#shown.signal);
+    view.showNewSession();
+    this.#showLink();
+    this.#showSetup();
+    view.showTrickle(link);
+    view.showPair(link);
+  }
+
+  /** @param {Link} link @param {AbortSignal} signal */
+  #follow(link, signal) {
+    const on = (type, handle) => link.addEventListener(type, handle, { signal });
+    on('change', () => this.#changed());
+    on('session', () => view.showNewSession());
+    on('mark', () => this.#showSetup());
+    on('countdown', ({ detail }) => view.showCountdown(detail));
+    on('trickle', () => view.showTrickle(link));
+    on('open', () => view.showPair(link));
+    on('recovery', () => {
+      view.showState(link, this.#words);
+      if (link.recovery.state === 'found') view.showPair(link);
+    });
+  }
+
+  #changed() {
+    // A retry that fails at once is not worth a word: screen readers would tell of it
+    // every time, and buttons would change under the finger.
+    if (this.link.phase === 'connecting' && this.link.problem) {
+      this.#later ??= setTimeout(() => this.#showLink(), RETRY_GRACE);
+    } else {
+      this.#showLink();
+    }
+    this.#showSetup();
+  }
+
+  #showLink() {
+    clearTimeout(this.#later);
+    this.#later = undefined;
+    view.showState(this.link, this.#words);
+    view.showProblem(this.link);
+  }
+
+  #showSetup() {
+    view.showSetup(this.link);
+    view.showDescriptions(this.link);
+  }
+}

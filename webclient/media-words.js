@@ -1,0 +1,80 @@
+/**
+ * Figures about media, as text. What is not known is a dash.
+ *
+ * @module
+ */
+
+import { codecName } from './encoding.js';
+
+export const UNKNOWN = '–';
+
+/** A figure and its unit stay together. */
+const NBSP = '\u00a0';
+
+/** @param {number|string} figure @param {string} unit @returns {string} */
+const withUnit = (figure, unit) => `${figure}${NBSP}${unit}`;
+
+/** @param {string|null|undefined} codec @returns {string} */
+export function formatCodec(codec) {
+  return codec ? codecName(codec) : UNKNOWN;
+}
+
+/** @param {number|null} [width] @param {number|null} [height] @returns {string} */
+export function formatSize(width, height) {
+  return width && height ? [width, '×', height].join(NBSP) : UNKNOWN;
+}
+
+/** @param {number|null} [rate] Frames per second. @returns {string} */
+export function formatFrameRate(rate) {
+  return rate === null || rate === undefined ? UNKNOWN : withUnit(Math.round(rate), 'fps');
+}
+
+/** @param {number|null} [bitrate] Bits per second. @returns {string} */
+export function formatBitrate(bitrate) {
+  if (bitrate === null || bitrate === undefined) return UNKNOWN;
+  if (bitrate >= 1e6) return withUnit((bitrate / 1e6).toFixed(2), 'Mb/s');
+  return withUnit(Math.round(bitrate / 1000), 'kb/s');
+}
+
+/** @param {number|null} [share] 0 to 1. @returns {string} */
+export function formatShare(share) {
+  if (share === null || share === undefined) return UNKNOWN;
+  const percent = 100 * share;
+  if (percent > 0 && percent < 0.1) return withUnit('<0.1', '%');
+  return withUnit(percent.toFixed(percent > 0 && percent < 10 ? 1 : 0), '%');
+}
+
+/** @param {number|null} [seconds] @returns {string} */
+export function formatRtt(seconds) {
+  if (seconds === null || seconds === undefined) return UNKNOWN;
+  const ms = 1000 * seconds;
+  return withUnit(ms.toFixed(ms < 10 ? 1 : 0), 'ms');
+}
+
+/** @param {number} seconds @returns {string} In the two largest units. */
+export function formatDuration(seconds) {
+  const whole = Math.floor(seconds);
+  const parts = [
+    [Math.floor(whole / 86400), 'd'],
+    [Math.floor(whole / 3600) % 24, 'h'],
+    [Math.floor(whole / 60) % 60, 'min'],
+    [whole % 60, 's'],
+  ];
+  const first = parts.findIndex(([count]) => count > 0);
+  if (first < 0) return '0 s';
+  return parts
+    .slice(first, first + 2)
+    .map(([count, unit]) => `${count} ${unit}`)
+    .join(' ');
+}
+
+/**
+ * The share of packets that did not come, not even over RTX.
+ *
+ * @param {import('./streams-api.js').ReceivedLayer} layer
+ * @returns {number|null}
+ */
+export function lossOf({ packets, lost, recovered }) {
+  const expected = packets + lost;
+  return expected > 0 ? Math.max(0, lost - recovered) / expected : null;
+}

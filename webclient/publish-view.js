@@ -1,0 +1,181 @@
+/**
+ * The Publish view: wires its form, its publisher, preview and figures together.
+ *
+ * @module
+ */
+
+import { $, make, write } from './dom.js';
+import { codecName, sendableCodecs } from './encoding.js';
+import { OutgoingStatistics } from './outgoing-statistics.js';
+import { Poll } from './poll.js';
+import { showLayers } from './publish-figures.js';
+import { Publisher } from './publisher.js';
+import { endpointOf, randomStreamName, streamNameProblem } from './settings.js';
+import { fetchStream } from './streams-api.js';
+import { PUBLISHING_WORDS, isHopeless } from './view.js';
+
+/** @typedef {import('./link-view.js').LinkView} LinkView */
+/** @typedef {import('./publisher.js').PublishWish} PublishWish */
+/** @typedef {import('./settings.js').Settings} Settings */
+
+const MIN_BITRATE = 30;
+const MAX_BITRATE = 50_000;
+/** Milliseconds from one look at the figures to the next. */
+const PERIOD = 1000;
+
+/**
+ * @param {string} text As somebody typed it, in kb/s.
+ * @returns {string|null} What is wrong with it; null when nothing is.
+ */
+export function bitrateProblem(text) {
+  const bitrate = /^\d{1,6}$/.test(text.trim()) ? Number(text) : 0;
+  if (bitrate >= MIN_BITRATE && bitrate <= MAX_BITRATE) return null;
+  const most = MAX_BITRATE.toLocaleString('en');
+  return `Please enter a whole number from ${MIN_BITRATE} to ${most} kb/s.`;
+}
+
+export class PublishView {
+  title = 'Whipbird publish';
+  /** @type {Publisher} */ #publisher;
+  /** @type {Settings} */ #settings;
+  /** @type {LinkView} */ #linkView;
+  #poll = new Poll(() => this.#look(), PERIOD);
+  /** Of the connection that there is. @type {OutgoingStatistics|null} */ #statistics = null;
+  /** Ends the question that the server is asked. */
+  #asking = new AbortController();
+
+  /** @param {Settings} settings @param {LinkView} linkView */
+  constructor(settings, linkView) {
+    this.#settings = settings;
+    this.#linkView = linkView;
+    this.#publisher = new Publisher(() => settings.token);
+    const named = new URLSearchParams(location.search).get('stream') ?? '';
+    $('publish-stream').value = streamNameProblem(named) ? randomStreamName('live') : named;
+    for (const type of sendableCodecs()) {
+      $('codec').append(make('option', { value: type }, codecName(type)));
+    }
+    this.#publisher.addEventListener('change', () => this.#show());
+    this.link.addEventListener('change', () => this.#show());
+    this.link.addEventListener('session', () => {
+      this.#statistics = new OutgoingStatistics(this.link.client.pc);
+    });
+    $('publish-form').addEventListener('submit', (event) => {
+      event.preventDefault();
+      if (this.#publisher.wanted) this.#publisher.stop();
+      else this.#start();
+    });
+    $('publish-stream').addEventListener('input', () => this.#showEndpoint());
+    this.#show();
+  }
+
+  get link() {
+    return this.#publisher.link;
+  }
+
+  /** @param {string} stream Named in the address; empty when none is. */
+  enter(stream) {
+    if (stream && !this.#publisher.wanted) {
+      $('publish-stream').value = stream;
+      this.#checkStream();
+    }
+    $('connect').hidden = true;
+    this.#showEndpoint();
+    this.#linkView.show(this.link, PUBLISHING_WORDS);
+    this.#poll.start();
+  }
+
+  /** It goes on: streams are there to be looked at. */
+  leave() {
+    this.#poll.stop();
+  }
+
+  /** The page goes away. */
+  end() {
+    this.#publisher.leave();
+  }
+
+  tryNow() {
+    $('publish-start').focus();
+    if (this.#publisher.wanted) this.link.tryNow();
+    else this.#start();
+  }
+
+  async #start() {
+    const wish = this.#readForm();
+    if (!wish) return;
+    // A reload, or a copy of the address, means this stream again.
+    const name = encodeURIComponent(wish.stream);
+    history.replaceState(null, '', `#publish/${name}`);
+    await this.#publisher.start(wish);
+  }
+
+  /** @returns {boolean} Whether it is a stream name; else it is said that it is not. */
+  #checkStream() {
+    return this.#check('publish-stream', streamNameProblem($('publish-stream').value.trim()));
+  }
+
+  /** @param {string} id Of a field. @param {string|null} problem */
+  #check(id, problem) {
+    $(id).setAttribute('aria-invalid', String(Boolean(problem)));
+    write(`${id}-problem`, problem ?? '');
+    return !problem;
+  }
+
+  /** @returns {PublishWish|null} Null, and said so, when something is wrong in it. */
+  #readForm() {
+    const named = this.#checkStream();
+    const bounded = this.#check('bitrate', bitrateProblem($('bitrate').value));
+    if (!named || !bounded) {
+      $(named ? 'bitrate' : 'publish-stream').focus();
+      return null;
+    }
+    const [width, height] = $('resolution').value.split('x').map(Number);
+    return {
+      stream: $('publish-stream').value.trim(),
+      source: $('source').value,
+      width,
+      height,
+      frameRate: Number($('frame-rate').value),
+      audio: $('sound').checked,
+      codec: $('codec').value,
+      bitrate: 1000 * Number($('bitrate').value),
+      simulcast: $('simulcast').checked,
+    };
+  }
+
+  #showEndpoint() {
+    const name = $('publish-stream').value.trim();
+    write('endpoint', streamNameProblem(name) ? '' : endpointOf(name));
+  }
+
+  #show() {
+    const { source, asking, wanted, problem } = this.#publisher;
+    $('publish-options').disabled = wanted;
+    $('publish-start').textContent = wanted ? 'Stop' : 'Start';
+    $('publish-start').disabled = isHopeless(this.link);
+    write('publish-problem', problem);
+    const media = source?.media ?? null;
+    if ($('preview').srcObject !== media) $('preview').srcObject = media;
+    $('preview').classList.toggle('is-empty', !media);
+    const note = asking ? 'The browser asks for permission…' : 'Nothing is sent yet.';
+    write('preview-note', media ? '' : note);
+    $('on-air').hidden = this.link.phase !== 'connected';
+    if (!this.link.established) this.#asking.abort();
+    if (!wanted) showLayers([], null);
+  }
+
+  /** Looks at what is sent, and at what the server says. */
+  async #look() {
+    if (!this.link.established || document.hidden) return;
+    const statistics = this.#statistics;
+    this.#asking = new AbortController();
+    const { wish } = this.#publisher;
+    const [sent, received] = await Promise.all([
+      statistics.read(),
+      // No answer is an answer, too: nothing is known of what is received.
+      fetchStream(wish.stream, this.#settings.token, this.#asking.signal).catch(() => null),
+    ]);
+    const current = statistics === this.#statistics && this.link.established;
+    if (current) showLayers(sent, received);
+  }
+}

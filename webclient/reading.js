@@ -1,0 +1,51 @@
+/**
+ * What the page shows of pings: the latest one big, the figures of all. Writes to the
+ * document, reads nothing else.
+ *
+ * @module
+ */
+
+import { $, write } from './dom.js';
+import { formatMs } from './rtt-statistics.js';
+
+/** @param {import('./rtt-statistics.js').RttSummary} summary */
+export function showFigures(summary) {
+  for (const name of ['min', 'average', 'p95', 'max']) {
+    $(name).textContent = formatMs(summary[name]);
+  }
+  $('answered').textContent = summary.answered.toLocaleString('en');
+  $('lost').textContent = summary.lost.toLocaleString('en');
+  $('lost').classList.toggle('has-loss', summary.lost > 0);
+}
+
+/**
+ * @param {number|null} rtt Null for a lost ping.
+ * @param {string} note
+ */
+export function showReading(rtt, note) {
+  const [value, unit] = rtt === null ? ['lost', ''] : formatMs(rtt).split(' ');
+  $('rtt').textContent = value;
+  $('rtt-unit').textContent = unit && ` ${unit}`;
+  $('rtt').parentElement.classList.toggle('is-lost', rtt === null);
+  $('rtt').parentElement.classList.remove('is-empty');
+  showNote(note);
+}
+
+/** As before the first ping. */
+export function showNoReading() {
+  $('rtt').textContent = '–';
+  $('rtt-unit').textContent = '';
+  $('rtt').parentElement.classList.remove('is-lost');
+  $('rtt').parentElement.classList.add('is-empty');
+  showNote('The server sends every message straight back.');
+}
+
+/** @param {string} note What there is to say about the reading. */
+export function showNote(note) {
+  write('rtt-note', note);
+}
+
+/** The reading is no longer about a connection that exists. */
+export function showReadingIsOld() {
+  if ($('rtt').textContent !== '–') showNote('From before the connection ended.');
+}
