@@ -16,6 +16,7 @@ from .http.streams import PREFIX as STREAMS_PREFIX
 from .http.streams import StreamsResource
 from .http.whep import WhepResource
 from .http.whip import WhipResource
+from .recording import Recorder, SegmentLimits
 from .sessions import SessionStore
 
 STORE = web.AppKey("store", SessionStore)
@@ -40,6 +41,14 @@ def create_app(settings: Settings) -> web.Application:
         wait_for_publisher=settings.wait_for_publisher,
     )
     app[STORE] = store
+    recorder = Recorder(
+        settings.record,
+        all_streams=settings.record_all,
+        limits=SegmentLimits(
+            settings.record_segment or None, settings.record_segment_size or None
+        ),
+    )
+    store.streams.observers.append(recorder)
     guards = _guards(settings)
     whip = web.Application(middlewares=guards)
     enable_cors(whip, WhipResource(store, settings.ice_servers).add_to(whip))
@@ -55,6 +64,7 @@ def create_app(settings: Settings) -> web.Application:
 
     async def end_sessions(_app: web.Application) -> None:
         await store.close()
+        await recorder.close()
 
     async def sign(_request: web.Request, response: web.StreamResponse) -> None:
         response.headers["Server"] = "Whipbird"

@@ -143,6 +143,25 @@ class Settings(BaseSettings):
         description="Let a stream be watched before anybody publishes it; otherwise "
         "its viewers are refused.",
     )
+    record: Path | None = Field(
+        default=None,
+        description="Folder to record to; without it nothing can be recorded.",
+    )
+    record_all: bool = Field(
+        default=False,
+        description="Record every stream that is published; otherwise those that are "
+        "asked for.",
+    )
+    record_segment: float = Field(
+        default=3600,
+        ge=0,
+        le=86_400,
+        description="Seconds of one file; then another is begun, at the next key "
+        "frame; 0 for any length.",
+    )
+    record_segment_size: int = Field(
+        default=0, ge=0, description="Bytes of one file, likewise; 0 for any size."
+    )
     post_rate: int = Field(
         default=600,
         ge=0,

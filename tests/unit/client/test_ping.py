@@ -11,6 +11,7 @@ from whipbird.client import WhipClient, WhipError
 from whipbird.client.ping import MIN_SIZE, Reply, Summary, ping
 from whipbird.config import Settings
 from whipbird.rtc.sctp import MAX_MESSAGE_SIZE
+from whipbird.sdp.role import PUBLISHER
 from whipbird.sessions import EndReason
 
 
@@ -87,7 +88,7 @@ async def test_a_session_that_ends_between_two_pings(
             count += 1
             if count == 1:
                 assert client.location is not None
-                session = app[STORE].get("live", client.location.name)
+                session = app[STORE].get(PUBLISHER, "live", client.location.name)
                 assert session is not None
                 session.end_soon(EndReason.SHUTDOWN)
 

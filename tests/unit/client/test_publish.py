@@ -24,6 +24,7 @@ from whipbird.client.publish import Publication
 from whipbird.config import Settings
 from whipbird.rtp.packet import RtpPacket
 from whipbird.sdp.codecs import Codec
+from whipbird.sdp.role import PUBLISHER
 from whipbird.sessions import Session
 
 SPS, PPS = 7, 8
@@ -86,7 +87,7 @@ async def url(app: web.Application, aiohttp_server: AiohttpServer) -> str:
 
 def session_of(app: web.Application, client: WhipClient) -> Session:
     assert client.location is not None
-    session = app[STORE].get("live", client.location.name)
+    session = app[STORE].get(PUBLISHER, "live", client.location.name)
     assert session is not None
     return session
 
@@ -361,5 +362,5 @@ async def test_giving_up_leaves_nothing_behind(app: web.Application, url: str) -
         with pytest.raises(asyncio.CancelledError):
             await running
         session = session_of(app, client)
-    assert app[STORE].get("live", session.id) is None
+    assert app[STORE].get(PUBLISHER, "live", session.id) is None
     await until(lambda: asyncio.all_tasks() <= before)

@@ -15,6 +15,7 @@ from whipbird.config import Settings
 from whipbird.rtc import DataChannel
 from whipbird.sdp.fragment import parse_fragment
 from whipbird.sdp.parser import parse_description, parse_sections
+from whipbird.sdp.role import PUBLISHER
 
 FRAGMENT = "application/trickle-ice-sdpfrag"
 
@@ -86,7 +87,7 @@ async def test_restarts(
 ) -> None:
     """RFC 9725 section 4.3.3: what the PATCH must have in it."""
     assert client.location is not None
-    session = app[STORE].get("live", client.location.name)
+    session = app[STORE].get(PUBLISHER, "live", client.location.name)
     assert session is not None
     etag, before = client.etag, client.peer.local_ice
     await client.restart()

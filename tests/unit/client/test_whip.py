@@ -15,6 +15,7 @@ from whipbird.config import Settings
 from whipbird.rtc import HostAddresses
 from whipbird.sdp.offer import parse_offer
 from whipbird.sdp.parser import parse_description
+from whipbird.sdp.role import PUBLISHER
 
 LIMIT = 10.0
 
@@ -73,11 +74,11 @@ async def test_connects(aiohttp_server: AiohttpServer) -> None:
         assert client.etag is not None
         assert parse_offer(client.offer).media[0].kind == "application"
         assert client.answer.startswith("v=0\r\n")
-        session = app[STORE].get("live", client.location.name)
+        session = app[STORE].get(PUBLISHER, "live", client.location.name)
         assert session is not None
         assert session.etag == client.etag
     # It has told the server.
-    assert app[STORE].get("live", session.id) is None
+    assert app[STORE].get(PUBLISHER, "live", session.id) is None
     assert client.location is None
 
 

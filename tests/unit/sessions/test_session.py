@@ -22,6 +22,7 @@ from whipbird.sdp.candidate import Candidate
 from whipbird.sdp.errors import UnacceptableSdp
 from whipbird.sdp.fragment import Fragment, parse_fragment
 from whipbird.sdp.offer import parse_offer
+from whipbird.sdp.role import PUBLISHER
 from whipbird.sdp.transport import IceCredentials
 from whipbird.sessions import (
     EndReason,
@@ -49,7 +50,7 @@ async def test_ended_by_the_client(store: SessionStore, open_session: Open) -> N
     opened = await open_session(store)
     await opened.session.end(EndReason.DELETED)
     assert opened.session.reason is EndReason.DELETED
-    assert store.get("stream", opened.session.id) is None
+    assert store.get(PUBLISHER, "stream", opened.session.id) is None
     # The client is told at once (DTLS), not left to find out.
     await until(lambda: opened.client.connectionState == "closed")
     assert opened.client.closed_by_peer
@@ -329,9 +330,9 @@ async def test_a_session_is_found_by_its_stream_and_id(
     store: SessionStore, open_session: Open
 ) -> None:
     session = (await open_session(store)).session
-    assert store.get("stream", session.id) is session
-    assert store.get("other", session.id) is None
-    assert store.get("stream", session.id[:-1]) is None
+    assert store.get(PUBLISHER, "stream", session.id) is session
+    assert store.get(PUBLISHER, "other", session.id) is None
+    assert store.get(PUBLISHER, "stream", session.id[:-1]) is None
     # RFC 9725 section 5: unguessable; 128 bits and more.
     assert len(session.id) >= 22
     assert session.etag.startswith('"')

@@ -84,7 +84,7 @@ async def test_a_session_that_is_ending_counts_until_it_is_gone(
 async def test_an_offer_that_could_not_be_answered_takes_no_place(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    async def fail(_peer: Peer, _offer: object) -> str:
+    async def fail(_peer: Peer, _offer: object, _stream: str) -> str:
         raise OSError("no more of it")
 
     store = bounded(1)

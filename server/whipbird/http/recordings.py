@@ -1,0 +1,166 @@
+"""Recordings: begun and ended by stream, listed and downloaded by file."""
+
+import asyncio
+import logging
+import os
+from typing import Any
+
+from aiohttp import hdrs, web
+
+from ..recording import NoFolder, NotPublished, Recorder
+from ..recording.files import RecordedFile
+from ..sdp.errors import quote
+from .problems import Problem
+
+logger = logging.getLogger(__name__)
+
+PREFIX = "/api/recordings"
+
+_NO_STORE = {"Cache-Control": "no-store"}
+
+# By suffix; Python knows not all of them.
+_TYPES = {".mp4": "video/mp4", ".webm": "video/webm", ".mkv": "video/x-matroska"}
+
+
+class RecordingsResource:
+    """The handlers of ``/api/recordings`` and ``/api/recordings/{file}``.
+
+    Its application is to be mounted at ``PREFIX``.
+    """
+
+    def __init__(self, recorder: Recorder) -> None:
+        self._recorder = recorder
+
+    def add_to(self, app: web.Application) -> None:
+        """Add the routes to an application."""
+        app.router.add_get("", self.all)
+        app.router.add_get("/{file}", self.one)
+
+    async def all(self, _request: web.Request) -> web.Response:
+        """Every file, the newest first."""
+        being_written = self._recorder.open_files
+        try:
+            files = await asyncio.to_thread(list, self._recorder.files())
+        except OSError as error:
+            raise _unreadable(error) from None
+        described = [
+            _describe(file, seconds, file.name in being_written)
+            for file, seconds in files
+        ]
+        return web.json_response({"recordings": described}, headers=_NO_STORE)
+
+    async def one(self, request: web.Request) -> web.FileResponse:
+        """The octets of one file, or a range of them."""
+        name = request.match_info["file"]
+        file = await asyncio.to_thread(self._recorder.file, name)
+        if file is None:
+            raise Problem(
+                404, "No such recording", f'There is no recording "{quote(name)}".'
+            )
+        if not os.access(file.path, os.R_OK):
+            raise _unreadable(PermissionError())
+        return web.FileResponse(
+            file.path,
+            headers={
+                hdrs.CONTENT_TYPE: _TYPES[file.path.suffix],
+                hdrs.CONTENT_DISPOSITION: f'attachment; filename="{file.name}"',
+                "X-Content-Type-Options": "nosniff",
+                **_NO_STORE,
+            },
+        )
+
+
+class StreamRecordingResource:
+    """The handlers of ``/api/streams/{stream}/recording``.
+
+    It is a part of the application of the streams.
+    """
+
+    def __init__(self, recorder: Recorder) -> None:
+        self._recorder = recorder
+
+    def add_to(self, app: web.Application) -> None:
+        """Add the routes to an application."""
+        path = "/{stream}/recording"
+        app.router.add_get(path, self.get)
+        app.router.add_post(path, self.start)
+        app.router.add_delete(path, self.stop)
+
+    async def get(self, request: web.Request) -> web.Response:
+        """How the recording is."""
+        return self._response(request.match_info["stream"])
+
+    async def start(self, request: web.Request) -> web.Response:
+        """Record the stream: 201 when that begins now, 200 when it has begun."""
+        if request.headers.get("Sec-Fetch-Site", "none") not in ("same-origin", "none"):
+            # A form on any page can send this request.
+            raise Problem(
+                403,
+                "From another page",
+                "Recordings cannot be started by pages of other origins.",
+            )
+        name = request.match_info["stream"]
+        try:
+            has_begun = await self._recorder.start(name)
+        except NoFolder:
+            raise Problem(
+                409,
+                "No folder for recordings",
+                'This server was started without the setting "record", so nothing '
+                "can be recorded.",
+            ) from None
+        except NotPublished:
+            raise Problem(
+                404, "No such stream", "Nobody publishes a stream of this name now."
+            ) from None
+        except OSError as error:
+            logger.error("%s cannot be recorded: %s", name, error)
+            raise Problem(
+                503,
+                "Cannot record",
+                f"No file can be made in the folder of recordings: {_reason(error)}.",
+            ) from None
+        return self._response(name, status=201 if has_begun else 200)
+
+    async def stop(self, request: web.Request) -> web.Response:
+        """Record the stream no more. Its last file is ended with the response."""
+        name = request.match_info["stream"]
+        if not await self._recorder.stop(name):
+            raise _not_recorded()
+        return web.Response(status=204)
+
+    def _response(self, name: str, status: int = 200) -> web.Response:
+        described = self._recorder.describe(name)
+        if described is None:
+            raise _not_recorded()
+        return web.json_response(described, status=status, headers=_NO_STORE)
+
+
+def _describe(
+    file: RecordedFile, seconds: float | None, is_open: bool
+) -> dict[str, Any]:
+    return {
+        "file": file.name,
+        "stream": file.stream,
+        "started": file.started.isoformat(timespec="seconds"),
+        "size": file.size,
+        "duration": None if seconds is None else round(seconds, 3),
+        "state": "recording" if is_open else "ended",
+    }
+
+
+def _not_recorded() -> Problem:
+    return Problem(404, "Not recorded", "The stream is not being recorded.")
+
+
+def _unreadable(error: OSError) -> Problem:
+    return Problem(
+        503,
+        "Recordings cannot be read",
+        f"The recordings cannot be read now: {_reason(error)}.",
+    )
+
+
+def _reason(error: OSError) -> str:
+    """What is wrong, without the path."""
+    return os.strerror(error.errno) if error.errno else "permission denied"

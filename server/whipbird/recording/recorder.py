@@ -1,0 +1,184 @@
+"""The recordings of a server: of which streams, and what has become of them."""
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from ..streams import Stream
+from .files import RecordedFile, RecordingFolder
+from .recording import Recording, RecordingState
+from .writer import SegmentLimits
+
+# Seconds that the end of a file may take; a disk may be very slow.
+_CLOSE_TIMEOUT = 10.0
+
+
+class NoFolder(Exception):  # noqa: N818 - a state, not a fault
+    """The server has no folder for recordings."""
+
+
+class NotPublished(Exception):  # noqa: N818 - a state, not a fault
+    """Nobody publishes the stream."""
+
+
+class Recorder:
+    """Records streams: each that is published, or those that were asked for.
+
+    Who asks for a recording gets one of each publisher that comes under the name, until
+    it is stopped.
+
+    Args:
+        folder: where the files are; None when nothing can be recorded.
+        all_streams: whether to record each publisher from its beginning.
+        limits: of one file.
+    """
+
+    def __init__(
+        self,
+        folder: Path | None,
+        *,
+        all_streams: bool = False,
+        limits: SegmentLimits | None = None,
+    ) -> None:
+        self._folder = None if folder is None else RecordingFolder(folder)
+        self._all = all_streams
+        self._limits = limits or SegmentLimits()
+        self._published: dict[str, Stream] = {}
+        self._wanted: set[str] = set()
+        self._recordings: dict[str, Recording] = {}
+        self._closing: set[asyncio.Task[None]] = set()
+
+    # What is published
+
+    def publisher_came(self, stream: Stream) -> None:
+        """A stream is published from now on; another of the name has gone."""
+        current = self._published.get(stream.name)
+        if current is not None:
+            self.publisher_left(current)
+        self._published[stream.name] = stream
+        if self._folder is not None and (self._all or stream.name in self._wanted):
+            self._begin(self._folder, stream)
+
+    def publisher_left(self, stream: Stream) -> None:
+        """A stream is no longer published: its file is ended."""
+        if self._published.get(stream.name) is not stream:
+            return
+        del self._published[stream.name]
+        recording = self._recordings.pop(stream.name, None)
+        if recording is not None:
+            self._end_soon(recording)
+
+    # What is asked for
+
+    async def start(self, name: str) -> bool:
+        """Record a stream, from its next key frame on.
+
+        Returns:
+            Whether a recording was begun; it may have been under way.
+
+        Raises:
+            NoFolder: when there is no folder.
+            NotPublished: when there is nothing to be recorded now.
+            OSError: when no file can be made in the folder.
+        """
+        if self._folder is None:
+            raise NoFolder
+        if name not in self._published:
+            raise NotPublished
+        await asyncio.to_thread(self._folder.prepare)
+        stream = self._published.get(name)
+        if stream is None:
+            raise NotPublished
+        self._wanted.add(name)
+        recording = self._recordings.get(name)
+        if recording is not None and recording.state is not RecordingState.FAILED:
+            return False
+        if recording is not None:
+            self._end_soon(recording)
+        self._begin(self._folder, stream)
+        return True
+
+    async def stop(self, name: str) -> bool:
+        """Record a stream no more, and wait until its file is ended.
+
+        Where all streams are recorded, the next publisher of the name is again.
+
+        Returns:
+            Whether it was to be recorded.
+        """
+        was_wanted = name in self._wanted
+        self._wanted.discard(name)
+        recording = self._recordings.pop(name, None)
+        if recording is not None:
+            await asyncio.wait({self._end_soon(recording)})
+        return was_wanted or recording is not None
+
+    def describe(self, name: str) -> dict[str, Any] | None:
+        """What is to be said of the recording of a stream; None when there is none."""
+        recording = self._recordings.get(name)
+        if recording is None:
+            if name not in self._wanted:
+                return None
+            # Its publisher will come back.
+            return {"state": str(RecordingState.WAITING)}
+        writer = recording.writer
+        return {
+            "state": str(recording.state),
+            "problem": recording.problem,
+            "started": recording.started.isoformat(timespec="seconds"),
+            "file": writer.file,
+            "files": writer.files,
+            "octets": writer.octets,
+            "frames": dict(writer.frames),
+            "left_out": recording.left_out,
+        }
+
+    # The files
+
+    @property
+    def open_files(self) -> set[str]:
+        """The names of those that are being written."""
+        recordings = self._recordings.values()
+        return {r.writer.file for r in recordings if r.writer.file is not None}
+
+    def files(self) -> Iterator[tuple[RecordedFile, float | None]]:
+        """All recordings and their seconds, the newest first; reads the disk.
+
+        Raises:
+            OSError: when the folder cannot be read.
+        """
+        if self._folder is None:
+            return
+        being_written = self.open_files
+        for file in self._folder:
+            is_done = file.name not in being_written
+            yield file, self._folder.length(file) if is_done else None
+
+    def file(self, name: str) -> RecordedFile | None:
+        """Find a recording by its name; reads the disk."""
+        return None if self._folder is None else self._folder.get(name)
+
+    async def close(self) -> None:
+        """End all recordings, and wait for that, but not forever."""
+        for name in list(self._recordings):
+            self._end_soon(self._recordings.pop(name))
+        self._published.clear()
+        if self._closing:
+            await asyncio.wait(set(self._closing))
+
+    def _begin(self, folder: RecordingFolder, stream: Stream) -> None:
+        self._recordings[stream.name] = Recording(stream, folder, self._limits)
+
+    def _end_soon(self, recording: Recording) -> asyncio.Task[None]:
+        task = asyncio.create_task(self._end(recording))
+        self._closing.add(task)
+        task.add_done_callback(self._closing.discard)
+        return task
+
+    async def _end(self, recording: Recording) -> None:
+        try:
+            async with asyncio.timeout(_CLOSE_TIMEOUT):
+                await recording.close()
+        except TimeoutError:
+            recording.give_up()

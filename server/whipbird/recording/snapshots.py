@@ -1,0 +1,163 @@
+"""A picture of what is published, made of its last key frame when it is asked for."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import av
+from av.video.codeccontext import VideoCodecContext
+
+from ..rtc import Layer
+from ..rtp.bits import BitstreamError
+from ..rtp.codecs import inspector
+from ..rtp.packet import RtpPacket
+from ..streams import Stream
+from .frames import FrameAssembler, RtpFrame
+from .sources import largest
+from .templates import UnusableError, template
+
+# Seconds that a picture is good for.
+LIFETIME = 2.0
+# Seconds that a key frame is good for; when none is younger, one is asked for.
+MAX_AGE = 10.0
+# Seconds that one is waited for.
+KEY_FRAME_TIMEOUT = 4.0
+
+# Pixels of a picture that is decoded (8K has 33 millions), and columns of the JPEG.
+_MAX_PIXELS = 40_000_000
+_MAX_WIDTH = 1280
+# FFmpeg's scale, from 1 to 31.
+_QUALITY = 5
+
+_CLOCK_RATE = 90000
+
+KeptPackets = Callable[[Stream, Layer], Sequence[RtpPacket]]
+
+
+class NoVideo(Exception):  # noqa: N818 - a state, not a fault
+    """The stream has no video."""
+
+
+class NoPicture(Exception):  # noqa: N818 - a state, not a fault
+    """There is no picture now. The message says why, as a sentence."""
+
+
+class Snapshots:
+    """Decodes key frames: one at a time, and none that was just decoded.
+
+    Args:
+        kept: gives the packets of a layer from its last key frame on, as far as they
+            are kept.
+    """
+
+    def __init__(self, kept: KeptPackets) -> None:
+        self._kept = kept
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="snapshot")
+        self._pictures: dict[Stream, tuple[float, asyncio.Task[bytes]]] = {}
+
+    async def take(self, stream: Stream) -> bytes:
+        """A picture of the stream's largest layer, as JPEG.
+
+        Raises:
+            NoVideo: when it has no video.
+            NoPicture: when there is no key frame, or it cannot be decoded.
+        """
+        now = asyncio.get_running_loop().time()
+        for known, (made, task) in list(self._pictures.items()):
+            if task.done() and now - made >= LIFETIME:
+                del self._pictures[known]
+        if stream not in self._pictures:
+            task = asyncio.create_task(self._make(stream))
+            self._pictures[stream] = now, task
+        # Who goes away does not take it from the others.
+        return await asyncio.shield(self._pictures[stream][1])
+
+    async def close(self) -> None:
+        """Make no more pictures."""
+        tasks = [task for _, task in self._pictures.values()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self._pictures.clear()
+        self._thread.shutdown(wait=False, cancel_futures=True)
+
+    async def _make(self, stream: Stream) -> bytes:
+        video = [r for r in stream.peer.receivers if r.kind == "video"]
+        if not video:
+            raise NoVideo
+        layer = largest(video[0])
+        if layer is None:
+            raise NoPicture("No packet of its video has come yet.")
+        size = layer.parameters
+        if size is not None and size.width * size.height > _MAX_PIXELS:
+            raise NoPicture("Its pictures are too large.")
+        frame = await self._key_frame(stream, layer)
+        loop = asyncio.get_running_loop()
+        try:
+            return await loop.run_in_executor(self._thread, _decode, frame)
+        except (BitstreamError, UnusableError, av.FFmpegError, StopIteration) as error:
+            raise NoPicture("Its last key frame cannot be decoded.") from error
+
+    async def _key_frame(self, stream: Stream, layer: Layer) -> RtpFrame:
+        packets = self._kept(stream, layer)
+        kept = _first_frame(packets, layer)
+        if kept is not None:
+            age = (packets[-1].timestamp - kept.timestamp) & 0xFFFFFFFF
+            if age < MAX_AGE * _CLOCK_RATE:
+                return kept
+        try:
+            async with asyncio.timeout(KEY_FRAME_TIMEOUT):
+                return await _next_key_frame(layer)
+        except TimeoutError:
+            if kept is not None:
+                return kept
+            raise NoPicture("Its publisher has not sent a key frame.") from None
+
+
+def _first_frame(packets: Sequence[RtpPacket], layer: Layer) -> RtpFrame | None:
+    """The key frame that kept packets begin with, if all of it is there."""
+    frames: list[RtpFrame] = []
+    assembler = FrameAssembler(frames.append, frames.clear)
+    for packet in packets:
+        assembler.push(packet, layer.codec, 0.0)
+        if frames:
+            return frames[0]
+    return None
+
+
+async def _next_key_frame(layer: Layer) -> RtpFrame:
+    """Wait for a key frame, and ask for it."""
+    found: asyncio.Future[RtpFrame] = asyncio.get_running_loop().create_future()
+
+    def take(frame: RtpFrame) -> None:
+        if not found.done():
+            found.set_result(frame)
+
+    assembler = FrameAssembler(take, layer.request_key_frame)
+
+    def push(packet: RtpPacket) -> None:
+        assembler.push(packet, layer.codec, 0.0)
+
+    layer.subscribe(push)
+    try:
+        layer.request_key_frame()
+        return await found
+    finally:
+        layer.unsubscribe(push)
+
+
+def _decode(frame: RtpFrame) -> bytes:
+    """In the thread: a key frame to JPEG."""
+    video = inspector(frame.codec.name)
+    assert video is not None
+    with template(frame.codec, video.join(frame.payloads)) as container:
+        picture = next(container.decode(video=0))
+    width = min(picture.width, _MAX_WIDTH) // 2 * 2
+    height = max(picture.height * width // picture.width // 2 * 2, 2)
+    context = av.CodecContext.create("mjpeg", "w")
+    assert isinstance(context, VideoCodecContext)
+    context.width, context.height = max(width, 2), height
+    context.pix_fmt = "yuvj420p"
+    context.qmin = context.qmax = _QUALITY
+    scaled = picture.reformat(context.width, context.height, "yuvj420p")
+    return b"".join(map(bytes, [*context.encode(scaled), *context.encode(None)]))

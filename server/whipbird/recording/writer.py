@@ -1,0 +1,290 @@
+"""One publisher's frames to files, one after another: the work of a thread."""
+
+import contextlib
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import av
+from av.container.input import InputContainer
+
+from ..rtp.bits import BitstreamError
+from ..rtp.codecs import VideoParameters, inspector
+from ..rtp.codecs.opus import read_packet
+from ..sdp.codecs import Codec
+from .container import MediaFile, container_of
+from .files import RecordingFolder
+from .frames import RtpFrame
+from .pcm import PcmDecoder, sampling_rate
+from .templates import UnusableError, template
+
+logger = logging.getLogger(__name__)
+
+# What writing may raise: FFmpeg's errors are not all those of the system.
+WRITE_ERRORS = (OSError, av.FFmpegError)
+
+# Seconds between requests for a key frame to begin a new file with.
+_REQUEST_INTERVAL = 1.0
+# Seconds of sound before a key frame that a file begins with, if the last one ended
+# there.
+_MAX_LEAD = 1.0
+# Seconds that a frame is shown when nothing says it.
+_USUAL_DURATION = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class PlacedFrame:
+    """A frame on the time line of the recording.
+
+    Attributes:
+        kind: ``audio`` or ``video``.
+        position: when it is shown, in ticks of its codec's clock.
+        tracks: kind -> codec, of all that comes now: what a file should have.
+    """
+
+    kind: str
+    frame: RtpFrame
+    position: int
+    tracks: Mapping[str, Codec]
+
+    @property
+    def seconds(self) -> float:
+        """When it is shown, in seconds."""
+        return self.position / self.frame.codec.clock_rate
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentLimits:
+    """When a new file is begun, at the next key frame; None for never."""
+
+    seconds: float | None = None
+    octets: int | None = None
+
+
+class SegmentWriter:
+    """Writes frames to a file, and to another one when that must be.
+
+    Args:
+        folder: where the files are made.
+        stream: the name of the stream.
+        limits: of one file.
+        request_key_frame: is called when a new file waits for one.
+
+    Attributes:
+        file: the name of the file that is written; None when there is none.
+        files: how many were begun.
+        octets: how many are in those that were ended.
+        frames: how many were written, of each kind.
+        unusable: frames of video that could not be read, or used without others.
+    """
+
+    def __init__(
+        self,
+        folder: RecordingFolder,
+        stream: str,
+        limits: SegmentLimits,
+        request_key_frame: Callable[[], None],
+    ) -> None:
+        self.file: str | None = None
+        self.files = 0
+        self.frames = {"audio": 0, "video": 0}
+        self.unusable = 0
+        self._folder = folder
+        self._stream = stream
+        self._limits = limits
+        self._request_key_frame = request_key_frame
+        self._media: MediaFile | None = None
+        self._codecs: dict[str, Codec] = {}
+        self._parameters: VideoParameters | None = None
+        self._described: tuple[Codec, bytes] | None = None
+        self._decoder: tuple[Codec, PcmDecoder] | None = None
+        self._needs_key = True
+        self._zero = 0.0
+        self._ended_octets = 0
+        # When each track ends, in seconds; where its last frame is, in ticks.
+        self._ends: dict[str, float] = {}
+        self._last_video: int | None = None
+        self._asked = float("-inf")
+
+    @property
+    def octets(self) -> int:
+        """How many are in all files together."""
+        return self._ended_octets + (self._media.size if self._media else 0)
+
+    def write(self, placed: PlacedFrame) -> None:
+        """Write a frame, or leave it out where none is begun or it makes no sense.
+
+        Raises:
+            OSError: when it cannot be written.
+            av.FFmpegError: when FFmpeg does not take it.
+        """
+        frame = placed.frame
+        is_video = placed.kind == "video"
+        if is_video and self._needs_key and not frame.is_key:
+            self.unusable += 1
+            return
+        try:
+            data = self._data(frame)
+            if self._begins_file(placed):
+                self._begin(placed, data)
+        except (BitstreamError, UnusableError) as error:
+            logger.debug("A frame of %s cannot be used: %s", self._stream, error)
+            self._leave_out(placed)
+            return
+        if self._media is None or self._codecs.get(placed.kind) != frame.codec:
+            self._leave_out(placed)
+            return
+        if is_video:
+            self._needs_key = False
+        self._write(placed, data)
+
+    def close(self) -> None:
+        """End the file.
+
+        Raises:
+            OSError: when what is left cannot be written.
+            av.FFmpegError: when FFmpeg has failed.
+        """
+        media, self._media = self._media, None
+        file, self.file = self.file, None
+        if media is None or file is None:
+            return
+        try:
+            media.close()
+        finally:
+            self._ended_octets += media.size
+            if not media.size:
+                self._folder.remove(file)
+
+    def _data(self, frame: RtpFrame) -> bytes:
+        """What is written of a frame.
+
+        Raises:
+            BitstreamError: when that cannot be read.
+        """
+        codec = frame.codec
+        video = inspector(codec.name)
+        if video is not None:
+            return video.join(frame.payloads)
+        if sampling_rate(codec) is None:
+            return frame.payloads[0]
+        if self._decoder is None or self._decoder[0] != codec:
+            self._decoder = codec, PcmDecoder(codec)
+        return self._decoder[1].decode(frame.payloads[0])
+
+    def _begins_file(self, placed: PlacedFrame) -> bool:
+        """Whether a new file is to begin with a frame; ask for a key frame if so."""
+        media = self._media
+        if media is not None and self._codecs == placed.tracks:
+            seconds = placed.seconds - self._zero
+            if (
+                (self._limits.seconds is None or seconds < self._limits.seconds)
+                and (self._limits.octets is None or media.size < self._limits.octets)
+                and not self._has_changed(placed)
+            ):
+                return False
+        if placed.frame.is_key and (
+            placed.kind == "video" or "video" not in placed.tracks
+        ):
+            return True
+        if abs(placed.seconds - self._asked) >= _REQUEST_INTERVAL:
+            self._asked = placed.seconds
+            self._request_key_frame()
+        return False
+
+    def _has_changed(self, placed: PlacedFrame) -> bool:
+        """Whether a key frame says what the beginning of the file does not."""
+        if placed.kind != "video" or not placed.frame.is_key:
+            return False
+        parameters = _parameters(placed.frame)
+        return parameters is not None and parameters != self._parameters
+
+    def _begin(self, placed: PlacedFrame, data: bytes) -> None:
+        """Begin a file.
+
+        Raises:
+            UnusableError: when there is not in the frame what a decoder needs.
+            OSError: when no file can be made, or the last one not be ended.
+        """
+        with contextlib.ExitStack() as stack:
+            sources = {placed.kind: stack.enter_context(self._template(placed, data))}
+            for kind in placed.tracks.keys() - sources.keys():
+                try:
+                    source = template(placed.tracks[kind])
+                except UnusableError as error:
+                    logger.warning("%s is recorded without %s", self._stream, error)
+                else:
+                    sources[kind] = stack.enter_context(source)
+            self.close()
+            self._codecs = {kind: placed.tracks[kind] for kind in sources}
+            container = container_of({codec.name for codec in self._codecs.values()})
+            self.files += 1
+            self.file, descriptor = self._folder.create(
+                self._stream, datetime.now(UTC), self.files, container.suffix
+            )
+            self._media = MediaFile(descriptor, container)
+            for kind, source in sources.items():
+                rate = self._codecs[kind].clock_rate
+                self._media.add(kind, source.streams[0], rate)
+        logger.info("Recording %s to %s", self._stream, self.file)
+        self._parameters = _parameters(placed.frame) or self._parameters
+        # Sound goes on where the last file ended, a little before the key frame.
+        begin = placed.seconds
+        lead = begin - self._ends.get("audio", begin)
+        self._zero = begin - lead if 0 < lead < _MAX_LEAD else begin
+
+    def _template(self, placed: PlacedFrame, data: bytes) -> InputContainer:
+        """What the track of a frame is like.
+
+        Some senders describe a stream only once. So a key frame that says nothing is
+        taken to be like the last one that did.
+
+        Raises:
+            UnusableError: when none did.
+        """
+        codec = placed.frame.codec
+        try:
+            source = template(codec, data)
+        except UnusableError:
+            if self._described is None or self._described[0] != codec:
+                raise
+            return template(*self._described)
+        self._described = codec, data
+        return source
+
+    def _write(self, placed: PlacedFrame, data: bytes) -> None:
+        assert self._media is not None
+        kind, codec = placed.kind, placed.frame.codec
+        position = placed.position - round(self._zero * codec.clock_rate)
+        if position < 0:
+            # Sound from before the first picture.
+            return
+        duration = round(_USUAL_DURATION * codec.clock_rate)
+        if kind == "video":
+            if self._last_video is not None:
+                duration = placed.position - self._last_video
+            self._last_video = placed.position
+        elif sampling_rate(codec) is not None:
+            # They have an octet for each tick.
+            duration = len(placed.frame.payloads[0])
+        elif (opus := read_packet(data)) is not None:
+            duration = opus.samples
+        self._media.write(kind, data, position, duration, placed.frame.is_key)
+        self.frames[kind] += 1
+        self._ends[kind] = (placed.position + duration) / codec.clock_rate
+
+    def _leave_out(self, placed: PlacedFrame) -> None:
+        if placed.kind == "video":
+            self.unusable += 1
+            self._needs_key = True
+            self._request_key_frame()
+
+
+def _parameters(frame: RtpFrame) -> VideoParameters | None:
+    """What a key frame says; None for sound."""
+    video = inspector(frame.codec.name)
+    if video is None:
+        return None
+    found = map(video.read_parameters, frame.payloads)
+    return next((parameters for parameters in found if parameters is not None), None)
