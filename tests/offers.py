@@ -429,6 +429,20 @@ def line_number(offer: str, prefix: str, occurrence: int = 1) -> int:
     return found[occurrence - 1]
 
 
+def watching(offer: str) -> str:
+    """The offer of who receives what another one sends."""
+    lines = offer.splitlines(keepends=True)
+    dropped = ("a=msid:", "a=ssrc")
+    kept = [line for line in lines if not line.startswith(dropped)]
+    return "".join(kept).replace("a=sendonly", "a=recvonly")
+
+
+CHROMIUM_VIEWER = watching(CHROMIUM_MEDIA)
+FIREFOX_VIEWER = watching(FIREFOX_MEDIA)
+
+# What a player for audio, video and messages offers.
+VIEWER_OF_EVERYTHING = replaced(EVERYTHING, "a=sendrecv", "a=recvonly")
+
 CHROMIUM_SIMULCAST = added(
     CHROMIUM_MEDIA,
     "a=rid:q send",

@@ -14,24 +14,25 @@ import { PublishView } from './publish-view.js';
 import { showNote } from './reading.js';
 import { initialStreamName, streamNameProblem } from './settings.js';
 import { StreamsView } from './streams-view.js';
+import { WatchView } from './watch-view.js';
 
 const settings = { stream: initialStreamName(location.search), token: '' };
 const linkView = new LinkView();
 const ping = new PingView(settings, linkView);
 const publish = new PublishView(settings, linkView);
+const watch = new WatchView(settings, linkView);
 const streams = new StreamsView(settings, linkView);
-const links = [ping.link, publish.link];
+const views = { ping, publish, watch, streams };
+const links = [ping.link, publish.link, watch.link];
 
-let pinging = true;
+/** @type {keyof typeof views} */
+let front = 'ping';
 
-$('try-now').addEventListener('click', () => {
-  if (pinging) ping.tryNow();
-  else publish.tryNow();
-});
+$('try-now').addEventListener('click', () => views[front].tryNow());
 for (const button of /** @type {NodeListOf<HTMLButtonElement>} */ (
   document.querySelectorAll('.copy')
 )) {
-  wireCopyButton(button, $(button.dataset.source), announce);
+  wireCopyButton(button, () => $(button.dataset.source).textContent, announce);
 }
 
 /* Settings */
@@ -43,6 +44,7 @@ function showStream() {
 
 /** Only a ping takes its stream from here. */
 function showSettings() {
+  const pinging = front === 'ping';
   $('stream-setting').hidden = !pinging;
   $('stream-brief').hidden = !pinging;
   $('apply').textContent = pinging ? 'Apply and reconnect' : 'Apply';
@@ -50,6 +52,7 @@ function showSettings() {
 
 $('settings-form').addEventListener('submit', (event) => {
   event.preventDefault();
+  const pinging = front === 'ping';
   const name = $('stream').value.trim();
   const problem = pinging ? streamNameProblem(name) : null;
   $('stream').setAttribute('aria-invalid', String(Boolean(problem)));
@@ -67,19 +70,19 @@ $('settings-form').addEventListener('submit', (event) => {
     ping.reconnect();
   } else {
     announce('The token is taken.');
-    streams.refresh();
+    views[front].refresh?.();
   }
 });
 
 /* The page's own life */
 
 addEventListener('pagehide', () => {
-  if (pinging) ping.leave();
+  views[front].leave();
   publish.end();
 });
 addEventListener('pageshow', (event) => {
   // Back from the back/forward cache: the session was ended when the page was left.
-  if (event.persisted && pinging) ping.enter();
+  if (event.persisted) views[front].enter('');
 });
 
 onNetworkChange(() => links.forEach((link) => link.networkChanged()));
@@ -95,7 +98,7 @@ const wanted = new URLSearchParams(location.search).get('stream') ?? settings.st
 if (wanted !== settings.stream) {
   showNote(`“${wanted.slice(0, 64)}” is no stream name; this is ${settings.stream}.`);
 }
-navigate({ ping, publish, streams }, (view) => {
-  pinging = view === 'ping';
+navigate(views, (view) => {
+  front = view;
   showSettings();
 });

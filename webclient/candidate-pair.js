@@ -28,7 +28,14 @@
  * @returns {Promise<SelectedPair|null>} Null while no pair is selected.
  */
 export async function selectedPair(pc) {
-  const report = await pc.getStats();
+  return pairIn(await pc.getStats());
+}
+
+/**
+ * @param {RTCStatsReport} report Of a connection.
+ * @returns {SelectedPair|null} Null while no pair is selected.
+ */
+export function pairIn(report) {
   const stats = [...report.values()];
   const transport = stats.find((s) => s.type === 'transport' && s.selectedCandidatePairId);
   // Firefox marks the pair itself instead.

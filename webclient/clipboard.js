@@ -28,17 +28,17 @@ export async function copyText(text) {
 }
 
 /**
- * Makes a button copy the text of an element and say that it did.
+ * Makes a button copy a text and say that it did.
  *
  * @param {HTMLButtonElement} button
- * @param {HTMLElement} source
+ * @param {() => string} read Gives the text.
  * @param {(message: string) => void} announce For screen readers.
  */
-export function wireCopyButton(button, source, announce) {
+export function wireCopyButton(button, read, announce) {
   const label = button.textContent;
   let timer;
   button.addEventListener('click', async () => {
-    const copied = await copyText(source.textContent);
+    const copied = await copyText(read());
     button.textContent = copied ? 'Copied ✓' : 'Select and copy by hand';
     announce(copied ? `${button.dataset.what} copied.` : 'Copying is not allowed here.');
     button.focus();

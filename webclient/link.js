@@ -1,5 +1,5 @@
 /**
- * A standing link to the server: one WHIP session, replaced by a new one whenever it
+ * A standing link to the server: one WHIP or WHEP session, replaced by a new one whenever it
  * is lost.
  *
  * @module
@@ -28,7 +28,8 @@ import { WhipError } from './whip-error.js';
  *
  * @typedef {object} LinkUse
  * @property {string} [channel] The label of the data channel.
- * @property {(pc: RTCPeerConnection) => void} [addMedia] Adds tracks to a connection.
+ * @property {(pc: RTCPeerConnection) => void} [addMedia] Adds what is to be sent or
+ *   received to a connection.
  */
 
 /** How long an interrupted connection may take to come back where no restart helps. */

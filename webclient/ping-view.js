@@ -11,7 +11,7 @@ import * as reading from './reading.js';
 import { RttGraph } from './rtt-graph.js';
 import { RttStatistics, formatMs } from './rtt-statistics.js';
 import { endpointOf } from './settings.js';
-import { CONNECTION_WORDS, isHopeless } from './view.js';
+import { CONNECTION_WORDS, isHopeless, showEndpoint } from './view.js';
 
 /** @typedef {import('./link-view.js').LinkView} LinkView */
 /** @typedef {import('./navigation.js').View} View */
@@ -50,7 +50,7 @@ export class PingView {
 
   enter() {
     $('connect').hidden = false;
-    $('endpoint').textContent = this.#endpoint;
+    showEndpoint('WHIP', this.#endpoint);
     this.#linkView.show(this.link, CONNECTION_WORDS);
     if (this.#resume) this.link.connect();
   }
@@ -63,7 +63,7 @@ export class PingView {
 
   /** The settings have changed. */
   async reconnect() {
-    $('endpoint').textContent = this.#endpoint;
+    showEndpoint('WHIP', this.#endpoint);
     await this.link.disconnect();
     this.link.connect();
   }

@@ -22,7 +22,10 @@ function sentence(text) {
   return /[.!?…]$/.test(text) ? text : `${text}.`;
 }
 
-/** 401 is not WHIP's but HTTP's own word for "say who you are", 409 for "in use". */
+/**
+ * 401 is not WHIP's but HTTP's own word for "say who you are", 406 for "not in a form
+ * that you take", 409 for "in use".
+ */
 function httpAdvice({ status, hadToken, redirectedTo }) {
   if (status === 401 && !hadToken) {
     return ['The server asks for a token', ' Enter it under Settings.'];
@@ -34,6 +37,7 @@ function httpAdvice({ status, hadToken, redirectedTo }) {
         : '';
     return ['The server does not accept the token', ` Check it under Settings.${elsewhere}`];
   }
+  if (status === 406) return ['This browser cannot play the stream', ''];
   if (status === 409) return ['Somebody else publishes this stream', ''];
   return null;
 }
@@ -67,7 +71,11 @@ function explainHttp(error) {
   if (error.retryAfter !== undefined) {
     const wait = describeWait(error.retryAfter);
     return {
-      title: 'The server asks to wait',
+      // What is not there yet, and is asked for again: a stream to watch.
+      title:
+        opening && error.status === 409
+          ? 'Nobody publishes this stream now'
+          : 'The server asks to wait',
       text: `It said: ${reason} The next try should not come before ${wait} are over.`,
       technical,
     };

@@ -10,9 +10,14 @@ import { OutgoingStatistics } from './outgoing-statistics.js';
 import { Poll } from './poll.js';
 import { showLayers } from './publish-figures.js';
 import { Publisher } from './publisher.js';
-import { endpointOf, randomStreamName, streamNameProblem } from './settings.js';
+import {
+  endpointOf,
+  randomStreamName,
+  streamNameProblem,
+  watchPageOf,
+} from './settings.js';
 import { fetchStream } from './streams-api.js';
-import { PUBLISHING_WORDS, isHopeless } from './view.js';
+import { PUBLISHING_WORDS, isHopeless, showEndpoint } from './view.js';
 
 /** @typedef {import('./link-view.js').LinkView} LinkView */
 /** @typedef {import('./publisher.js').PublishWish} PublishWish */
@@ -145,7 +150,11 @@ export class PublishView {
 
   #showEndpoint() {
     const name = $('publish-stream').value.trim();
-    write('endpoint', streamNameProblem(name) ? '' : endpointOf(name));
+    const valid = !streamNameProblem(name);
+    showEndpoint('WHIP', valid ? endpointOf(name) : '');
+    $('publish-page-line').hidden = !valid;
+    $('publish-page').href = watchPageOf(name);
+    write('publish-page', watchPageOf(name));
   }
 
   #show() {

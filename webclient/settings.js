@@ -1,5 +1,5 @@
 /**
- * What all views go by: the stream that is pinged, and the token.
+ * What all views go by: the stream that is pinged, the token, and where streams are.
  *
  * @module
  */
@@ -50,4 +50,27 @@ export function initialStreamName(search) {
  */
 export function endpointOf(stream) {
   return new URL(`whip/${encodeURIComponent(stream)}`, document.baseURI).href;
+}
+
+/**
+ * The WHEP endpoint of a stream, next to the page.
+ *
+ * @param {string} stream
+ * @param {string} layer The rid of the layer that is wanted; empty: any.
+ * @returns {string}
+ */
+export function viewerEndpointOf(stream, layer) {
+  const url = new URL(`whep/${encodeURIComponent(stream)}`, document.baseURI);
+  if (layer) url.searchParams.set('layer', layer);
+  return url.href;
+}
+
+/**
+ * The address at which this page plays a stream.
+ *
+ * @param {string} stream
+ * @returns {string}
+ */
+export function watchPageOf(stream) {
+  return new URL(`#watch/${encodeURIComponent(stream)}`, document.baseURI).href;
 }

@@ -31,6 +31,7 @@ import { WhipHttp } from './whip-http.js';
  * @property {string} state
  * @property {number} duration Seconds since the publisher came.
  * @property {ReceivedTrack[]} tracks
+ * @property {number} [viewers]
  */
 
 const LIMIT = 5000;

@@ -4,7 +4,8 @@
  * @module
  */
 
-import { $, make, write, writeRows } from './dom.js';
+import { wireCopyButton } from './clipboard.js';
+import { $, announce, make, write, writeRows } from './dom.js';
 import {
   formatBitrate,
   formatCodec,
@@ -16,6 +17,7 @@ import {
 } from './media-words.js';
 import { Poll } from './poll.js';
 import { explain } from './problems.js';
+import { endpointOf, watchPageOf } from './settings.js';
 import { fetchStreams } from './streams-api.js';
 
 /** @typedef {import('./link-view.js').LinkView} LinkView */
@@ -59,8 +61,36 @@ function makeStream(name) {
     { className: 'stream' },
     make('h3', {}, name),
     make('p', { className: 'note since' }),
+    makeLinks(name),
     table,
   );
+}
+
+/** @param {string} name @returns {any} What leads to a stream. */
+function makeLinks(name) {
+  const watch = make('a', { href: watchPageOf(name) }, 'Watch');
+  watch.setAttribute('aria-label', `Watch ${name}`);
+  return make(
+    'p',
+    { className: 'stream-links' },
+    watch,
+    makeCopyButton('Copy link for viewers', watchPageOf(name), `Link for viewers of ${name}`),
+    makeCopyButton('Copy link for OBS', endpointOf(name), `Link for OBS, to publish ${name}`),
+  );
+}
+
+/** @param {string} text @param {string} link @param {string} what */
+function makeCopyButton(text, link, what) {
+  const button = make('button', { type: 'button', className: 'quiet small' }, text);
+  button.dataset.what = what;
+  wireCopyButton(button, () => link, announce);
+  return button;
+}
+
+/** @param {number|undefined} count @returns {string} Goes on after the duration. */
+function describeViewers(count) {
+  if (count === undefined) return '';
+  return count === 1 ? ', 1 viewer' : `, ${count} viewers`;
 }
 
 export class StreamsView {
@@ -125,7 +155,8 @@ export class StreamsView {
       this.#shown.set(stream.name, element);
       if (list.children[i] !== element) list.insertBefore(element, list.children[i] ?? null);
       const state = stream.state === 'connected' ? '' : `, ${stream.state}`;
-      const since = `Live for ${formatDuration(stream.duration)}${state}`;
+      const viewers = describeViewers(stream.viewers);
+      const since = `Live for ${formatDuration(stream.duration)}${viewers}${state}`;
       element.querySelector('.since').textContent = since;
       writeRows(element.querySelector('tbody'), rowsOf(stream));
     });

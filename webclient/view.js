@@ -126,10 +126,21 @@ export function showSetup(link) {
   renderTimeline($('timeline'), marks, link.active, channel);
   const span = channel
     ? 'From Connect to the open channel'
-    : 'From Start until media can flow';
+    : 'Until media can flow';
   write('timeline-span', span);
   const total = totalTime(marks, channel);
   write('setup-total', total === null ? '' : formatPhase(total));
+}
+
+/**
+ * Where sessions are opened.
+ *
+ * @param {'WHIP'|'WHEP'} protocol
+ * @param {string} url Empty where there is none.
+ */
+export function showEndpoint(protocol, url) {
+  write('endpoint-protocol', protocol);
+  write('endpoint', url);
 }
 
 /** Nothing is known of the new session, and what was known is not about it. */

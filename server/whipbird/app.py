@@ -11,12 +11,16 @@ from .http.cors import enable_cors
 from .http.limits import limit_rates
 from .http.page import PageResource, webclient_directory
 from .http.problems import problem_middleware
+from .http.recordings import PREFIX as RECORDINGS_PREFIX
+from .http.recordings import RecordingsResource, StreamRecordingResource
+from .http.snapshots import SnapshotResource
 from .http.status import StatusResource
 from .http.streams import PREFIX as STREAMS_PREFIX
 from .http.streams import StreamsResource
 from .http.whep import WhepResource
 from .http.whip import WhipResource
 from .recording import Recorder, SegmentLimits
+from .recording.snapshots import Snapshots
 from .sessions import SessionStore
 
 STORE = web.AppKey("store", SessionStore)
@@ -49,6 +53,7 @@ def create_app(settings: Settings) -> web.Application:
         ),
     )
     store.streams.observers.append(recorder)
+    snapshots = Snapshots(store.audiences.group)
     guards = _guards(settings)
     whip = web.Application(middlewares=guards)
     enable_cors(whip, WhipResource(store, settings.ice_servers).add_to(whip))
@@ -57,14 +62,20 @@ def create_app(settings: Settings) -> web.Application:
     enable_cors(whep, WhepResource(store, settings.ice_servers).add_to(whep))
     app.add_subapp(WhepResource.prefix, whep)
     streams = web.Application(middlewares=guards)
-    StreamsResource(store.streams).add_to(streams)
+    StreamsResource(store.streams, store.audiences, recorder).add_to(streams)
+    StreamRecordingResource(recorder).add_to(streams)
+    SnapshotResource(store.streams, snapshots).add_to(streams)
     app.add_subapp(STREAMS_PREFIX, streams)
+    recordings = web.Application(middlewares=guards)
+    RecordingsResource(recorder).add_to(recordings)
+    app.add_subapp(RECORDINGS_PREFIX, recordings)
     StatusResource(store).add_to(app)
     PageResource(webclient_directory()).add_to(app)
 
     async def end_sessions(_app: web.Application) -> None:
         await store.close()
         await recorder.close()
+        await snapshots.close()
 
     async def sign(_request: web.Request, response: web.StreamResponse) -> None:
         response.headers["Server"] = "Whipbird"

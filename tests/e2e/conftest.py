@@ -10,14 +10,17 @@ from playwright.async_api import Browser, BrowserContext, async_playwright, expe
 from tests.server import ServerProcess
 
 from .browser import find_chromium, launch_flags
-from .ping_page import PingPage
+from .counter_publisher import CounterPublisher
+from .ping_page import FAILED_REQUEST, PingPage
 from .publish_page import PublishPage
+from .watch_page import WatchPage
 
 # A page under test may share two cores with everything else.
 expect.set_options(timeout=10_000)
 
 OpenPage = Callable[..., Awaitable[PingPage]]
 OpenPublisher = Callable[..., Awaitable[PublishPage]]
+OpenViewer = Callable[..., Awaitable[WatchPage]]
 StartServer = Callable[..., Awaitable[ServerProcess]]
 
 
@@ -117,6 +120,26 @@ async def publisher(
 ) -> PublishPage:
     """A page that publishes to the shared server, not opened yet."""
     return await open_publisher(server)
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def open_viewer(open_page: OpenPage) -> OpenViewer:
+    """Makes pages that watch a stream, not opened yet."""
+
+    async def make(server: ServerProcess, stream: str, **options: object) -> WatchPage:
+        frame = await open_page(server, **options)
+        # Asked for what nobody publishes the server answers 404.
+        frame.expects(FAILED_REQUEST)
+        return WatchPage(frame, stream)
+
+    return make
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def counter(server: ServerProcess, open_page: OpenPage) -> CounterPublisher:
+    """A page that publishes a counter to the shared server, not started yet."""
+    stream = f"count-{secrets.token_hex(4)}"
+    return CounterPublisher(await open_page(server), stream)
 
 
 @pytest_asyncio.fixture(loop_scope="session")

@@ -10,7 +10,7 @@ from .ping_page import PingPage
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-VIEWS = ["ping", "publish", "streams"]
+VIEWS = ["ping", "publish", "watch", "streams"]
 
 
 async def is_in_front(page: Page, view: str) -> None:
@@ -32,6 +32,7 @@ async def is_in_front(page: Page, view: str) -> None:
         ("/#ping", "ping"),
         ("/#publish", "publish"),
         ("/#publish/a-name", "publish"),
+        ("/#watch", "watch"),
         ("/#streams", "streams"),
         ("/#nothing-like-it", "ping"),
     ],

@@ -33,6 +33,18 @@ def test_everything_comes_back_as_it_came() -> None:
     assert (echo.messages, echo.refused) == (4, 0)
 
 
+def test_others_hear_of_every_message() -> None:
+    peer = FakePeer()
+    echo = Echo(cast(Peer, peer))
+    heard: list[tuple[object, int, bytes]] = []
+    echo.on_message = lambda *message: heard.append(message)
+    messages = [(object(), 51, b"text"), (object(), 53, bytes(11))]
+    for message in messages:
+        peer.on_message(*message)
+    assert heard == messages
+    assert [data for _, _, data in peer.sent] == [b"text"]
+
+
 def test_what_cannot_be_sent_back_is_counted() -> None:
     peer = FakePeer()
     echo = Echo(cast(Peer, peer))

@@ -1,14 +1,12 @@
 """Recordings: begun and ended by stream, listed and downloaded by file."""
 
-import asyncio
 import logging
 import os
 from typing import Any
 
 from aiohttp import hdrs, web
 
-from ..recording import NoFolder, NotPublished, Recorder
-from ..recording.files import RecordedFile
+from ..recording import ListedFile, NoFolder, NotPublished, Recorder
 from ..sdp.errors import quote
 from .problems import Problem
 
@@ -38,21 +36,17 @@ class RecordingsResource:
 
     async def all(self, _request: web.Request) -> web.Response:
         """Every file, the newest first."""
-        being_written = self._recorder.open_files
         try:
-            files = await asyncio.to_thread(list, self._recorder.files())
+            files = await self._recorder.files()
         except OSError as error:
             raise _unreadable(error) from None
-        described = [
-            _describe(file, seconds, file.name in being_written)
-            for file, seconds in files
-        ]
+        described = [_describe(listed) for listed in files]
         return web.json_response({"recordings": described}, headers=_NO_STORE)
 
     async def one(self, request: web.Request) -> web.FileResponse:
         """The octets of one file, or a range of them."""
         name = request.match_info["file"]
-        file = await asyncio.to_thread(self._recorder.file, name)
+        file = await self._recorder.file(name)
         if file is None:
             raise Problem(
                 404, "No such recording", f'There is no recording "{quote(name)}".'
@@ -136,16 +130,15 @@ class StreamRecordingResource:
         return web.json_response(described, status=status, headers=_NO_STORE)
 
 
-def _describe(
-    file: RecordedFile, seconds: float | None, is_open: bool
-) -> dict[str, Any]:
+def _describe(listed: ListedFile) -> dict[str, Any]:
+    file, seconds = listed.file, listed.seconds
     return {
         "file": file.name,
         "stream": file.stream,
         "started": file.started.isoformat(timespec="seconds"),
         "size": file.size,
         "duration": None if seconds is None else round(seconds, 3),
-        "state": "recording" if is_open else "ended",
+        "state": "recording" if listed.is_open else "ended",
     }
 
 

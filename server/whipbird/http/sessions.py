@@ -48,10 +48,12 @@ class SessionsResource:
 
     Attributes:
         prefix: the path below which they are.
+        endpoints: the paths of endpoints below that.
         role: of who offers.
     """
 
     prefix: str
+    endpoints: tuple[str, ...] = ("/{stream}",)
     role: Role
 
     def __init__(
@@ -75,8 +77,7 @@ class SessionsResource:
         }
         routes: list[web.AbstractRoute] = []
         for path, handlers in (
-            ("", endpoint),
-            ("/{stream}", endpoint),
+            *((path, endpoint) for path in self.endpoints),
             ("/{stream}/{session}", session),
         ):
             resource = app.router.add_resource(path)

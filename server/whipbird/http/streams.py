@@ -4,8 +4,9 @@ from typing import Any
 
 from aiohttp import web
 
+from ..recording import Recorder
 from ..rtc import Layer, Receiver
-from ..streams import Stream, Streams
+from ..streams import Audiences, Stream, Streams
 from .problems import Problem
 
 PREFIX = "/api/streams"
@@ -19,8 +20,12 @@ class StreamsResource:
     Its application is to be mounted at ``PREFIX``.
     """
 
-    def __init__(self, streams: Streams) -> None:
+    def __init__(
+        self, streams: Streams, audiences: Audiences, recorder: Recorder
+    ) -> None:
         self._streams = streams
+        self._audiences = audiences
+        self._recorder = recorder
 
     def add_to(self, app: web.Application) -> None:
         """Add the routes to an application."""
@@ -29,7 +34,7 @@ class StreamsResource:
 
     async def all(self, _request: web.Request) -> web.Response:
         """Every stream that has a publisher, by name."""
-        streams = [_describe(stream) for stream in self._streams]
+        streams = [self._describe(stream) for stream in self._streams]
         return web.json_response({"streams": streams}, headers=NO_STORE)
 
     async def one(self, request: web.Request) -> web.Response:
@@ -39,16 +44,17 @@ class StreamsResource:
             raise Problem(
                 404, "No such stream", "Nobody publishes a stream of this name now."
             )
-        return web.json_response(_describe(stream), headers=NO_STORE)
+        return web.json_response(self._describe(stream), headers=NO_STORE)
 
-
-def _describe(stream: Stream) -> dict[str, Any]:
-    return {
-        "name": stream.name,
-        "state": stream.peer.connectionState,
-        "duration": round(stream.age, 3),
-        "tracks": [_track(receiver) for receiver in stream.peer.receivers],
-    }
+    def _describe(self, stream: Stream) -> dict[str, Any]:
+        return {
+            "name": stream.name,
+            "state": stream.peer.connectionState,
+            "duration": round(stream.age, 3),
+            "viewers": self._audiences.count(stream.name),
+            "recording": self._recorder.describe(stream.name),
+            "tracks": [_track(receiver) for receiver in stream.peer.receivers],
+        }
 
 
 def _track(receiver: Receiver) -> dict[str, Any]:

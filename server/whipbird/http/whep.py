@@ -5,7 +5,7 @@ from aiohttp import hdrs, web
 from ..sdp.codecs import Codec
 from ..sdp.offer import Offer
 from ..sdp.role import VIEWER
-from ..sessions import NothingToWatch, Session, WrongCodecs
+from ..sessions import NoSuchLayer, NothingToWatch, Session, WrongCodecs
 from .problems import Problem
 from .sessions import SDP, SessionsResource
 
@@ -24,6 +24,8 @@ class WhepResource(SessionsResource):
         response = await super().nothing(request)
         response.set_status(200)
         response.headers[hdrs.CONTENT_TYPE] = SDP
+        # To HEAD, aiohttp would not say it.
+        response.headers[hdrs.CONTENT_LENGTH] = "0"
         return response
 
     async def open(
@@ -35,16 +37,27 @@ class WhepResource(SessionsResource):
             )
         except NothingToWatch:
             raise Problem(
-                404,
+                409,
                 "Nothing to watch",
                 f'Nobody publishes "{stream}" now.',
+                section="draft-ietf-wish-whep-03 section 4.3.8",
                 headers={hdrs.RETRY_AFTER: RETRY_AFTER},
+            ) from None
+        except NoSuchLayer as error:
+            layers = ", ".join(error.rids)
+            raise Problem(
+                404,
+                "No such layer",
+                f"The layers of the stream are {layers}."
+                if layers
+                else "The stream has but one layer, without a name.",
             ) from None
         except WrongCodecs as error:
             raise Problem(
                 406,
                 "No codec in common",
-                f"The stream has {_names(error.sent)}, which the offer does not take.",
+                f"The stream's {error.kind} is {_names(error.sent)}, which the offer "
+                "does not take.",
                 section="draft-ietf-wish-whep-03 section 4.3.2",
             ) from None
 

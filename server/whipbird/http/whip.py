@@ -14,6 +14,8 @@ class WhipResource(SessionsResource):
     """Who offers media publishes a stream; who offers none has it echoed."""
 
     prefix = "/whip"
+    # The first is one without a name: the server makes one up.
+    endpoints = ("", "/{stream}")
     role = PUBLISHER
 
     async def open(

@@ -1,7 +1,14 @@
 """Keeping what is published: files of the packets as they came, nothing is encoded."""
 
-from .recorder import NoFolder, NotPublished, Recorder
+from .recorder import ListedFile, NoFolder, NotPublished, Recorder
 from .recording import RecordingState
-from .writer import SegmentLimits
+from .segments import SegmentLimits
 
-__all__ = ["NoFolder", "NotPublished", "Recorder", "RecordingState", "SegmentLimits"]
+__all__ = [
+    "ListedFile",
+    "NoFolder",
+    "NotPublished",
+    "Recorder",
+    "RecordingState",
+    "SegmentLimits",
+]

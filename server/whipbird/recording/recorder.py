@@ -1,14 +1,14 @@
 """The recordings of a server: of which streams, and what has become of them."""
 
 import asyncio
-from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ..streams import Stream
 from .files import RecordedFile, RecordingFolder
 from .recording import Recording, RecordingState
-from .writer import SegmentLimits
+from .segments import SegmentLimits
 
 # Seconds that the end of a file may take; a disk may be very slow.
 _CLOSE_TIMEOUT = 10.0
@@ -20,6 +20,20 @@ class NoFolder(Exception):  # noqa: N818 - a state, not a fault
 
 class NotPublished(Exception):  # noqa: N818 - a state, not a fault
     """Nobody publishes the stream."""
+
+
+@dataclass(frozen=True, slots=True)
+class ListedFile:
+    """A file, and what is known of it.
+
+    Attributes:
+        seconds: how long it is; None while that is not known.
+        is_open: whether it is being written.
+    """
+
+    file: RecordedFile
+    seconds: float | None
+    is_open: bool
 
 
 class Recorder:
@@ -136,28 +150,32 @@ class Recorder:
 
     # The files
 
-    @property
-    def open_files(self) -> set[str]:
-        """The names of those that are being written."""
-        recordings = self._recordings.values()
-        return {r.writer.file for r in recordings if r.writer.file is not None}
-
-    def files(self) -> Iterator[tuple[RecordedFile, float | None]]:
-        """All recordings and their seconds, the newest first; reads the disk.
+    async def files(self) -> list[ListedFile]:
+        """All recordings, the newest first.
 
         Raises:
             OSError: when the folder cannot be read.
         """
-        if self._folder is None:
-            return
-        being_written = self.open_files
-        for file in self._folder:
-            is_done = file.name not in being_written
-            yield file, self._folder.length(file) if is_done else None
+        folder = self._folder
+        if folder is None:
+            return []
+        being_written = {r.writer.file for r in self._recordings.values()}
 
-    def file(self, name: str) -> RecordedFile | None:
-        """Find a recording by its name; reads the disk."""
-        return None if self._folder is None else self._folder.get(name)
+        def read() -> list[ListedFile]:
+            listed = []
+            for file in folder:
+                is_open = file.name in being_written
+                seconds = None if is_open else folder.length(file)
+                listed.append(ListedFile(file, seconds, is_open))
+            return listed
+
+        return await asyncio.to_thread(read)
+
+    async def file(self, name: str) -> RecordedFile | None:
+        """Find a recording by the name of its file."""
+        if self._folder is None:
+            return None
+        return await asyncio.to_thread(self._folder.get, name)
 
     async def close(self) -> None:
         """End all recordings, and wait for that, but not forever."""

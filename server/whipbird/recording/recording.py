@@ -12,10 +12,11 @@ from ..sdp.codecs import Codec
 from ..streams import Stream
 from .files import RecordingFolder
 from .frames import RtpFrame
+from .segments import PlacedFrame, SegmentLimits
 from .sources import TrackSource
 from .timeline import Timeline, TrackClock
 from .worker import RecordingWorker
-from .writer import PlacedFrame, SegmentLimits, SegmentWriter
+from .writer import SegmentWriter
 
 logger = logging.getLogger(__name__)
 

@@ -53,7 +53,8 @@ class Snapshots:
     def __init__(self, kept: KeptPackets) -> None:
         self._kept = kept
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="snapshot")
-        self._pictures: dict[Stream, tuple[float, asyncio.Task[bytes]]] = {}
+        # Those that are being made, and those that are still good.
+        self._pictures: dict[Stream, asyncio.Task[bytes]] = {}
 
     async def take(self, stream: Stream) -> bytes:
         """A picture of the stream's largest layer, as JPEG.
@@ -62,24 +63,26 @@ class Snapshots:
             NoVideo: when it has no video.
             NoPicture: when there is no key frame, or it cannot be decoded.
         """
-        now = asyncio.get_running_loop().time()
-        for known, (made, task) in list(self._pictures.items()):
-            if task.done() and now - made >= LIFETIME:
-                del self._pictures[known]
-        if stream not in self._pictures:
+        task = self._pictures.get(stream)
+        if task is None:
             task = asyncio.create_task(self._make(stream))
-            self._pictures[stream] = now, task
+            self._pictures[stream] = task
+            task.add_done_callback(lambda _: self._forget_later(stream))
         # Who goes away does not take it from the others.
-        return await asyncio.shield(self._pictures[stream][1])
+        return await asyncio.shield(task)
 
     async def close(self) -> None:
         """Make no more pictures."""
-        tasks = [task for _, task in self._pictures.values()]
+        tasks = list(self._pictures.values())
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         self._pictures.clear()
         self._thread.shutdown(wait=False, cancel_futures=True)
+
+    def _forget_later(self, stream: Stream) -> None:
+        loop = asyncio.get_running_loop()
+        loop.call_later(LIFETIME, self._pictures.pop, stream, None)
 
     async def _make(self, stream: Stream) -> bytes:
         video = [r for r in stream.peer.receivers if r.kind == "video"]

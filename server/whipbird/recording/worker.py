@@ -8,7 +8,8 @@ import threading
 from collections import deque
 from collections.abc import Callable
 
-from .writer import WRITE_ERRORS, PlacedFrame, SegmentWriter
+from .segments import PlacedFrame
+from .writer import WRITE_ERRORS, SegmentWriter
 
 logger = logging.getLogger(__name__)
 

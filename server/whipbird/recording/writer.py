@@ -2,8 +2,8 @@
 
 import contextlib
 import logging
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 import av
@@ -17,6 +17,7 @@ from .container import MediaFile, container_of
 from .files import RecordingFolder
 from .frames import RtpFrame
 from .pcm import PcmDecoder, sampling_rate
+from .segments import PlacedFrame, SegmentLimits
 from .templates import UnusableError, template
 
 logger = logging.getLogger(__name__)
@@ -29,37 +30,10 @@ _REQUEST_INTERVAL = 1.0
 # Seconds of sound before a key frame that a file begins with, if the last one ended
 # there.
 _MAX_LEAD = 1.0
+# ... and of the first file: what a publisher sends before its first picture.
+_MAX_EARLY = 0.1
 # Seconds that a frame is shown when nothing says it.
 _USUAL_DURATION = 0.02
-
-
-@dataclass(frozen=True, slots=True)
-class PlacedFrame:
-    """A frame on the time line of the recording.
-
-    Attributes:
-        kind: ``audio`` or ``video``.
-        position: when it is shown, in ticks of its codec's clock.
-        tracks: kind -> codec, of all that comes now: what a file should have.
-    """
-
-    kind: str
-    frame: RtpFrame
-    position: int
-    tracks: Mapping[str, Codec]
-
-    @property
-    def seconds(self) -> float:
-        """When it is shown, in seconds."""
-        return self.position / self.frame.codec.clock_rate
-
-
-@dataclass(frozen=True, slots=True)
-class SegmentLimits:
-    """When a new file is begun, at the next key frame; None for never."""
-
-    seconds: float | None = None
-    octets: int | None = None
 
 
 class SegmentWriter:
@@ -106,11 +80,15 @@ class SegmentWriter:
         self._ends: dict[str, float] = {}
         self._last_video: int | None = None
         self._asked = float("-inf")
+        # Sound before the first file.
+        self._early: deque[tuple[PlacedFrame, bytes]] = deque()
 
     @property
     def octets(self) -> int:
         """How many are in all files together."""
-        return self._ended_octets + (self._media.size if self._media else 0)
+        # It is asked for in another thread than that which ends the file.
+        media = self._media
+        return self._ended_octets + (0 if media is None else media.size)
 
     def write(self, placed: PlacedFrame) -> None:
         """Write a frame, or leave it out where none is begun or it makes no sense.
@@ -132,11 +110,17 @@ class SegmentWriter:
             logger.debug("A frame of %s cannot be used: %s", self._stream, error)
             self._leave_out(placed)
             return
+        if self._media is None and not is_video:
+            self._early.append((placed, data))
+            self._forget_early(placed.seconds)
+            return
         if self._media is None or self._codecs.get(placed.kind) != frame.codec:
             self._leave_out(placed)
             return
         if is_video:
             self._needs_key = False
+        while self._early:
+            self._write(*self._early.popleft())
         self._write(placed, data)
 
     def close(self) -> None:
@@ -230,9 +214,16 @@ class SegmentWriter:
         logger.info("Recording %s to %s", self._stream, self.file)
         self._parameters = _parameters(placed.frame) or self._parameters
         # Sound goes on where the last file ended, a little before the key frame.
-        begin = placed.seconds
-        lead = begin - self._ends.get("audio", begin)
-        self._zero = begin - lead if 0 < lead < _MAX_LEAD else begin
+        begin = self._zero = placed.seconds
+        self._forget_early(begin)
+        if self._early:
+            self._zero = min(begin, self._early[0][0].seconds)
+        elif 0 < begin - self._ends.get("audio", begin) < _MAX_LEAD:
+            self._zero = self._ends["audio"]
+
+    def _forget_early(self, now: float) -> None:
+        while self._early and self._early[0][0].seconds < now - _MAX_EARLY:
+            self._early.popleft()
 
     def _template(self, placed: PlacedFrame, data: bytes) -> InputContainer:
         """What the track of a frame is like.

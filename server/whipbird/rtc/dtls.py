@@ -14,6 +14,7 @@ from OpenSSL import SSL
 from .completion import run_to_completion
 from .ice import IceTransport
 from .ice_connection import IceConnection
+from .packet_buffer import PacketBuffer
 
 logger = logging.getLogger(__name__)
 
@@ -92,6 +93,19 @@ class DtlsTransport(RTCDtlsTransport):
         if self._state != State.CONNECTED or self._tx_srtp is None:
             raise ConnectionError("Cannot send encrypted RTP, not connected")
         self._send_now(self._tx_srtp.protect(packet))
+
+    def send_rtp_batch(self, batch: PacketBuffer) -> None:
+        """Encrypt and send the RTP packets of a buffer.
+
+        Raises:
+            ConnectionError: as above.
+        """
+        if self._state != State.CONNECTED or self._tx_srtp is None:
+            raise ConnectionError("Cannot send encrypted RTP, not connected")
+        batch.protect(self._tx_srtp)
+        self.connection.send_batch(batch)
+        self._RTCDtlsTransport__tx_bytes += sum(batch.lengths)
+        self._RTCDtlsTransport__tx_packets += len(batch.lengths)
 
     def send_rtcp(self, packet: bytes) -> None:
         """Encrypt and send an RTCP packet, compound or not.

@@ -39,14 +39,12 @@ class Egress:
     Attributes:
         forwarders: one for each audio and video section, in their order.
         estimate: how much the viewer can take, in bit/s, as it says; None before.
-        fraction_lost: of what it was sent, by its last report; 0 to 1.
         on_news: called when it has told something of its network.
     """
 
     def __init__(self, transport: "DtlsTransport", stream: str) -> None:
         self.forwarders: list[Forwarder] = []
         self.estimate: int | None = None
-        self.fraction_lost = 0.0
         self.on_news: Callable[[], None] | None = None
         self._transport = transport
         self._stream = stream
@@ -62,9 +60,11 @@ class Egress:
             What the answer says of it.
         """
         ssrc, repair_ssrc = secrets.randbits(32), secrets.randbits(32)
-        self.forwarders.append(Forwarder(media, ssrc, repair_ssrc, self._send))
+        self.forwarders.append(
+            Forwarder(media, ssrc, repair_ssrc, self._transport, self._report_on)
+        )
         return LocalSource(
-            msid=f"{self._stream} {media.kind}",
+            msid=self._stream,
             cname=self._cname,
             ssrc=ssrc,
             repair_ssrc=repair_ssrc,
@@ -97,8 +97,8 @@ class Egress:
                     self.estimate = bitrate
                     self._tell()
                 case Reported(ssrc=ssrc, fraction_lost=fraction):
-                    if self._find(ssrc) is not None:
-                        self.fraction_lost = fraction
+                    if forwarder := self._find(ssrc):
+                        forwarder.fraction_lost = fraction
 
     def _find(self, ssrc: int) -> Forwarder | None:
         found = (f for f in self.forwarders if f.rewriter.ssrc == ssrc)
@@ -108,28 +108,28 @@ class Egress:
         if self.on_news is not None:
             self.on_news()
 
-    def _send(self, packet: bytes) -> None:
+    def _report(self) -> None:
+        """Say what there is to say once a second."""
+        self._timer = self._loop.call_later(REPORT_INTERVAL, self._report)
+        for forwarder in self.forwarders:
+            forwarder.a_second_has_gone_by()
+            self._report_on(forwarder)
+        self._tell()
+
+    def _report_on(self, forwarder: Forwarder) -> None:
+        """Say when what is sent is to be played (RFC 3550 section 6.4)."""
+        timestamp = forwarder.timestamp_at(self._loop.time())
+        if timestamp is None:
+            return
+        rewriter = forwarder.rewriter
+        report = SenderReport(
+            ssrc=rewriter.ssrc,
+            ntp_timestamp=int((time.time() + _NTP_EPOCH) * (1 << 32)),
+            rtp_timestamp=timestamp,
+            packets=rewriter.packets,
+            octets=rewriter.octets,
+        )
+        name = write_sdes(rewriter.ssrc, self._cname)
         # It may have gone, and whoever watches it will be told.
         with contextlib.suppress(ConnectionError):
-            self._transport.send_rtp(packet)
-
-    def _report(self) -> None:
-        """Say when what was sent is to be played (RFC 3550 section 6.4)."""
-        self._timer = self._loop.call_later(REPORT_INTERVAL, self._report)
-        now, wall = self._loop.time(), time.time()
-        for forwarder in self.forwarders:
-            rewriter = forwarder.rewriter
-            timestamp = forwarder.timestamp_at(now)
-            if timestamp is None:
-                continue
-            report = SenderReport(
-                ssrc=rewriter.ssrc,
-                ntp_timestamp=int((wall + _NTP_EPOCH) * (1 << 32)),
-                rtp_timestamp=timestamp,
-                packets=rewriter.packets,
-                octets=rewriter.octets,
-            )
-            name = write_sdes(rewriter.ssrc, self._cname)
-            with contextlib.suppress(ConnectionError):
-                self._transport.send_rtcp(write_sender_report(report) + name)
-        self._tell()
+            self._transport.send_rtcp(write_sender_report(report) + name)

@@ -1,13 +1,17 @@
 """A layer's packets for all who watch it."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from ..rtp.form import Form
+from ..rtp.form import Form, FormedPacket
 from ..rtp.history import PacketHistory
 from ..rtp.packet import RtpPacket
-from .layer import Layer
+from .layer import RATE_INTERVAL, Layer
+from .packet_buffer import SLOTS, PacketBuffer
+
+# How much the last second counts for the bitrate.
+RATE_WEIGHT = 0.25
 
 
 class Watcher(Protocol):
@@ -15,21 +19,46 @@ class Watcher(Protocol):
 
     Attributes:
         identifiers: of the header extensions that it takes: URI -> identifier.
+        frames_dropped: how many frames were kept from it.
     """
 
     identifiers: Mapping[str, int]
+    frames_dropped: int
 
-    def begin(self, feed: "Feed", packet: RtpPacket, now: float) -> None:
-        """Go on with a feed, of which this will be the first packet."""
+    @property
+    def is_congested(self) -> bool:
+        """Whether too much waits to be sent already."""
 
-    def forward(self, packet: RtpPacket, first: int, body: bytes, now: float) -> None:
-        """Take a packet (see ``Rewriter.write``)."""
+    def begin(self, feed: "Feed", packets: Sequence[RtpPacket], now: float) -> bool:
+        """Go on with a feed.
+
+        Args:
+            packets: the first ones of it that will come, all that there are.
+
+        Returns:
+            Whether they can be taken.
+        """
+
+    def caught_up(self, packet: FormedPacket) -> FormedPacket:
+        """One of these first packets, as it is to be forwarded."""
+
+    def forward(
+        self, packets: Sequence[FormedPacket], buffer: PacketBuffer, now: float
+    ) -> None:
+        """Take packets.
+
+        Args:
+            packets: as many as the buffer has room for, at most.
+            buffer: to write them in.
+        """
 
 
 class Feed:
     """Gives a layer's packets to its watchers, and keeps the last ones.
 
-    What is the same for watchers with the same header extensions is done once.
+    What is the same for watchers with the same header extensions is done once. Packets
+    that have come together are given out together, within the same turn of the event
+    loop.
 
     Args:
         layer: whose packets these are.
@@ -37,38 +66,47 @@ class Feed:
 
     Attributes:
         history: its last packets.
+        bitrate: of the layer, evened out over some seconds.
     """
 
     def __init__(self, layer: Layer, identifiers: Mapping[str, int]) -> None:
         self.layer = layer
         self.history = PacketHistory()
+        self.bitrate = layer.bitrate
         self._identifiers = identifiers
         self._codec = layer.codec
+        self._timestamp = -1
+        self._buffer = PacketBuffer()
+        self._pending: list[RtpPacket] = []
+        # For a key frame; for the network to take what was sent.
         self._waiting: list[Watcher] = []
+        self._congested: list[Watcher] = []
         self._groups: dict[frozenset[tuple[str, int]], tuple[Form, list[Watcher]]] = {}
-        self._now = asyncio.get_running_loop().time
+        self._loop = asyncio.get_running_loop()
+        self._measured = self._loop.time()
         layer.subscribe(self._take)
 
     def close(self) -> None:
         """Give out nothing more."""
         self.layer.unsubscribe(self._take)
-        self._waiting.clear()
-        self._groups.clear()
+        for held in (self._waiting, self._congested, self._groups, self._pending):
+            held.clear()
 
-    def begin(self, watcher: Watcher, now: float) -> None:
+    def begin(self, watcher: Watcher) -> None:
         """Give a watcher what came since the last key frame, and all from now on.
 
         When that is not known, it will begin with the next one, which is asked for.
         """
+        self._flush()
         packets = self.history.group()
-        if not packets:
+        if not packets or not self._add(watcher, packets):
             self.wait(watcher)
             return
-        watcher.begin(self, packets[0], now)
-        form = self._add(watcher)
-        for packet in packets:
-            first, body = form.write(packet, now)
-            watcher.forward(packet, first, body, now)
+        form, now = self.form_of(watcher), self._loop.time()
+        for start in range(0, len(packets), SLOTS):
+            formed = [form.write(p, now) for p in packets[start : start + SLOTS]]
+            early = [watcher.caught_up(packet) for packet in formed]
+            watcher.forward(early, self._buffer, now)
 
     def wait(self, watcher: Watcher) -> None:
         """Let a watcher begin with the next key frame, which is asked for."""
@@ -77,47 +115,93 @@ class Feed:
 
     def remove(self, watcher: Watcher) -> None:
         """Give a watcher nothing more."""
-        if watcher in self._waiting:
-            self._waiting.remove(watcher)
+        for held in (self._waiting, self._congested):
+            if watcher in held:
+                held.remove(watcher)
         key = frozenset(watcher.identifiers.items())
         _, watchers = self._groups.get(key, (None, []))
         if watcher in watchers:
+            self._flush()
             watchers.remove(watcher)
             if not watchers:
                 del self._groups[key]
 
     def form_of(self, watcher: Watcher) -> Form:
         """How the packets look to one of the watchers."""
-        form, _ = self._groups[frozenset(watcher.identifiers.items())]
-        return form
-
-    def _add(self, watcher: Watcher) -> Form:
         key = frozenset(watcher.identifiers.items())
-        form, watchers = self._groups.setdefault(
+        group = self._groups.get(key)
+        return group[0] if group else Form(self._identifiers, watcher.identifiers)
+
+    def _add(self, watcher: Watcher, packets: Sequence[RtpPacket]) -> bool:
+        """Let a watcher begin, if it can, with these packets."""
+        if not watcher.begin(self, packets, self._loop.time()):
+            return False
+        key = frozenset(watcher.identifiers.items())
+        _, watchers = self._groups.setdefault(
             key, (Form(self._identifiers, watcher.identifiers), [])
         )
         watchers.append(watcher)
-        return form
+        return True
 
     def _take(self, packet: RtpPacket) -> None:
         layer = self.layer
-        is_start = layer.is_start
-        now = self._now()
         if layer.codec is not self._codec:
             self._change_codec()
-        self.history.add(packet, is_key_frame=is_start and layer.is_video)
-        if is_start and self._waiting:
+        if packet.timestamp != self._timestamp:
+            self._timestamp = packet.timestamp
+            self._begin_frame()
+        if layer.is_start and self._waiting:
+            self._flush()
             waiting, self._waiting = self._waiting, []
             for watcher in waiting:
-                watcher.begin(self, packet, now)
-                self._add(watcher)
+                if watcher.is_congested:
+                    self._congested.append(watcher)
+                elif not self._add(watcher, (packet,)):
+                    self._waiting.append(watcher)
+        self.history.add(packet, is_key_frame=layer.is_start and layer.is_video)
+        if self._groups:
+            pending = self._pending
+            pending.append(packet)
+            if len(pending) == SLOTS:
+                self._flush()
+            elif len(pending) == 1:
+                self._loop.call_soon(self._flush)
+
+    def _flush(self) -> None:
+        """Give out what has come."""
+        if not self._pending:
+            return
+        packets, self._pending = self._pending, []
+        buffer, now = self._buffer, self._loop.time()
         for form, watchers in self._groups.values():
-            first, body = form.write(packet, now)
+            formed = [form.write(packet, now) for packet in packets]
             for watcher in watchers:
-                watcher.forward(packet, first, body, now)
+                watcher.forward(formed, buffer, now)
+
+    def _begin_frame(self) -> None:
+        """Let whoever is too slow miss whole frames, up to a key frame."""
+        congested, self._congested = self._congested, []
+        for watcher in congested:
+            watcher.frames_dropped += 1
+            if watcher.is_congested:
+                self._congested.append(watcher)
+            else:
+                self.wait(watcher)
+        slow = [w for _, ws in self._groups.values() for w in ws if w.is_congested]
+        for watcher in slow:
+            watcher.frames_dropped += 1
+            self.remove(watcher)
+            self._congested.append(watcher)
+
+        now = self._loop.time()
+        if now - self._measured >= RATE_INTERVAL:
+            self._measured = now
+            weight = RATE_WEIGHT if self.bitrate else 1
+            self.bitrate += weight * (self.layer.bitrate - self.bitrate)
 
     def _change_codec(self) -> None:
         """All go on with a key frame of the new one."""
+        self._flush()
         self._codec = self.layer.codec
         self.history = PacketHistory()
         for _, watchers in self._groups.values():

@@ -2,14 +2,15 @@
 
 import asyncio
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 from aioice.ice import CandidatePair, StunProtocol
 from aioice.stun import Message
 
 from .addresses import HostAddresses
 from .ice_agent import IceAgent
-from .ice_socket import IceSockets
+from .ice_socket import IceSocket, IceSockets
+from .packet_buffer import PacketBuffer
 
 # Datagrams kept until the DTLS transport takes them (a ClientHello may come early).
 MAX_EARLY_DATAGRAMS = 64
@@ -86,6 +87,24 @@ class IceConnection:
             pair.protocol.transport.sendto(data, pair.remote_addr)
         elif self._next is None:
             raise ConnectionError("Cannot send data, not connected")
+
+    def send_batch(self, batch: PacketBuffer) -> None:
+        """Send the packets of a buffer to the peer.
+
+        Raises:
+            ConnectionError: as above.
+        """
+        pair = self._pair
+        if pair is not None:
+            cast(IceSocket, pair.protocol).send_batch(batch, pair.remote_addr)
+        elif self._next is None:
+            raise ConnectionError("Cannot send data, not connected")
+
+    @property
+    def waiting(self) -> int:
+        """Octets that the network has not taken yet."""
+        pair = self._pair
+        return 0 if pair is None else cast(IceSocket, pair.protocol).waiting
 
     def attach(self, sink: Callable[[bytes], None]) -> None:
         """Deliver datagrams to a function, those that came before it first."""

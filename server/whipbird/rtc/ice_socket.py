@@ -3,8 +3,10 @@
 import asyncio
 import contextlib
 import logging
+import sys
 from collections.abc import Iterable
 from socket import AF_INET, AF_INET6, SO_RCVBUF, SOCK_DGRAM, SOL_SOCKET, socket
+from struct import Struct
 from typing import TYPE_CHECKING, Any, cast
 
 from aioice import Candidate
@@ -12,6 +14,7 @@ from aioice.candidate import candidate_foundation, candidate_priority
 from aioice.ice import StunProtocol
 
 from .addresses import HostAddresses
+from .packet_buffer import PacketBuffer
 
 if TYPE_CHECKING:
     from .ice_agent import IceAgent
@@ -24,12 +27,72 @@ SOCKET_BUFFER = 1024 * 1024
 # The highest local preference there is (RFC 8445 section 5.1.2.1).
 MAX_LOCAL_PREFERENCE = 65535
 
+# Linux: one call sends datagrams of one size (udp(7)); Python has no name for it.
+_SOL_UDP = 17
+_UDP_SEGMENT = 103
+_SEGMENT_SIZE = Struct("=H")
+# Octets that fit into such a call.
+MAX_SEGMENTED = 65000
+
 
 class IceSocket(StunProtocol):
     """One local UDP socket. Tells STUN from the rest by its first octet (RFC 7983)."""
 
     # Not aioice's connection but what stands for it.
     receiver: "IceConnection"  # type: ignore[assignment]
+
+    def __init__(self, receiver: "IceConnection", sock: socket) -> None:
+        super().__init__(cast(Any, receiver))
+        self._socket = sock
+        self._segments = _can_segment(sock)
+
+    @property
+    def waiting(self) -> int:
+        """Octets that the network has not taken yet."""
+        # Every transport of datagrams has it, but typeshed does not know.
+        return cast(int, cast(Any, self.transport).get_write_buffer_size())
+
+    def send_batch(self, batch: PacketBuffer, address: tuple[str, int]) -> None:
+        """Send the packets of a buffer, those of one size with one call."""
+        slots, lengths = batch.slots, batch.lengths
+        count = len(lengths)
+        start = 0
+        while start < count:
+            size = lengths[start]
+            end = start + 1
+            if self._segments:
+                last = min(count, start + MAX_SEGMENTED // size)
+                while end < last and lengths[end] == size:
+                    end += 1
+                # The last one may be shorter.
+                if end < last and lengths[end] < size:
+                    end += 1
+            self._send(
+                [slots[i][: lengths[i]] for i in range(start, end)], size, address
+            )
+            start = end
+
+    def _send(
+        self, packets: list[memoryview], size: int, address: tuple[str, int]
+    ) -> None:
+        try:
+            if self.waiting:
+                raise BlockingIOError
+            if len(packets) == 1:
+                self._socket.sendto(packets[0], address)
+            else:
+                segment = (_SOL_UDP, _UDP_SEGMENT, _SEGMENT_SIZE.pack(size))
+                self._socket.sendmsg(packets, [segment], 0, address)
+        except BlockingIOError:
+            for packet in packets:
+                self.transport.sendto(bytes(packet), address)
+        except OSError as error:
+            logger.debug("Cannot send: %s", error)
+            if len(packets) > 1:
+                # The path cannot have it so, or nothing at all.
+                self._segments = False
+                for packet in packets:
+                    self._send([packet], size, address)
 
     def datagram_received(self, data: bytes | str, addr: tuple[Any, ...]) -> None:
         assert isinstance(data, bytes)
@@ -93,7 +156,7 @@ class IceSockets:
     async def _open(self, address: str, preference: int) -> IceSocket:
         sock = bind(address)
         _, protocol = await asyncio.get_running_loop().create_datagram_endpoint(
-            lambda: IceSocket(cast(Any, self._owner)), sock=sock
+            lambda: IceSocket(self._owner, sock), sock=sock
         )
         host, port = sock.getsockname()[:2]
         protocol.local_candidate = Candidate(
@@ -121,6 +184,17 @@ class IceSockets:
         for opened in self._sockets.values():
             await opened.close()
         self._sockets.clear()
+
+
+def _can_segment(sock: socket) -> bool:
+    """Whether this system cuts what is sent into datagrams."""
+    if sys.platform != "linux":
+        return False
+    try:
+        sock.getsockopt(_SOL_UDP, _UDP_SEGMENT)
+    except OSError:
+        return False
+    return True
 
 
 def bind(address: str) -> socket:

@@ -81,6 +81,12 @@ class Receiver(RTCRtpReceiver):
             )
 
     @property
+    def rids(self) -> tuple[str, ...]:
+        """The names of the encodings that were offered; none without simulcast."""
+        simulcast = self._media.simulcast if self._media is not None else None
+        return tuple(r.identifier for r in simulcast.rids) if simulcast else ()
+
+    @property
     def packets(self) -> int:
         """How many packets have come, without those sent again."""
         return sum(layer.reception.packets for layer in self.layers)

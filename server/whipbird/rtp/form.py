@@ -1,6 +1,7 @@
 """What of a packet is the same for all viewers that have negotiated the same."""
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 from . import extensions
 from .extensions import read_extensions, write_extensions
@@ -26,6 +27,24 @@ Identifiers = Mapping[str, int]
 """Of header extensions: URI -> identifier, as negotiated (RFC 8285 section 5)."""
 
 
+class FormedPacket(NamedTuple):
+    """A packet for many viewers: all that does not differ between them.
+
+    Attributes:
+        first: the first octet of the header.
+        marker: its second octet, less the payload type.
+        sequence, timestamp: the publisher's.
+        body: what follows the fixed header: the extension, if the first octet says
+            that there is one, and the payload.
+    """
+
+    first: int
+    marker: int
+    sequence: int
+    timestamp: int
+    body: bytes
+
+
 class Form:
     """How packets look to viewers that have the same header extensions.
 
@@ -46,8 +65,11 @@ class Form:
         }
         self._send_time = viewer.get(extensions.ABS_SEND_TIME, 0)
 
-    def write(self, packet: RtpPacket, now: float) -> tuple[int, bytes]:
-        """The first octet of the header, and what follows the fixed header.
+    def write(self, packet: RtpPacket, now: float) -> FormedPacket:
+        """What the viewers are sent for a packet.
+
+        Without the extension for the time of sending, the same packet always gives
+        the same octets.
 
         Args:
             packet: the publisher's.
@@ -62,6 +84,10 @@ class Form:
             elements += [
                 (self._wanted[identifier], v) for identifier, v in found.items()
             ]
-        if not elements:
-            return _VERSION_2, packet.payload
-        return _VERSION_2 | _EXTENSION, write_extensions(elements) + packet.payload
+        first, body = _VERSION_2, packet.payload
+        if elements:
+            first |= _EXTENSION
+            body = write_extensions(elements) + body
+        return FormedPacket(
+            first, packet.marker << 7, packet.sequence, packet.timestamp, body
+        )

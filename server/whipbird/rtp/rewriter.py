@@ -1,8 +1,15 @@
 """The packets of one source after another, as one stream (RFC 7667 section 3.7)."""
 
-from .packet import HEADER, RtpPacket
+from collections.abc import Sequence
 
-_pack = HEADER.pack
+from .form import FormedPacket
+from .history import SIZE
+from .packet import HEADER, HEADER_LENGTH
+
+_pack_into = HEADER.pack_into
+
+# What is caught up with is played this many times as fast: a power of two.
+_CATCH_UP_SHIFT = 5
 
 
 class Rewriter:
@@ -19,14 +26,15 @@ class Rewriter:
 
     Attributes:
         payload_type, clock_rate: of the current source.
-        packets, octets: how many packets were written, and of how many octets of
-            payload; for sender reports.
+        packets, octets: how many packets were written, and of how many octets, headers
+            not counted; for sender reports.
     """
 
     __slots__ = (
         "_last_at",
         "_last_sequence",
         "_last_timestamp",
+        "_live",
         "_sequence_offset",
         "_since",
         "_timestamp_offset",
@@ -48,16 +56,31 @@ class Rewriter:
         self._last_at: float | None = None
         self._sequence_offset = 0
         self._timestamp_offset = 0
+        # The last packet that was caught up with, by number and timestamp; None when
+        # it is so old that it is not asked for again.
+        self._live: tuple[int, int] | None = None
         # How many of the stream's numbers are of the current source.
         self._since = 0
 
     def switch(
-        self, packet: RtpPacket, payload_type: int, clock_rate: int, now: float
+        self,
+        sequence: int,
+        timestamp: int,
+        *,
+        live: tuple[int, int],
+        payload_type: int,
+        clock_rate: int,
+        now: float,
     ) -> None:
-        """Go on with another source, or with another part of the same.
+        """Go on with another source.
+
+        What is older than the newest packet was to be played before it came. Its
+        timestamps are moved close to that one's, so that the viewer catches up in no
+        time, and does not stay behind.
 
         Args:
-            packet: the first one that will be written of it.
+            sequence, timestamp: of the first packet that will be written of it.
+            live: number and timestamp of the newest one that there is.
             payload_type: what it is written with.
             clock_rate: of its timestamps, in Hz.
             now: the time, in seconds.
@@ -68,39 +91,68 @@ class Rewriter:
         if self._last_at is not None:
             # As much as has gone by, and one tick at least: it is another frame.
             step = max(round((now - self._last_at) * clock_rate), 1)
-        timestamp = self._last_timestamp + step
-        self._sequence_offset = (self._last_sequence + 1 - packet.sequence) & 0xFFFF
-        self._timestamp_offset = (timestamp - packet.timestamp) & 0xFFFFFFFF
-        self._since = 0
+        self._live = live
+        self._timestamp_offset = (
+            self._last_timestamp + step - self.caught_up(sequence, timestamp)
+        ) & 0xFFFFFFFF
+        self.resume(sequence)
 
-    def write(self, packet: RtpPacket, first: int, body: bytes, now: float) -> bytes:
-        """Write a packet of the current source.
+    def resume(self, sequence: int) -> None:
+        """Go on with the same source, after a part of it that is left out.
 
         Args:
-            packet: the source's.
-            first: the first octet of the header.
-            body: what follows the fixed header: the extension, if the first octet says
-                that there is one, and the payload.
-            now: the time, in seconds.
+            sequence: of the first packet that will be written of it.
         """
-        sequence = (packet.sequence + self._sequence_offset) & 0xFFFF
-        timestamp = (packet.timestamp + self._timestamp_offset) & 0xFFFFFFFF
-        self._since += (sequence - self._last_sequence) & 0xFFFF
-        self._last_sequence = sequence
-        self._last_timestamp = timestamp
-        self._last_at = now
-        self.packets += 1
-        self.octets += len(body)
-        return (
-            _pack(
+        self._sequence_offset = (self._last_sequence + 1 - sequence) & 0xFFFF
+        self._since = 0
+
+    def write(
+        self,
+        packets: Sequence[FormedPacket],
+        slots: Sequence[memoryview],
+        now: float,
+    ) -> list[int]:
+        """Write packets of the current source.
+
+        Args:
+            packets: those that follow; their timestamps as ``caught_up`` has them.
+            slots: where each is written; there are enough, and they are large enough.
+            now: the time, in seconds.
+
+        Returns:
+            Their lengths, in octets.
+        """
+        # Local names: this is done for every packet of every viewer.
+        pack_into, header = _pack_into, HEADER_LENGTH
+        payload_type, ssrc = self.payload_type, self.ssrc
+        sequence_offset = self._sequence_offset
+        timestamp_offset = self._timestamp_offset
+        lengths = []
+        for (first, marker, sequence, timestamp, body), slot in zip(
+            packets, slots, strict=False
+        ):
+            end = header + len(body)
+            pack_into(
+                slot,
+                0,
                 first,
-                packet.marker << 7 | self.payload_type,
-                sequence,
-                timestamp,
-                self.ssrc,
+                marker | payload_type,
+                (sequence + sequence_offset) & 0xFFFF,
+                (timestamp + timestamp_offset) & 0xFFFFFFFF,
+                ssrc,
             )
-            + body
-        )
+            slot[header:end] = body
+            lengths.append(end)
+        newest = (packets[-1].sequence + sequence_offset) & 0xFFFF
+        self._since += (newest - self._last_sequence) & 0xFFFF
+        if self._since > SIZE:
+            self._live = None
+        self._last_sequence = newest
+        self._last_timestamp = (packets[-1].timestamp + timestamp_offset) & 0xFFFFFFFF
+        self._last_at = now
+        self.packets += len(lengths)
+        self.octets += sum(lengths) - header * len(lengths)
+        return lengths
 
     def original(self, sequence: int) -> int | None:
         """The source's number of a packet that was written.
@@ -112,6 +164,16 @@ class Rewriter:
         return (
             (sequence - self._sequence_offset) & 0xFFFF if age < self._since else None
         )
+
+    def caught_up(self, sequence: int, timestamp: int) -> int:
+        """The timestamp of a packet of the source, moved if it is caught up with."""
+        if self._live is None:
+            return timestamp
+        number, live = self._live
+        age = (live - timestamp) & 0xFFFFFFFF
+        if (number - sequence) & 0x8000 or age >> 31:
+            return timestamp
+        return (live - (age >> _CATCH_UP_SHIFT)) & 0xFFFFFFFF
 
     def timestamp_of(self, timestamp: int) -> int:
         """What a timestamp of the current source is in the stream."""

@@ -42,7 +42,7 @@ class LocalSource:
     """What this side sends in one media section.
 
     Attributes:
-        msid: the MediaStream and the track (RFC 8830).
+        msid: the MediaStream, without a track (RFC 9429 section 5.2.1).
         cname: the same for all that is played in time (RFC 3550 section 6.5.1).
         ssrc: of the packets.
         repair_ssrc: of those that are sent again over RTX.

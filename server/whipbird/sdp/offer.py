@@ -76,7 +76,7 @@ def parse_offer(text: str, role: Role = PUBLISHER) -> Offer:
             "The offer has no media section; it needs audio, video or a data channel.",
             section="RFC 9725 section 4.4.2",
         )
-    _check_counts(description)
+    _check_counts(description, role)
     bundle = _bundle(description)
     _check_single_stream(description)
     media = tuple(offered_media(m, description, role) for m in description.media)
@@ -119,7 +119,7 @@ def parse_offer(text: str, role: Role = PUBLISHER) -> Offer:
     )
 
 
-def _check_counts(description: SessionDescription) -> None:
+def _check_counts(description: SessionDescription, role: Role) -> None:
     """At most one audio and one video track, and one SCTP association."""
     seen: set[str] = set()
     for media in description.media:
@@ -133,7 +133,7 @@ def _check_counts(description: SessionDescription) -> None:
         if media.kind in seen:
             raise UnacceptableSdp(
                 f"More than one {media.kind} section",
-                f"WHIP takes at most one {media.kind} section in an offer.",
+                f"{role.protocol} takes at most one {media.kind} section in an offer.",
                 section="RFC 9725 section 4.4.2",
                 line=media.line,
             )
@@ -145,6 +145,14 @@ def _check_counts(description: SessionDescription) -> None:
                 section="RFC 9725 section 4.4.3",
                 line=media.line,
             )
+    if role.needs_media and seen == {"application"}:
+        raise UnacceptableSdp(
+            role.title,
+            f"The offer has data channels alone: a {role.protocol} client "
+            f"{role.does} audio or video.",
+            section="draft-ietf-wish-whep-03 section 4.6.2",
+            line=description.media[0].line,
+        )
 
 
 def _bundle(description: SessionDescription) -> tuple[str, ...]:

@@ -12,8 +12,10 @@ class Role:
         does: what its clients do.
         direction: of what is to be offered beside ``sendrecv``.
         answer: the direction of the answer.
-        refused: directions with which it would do nothing, and the title of an error.
+        refused: directions with which nothing would be done.
+        title: of the error when that is so.
         section: where that is said.
+        needs_media: whether data channels alone are refused.
     """
 
     protocol: str
@@ -23,6 +25,7 @@ class Role:
     refused: tuple[str, str]
     title: str
     section: str
+    needs_media: bool = False
 
 
 PUBLISHER = Role(
@@ -42,4 +45,5 @@ VIEWER = Role(
     refused=("sendonly", "inactive"),
     title="Nothing would be received",
     section="draft-ietf-wish-whep-03 section 4.3.5",
+    needs_media=True,
 )

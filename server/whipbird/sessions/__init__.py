@@ -8,11 +8,12 @@ from .session import (
     Unavailable,
     short_id,
 )
-from .store import Full, NothingToWatch, SessionStore, WrongCodecs
+from .store import Full, NoSuchLayer, NothingToWatch, SessionStore, WrongCodecs
 
 __all__ = [
     "EndReason",
     "Full",
+    "NoSuchLayer",
     "NothingToWatch",
     "OutdatedIce",
     "Session",

@@ -6,11 +6,18 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
 
-from ..rtc import Certificate, HostAddresses, Peer, PeerOptions
+from ..rtc import Certificate, DataChannel, HostAddresses, Peer, PeerOptions
 from ..sdp.codecs import Codec, best_match
 from ..sdp.offer import Offer
 from ..sdp.role import Role
-from ..streams import Audiences, Stream, Streams, StreamTaken, Viewer
+from ..streams import (
+    BROADCAST,
+    Audiences,
+    Stream,
+    Streams,
+    StreamTaken,
+    Viewer,
+)
 from .session import EndReason, Session, SessionState, Unavailable
 
 
@@ -31,15 +38,29 @@ class NothingToWatch(Exception):  # noqa: N818 - a state, not a fault
 
 
 class WrongCodecs(Exception):  # noqa: N818 - said of an offer, not of us
-    """A viewer can decode nothing of what is published.
+    """A viewer cannot decode the audio, or the video, that is published.
 
     Attributes:
-        sent: what that is.
+        kind: which of them.
+        sent: what is published.
     """
 
-    def __init__(self, sent: tuple[Codec, ...]) -> None:
-        super().__init__(", ".join(codec.rtpmap for codec in sent))
+    def __init__(self, kind: str, sent: tuple[Codec, ...]) -> None:
+        super().__init__(kind, sent)
+        self.kind = kind
         self.sent = sent
+
+
+class NoSuchLayer(Exception):  # noqa: N818 - said of a request, not of us
+    """What is published has no layer of that name.
+
+    Attributes:
+        rids: the names of those that it has.
+    """
+
+    def __init__(self, rids: tuple[str, ...]) -> None:
+        super().__init__(", ".join(rids))
+        self.rids = rids
 
 
 class SessionStore:
@@ -112,6 +133,7 @@ class SessionStore:
             if offer.has_media:
                 end = partial(session.end_soon, EndReason.TAKEN_OVER)
                 self.streams.publish(Stream(stream, session.peer, end))
+                session.echo.on_message = partial(self._broadcast, stream)
         self.opened += 1
         return session, answer
 
@@ -130,24 +152,35 @@ class SessionStore:
             Full, Unavailable: as above.
             NothingToWatch: when nobody publishes the stream, and that is not waited
                 for.
-            WrongCodecs: when the viewer can decode nothing of what is published.
+            NoSuchLayer: when the stream is published, without the layer.
+            WrongCodecs: when the viewer cannot decode what is published.
         """
         self._check_room()
-        if not self._wait_for_publisher and self.streams.get(stream) is None:
+        published = self.streams.get(stream)
+        if published is None and not self._wait_for_publisher:
             raise NothingToWatch
-        sent = self.audiences.codecs(stream)
-        offered = [codec for media in offer.media for codec in media.codecs]
-        if sent and not any(best_match(codec, offered) for codec in sent):
-            raise WrongCodecs(sent)
+        if published is not None and rid is not None and rid not in published.rids:
+            raise NoSuchLayer(published.rids)
+        for media in offer.media:
+            sent = self.audiences.codecs(stream, media.kind)
+            if sent and not any(best_match(codec, media.codecs) for codec in sent):
+                raise WrongCodecs(media.kind, sent)
         session = self._new_session(stream, offer, client)
         async with _or_refused(session):
             answer = await session.open(offer)
             if session.peer.egress is not None:
-                viewer = Viewer(session.peer.egress, rid)
+                viewer = Viewer(session.peer, rid)
                 session.on_connected = partial(self.audiences.join, stream, viewer)
                 self._viewers[session] = viewer
         self.opened += 1
         return session, answer
+
+    def _broadcast(
+        self, stream: str, channel: DataChannel, protocol: int, data: bytes
+    ) -> None:
+        """Let the viewers have what a publisher says to them."""
+        if channel.label == BROADCAST:
+            self.audiences.tell(stream, protocol, data)
 
     def _check_room(self) -> None:
         if self._is_shutting_down:

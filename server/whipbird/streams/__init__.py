@@ -1,9 +1,11 @@
 """Named streams: who publishes what, and who watches it."""
 
-from .audience import Audience, Audiences, Viewer
+from .audience import Audience, Audiences
 from .streams import Observer, Stream, Streams, StreamTaken
+from .viewer import BROADCAST, Viewer
 
 __all__ = [
+    "BROADCAST",
     "Audience",
     "Audiences",
     "Observer",

@@ -1,23 +1,15 @@
 """Who watches a stream, and what each of them is sent."""
 
-from collections.abc import Iterable
+import asyncio
 
-from ..rtc import Egress, Feed, Forwarder, Layer
+from ..rtc import Feed, Forwarder, Layer
+from ..rtp.packet import RtpPacket
 from ..sdp.codecs import Codec
 from .streams import Stream
+from .viewer import Viewer
 
-
-class Viewer:
-    """One who watches.
-
-    Args:
-        egress: what is sent.
-        rid: the layer that was asked for; None for the best that the viewer can take.
-    """
-
-    def __init__(self, egress: Egress, rid: str | None = None) -> None:
-        self.egress = egress
-        self.rid = rid
+# Seconds without a packet after which a layer is not sent any more.
+SILENCE = 1.0
 
 
 class Audience:
@@ -31,6 +23,7 @@ class Audience:
         self.viewers: set[Viewer] = set()
         self._stream: Stream | None = None
         self._feeds: dict[Layer, Feed] = {}
+        self._now = asyncio.get_running_loop().time
 
     # Publishers
 
@@ -68,15 +61,26 @@ class Audience:
         self.viewers.discard(viewer)
         viewer.egress.stop()
 
+    def tell(self, protocol: int, data: bytes) -> None:
+        """Send all viewers a message (see ``Viewer.tell``)."""
+        for viewer in self.viewers:
+            viewer.tell(protocol, data)
+
     @property
     def is_empty(self) -> bool:
         """Whether there is neither a viewer nor a publisher."""
         return self._stream is None and not self.viewers
 
-    @property
-    def codecs(self) -> tuple[Codec, ...]:
-        """What is published now."""
-        return tuple(layer.codec for layer in self._feeds)
+    def codecs(self, kind: str) -> tuple[Codec, ...]:
+        """What is published now, of audio or video."""
+        is_video = kind == "video"
+        layers = [layer for layer in self._feeds if layer.is_video is is_video]
+        return tuple(layer.codec for layer in layers)
+
+    def group(self, layer: Layer) -> list[RtpPacket]:
+        """What came of a layer since its last key frame, as far as it is kept."""
+        feed = self._feeds.get(layer)
+        return feed.history.group() if feed else []
 
     def _update(self) -> None:
         """Layers have come or gone."""
@@ -96,26 +100,23 @@ class Audience:
         for forwarder in viewer.egress.forwarders:
             feeds = self._feeds_for(forwarder)
             if feeds:
-                forwarder.watch(_choose(feeds, viewer))
+                forwarder.watch(viewer.choose(forwarder, feeds))
 
     def _feeds_for(self, forwarder: Forwarder) -> list[Feed]:
-        return [
+        """What a viewer can be sent in one section, without what has fallen silent."""
+        feeds = [
             feed
             for layer, feed in self._feeds.items()
             if layer.is_video is (forwarder.kind == "video")
             and forwarder.takes(layer.codec)
         ]
-
-
-def _choose(feeds: Iterable[Feed], viewer: Viewer) -> Feed:
-    """The layer that was asked for, or the largest that the viewer can take."""
-    by_size = sorted(feeds, key=lambda feed: feed.layer.bitrate)
-    for feed in by_size:
-        if viewer.rid is not None and feed.layer.rid == viewer.rid:
-            return feed
-    estimate = viewer.egress.estimate
-    fitting = [f for f in by_size if estimate is None or f.layer.bitrate <= estimate]
-    return fitting[-1] if fitting else by_size[0]
+        if len(feeds) < 2:
+            return feeds
+        newest = max(feed.layer.heard_at for feed in feeds)
+        since = min(self._now(), newest + SILENCE) - SILENCE
+        heard = [feed for feed in feeds if feed.layer.heard_at >= since]
+        # Without simulcast, another source is the same encoder, started again.
+        return [f for f in heard if f.layer.rid is not None] or heard[-1:]
 
 
 class Audiences:
@@ -126,12 +127,19 @@ class Audiences:
 
     def __getitem__(self, name: str) -> Audience:
         """The audience of a name, whether anybody publishes it or not."""
-        return self._audiences.setdefault(name, Audience())
+        if name not in self._audiences:
+            self._audiences[name] = Audience()
+        return self._audiences[name]
 
-    def codecs(self, name: str) -> tuple[Codec, ...]:
-        """What is published now, as far as packets have come."""
+    def codecs(self, name: str, kind: str) -> tuple[Codec, ...]:
+        """What is published now, of audio or video, as far as packets have come."""
         audience = self._audiences.get(name)
-        return audience.codecs if audience else ()
+        return audience.codecs(kind) if audience else ()
+
+    def group(self, stream: Stream, layer: Layer) -> list[RtpPacket]:
+        """What came of a layer since its last key frame, as far as it is kept."""
+        audience = self._audiences.get(stream.name)
+        return audience.group(layer) if audience else []
 
     def count(self, name: str) -> int:
         """How many watch a stream."""
@@ -146,6 +154,11 @@ class Audiences:
         """Somebody watches no more."""
         self[name].leave(viewer)
         self._tidy(name)
+
+    def tell(self, name: str, protocol: int, data: bytes) -> None:
+        """Send all viewers of a stream a message."""
+        if audience := self._audiences.get(name):
+            audience.tell(protocol, data)
 
     def publisher_came(self, stream: Stream) -> None:
         """There is something to watch."""

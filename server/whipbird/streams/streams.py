@@ -31,6 +31,11 @@ class Stream:
         """Seconds since the publisher came."""
         return time.monotonic() - self._since
 
+    @property
+    def rids(self) -> tuple[str, ...]:
+        """The names of its layers; none without simulcast."""
+        return tuple(rid for receiver in self.peer.receivers for rid in receiver.rids)
+
 
 class Observer(Protocol):
     """Who is told of publishers. What it does is quick, and never fails."""

@@ -58,6 +58,8 @@ async def test_before_the_first_packet(client: Client) -> None:
     assert stream == {
         "name": "live",
         "state": "connecting",
+        "viewers": 0,
+        "recording": None,
         "tracks": [{"kind": "audio", "layers": []}, {"kind": "video", "layers": []}],
     }
     session.end_soon(EndReason.DELETED)

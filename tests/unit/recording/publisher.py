@@ -1,9 +1,9 @@
 """A publisher for the tests of recordings: real receivers, and no network."""
 
 import random
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -12,7 +12,7 @@ import av
 
 from tests.encoders import EncodedFrame, encode_opus, encode_video
 from tests.unit.rtc.media import Rig, rig, rtp
-from whipbird.rtc import Certificate
+from whipbird.rtc import Certificate, Peer
 from whipbird.rtc.layer import Layer
 from whipbird.sdp.codecs import Codec
 from whipbird.sdp.media import OfferedMedia
@@ -70,16 +70,24 @@ class Publisher:
     """Sends frames to receivers, as fast as they can take them.
 
     Timestamps and sequence numbers begin just before they wrap.
+
+    Args:
+        others: codecs of video that it may change to.
+        media: what else the offer says of video.
     """
 
     def __init__(
-        self, video: Codec | None = None, audio: Codec | None = None, **media: Any
+        self,
+        video: Codec | None = None,
+        audio: Codec | None = None,
+        *others: Codec,
+        **media: Any,
     ) -> None:
         sections = []
         if audio is not None:
             sections.append(OfferedMedia("audio", "0", "", (audio,)))
         if video is not None:
-            sections.append(OfferedMedia("video", "1", "", (video,), **media))
+            sections.append(OfferedMedia("video", "1", "", (video, *others), **media))
         offer = cast(Offer, SimpleNamespace(media=sections))
         self.rig: Rig = rig(offer, _certificate())
         self.video = Source(1, 96, 2**32 - 5 * FRAME_TICKS, 2**16 - 20)
@@ -87,8 +95,10 @@ class Publisher:
 
     def stream(self, name: str = "live") -> Stream:
         """What it publishes."""
-        peer = SimpleNamespace(receivers=self.rig.receivers)
-        return cast(Stream, SimpleNamespace(name=name, peer=peer))
+        peer = SimpleNamespace(
+            receivers=self.rig.receivers, connectionState="connected"
+        )
+        return Stream(name, cast(Peer, peer), lambda: None)
 
     def layer(self, kind: str) -> Layer:
         """The newest encoding of a kind."""
@@ -156,8 +166,9 @@ def read(path: Path) -> Recorded:
     """Open a file, and decode its pictures."""
     packets: dict[str, list[tuple[float, bytes, bool]]] = {}
     with av.open(str(path)) as container:
-        codecs = {
-            s.type: s.codec_context.codec.canonical_name for s in streams(container)
+        codecs: dict[str, str] = {
+            stream.type: stream.codec_context.codec.canonical_name
+            for stream in [*container.streams.video, *container.streams.audio]
         }
         video = container.streams.video
         size = (video[0].width, video[0].height) if video else (0, 0)
@@ -174,12 +185,13 @@ def read(path: Path) -> Recorded:
     return Recorded(codecs, packets, size, decoded)
 
 
-def streams(container: Any) -> Iterator[Any]:
-    yield from container.streams
-
-
 def increasing(times: list[float]) -> bool:
-    return all(a < b for a, b in zip(times, times[1:], strict=False))
+    return all(a < b for a, b in pairwise(times))
+
+
+def files_in(folder: Path) -> list[Path]:
+    """By name, so the first that was begun comes first."""
+    return sorted(folder.iterdir())
 
 
 def noise(size: int) -> bytes:

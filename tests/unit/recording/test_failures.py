@@ -14,15 +14,15 @@ from tests.unit.recording.publisher import (
     AUDIO,
     VIDEO,
     Publisher,
+    files_in,
     opus_packets,
     read,
     video_frames,
 )
 from tests.waiting import until
-from whipbird.recording import container
 from whipbird.recording.files import RecordingFolder
 from whipbird.recording.recording import Recording, RecordingState
-from whipbird.recording.writer import SegmentLimits
+from whipbird.recording.segments import SegmentLimits
 
 ROOT = Path(__file__).parents[3]
 
@@ -33,7 +33,7 @@ from pathlib import Path
 from tests.unit.recording.publisher import *
 from whipbird.recording.files import RecordingFolder
 from whipbird.recording.recording import Recording
-from whipbird.recording.writer import SegmentLimits
+from whipbird.recording.segments import SegmentLimits
 
 async def main():
     encoder = sys.argv[1]
@@ -71,7 +71,7 @@ async def test_a_recording_can_be_played_after_kill_9(
     finally:
         process.send_signal(signal.SIGKILL)
         await process.wait()
-    (path,) = tmp_path.iterdir()
+    (path,) = files_in(tmp_path)
     file = read(path)
     # What is lost is less than two seconds.
     assert len(file.times("video")) == file.decoded >= 30
@@ -111,7 +111,7 @@ async def test_a_full_disk_ends_it_and_leaves_what_was_written(
 ) -> None:
     publisher = Publisher(VIDEO["libx264"])
     second = sum(len(frame.data) for frame in video_frames("libx264"))
-    monkeypatch.setattr(container.os, "pwrite", Disk(round(1.5 * second)).pwrite)
+    monkeypatch.setattr(os, "pwrite", Disk(round(1.5 * second)).pwrite)
     recording = Recording(
         publisher.stream(), RecordingFolder(tmp_path), SegmentLimits()
     )
@@ -123,7 +123,7 @@ async def test_a_full_disk_ends_it_and_leaves_what_was_written(
     assert publisher.layer("video").frames == 180
     await recording.close()
     assert recording.state is RecordingState.FAILED
-    (path,) = tmp_path.iterdir()
+    (path,) = files_in(tmp_path)
     assert read(path).decoded == 30
     await publisher.rig.stop()
 
@@ -132,14 +132,14 @@ async def test_a_disk_that_is_full_from_the_beginning(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     publisher = Publisher(VIDEO["libx264"])
-    monkeypatch.setattr(container.os, "pwrite", Disk(10).pwrite)
+    monkeypatch.setattr(os, "pwrite", Disk(10).pwrite)
     recording = Recording(
         publisher.stream(), RecordingFolder(tmp_path), SegmentLimits()
     )
     long_sent(publisher)
     await until(lambda: recording.state is RecordingState.FAILED)
     assert recording.problem == "No space left on device"
-    assert list(tmp_path.iterdir()) == []
+    assert files_in(tmp_path) == []
     await recording.close()
     await publisher.rig.stop()
 
@@ -154,10 +154,10 @@ async def test_a_disk_that_is_full_at_the_end(
     )
     long_sent(publisher)
     await until(lambda: recording.writer.frames["video"] == 90)
-    monkeypatch.setattr(container.os, "pwrite", Disk(10).pwrite)
+    monkeypatch.setattr(os, "pwrite", Disk(10).pwrite)
     await recording.close()
     assert recording.problem == "No space left on device"
-    (path,) = tmp_path.iterdir()
+    (path,) = files_in(tmp_path)
     assert read(path).decoded >= 30
     await publisher.rig.stop()
 
@@ -209,7 +209,7 @@ async def test_a_slow_disk_loses_whole_groups_of_pictures(
     for number in range(sent, sent + 10):
         publisher.send_frame(frames[number % 30].payloads)
     await recording.close()
-    (path,) = tmp_path.iterdir()
+    (path,) = files_in(tmp_path)
     file = read(path)
     assert file.decoded == len(file.times("video"))
     written = [data for _, data, _ in file.packets["video"]]

@@ -79,7 +79,7 @@ def test_nothing_is_overwritten(tmp_path: Path) -> None:
         "live_20311399T040506Z_001.mp4",
         "live_20310203T040506Z_1.mp4",
         "live_20310203T040506Z_001.exe",
-        "live_２０310203T040506Z_001.mp4",
+        "live_\uff120310203T040506Z_001.mp4",
     ],
 )
 def test_other_names_are_not_seen(tmp_path: Path, name: str) -> None:

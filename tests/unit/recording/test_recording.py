@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from tests.unit.recording.publisher import (
     VIDEO,
     Publisher,
     Recorded,
+    files_in,
     increasing,
     noise,
     opus_packets,
@@ -23,7 +25,7 @@ from tests.unit.recording.publisher import (
 from tests.waiting import until
 from whipbird.recording.files import RecordingFolder
 from whipbird.recording.recording import Recording, RecordingState
-from whipbird.recording.writer import SegmentLimits
+from whipbird.recording.segments import SegmentLimits
 from whipbird.rtp.codecs import inspector
 
 CONTAINERS = {
@@ -54,7 +56,7 @@ def record(
 
 def recorded(folder: Path) -> list[Recorded]:
     """All files, the first that was begun first."""
-    return [read(path) for path in sorted(folder.iterdir())]
+    return [read(path) for path in files_in(folder)]
 
 
 def send(publisher: Publisher, frames: Sequence[EncodedFrame], **options: Any) -> None:
@@ -99,7 +101,7 @@ async def test_every_frame_is_in_the_file(
             publisher.send_sound(noise(160), 160)
     await recording.close()
     assert (recording.state, recording.problem) == (RecordingState.ENDED, None)
-    (path,) = tmp_path.iterdir()
+    (path,) = files_in(tmp_path)
     assert path.suffix == f".{CONTAINERS[encoder, sound]}"
     file = read(path)
     if encoder is not None:
@@ -135,14 +137,13 @@ async def test_sound_and_pictures_are_together_by_the_sender_s_clock(
     publisher = Publisher(VIDEO["libx264"], AUDIO["opus"])
     recording = record(publisher, tmp_path)
     frames = video_frames("libx264")
-    pictures = sounds = 0
+    pictures = 0
     # What belongs to one moment comes 200 ms apart.
     for step in range(120):
         if step % 5 < 3:
             publisher.send_frame(frames[pictures % 30].payloads)
             pictures += 1
-        publisher.send_sound(opus_packets()[sounds % 25], 960)
-        sounds += 1
+        publisher.send_sound(opus_packets()[step % 25], 960)
         if step == 0:
             first = publisher.video.timestamp - FRAME_TICKS
             publisher.report("video", 50.2, first)
@@ -189,13 +190,44 @@ async def test_it_begins_with_a_key_frame_and_asks_for_one(tmp_path: Path) -> No
     send(publisher, frames[2:10])
     publisher.send_sound(opus_packets()[1], 960)
     assert recording.state is RecordingState.WAITING
-    assert not list(tmp_path.iterdir())
+    assert not files_in(tmp_path)
     send(publisher, frames[10:])
     await until(lambda: recording.state is RecordingState.RECORDING)
     await recording.close()
     (file,) = recorded(tmp_path)
     assert len(file.times("video")) == file.decoded == 20
     assert "audio" in file.codecs
+    await publisher.rig.stop()
+
+
+async def test_sound_from_just_before_the_first_picture_is_in_it(
+    tmp_path: Path,
+) -> None:
+    """A publisher's sound often comes first; older sound has nothing to be seen."""
+    publisher = Publisher(VIDEO["libvpx"], AUDIO["opus"])
+    recording = record(publisher, tmp_path)
+    first = publisher.audio.timestamp
+    for packet in opus_packets()[:20]:
+        publisher.send_sound(packet, 960)
+    publisher.send_frame(video_frames("libvpx")[1].payloads)
+    publisher.report("audio", 10.0, first)
+    publisher.report("video", 10.39, publisher.video.timestamp)
+    publisher.send_sound(opus_packets()[20], 960)
+    send(publisher, video_frames("libvpx"))
+    for packet in opus_packets()[21:]:
+        publisher.send_sound(packet, 960)
+    await recording.close()
+    (file,) = recorded(tmp_path)
+    assert len(file.times("video")) == 30
+    sounds = [data for _, data, _ in file.packets["audio"]]
+    assert sounds == list(opus_packets()[-len(sounds) :])
+    # The last 100 ms before the picture.
+    assert len(sounds) == len(opus_packets()) - 15
+    picture = file.times("video")[0]
+    assert file.times("audio")[:6] == pytest.approx(
+        [0.02 * n for n in range(6)], abs=ROUNDING
+    )
+    assert picture == pytest.approx(0.09, abs=2 * ROUNDING)
     await publisher.rig.stop()
 
 
@@ -218,7 +250,7 @@ async def test_a_new_file_begins_at_the_next_key_frame(
             await until(lambda: recording.writer.frames["video"] == 2)
     await recording.close()
     found = recorded(tmp_path)
-    assert [path.name[-7:-4] for path in sorted(tmp_path.iterdir())] == [
+    assert [path.name[-7:-4] for path in files_in(tmp_path)] == [
         f"{number + 1:03}" for number in range(files)
     ]
     assert recording.writer.files == files
@@ -247,6 +279,24 @@ async def test_another_size_of_the_picture_begins_a_new_file(tmp_path: Path) -> 
     first, second = recorded(tmp_path)
     assert (first.size, second.size) == ((192, 108), (256, 144))
     assert first.decoded == second.decoded == 30
+    await publisher.rig.stop()
+
+
+async def test_another_codec_begins_a_new_file(tmp_path: Path) -> None:
+    h264 = replace(VIDEO["libx264"], payload_type=97)
+    publisher = Publisher(VIDEO["libvpx"], AUDIO["opus"], h264)
+    recording = record(publisher, tmp_path)
+    for encoder, payload_type in (("libvpx", 96), ("libx264", 97)):
+        publisher.video.payload_type = payload_type
+        for frame in video_frames(encoder):
+            publisher.send_frame(frame.payloads)
+            publisher.send_sound(opus_packets()[0], 1600)
+    await recording.close()
+    first, second = recorded(tmp_path)
+    assert first.codecs == {"video": "vp8", "audio": "opus"}
+    assert second.codecs == {"video": "h264", "audio": "opus"}
+    assert first.decoded == second.decoded == 30
+    assert len(first.times("audio")) + len(second.times("audio")) == 60
     await publisher.rig.stop()
 
 

@@ -6,7 +6,7 @@ from tests.unit.rtc.media import rtp
 from whipbird.rtp import extensions
 from whipbird.rtp.extensions import read_extensions, write_extensions
 from whipbird.rtp.form import Form
-from whipbird.rtp.packet import RtpPacket
+from whipbird.rtp.packet import HEADER, RtpPacket
 
 EVERY = range(256)
 
@@ -19,9 +19,11 @@ def packet_with(**elements: bytes) -> RtpPacket:
 
 
 def seen(form: Form, packet: RtpPacket, now: float = 0.0) -> RtpPacket:
-    first, body = form.write(packet, now)
-    parsed = RtpPacket.parse(bytes([first]) + packet.data[1:12] + body)
+    first, marker, sequence, timestamp, body = form.write(packet, now)
+    header = HEADER.pack(first, marker | 96, sequence, timestamp, packet.ssrc)
+    parsed = RtpPacket.parse(header + body)
     assert parsed is not None
+    assert parsed.data[1:12] == packet.data[1:12]
     return parsed
 
 

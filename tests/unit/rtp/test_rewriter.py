@@ -7,8 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.rtp_packets import write_rtp
+from whipbird.rtp.form import Form
+from whipbird.rtp.history import SIZE
 from whipbird.rtp.packet import RtpPacket
 from whipbird.rtp.rewriter import Rewriter
+
+FORM = Form({}, {})
 
 
 def source(sequence: int, timestamp: int, *, marker: bool = False) -> RtpPacket:
@@ -23,16 +27,43 @@ def rewriter(sequence: int = 100, timestamp: int = 1000) -> Rewriter:
     return Rewriter(99, sequence=sequence, timestamp=timestamp)
 
 
+def switch(
+    to: Rewriter, first: RtpPacket, now: float, *, live: RtpPacket | None = None
+) -> None:
+    newest = live or first
+    to.switch(
+        first.sequence,
+        first.timestamp,
+        live=(newest.sequence, newest.timestamp),
+        payload_type=120,
+        clock_rate=90000,
+        now=now,
+    )
+
+
+def all_written(to: Rewriter, packets: list[RtpPacket], now: float) -> list[RtpPacket]:
+    slots = [memoryview(bytearray(100)) for _ in packets]
+    formed = [
+        p._replace(timestamp=to.caught_up(p.sequence, p.timestamp))
+        for p in (FORM.write(packet, now) for packet in packets)
+    ]
+    found = []
+    for slot, length in zip(slots, to.write(formed, slots, now), strict=True):
+        parsed = RtpPacket.parse(bytes(slot[:length]))
+        assert parsed is not None
+        found.append(parsed)
+    return found
+
+
 def written(to: Rewriter, packet: RtpPacket, now: float) -> RtpPacket:
-    parsed = RtpPacket.parse(to.write(packet, 0x80, packet.payload, now))
-    assert parsed is not None
-    return parsed
+    (found,) = all_written(to, [packet], now)
+    return found
 
 
 def test_what_changes_and_what_does_not() -> None:
     to = rewriter()
     first = source(5000, 777, marker=True)
-    to.switch(first, 120, 90000, 0.0)
+    switch(to, first, 0.0)
     packet = written(to, first, 0.0)
     assert (packet.sequence, packet.timestamp) == (100, 1000)
     assert (packet.ssrc, packet.payload_type, packet.marker) == (99, 120, True)
@@ -43,7 +74,7 @@ def test_what_changes_and_what_does_not() -> None:
 def test_gaps_stay_gaps() -> None:
     to = rewriter()
     packets = [source(n, 3000 * n) for n in (65534, 65535, 65538)]
-    to.switch(packets[0], 120, 90000, 0.0)
+    switch(to, packets[0], 0.0)
     found = [written(to, packet, 0.0) for packet in packets]
     assert [p.sequence for p in found] == [100, 101, 104]
     assert [p.timestamp - 1000 for p in found] == [0, 3000, 12000]
@@ -51,10 +82,10 @@ def test_gaps_stay_gaps() -> None:
 
 def test_another_source_goes_on_where_the_first_one_ended() -> None:
     to = rewriter()
-    to.switch(source(1, 50), 120, 90000, 10.0)
+    switch(to, source(1, 50), 10.0)
     written(to, source(1, 50), 10.0)
     written(to, source(2, 3050), 10.1)
-    to.switch(source(900, 123456), 120, 90000, 10.3)
+    switch(to, source(900, 123456), 10.3)
     packet = written(to, source(900, 123456), 10.3)
     assert packet.sequence == 102
     assert packet.timestamp == 1000 + 3000 + 18000
@@ -63,23 +94,74 @@ def test_another_source_goes_on_where_the_first_one_ended() -> None:
 
 def test_another_source_at_once_is_another_frame() -> None:
     to = rewriter()
-    to.switch(source(1, 50), 120, 90000, 10.0)
+    switch(to, source(1, 50), 10.0)
     written(to, source(1, 50), 10.0)
-    to.switch(source(1, 50), 120, 90000, 10.0)
+    switch(to, source(1, 50), 10.0)
     assert written(to, source(1, 50), 10.0).timestamp == 1001
 
 
 def test_the_number_in_the_source() -> None:
     to = rewriter(65535)
-    to.switch(source(10, 0), 120, 90000, 0.0)
+    switch(to, source(10, 0), 0.0)
     for sequence in (10, 11, 15):
         written(to, source(sequence, 0), 0.0)
     assert [to.original(n) for n in (65535, 0, 1, 4)] == [10, 11, 12, 15]
     assert to.original(65534) is None
     assert to.original(5) is None
-    to.switch(source(700, 0), 120, 90000, 1.0)
+    switch(to, source(700, 0), 1.0)
     written(to, source(700, 0), 1.0)
     assert (to.original(4), to.original(5)) == (None, 700)
+
+
+def test_several_at_once_are_as_one_after_the_other() -> None:
+    packets = [source(n, 3000 * n, marker=n == 7) for n in (5, 6, 7, 9)]
+    one, several = rewriter(65534), rewriter(65534)
+    for to in (one, several):
+        switch(to, packets[0], 0.0)
+    expected = [written(one, packet, 0.0).data for packet in packets]
+    assert [p.data for p in all_written(several, packets, 0.0)] == expected
+    assert several.original(2) == one.original(2) == 9
+    assert (several.packets, several.octets) == (one.packets, one.octets) == (4, 16)
+
+
+def test_a_part_is_left_out() -> None:
+    """Numbers go on, and so does time: what was left out took as long."""
+    to = rewriter()
+    switch(to, source(1, 0), 0.0)
+    written(to, source(1, 0), 0.0)
+    to.resume(31)
+    packet = written(to, source(31, 90000), 1.02)
+    assert (packet.sequence, packet.timestamp) == (101, 91000)
+    assert to.original(101) == 31
+    assert to.original(100) is None
+
+
+def test_what_is_older_is_caught_up_with() -> None:
+    """Two seconds, in a moment; from then on time goes as it does at the source."""
+    to = rewriter(timestamp=5000)
+    old = [source(n, 0xFFFF0000 + 3000 * n) for n in range(61)]
+    switch(to, old[0], 0.0, live=old[-1])
+    found = all_written(to, old, 0.0)
+    assert [p.sequence for p in found] == list(range(100, 161))
+    assert found[0].timestamp == 5000
+    steps = [b.timestamp - a.timestamp for a, b in pairwise(found)]
+    assert min(steps) >= 90
+    assert sum(steps) == 60 * 3000 // 32
+    after = source(61, 0xFFFF0000 + 3000 * 61)
+    assert written(to, after, 0.0).timestamp == found[-1].timestamp + 3000
+    # One that is sent again has the timestamp that it had.
+    again = to.timestamp_of(to.caught_up(old[7].sequence, old[7].timestamp))
+    assert again == found[7].timestamp
+
+
+def test_what_was_caught_up_with_is_forgotten() -> None:
+    """Timestamps wrap after some hours; what is new then is not old."""
+    to = rewriter()
+    switch(to, source(0, 1000), 0.0)
+    for start in range(SIZE + 1):
+        written(to, source(start, 1000 + start), 0.0)
+    later = (1000 - 32) & 0xFFFFFFFF
+    assert to.caught_up(SIZE + 1, later) == later
 
 
 @given(
@@ -103,7 +185,7 @@ def test_whatever_comes_the_stream_goes_on(
         for n in range(count):
             packet = source(start + n, begin + 3000 * n)
             if n == 0:
-                to.switch(packet, 120, 90000, now)
+                switch(to, packet, now)
             found.append(written(to, packet, now))
             assert to.original(found[-1].sequence) == packet.sequence
             now += 1 / 30

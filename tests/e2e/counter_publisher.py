@@ -1,0 +1,73 @@
+"""A page that publishes a counter in black and white blocks, and a tone."""
+
+from .ping_page import PingPage
+
+#: Of the tone, in Hz.
+TONE = 1000
+
+#: Publishes, and makes `window.drawn`: when each number was drawn, in ms of the clock
+#: that all pages of a browser share.
+_PUBLISH = """async ([stream, first, tone]) => {
+    const { WhipClient } = await import('/whip-client.js');
+    const canvas = Object.assign(
+        document.createElement('canvas'), { width: 320, height: 180 });
+    const paint = canvas.getContext('2d');
+    let number = first;
+    window.drawn = {};
+    const draw = () => {
+        number += 1;
+        for (let bit = 0; bit < 16; bit += 1) {
+            paint.fillStyle = (number >> bit) & 1 ? '#fff' : '#000';
+            paint.fillRect(40 * (bit % 8), 90 * (bit >> 3), 40, 90);
+        }
+        window.drawn[number] = performance.timeOrigin + performance.now();
+    };
+    draw();
+    setInterval(draw, 1000 / 20);
+    const audio = new AudioContext();
+    const oscillator = new OscillatorNode(audio, { frequency: tone });
+    const output = audio.createMediaStreamDestination();
+    oscillator.connect(output);
+    oscillator.start();
+    window.client = new WhipClient(`/whip/${stream}`);
+    const media = new MediaStream([
+        ...canvas.captureStream().getTracks(), ...output.stream.getTracks()]);
+    for (const track of media.getTracks()) {
+        client.pc.addTransceiver(track, { direction: 'sendonly', streams: [media] });
+    }
+    addEventListener('pagehide', () => client.close());
+    await client.connect();
+}"""
+
+
+class CounterPublisher:
+    """The page.
+
+    Args:
+        frame: not opened yet.
+        stream: its name.
+    """
+
+    def __init__(self, frame: PingPage, stream: str) -> None:
+        self._frame = frame
+        self.stream = stream
+
+    async def start(self, first: int = 0) -> None:
+        """Open the page anew, and publish.
+
+        Args:
+            first: where the counter begins; it goes up to 65535.
+        """
+        # A page that is open ends its session now.
+        await self._frame.page.goto("about:blank")
+        await self._frame.open_without_application()
+        await self._frame.run(_PUBLISH, [self.stream, first, TONE])
+
+    async def stop(self) -> None:
+        """End the session."""
+        await self._frame.run("() => client.close()")
+
+    async def drawn(self) -> dict[int, float]:
+        """When each number was drawn, in ms."""
+        times = await self._frame.run("() => drawn")
+        return {int(number): time for number, time in times.items()}

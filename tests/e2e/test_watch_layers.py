@@ -1,0 +1,96 @@
+"""Which of several encodings a viewer gets, and codecs of other publishers."""
+
+import asyncio
+import sys
+import tempfile
+
+import pytest
+from playwright.async_api import expect
+
+from tests.server import ServerProcess
+
+from .conftest import OpenViewer
+from .publish_page import PublishPage, layers, size
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+
+async def test_a_layer_is_chosen(
+    server: ServerProcess, publisher: PublishPage, open_viewer: OpenViewer
+) -> None:
+    # Of a smaller picture Chromium sends fewer layers.
+    await publisher.publish(
+        "Test pattern", "960x540", codec="VP8", bitrate=900, simulcast=True
+    )
+    await publisher.until_received(
+        lambda stream: (
+            {layer["width"] for layer in layers(stream).values()} == {240, 480, 960}
+        ),
+        limit=60,
+    )
+    viewer = await open_viewer(server, publisher.stream)
+    await viewer.open()
+    await viewer.plays()
+    options = viewer.layer.locator("option")
+    await expect(options).to_have_text(
+        [
+            "Automatic",
+            f"f, {size(960, 540)}",
+            f"h, {size(480, 270)}",
+            f"q, {size(240, 135)}",
+        ]
+    )
+    await expect(viewer.layer).to_have_value("")
+    for rid, picture in (("q", size(240, 135)), ("h", size(480, 270))):
+        await viewer.layer.select_option(rid)
+        await expect(viewer.figure("Resolution")).to_have_text(picture, timeout=20_000)
+        await viewer.plays()
+        await expect(viewer.layer).to_have_value(rid)
+        assert viewer.requests("POST")[-1].url.endswith(f"?layer={rid}")
+    # What is not sent any more can still be left.
+    await publisher.stop()
+    await expect(viewer.note).to_contain_text("has gone")
+    await expect(viewer.layer).to_have_value("h")
+
+
+async def test_one_layer_is_no_choice(
+    server: ServerProcess, publisher: PublishPage, open_viewer: OpenViewer
+) -> None:
+    await publisher.publish()
+    viewer = await open_viewer(server, publisher.stream)
+    await viewer.open()
+    await viewer.plays()
+    await expect(viewer.layer).to_be_hidden()
+
+
+@pytest.mark.parametrize("codec", ["H264", "VP8"])
+async def test_what_the_command_publishes_plays(
+    server: ServerProcess, open_viewer: OpenViewer, codec: str
+) -> None:
+    stream = f"command-{codec}"
+    viewer = await open_viewer(server, stream)
+    await viewer.open()
+    known = await viewer.frame.run(
+        "() => RTCRtpReceiver.getCapabilities('video').codecs.map((c) => c.mimeType)"
+    )
+    if f"video/{codec}" not in known:
+        pytest.skip(f"this build of Chromium cannot decode {codec}: {sorted(known)}")
+    with tempfile.TemporaryFile() as output:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "whipbird", "publish", "testsrc"),
+            f"{server.url}/whip/{stream}",
+            *("--size", "320x180", "--rate", "15", "--bitrate", "300k"),
+            *("--video-codec", codec.lower()),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+        )
+        try:
+            await viewer.plays(limit=60)
+            await expect(viewer.figure("Resolution")).to_have_text(size(320, 180))
+            assert (await viewer.received())["codec"] == f"video/{codec}"
+        finally:
+            process.terminate()
+            await asyncio.wait_for(process.wait(), 20)
+            output.seek(0)
+            print(output.read().decode())  # noqa: T201

@@ -1,0 +1,175 @@
+"""The Watch view as a test sees it, and what its picture says."""
+
+import asyncio
+import re
+from typing import Any, NamedTuple
+
+from playwright.async_api import Locator, Page, Request, expect
+
+from .ping_page import PingPage
+
+#: Makes `window.moments`: when the connection stood, and when there was a picture.
+_NOTE_MOMENTS = """
+window.connections = [];
+window.moments = {};
+const now = () => performance.timeOrigin + performance.now();
+window.RTCPeerConnection = class extends RTCPeerConnection {
+    constructor(...args) {
+        super(...args);
+        connections.push(this);
+        this.addEventListener('connectionstatechange', () => {
+            if (this.connectionState === 'connected') moments.connected ??= now();
+        });
+    }
+};
+document.addEventListener('loadeddata', () => { moments.picture ??= now(); }, true);
+"""
+
+#: Makes `window.readings`: the numbers of a `CounterPublisher`, and when they were seen.
+_READ = """(video) => {
+    if (window.readings) return;
+    window.readings = [];
+    const canvas = new OffscreenCanvas(320, 180);
+    const paint = canvas.getContext('2d', { willReadFrequently: true });
+    const read = () => {
+        paint.drawImage(video, 0, 0, 320, 180);
+        const { data } = paint.getImageData(0, 0, 320, 180);
+        let number = 0;
+        for (let bit = 0; bit < 16; bit += 1) {
+            const [x, y] = [40 * (bit % 8) + 20, 90 * (bit >> 3) + 45];
+            if (data[4 * (320 * y + x)] > 127) number |= 1 << bit;
+        }
+        readings.push([number, performance.timeOrigin + performance.now()]);
+        video.requestVideoFrameCallback(read);
+    };
+    video.requestVideoFrameCallback(read);
+}"""
+
+#: What is heard: the loudest frequency, in Hz, and the energy that was received.
+_LISTEN = """async (video) => {
+    window.audio ??= new AudioContext();
+    if (!window.analyser) {
+        window.analyser = new AnalyserNode(audio, { fftSize: 4096 });
+        new MediaStreamAudioSourceNode(audio, { mediaStream: video.srcObject })
+            .connect(analyser);
+    }
+    const levels = new Float32Array(analyser.frequencyBinCount);
+    analyser.getFloatFrequencyData(levels);
+    const loudest = levels.indexOf(Math.max(...levels));
+    const report = await connections.at(-1).getStats();
+    const received = [...report.values()].find(
+        ({ type, kind }) => type === 'inbound-rtp' && kind === 'audio');
+    return {
+        frequency: loudest * audio.sampleRate / analyser.fftSize,
+        level: Number.isFinite(levels[loudest]) ? levels[loudest] : -1000,
+        energy: received?.totalAudioEnergy ?? 0,
+    };
+}"""
+
+
+class Reading(NamedTuple):
+    """A number that was seen, and when, in ms of the clock of all pages."""
+
+    number: int
+    time: float
+
+
+class Sound(NamedTuple):
+    """The loudest frequency in Hz, its level in dB, and the energy received so far."""
+
+    frequency: float
+    level: float
+    energy: float
+
+
+class WatchPage:
+    """The Watch view of an open page; `frame` is what it shares with the others."""
+
+    def __init__(self, frame: PingPage, stream: str) -> None:
+        self.frame = frame
+        self.page: Page = frame.page
+        self.stream = stream
+        page = frame.page
+        self.video = page.locator("#watch-video")
+        self.note = page.locator("#watch-note")
+        self.start = page.locator("#watch-start")
+        self.name = page.get_by_label("Stream to watch")
+        self.mute = page.locator("#mute")
+        self.full_screen = page.locator("#full-screen")
+        self.layer = page.get_by_label("Layer")
+
+    async def open(self) -> None:
+        await self.page.add_init_script(_NOTE_MOMENTS)
+        await self.frame.open(f"/#watch/{self.stream}")
+
+    async def plays(self, limit: float = 20.0) -> None:
+        """Wait until the picture moves."""
+        before = await self._frames()
+        async with asyncio.timeout(limit):
+            # Not every frame makes an event.
+            while await self._frames() < before + 3:  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+        await expect(self.note).to_be_empty()
+
+    async def _frames(self) -> int:
+        quality = "(video) => video.getVideoPlaybackQuality().totalVideoFrames"
+        return int(await self.video.evaluate(quality))
+
+    async def readings(self) -> list[Reading]:
+        """The numbers that were seen since this was first called."""
+        await self.video.evaluate(_READ)
+        return [Reading(*pair) for pair in await self.frame.run("() => readings")]
+
+    async def reads(
+        self, beyond: int, count: int = 10, limit: float = 20.0
+    ) -> list[Reading]:
+        """Wait until as many numbers greater than one were seen.
+
+        Raises:
+            AssertionError: with what was seen last, when that does not happen.
+        """
+        found: list[Reading] = []
+        try:
+            async with asyncio.timeout(limit):
+                while len(found) < count:
+                    found = [r for r in await self.readings() if r.number > beyond]
+                    await asyncio.sleep(0.05)
+        except TimeoutError:
+            seen = (await self.readings())[-5:]
+            raise AssertionError(f"no {count} beyond {beyond}, but {seen}") from None
+        return found
+
+    async def hears(self) -> Sound:
+        return Sound(**await self.video.evaluate(_LISTEN))
+
+    async def moments(self) -> dict[str, float]:
+        """When it was connected, and when there was a picture, in ms."""
+        moments: dict[str, float] = await self.frame.run("() => moments")
+        return moments
+
+    async def received(self) -> dict[str, Any]:
+        """What the browser says of the video that it receives."""
+        statistics: dict[str, Any] = await self.frame.run(
+            """async () => {
+                const report = await connections.at(-1).getStats();
+                const video = [...report.values()].find(
+                    ({ type, kind }) => type === 'inbound-rtp' && kind === 'video');
+                return { ...video, codec: report.get(video.codecId)?.mimeType };
+            }"""
+        )
+        return statistics
+
+    def figure(self, name: str) -> Locator:
+        """A figure by its name."""
+        title = self.page.locator("dt", has_text=re.compile(f"^{name}$"))
+        return (
+            self.page.locator(".watch .figures > div").filter(has=title).locator("dd")
+        )
+
+    def requests(self, method: str) -> list[Request]:
+        """What was asked of the WHEP endpoint."""
+        return [
+            request
+            for request in self.frame.requests
+            if request.method == method and "/whep/" in request.url
+        ]

@@ -1,0 +1,214 @@
+"""Recordings over HTTP: begun, ended, listed, downloaded."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestClient
+from pytest_aiohttp.plugin import AiohttpClient
+
+from tests.unit.recording.publisher import VIDEO, Publisher, files_in, video_frames
+from tests.waiting import until
+from whipbird.http.problems import problem_middleware
+from whipbird.http.recordings import (
+    PREFIX,
+    RecordingsResource,
+    StreamRecordingResource,
+)
+from whipbird.recording import Recorder
+
+Client = TestClient[web.Request, web.Application]
+
+PATH = "/api/streams/live/recording"
+
+
+def make_app(recorder: Recorder) -> web.Application:
+    app = web.Application(middlewares=[problem_middleware])
+    recordings, streams = web.Application(), web.Application()
+    RecordingsResource(recorder).add_to(recordings)
+    StreamRecordingResource(recorder).add_to(streams)
+    app.add_subapp(PREFIX, recordings)
+    app.add_subapp("/api/streams", streams)
+    return app
+
+
+@pytest.fixture
+async def publisher() -> AsyncIterator[Publisher]:
+    made = Publisher(VIDEO["libx264"])
+    yield made
+    await made.rig.stop()
+
+
+@pytest.fixture
+async def recorder(tmp_path: Path, publisher: Publisher) -> AsyncIterator[Recorder]:
+    made = Recorder(tmp_path)
+    made.publisher_came(publisher.stream())
+    yield made
+    await made.close()
+
+
+@pytest.fixture
+async def client(aiohttp_client: AiohttpClient, recorder: Recorder) -> Client:
+    return await aiohttp_client(make_app(recorder))
+
+
+def play(publisher: Publisher) -> None:
+    for frame in video_frames("libx264"):
+        publisher.send_frame(frame.payloads)
+
+
+def replace_by_file(folder: Path) -> None:
+    """So that nothing can be made in it."""
+    folder.rmdir()
+    folder.touch()
+
+
+async def problem_of(response: Any, status: int) -> Any:
+    assert response.status == status
+    return await response.json(content_type="application/problem+json")
+
+
+async def test_from_the_start_to_the_download(
+    client: Client, publisher: Publisher, tmp_path: Path
+) -> None:
+    response = await client.post(PATH)
+    assert response.status == 201
+    described = await response.json()
+    assert (described["state"], described["file"]) == ("waiting", None)
+    assert (await client.post(PATH)).status == 200
+    play(publisher)
+
+    async def state() -> Any:
+        response = await client.get(PATH)
+        assert response.headers["Cache-Control"] == "no-store"
+        return await response.json()
+
+    while (described := await state())["frames"]["video"] < 30:
+        assert described["problem"] is None
+    name = described["file"]
+    (listed,) = (await (await client.get(PREFIX)).json())["recordings"]
+    assert (listed["file"], listed["stream"]) == (name, "live")
+    assert (listed["state"], listed["duration"]) == ("recording", None)
+    assert (await client.delete(PATH)).status == 204
+    await problem_of(await client.get(PATH), 404)
+    (listed,) = (await (await client.get(PREFIX)).json())["recordings"]
+    (path,) = files_in(tmp_path)
+    data = path.read_bytes()
+    assert listed == {
+        "file": name,
+        "stream": "live",
+        "started": listed["started"],
+        "size": len(data),
+        "duration": 1.0,
+        "state": "ended",
+    }
+    assert listed["started"].endswith("+00:00")
+    response = await client.get(f"{PREFIX}/{name}")
+    assert await response.read() == data
+    assert response.headers["Content-Type"] == "video/mp4"
+    assert response.headers["Content-Disposition"] == f'attachment; filename="{name}"'
+
+
+async def test_a_range_of_a_file(client: Client, tmp_path: Path) -> None:
+    """RFC 9110 section 14."""
+    name = "live_20310203T040506Z_001.webm"
+    (tmp_path / name).write_bytes(b"0123456789")
+    url = f"{PREFIX}/{name}"
+    response = await client.get(url, headers={"Range": "bytes=2-4"})
+    assert (response.status, await response.read()) == (206, b"234")
+    assert response.headers["Content-Range"] == "bytes 2-4/10"
+    assert response.headers["Content-Type"] == "video/webm"
+    response = await client.get(url, headers={"Range": "bytes=-3"})
+    assert (response.status, await response.read()) == (206, b"789")
+    response = await client.get(url, headers={"Range": "bytes=20-"})
+    assert response.status == 416
+    response = await client.head(url)
+    assert (response.status, response.headers["Content-Length"]) == (200, "10")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "secret.txt",
+        "live_20310203T040506Z_002.mp4",
+        "..%2Fsecret.txt",
+        "%2e%2e",
+        "..%2Foutside_20310203T040506Z_001.mp4",
+        "link_20310203T040506Z_001.mp4",
+        "%00",
+    ],
+)
+async def test_nothing_else_can_be_downloaded(
+    aiohttp_client: AiohttpClient, tmp_path: Path, name: str
+) -> None:
+    folder = tmp_path / "recordings"
+    folder.mkdir()
+    for path in (
+        folder / "secret.txt",
+        tmp_path / "secret.txt",
+        tmp_path / "outside_20310203T040506Z_001.mp4",
+    ):
+        path.write_text("secret")
+    link = folder / "link_20310203T040506Z_001.mp4"
+    link.symlink_to(tmp_path / "secret.txt")
+    client = await aiohttp_client(make_app(Recorder(folder)))
+    response = await client.get(f"{PREFIX}/{name}")
+    problem = await problem_of(response, 404)
+    assert "secret" not in str(problem["detail"]).replace("secret.txt", "")
+    assert (await (await client.get(PREFIX)).json())["recordings"] == []
+
+
+async def test_nobody_publishes(client: Client) -> None:
+    response = await client.post("/api/streams/other/recording")
+    assert (await problem_of(response, 404))["title"] == "No such stream"
+    response = await client.delete("/api/streams/other/recording")
+    assert (await problem_of(response, 404))["title"] == "Not recorded"
+
+
+async def test_without_a_folder(aiohttp_client: AiohttpClient) -> None:
+    client = await aiohttp_client(make_app(Recorder(None)))
+    problem = await problem_of(await client.post(PATH), 409)
+    assert problem["title"] == "No folder for recordings"
+    assert await (await client.get(PREFIX)).json() == {"recordings": []}
+
+
+async def test_a_folder_that_cannot_be_used(
+    aiohttp_client: AiohttpClient, tmp_path: Path, publisher: Publisher
+) -> None:
+    (tmp_path / "file").touch()
+    recorder = Recorder(tmp_path / "file")
+    recorder.publisher_came(publisher.stream())
+    client = await aiohttp_client(make_app(recorder))
+    problem = await problem_of(await client.post(PATH), 503)
+    assert problem["detail"] == (
+        "No file can be made in the folder of recordings: File exists."
+    )
+    problem = await problem_of(await client.get(PREFIX), 503)
+    assert problem["detail"] == "The recordings cannot be read now: Not a directory."
+    await recorder.close()
+
+
+async def test_a_recording_that_has_failed_says_why(
+    client: Client, publisher: Publisher, recorder: Recorder, tmp_path: Path
+) -> None:
+    await client.post(PATH)
+    replace_by_file(tmp_path)
+    play(publisher)
+    await until(lambda: (recorder.describe("live") or {})["state"] == "failed")
+    described = await (await client.get(PATH)).json()
+    assert described["problem"] == "File exists"
+    assert (await client.delete(PATH)).status == 204
+
+
+@pytest.mark.parametrize("site", ["cross-site", "same-site"])
+async def test_a_form_on_another_page_cannot_start_it(
+    client: Client, recorder: Recorder, site: str
+) -> None:
+    """Browsers say where a request comes from (Fetch Metadata)."""
+    response = await client.post(PATH, headers={"Sec-Fetch-Site": site})
+    assert (await problem_of(response, 403))["title"] == "From another page"
+    assert recorder.describe("live") is None
+    response = await client.post(PATH, headers={"Sec-Fetch-Site": "same-origin"})
+    assert response.status == 201

@@ -1,0 +1,175 @@
+"""Which streams a server records, and what it says of that."""
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.unit.recording.publisher import VIDEO, Publisher, files_in, video_frames
+from tests.waiting import until
+from whipbird.recording import NoFolder, NotPublished, Recorder
+from whipbird.recording import recorder as module
+
+
+@pytest.fixture
+async def publisher() -> AsyncIterator[Publisher]:
+    made = Publisher(VIDEO["libvpx"])
+    yield made
+    await made.rig.stop()
+
+
+def play(publisher: Publisher) -> None:
+    for frame in video_frames("libvpx"):
+        publisher.send_frame(frame.payloads)
+
+
+async def test_every_stream_is_recorded(tmp_path: Path, publisher: Publisher) -> None:
+    recorder = Recorder(tmp_path, all_streams=True)
+    stream = publisher.stream()
+    assert recorder.describe("live") is None
+    recorder.publisher_came(stream)
+    assert (recorder.describe("live") or {})["state"] == "waiting"
+    play(publisher)
+    await until(lambda: (recorder.describe("live") or {})["state"] == "recording")
+    recorder.publisher_left(stream)
+    assert recorder.describe("live") is None
+    await recorder.close()
+    (listed,) = await recorder.files()
+    assert (listed.file.stream, listed.is_open) == ("live", False)
+    assert listed.seconds == pytest.approx(1, abs=0.01)
+
+
+async def test_a_stream_is_recorded_when_that_is_asked_for(
+    tmp_path: Path, publisher: Publisher
+) -> None:
+    recorder = Recorder(tmp_path)
+    with pytest.raises(NotPublished):
+        await recorder.start("live")
+    recorder.publisher_came(publisher.stream())
+    play(publisher)
+    assert recorder.describe("live") is None
+    assert await recorder.start("live")
+    assert not await recorder.start("live")
+    play(publisher)
+
+    def is_written() -> bool:
+        described = recorder.describe("live")
+        assert described is not None
+        return bool(described["frames"]["video"] == 30)
+
+    await until(is_written)
+    described = recorder.describe("live")
+    assert described is not None
+    (path,) = files_in(tmp_path)
+    assert described.pop("started")
+    assert described.pop("octets") >= 0
+    assert described == {
+        "state": "recording",
+        "problem": None,
+        "file": path.name,
+        "files": 1,
+        "frames": {"audio": 0, "video": 30},
+        "left_out": 0,
+    }
+    (listed,) = await recorder.files()
+    assert (listed.is_open, listed.seconds) == (True, None)
+    assert await recorder.stop("live")
+    assert not await recorder.stop("live")
+    # It is complete by now.
+    (listed,) = await recorder.files()
+    assert listed.seconds == pytest.approx(1, abs=0.01)
+    found = await recorder.file(path.name)
+    assert found is not None
+    assert found.path == path
+    assert await recorder.file("other") is None
+    await recorder.close()
+
+
+async def test_a_publisher_that_comes_back_is_recorded_again(
+    tmp_path: Path, publisher: Publisher
+) -> None:
+    recorder = Recorder(tmp_path)
+    first, second = publisher.stream(), publisher.stream()
+    recorder.publisher_came(first)
+    await recorder.start("live")
+    play(publisher)
+    recorder.publisher_left(first)
+    assert recorder.describe("live") == {"state": "waiting"}
+    recorder.publisher_came(second)
+    # What is said of the old one late is not of the new one.
+    recorder.publisher_left(first)
+    play(publisher)
+    await until(lambda: (recorder.describe("live") or {})["state"] == "recording")
+    await recorder.stop("live")
+    recorder.publisher_left(second)
+    recorder.publisher_came(second)
+    assert recorder.describe("live") is None
+    await recorder.close()
+    assert len(files_in(tmp_path)) == 2
+
+
+async def test_another_publisher_takes_over(
+    tmp_path: Path, publisher: Publisher
+) -> None:
+    recorder = Recorder(tmp_path, all_streams=True)
+    recorder.publisher_came(publisher.stream())
+    play(publisher)
+    recorder.publisher_came(publisher.stream())
+    await recorder.close()
+    assert len(files_in(tmp_path)) == 1
+    assert len(publisher.rig.receivers[0].on_layers) == 0
+
+
+async def test_a_failed_recording_can_be_begun_again(
+    tmp_path: Path, publisher: Publisher
+) -> None:
+    folder = tmp_path / "folder"
+    folder.touch()
+    recorder = Recorder(folder)
+    recorder.publisher_came(publisher.stream())
+    with pytest.raises(FileExistsError):
+        await recorder.start("live")
+    assert recorder.describe("live") is None
+    folder.unlink()
+    await recorder.start("live")
+    folder.rmdir()
+    folder.touch()
+    play(publisher)
+    await until(lambda: (recorder.describe("live") or {})["state"] == "failed")
+    assert (recorder.describe("live") or {})["problem"] == "File exists"
+    folder.unlink()
+    assert await recorder.start("live")
+    play(publisher)
+    await recorder.close()
+    assert len(files_in(folder)) == 1
+
+
+async def test_without_a_folder(publisher: Publisher) -> None:
+    recorder = Recorder(None, all_streams=True)
+    stream = publisher.stream()
+    recorder.publisher_came(stream)
+    with pytest.raises(NoFolder):
+        await recorder.start("live")
+    assert await recorder.files() == []
+    assert await recorder.file("live_20310203T040506Z_001.mp4") is None
+    recorder.publisher_left(stream)
+    await recorder.close()
+
+
+async def test_a_disk_that_does_not_answer_does_not_keep_the_server_from_ending(
+    tmp_path: Path, publisher: Publisher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_CLOSE_TIMEOUT", 0.1)
+    answers = threading.Event()
+    recorder = Recorder(tmp_path, all_streams=True)
+    recorder.publisher_came(publisher.stream())
+    recording = recorder._recordings["live"]
+    monkeypatch.setattr(recording.writer, "write", lambda _: answers.wait(30))
+    play(publisher)
+    async with asyncio.timeout(10):
+        await recorder.close()
+    assert recording.problem == "The disk is too slow to end the file"
+    answers.set()
+    await recording.close()

@@ -1,0 +1,181 @@
+"""Which of a track's layers is recorded, and when another takes its place."""
+
+from itertools import groupby
+
+import pytest
+
+from tests.encoders import EncodedFrame
+from tests.unit.recording.publisher import (
+    VIDEO,
+    Publisher,
+    Source,
+    video_frames,
+)
+from tests.waiting import until
+from whipbird.recording import sources
+from whipbird.recording.frames import RtpFrame
+from whipbird.recording.sources import TrackSource, largest
+from whipbird.rtc import Layer
+from whipbird.rtp import extensions
+from whipbird.sdp.simulcast import Rid, Simulcast
+
+RID = 10
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody waits for seconds; what is encoded for the tests takes a while, too."""
+    video_frames("libvpx", width=96, height=54)
+    video_frames("libvpx")
+    monkeypatch.setattr(sources, "_SETTLING", 0.5)
+    monkeypatch.setattr(sources, "_SILENCE", 0.2)
+    monkeypatch.setattr(sources, "_PATIENCE", 0.1)
+
+
+class Simulcaster:
+    """Publishes two layers, and records what is given out of them."""
+
+    def __init__(self) -> None:
+        simulcast = Simulcast((Rid("low"), Rid("high")), "low;high")
+        self.publisher = Publisher(
+            VIDEO["libvpx"], simulcast=simulcast, extensions=((RID, extensions.RID),)
+        )
+        self.low = Source(11, 96, 0, 0, {RID: b"low"})
+        self.high = Source(12, 96, 9999, 0, {RID: b"high"})
+        self.frames: list[tuple[str | None, RtpFrame]] = []
+        (receiver,) = self.publisher.rig.receivers
+        self.source = TrackSource(receiver, self._take)
+        self._sent = {"low": 0, "high": 0}
+
+    def _take(self, frame: RtpFrame, layer: Layer) -> None:
+        self.frames.append((layer.rid, frame))
+
+    def send(self, *, low: bool = False, high: bool = False, count: int = 1) -> None:
+        """Send the next frames of some layers; of each, every tenth is a key frame."""
+        for _ in range(count):
+            if low:
+                frames = video_frames("libvpx", width=96, height=54)
+                self.publisher.send_frame(self._next("low", frames), self.low)
+            if high:
+                self.publisher.send_frame(
+                    self._next("high", video_frames("libvpx")), self.high
+                )
+
+    def _next(self, name: str, frames: tuple[EncodedFrame, ...]) -> tuple[bytes, ...]:
+        number = self._sent[name]
+        self._sent[name] = number + 1
+        return frames[number % len(frames)].payloads
+
+    @property
+    def rids(self) -> list[str | None]:
+        return list(dict.fromkeys(rid for rid, _ in self.frames))
+
+    async def until_followed(self, rid: str) -> None:
+        """Look at the layers again and again, until one is waited for or given out."""
+
+        def is_followed() -> bool:
+            self.source.follow()
+            feed = self.source._next or self.source._feed
+            return feed is not None and feed.layer.rid == rid
+
+        await until(is_followed)
+
+    async def stop(self) -> None:
+        self.source.stop()
+        await self.publisher.rig.stop()
+
+
+async def test_the_largest_layer_is_waited_for() -> None:
+    """The smallest one is mostly the first that comes."""
+    sender = Simulcaster()
+    sender.send(low=True)
+    sender.send(low=True, high=True)
+    assert sender.source.layer is None
+    await sender.until_followed("high")
+    layer = sender.source.layer
+    assert layer is not None
+    assert layer.wants_key_frame
+    sender.send(low=True, high=True, count=20)
+    assert sender.rids == ["high"]
+    assert sender.frames[0][1].is_key
+    await sender.stop()
+
+
+async def test_a_layer_that_falls_silent_gives_way_at_a_key_frame() -> None:
+    sender = Simulcaster()
+    sender.send(low=True, high=True, count=2)
+    await sender.until_followed("high")
+    sender.send(low=True, high=True, count=10)
+
+    def falls_silent() -> bool:
+        sender.send(low=True)
+        sender.source.follow()
+        return sender.rids == ["high", "low"]
+
+    await until(falls_silent)
+    first = next(frame for rid, frame in sender.frames if rid == "low")
+    assert first.is_key
+    # It comes back, and is there for a while.
+    sender.send(low=True, high=True)
+    sender.source.follow()
+    assert sender.source._next is None
+
+    def comes_back() -> bool:
+        sender.send(low=True, high=True)
+        sender.source.follow()
+        return sender.frames[-1][0] == "high"
+
+    await until(comes_back)
+    changes = [key for key, _ in groupby(rid for rid, _ in sender.frames)]
+    assert changes == ["high", "low", "high"]
+    await sender.stop()
+
+
+async def test_a_layer_that_has_gone_gives_way_at_once() -> None:
+    sender = Simulcaster()
+    sender.send(low=True, high=True, count=2)
+    await sender.until_followed("high")
+    sender.send(low=True, high=True, count=10)
+    (receiver,) = sender.publisher.rig.receivers
+    receiver.forget((sender.high.ssrc,))
+    assert sender.source._next is not None
+    sender.send(low=True, count=20)
+    assert sender.rids == ["high", "low"]
+    await sender.stop()
+
+
+async def test_the_largest_of_those_that_are_not_silent() -> None:
+    sender = Simulcaster()
+    (receiver,) = sender.publisher.rig.receivers
+    assert largest(receiver) is None
+    sender.send(low=True, high=True, count=2)
+    found = largest(receiver)
+    assert found is not None
+    assert found.rid == "high"
+
+    def high_is_silent() -> bool:
+        sender.send(low=True)
+        live = largest(receiver)
+        return live is not None and live.rid == "low"
+
+    await until(high_is_silent)
+    await sender.stop()
+
+
+async def test_an_encoder_that_was_started_again() -> None:
+    """Without simulcast the newest source counts, from its key frame on."""
+    publisher = Publisher(VIDEO["libvpx"])
+    frames: list[int] = []
+    (receiver,) = publisher.rig.receivers
+    source = TrackSource(receiver, lambda _, layer: frames.append(layer.ssrc))
+    sent = video_frames("libvpx")
+    for frame in sent[:12]:
+        publisher.send_frame(frame.payloads)
+    new = Source(77, 96, 5, 5)
+    for frame in sent[5:15]:
+        publisher.send_frame(frame.payloads, new)
+    assert frames == [1] * 12 + [77] * 5
+    assert source.left_out == 5
+    source.stop()
+    assert all(layer._subscribers == () for layer in receiver.layers)
+    await publisher.rig.stop()

@@ -1,0 +1,201 @@
+"""One track for one viewer: its own numbers, and what it has lost once more."""
+
+import asyncio
+
+import pytest
+
+from tests.unit.rtc.watching import (
+    ABS_SEND_TIME,
+    AV1,
+    DELTA,
+    KEY,
+    MORE,
+    OPUS,
+    RTX,
+    VIEWER_OPUS,
+    VIEWER_VP8,
+    VP8,
+    Source,
+    Wire,
+    forwarder,
+    taken,
+)
+from whipbird.rtc import forwarder as forwarder_module
+from whipbird.rtc.feed import Feed
+from whipbird.rtc.forwarder import Forwarder
+from whipbird.rtp import extensions
+from whipbird.rtp.extensions import read_extensions
+
+
+async def test_packets_are_the_viewers() -> None:
+    source, wire = Source(), Wire()
+    forwarder(wire).watch(Feed(source.layer, {}))
+    source.send(KEY, MORE)
+    await asyncio.sleep(0)
+    first, second = wire.packets
+    assert {(p.ssrc, p.payload_type) for p in (first, second)} == {(7, 120)}
+    assert first.timestamp == second.timestamp
+    assert (first.marker, second.marker) == (False, True)
+    assert wire.sequences == [0, 1]
+
+
+async def test_what_it_takes() -> None:
+    watcher = forwarder(Wire())
+    assert watcher.takes(VP8)
+    assert not watcher.takes(AV1)
+    assert not watcher.takes(OPUS)
+    assert forwarder(Wire(), taken(VIEWER_OPUS)).takes(OPUS)
+
+
+async def test_another_layer_begins_at_its_key_frame() -> None:
+    small, large, wire = Source(ssrc=1), Source(ssrc=2), Wire()
+    feeds = [Feed(source.layer, {}) for source in (small, large)]
+    begun: list[Forwarder] = []
+    watcher = forwarder(wire, began=begun.append)
+    watcher.watch(feeds[0])
+    await small.play(KEY, DELTA)
+    watcher.watch(feeds[1])
+    await large.play(DELTA)
+    small.send(MORE)
+    assert large.key_frames_wanted == 1
+    await large.play(KEY, DELTA)
+    await small.play(DELTA)
+    assert [p.payload for p in wire.packets] == [KEY, DELTA, MORE, KEY, DELTA]
+    assert wire.sequences == [0, 1, 2, 3, 4]
+    stamps = [p.timestamp for p in wire.packets]
+    assert stamps == sorted(set(stamps))
+    assert begun == [watcher, watcher]
+    assert watcher.feed is feeds[1]
+
+
+async def test_another_one_is_wanted_before_the_switch() -> None:
+    sources, wire = [Source(ssrc=n) for n in (1, 2, 3)], Wire()
+    feeds = [Feed(source.layer, {}) for source in sources]
+    watcher = forwarder(wire)
+    watcher.watch(feeds[0])
+    await sources[0].play(KEY)
+    watcher.watch(feeds[1])
+    watcher.watch(feeds[2])
+    await sources[1].play(KEY, DELTA)
+    assert len(wire.rtp) == 1
+    # Back, as if nothing had been asked for.
+    watcher.watch(feeds[0])
+    await sources[2].play(KEY)
+    await sources[0].play(DELTA)
+    assert [p.payload for p in wire.packets] == [KEY, DELTA]
+    assert watcher.feed is feeds[0]
+
+
+async def test_a_publisher_that_comes_back() -> None:
+    """Another source, another codec's clock: the viewer's stream goes on."""
+    before, wire = Source(ssrc=1), Wire()
+    watcher = forwarder(wire)
+    watcher.watch(Feed(before.layer, {}))
+    await before.play(KEY, DELTA)
+    watcher.leave()
+    assert watcher.timestamp_at(0.0) is None
+    after = Source(ssrc=9)
+    watcher.watch(Feed(after.layer, {}))
+    await after.play(DELTA, KEY, DELTA)
+    assert wire.sequences == [0, 1, 2, 3]
+    stamps = [p.timestamp - wire.packets[0].timestamp for p in wire.packets]
+    assert stamps[0] < stamps[1] < stamps[2]
+    assert stamps[3] - stamps[2] == 3000
+
+
+# Sent again
+
+
+async def test_over_rtx() -> None:
+    """RFC 4588 section 4: a stream of its own; the number first, then the payload."""
+    source, wire = Source(), Wire()
+    watcher = forwarder(wire, taken(VIEWER_VP8, RTX, extmap=(ABS_SEND_TIME,)))
+    watcher.watch(Feed(source.layer, {}))
+    source.send(KEY, MORE)
+    await asyncio.sleep(0)
+    lost = wire.packets[1]
+    watcher.send_again([lost.sequence, wire.packets[0].sequence])
+    again, other = wire.packets[2:]
+    assert (again.ssrc, again.payload_type) == (8, 122)
+    assert (again.timestamp, again.marker) == (lost.timestamp, True)
+    assert again.payload == lost.sequence.to_bytes(2) + MORE
+    assert read_extensions(again, (3,)).keys() == {3}
+    assert other.sequence == (again.sequence + 1) & 0xFFFF
+    assert watcher.resent == 2
+
+
+async def test_as_they_were() -> None:
+    """The very same octets: SRTP has a key stream for each packet, and but one."""
+    source, wire = Source(), Wire()
+    media = taken(VIEWER_VP8, extmap=(ABS_SEND_TIME, (4, extensions.VIDEO_ORIENTATION)))
+    watcher = forwarder(wire, media)
+    watcher.watch(Feed(source.layer, {}))
+    await source.play(KEY, DELTA)
+    watcher.send_again([wire.packets[0].sequence])
+    assert wire.rtp[2] == wire.rtp[0]
+    assert list(watcher.identifiers) == [extensions.VIDEO_ORIENTATION]
+
+
+async def test_as_they_were_when_they_were_caught_up_with() -> None:
+    source, wire = Source(), Wire()
+    feed = Feed(source.layer, {})
+    await source.play(KEY, *[DELTA] * 30)
+    watcher = forwarder(wire, taken(VIEWER_VP8))
+    watcher.watch(feed)
+    await source.play(DELTA)
+    watcher.send_again([packet.sequence for packet in wire.packets])
+    assert wire.rtp[32:] == wire.rtp[:32]
+
+
+async def test_not_at_all_where_that_was_not_agreed_on() -> None:
+    source, wire = Source(OPUS), Wire()
+    watcher = forwarder(wire, taken(VIEWER_OPUS, extmap=(ABS_SEND_TIME,)))
+    watcher.watch(Feed(source.layer, {}))
+    await source.play(b"\xfc\xff\xfe")
+    watcher.send_again([wire.packets[0].sequence])
+    assert len(wire.rtp) == 1
+    assert list(watcher.identifiers) == [extensions.ABS_SEND_TIME]
+
+
+async def test_only_what_was_sent() -> None:
+    source, wire = Source(), Wire()
+    feed = Feed(source.layer, {})
+    watcher = forwarder(wire)
+    watcher.send_again([1, 2])
+    await source.play(KEY)
+    watcher.watch(feed)
+    (packet,) = wire.packets
+    watcher.send_again([(packet.sequence - 1) & 0xFFFF, (packet.sequence + 1) & 0xFFFF])
+    assert len(wire.rtp) == 1
+
+
+async def test_but_once_within_a_round_trip(monkeypatch: pytest.MonkeyPatch) -> None:
+    source, wire = Source(), Wire()
+    watcher = forwarder(wire)
+    watcher.watch(Feed(source.layer, {}))
+    await source.play(KEY)
+    lost = [wire.packets[0].sequence]
+    watcher.send_again(lost)
+    watcher.send_again(lost)
+    assert len(wire.rtp) == 2
+    monkeypatch.setattr(forwarder_module, "REPEAT_TIME", 0.0)
+    watcher.send_again(lost)
+    assert len(wire.rtp) == 3
+
+
+async def test_no_more_than_so_many_in_a_second(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Whoever asks for everything, again and again, is not given it."""
+    monkeypatch.setattr(forwarder_module, "REPEAT_TIME", 0.0)
+    source, wire = Source(), Wire()
+    watcher = forwarder(wire)
+    watcher.watch(Feed(source.layer, {}))
+    await source.play(KEY, *[DELTA] * 99)
+    lost = [packet.sequence for packet in wire.packets]
+    for _ in range(20):
+        watcher.send_again(lost)
+    assert watcher.resent == forwarder_module.MAX_REPEATS
+    watcher.a_second_has_gone_by()
+    watcher.send_again(lost)
+    assert watcher.resent == forwarder_module.MAX_REPEATS + 100

@@ -1,0 +1,152 @@
+"""Who publishes and who watches, without a network between them."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import cast
+
+from tests.rtp_packets import write_rtp
+from whipbird.rtc.dtls import DtlsTransport
+from whipbird.rtc.forwarder import Forwarder
+from whipbird.rtc.layer import Layer
+from whipbird.rtc.packet_buffer import PacketBuffer
+from whipbird.rtp import extensions
+from whipbird.rtp.packet import RtpPacket
+from whipbird.sdp.codecs import Codec
+from whipbird.sdp.media import OfferedMedia
+
+VP8 = Codec(96, "VP8/90000", feedback=("nack", "nack pli"))
+H264 = Codec(103, "H264/90000", "packetization-mode=1", feedback=("nack", "nack pli"))
+AV1 = Codec(45, "AV1/90000")
+OPUS = Codec(111, "opus/48000/2")
+
+# The first octets of a frame of VP8: descriptor, then the frame's own (RFC 7741).
+KEY = b"\x10\x10\x02\x00\x9d\x01\x2a\x40\x01\xb4\x00"
+DELTA = b"\x10\x11\x02\x00"
+# ... and of a packet that goes on with it.
+MORE = b"\x00more"
+
+# What a viewer calls the codecs.
+VIEWER_VP8 = Codec(120, "VP8/90000", feedback=("nack", "nack pli", "goog-remb"))
+VIEWER_H264 = Codec(121, "H264/90000", "packetization-mode=1", feedback=("nack",))
+VIEWER_OPUS = Codec(109, "opus/48000/2")
+RTX = Codec(122, "rtx/90000", "apt=120", retransmits=120)
+
+ABS_SEND_TIME = (3, extensions.ABS_SEND_TIME)
+
+
+def taken(*codecs: Codec, extmap: tuple[tuple[int, str], ...] = ()) -> OfferedMedia:
+    """A media section of a viewer's offer."""
+    return OfferedMedia(
+        kind="audio" if "opus" in codecs[0].rtpmap else "video",
+        mid="0",
+        protocol="UDP/TLS/RTP/SAVPF",
+        codecs=codecs,
+        extensions=extmap,
+    )
+
+
+@dataclass
+class Wire:
+    """A viewer's transport, from which nothing goes anywhere.
+
+    Attributes:
+        waiting: octets that the network has not taken, says its connection.
+        is_connected: or else it raises what a closed transport raises.
+    """
+
+    rtp: list[bytes] = field(default_factory=list)
+    rtcp: list[bytes] = field(default_factory=list)
+    batches: list[int] = field(default_factory=list)
+    rtcp_route: Callable[[bytes], None] | None = None
+    waiting: int = 0
+    is_connected: bool = True
+
+    @property
+    def connection(self) -> "Wire":
+        return self
+
+    @property
+    def transport(self) -> DtlsTransport:
+        return cast(DtlsTransport, self)
+
+    def send_rtp(self, packet: bytes) -> None:
+        self._check()
+        self.rtp.append(packet)
+
+    def send_rtp_batch(self, batch: PacketBuffer) -> None:
+        self._check()
+        self.batches.append(len(batch.lengths))
+        for slot, length in zip(batch.slots, batch.lengths, strict=False):
+            self.rtp.append(bytes(slot[:length]))
+
+    def send_rtcp(self, packet: bytes) -> None:
+        self._check()
+        self.rtcp.append(packet)
+
+    def _check(self) -> None:
+        if not self.is_connected:
+            raise ConnectionError
+
+    @property
+    def packets(self) -> list[RtpPacket]:
+        """What was sent."""
+        found = [RtpPacket.parse(data) for data in self.rtp]
+        assert None not in found
+        return [packet for packet in found if packet is not None]
+
+    @property
+    def sequences(self) -> list[int]:
+        """The numbers of what was sent, from 0."""
+        packets = self.packets
+        return [(p.sequence - packets[0].sequence) & 0xFFFF for p in packets]
+
+
+class Source:
+    """A layer, and who sends its packets."""
+
+    def __init__(self, codec: Codec = VP8, ssrc: int = 1, rid: str | None = None):
+        self.key_frames_wanted = 0
+        self.layer = Layer(ssrc, codec, rid, self._wake)
+        self.codec = codec
+        self.sequence = 1000 * ssrc
+        self.timestamp = 90_000 * ssrc
+        self._ssrc = ssrc
+        self._now = asyncio.get_running_loop().time
+
+    def _wake(self) -> None:
+        if self.layer.wants_key_frame:
+            self.key_frames_wanted += 1
+
+    def send(self, *payloads: bytes) -> None:
+        """A frame, in so many packets."""
+        for index, payload in enumerate(payloads):
+            data = write_rtp(
+                self.sequence & 0xFFFF,
+                self.timestamp & 0xFFFFFFFF,
+                self._ssrc,
+                payload,
+                payload_type=self.codec.payload_type,
+                marker=index == len(payloads) - 1,
+            )
+            packet = RtpPacket.parse(data)
+            assert packet is not None
+            self.layer.receive(packet, self.codec, self._now())
+            self.sequence += 1
+        self.timestamp += self.codec.clock_rate // 30
+
+    async def play(self, *frames: bytes) -> None:
+        """Frames of one packet each, and the turn in which they are given out."""
+        for payload in frames:
+            self.send(payload)
+        await asyncio.sleep(0)
+
+
+def forwarder(
+    wire: Wire,
+    media: OfferedMedia | None = None,
+    began: Callable[[Forwarder], None] = lambda _: None,
+) -> Forwarder:
+    """Somebody who watches, with SSRCs 7 and 8."""
+    media = media or taken(VIEWER_VP8, RTX)
+    return Forwarder(media, 7, 8, wire.transport, began)

@@ -1,0 +1,42 @@
+/**
+ * The choice of one of several layers (simulcast). Writes to the document.
+ *
+ * @module
+ */
+
+import { $, make } from './dom.js';
+import { formatSize } from './media-words.js';
+
+/**
+ * @param {import('./streams-api.js').LiveStream|null} live
+ * @returns {[string, string][]} Value and text of each; the first lets the server choose.
+ */
+function optionsOf(live) {
+  const layers = live?.tracks.find(({ kind }) => kind === 'video')?.layers ?? [];
+  const named = layers.filter(({ rid }) => rid !== null);
+  named.sort((a, b) => (b.width ?? 0) - (a.width ?? 0));
+  const textOf = ({ rid, width, height }) =>
+    width ? `${rid}, ${formatSize(width, height)}` : rid;
+  return [['', 'Automatic'], ...named.map((layer) => [layer.rid, textOf(layer)])];
+}
+
+/**
+ * Shows the choice where there is one. An option that is as it was is left alone: the
+ * list may be open.
+ *
+ * @param {import('./streams-api.js').LiveStream|null} live
+ * @param {string} chosen The rid of a layer; empty: the server chooses.
+ */
+export function showLayerChoice(live, chosen) {
+  const select = $('watch-layer');
+  const options = optionsOf(live);
+  if (!options.some(([rid]) => rid === chosen)) options.push([chosen, chosen]);
+  $('layer-choice').hidden = options.length < 3 && !chosen;
+  options.forEach(([value, text], i) => {
+    const option = select.options[i] ?? select.appendChild(make('option'));
+    if (option.value !== value) option.value = value;
+    if (option.text !== text) option.text = text;
+  });
+  select.length = options.length;
+  if (select.value !== chosen) select.value = chosen;
+}
