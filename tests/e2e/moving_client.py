@@ -132,7 +132,13 @@ async def pinging(url: str, wrapper: Path, way: str, client: Device) -> dict[str
         page = PingPage(await browser.new_page(), url)
         await page.page.add_init_script(f"({RECORD})()")
         await page.page.add_init_script(f"({RECORD_STATES})()")
-        await page.open_connected()
+        await page.open()
+        # This browser has not been started before, and the machine may be busy.
+        try:
+            await expect(page.state_word).to_have_text("Connected", timeout=40_000)
+        except AssertionError:
+            seen = await page.page.locator("main").inner_text()
+            raise AssertionError(f"{page.problems}\n{seen}") from None
         await page.page.locator("summary", has_text="Path").click()
         await page.ping_automatically()
         await page.page.wait_for_function("() => echoed.length >= 10")
