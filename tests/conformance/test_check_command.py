@@ -2,9 +2,9 @@
 
 import asyncio
 import json
-import re
 import os
 import pty
+import re
 import signal
 import sys
 import tempfile
