@@ -352,7 +352,7 @@ async def test_what_cannot_be_tested(path: str, token: str | None, reason: str) 
 
 async def test_nobody_is_there() -> None:
     url = URL(f"http://127.0.0.1:{free_port()}/whip/live")
-    with pytest.raises(NoResponse, match=r"cannot reach 127\.0\.0\.1 port .*refused"):
+    with pytest.raises(NoResponse, match=r"127\.0\.0\.1 port .*refused"):
         await check(url, select(["4.1"]))
 
 

@@ -63,6 +63,9 @@ class Device:
                 *("ip", "link", "add", f"{name}-s", "type", "veth"),
                 *("peer", "name", name, "netns", str(pid)),
             )
+            # An IPv6 address that comes after a second would make the browser drop
+            # the page that it is loading: the network has changed.
+            run(*self.enter, "ip", "link", "set", name, "addrgenmode", "none")
             run("ip", "addr", "add", f"{network}.1/24", "dev", f"{name}-s")
             run("ip", "link", "set", f"{name}-s", "up")
         run(*self.enter, "ip", "link", "set", "lo", "up")
