@@ -381,7 +381,6 @@ def test_what_is_absent_is_optional(report: dict[str, Any]) -> None:
     }
     assert absent == {
         "patch-422",  # both trickle ICE and restarts are supported
-        "simulcast-answer",  # no simulcast yet
         "extension-links",  # no extension yet
         "extension-urns",
     }
