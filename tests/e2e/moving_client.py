@@ -63,6 +63,9 @@ class Device:
                 *("ip", "link", "add", f"{name}-s", "type", "veth"),
                 *("peer", "name", name, "netns", str(pid)),
             )
+            # An IPv6 address that comes after a second would make the browser drop
+            # the page that it is loading: the network has changed.
+            run(*self.enter, "ip", "link", "set", name, "addrgenmode", "none")
             run("ip", "addr", "add", f"{network}.1/24", "dev", f"{name}-s")
             run("ip", "link", "set", f"{name}-s", "up")
         run(*self.enter, "ip", "link", "set", "lo", "up")
@@ -132,7 +135,13 @@ async def pinging(url: str, wrapper: Path, way: str, client: Device) -> dict[str
         page = PingPage(await browser.new_page(), url)
         await page.page.add_init_script(f"({RECORD})()")
         await page.page.add_init_script(f"({RECORD_STATES})()")
-        await page.open_connected()
+        await page.open()
+        # This browser has not been started before, and the machine may be busy.
+        try:
+            await expect(page.state_word).to_have_text("Connected", timeout=40_000)
+        except AssertionError:
+            seen = await page.page.locator("main").inner_text()
+            raise AssertionError(f"{page.problems}\n{seen}") from None
         await page.page.locator("summary", has_text="Path").click()
         await page.ping_automatically()
         await page.page.wait_for_function("() => echoed.length >= 10")

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import os
 import re
 import time
 from collections.abc import Mapping
@@ -12,6 +11,8 @@ import aiohttp
 from aiohttp import hdrs
 from multidict import CIMultiDict, CIMultiDictProxy, istr
 from yarl import URL
+
+from ..client.http import why_unreachable
 
 # An answer has about 2,000 octets; nothing is read further than this.
 MAX_CONTENT = 256 * 1024
@@ -251,15 +252,10 @@ class Http:
             raise NoResponse(
                 f"{method} {url}: no response within {self._timeout:g} seconds"
             ) from None
-        except aiohttp.ClientConnectorError as error:
-            number = error.os_error.errno
-            reason = os.strerror(number) if number else str(error)
-            raise NoResponse(
-                f"cannot reach {url.host} port {url.port}: {reason}"
-            ) from error
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            reason = str(error) or type(error).__name__
-            raise NoResponse(f"{method} {url}: {reason}") from error
+            raise NoResponse(
+                f"{method} {url}: {why_unreachable(error, url)}"
+            ) from error
 
     def _remember(self, exchange: Exchange, authorized: bool) -> None:
         if exchange.method == "POST" and exchange.is_success:

@@ -69,7 +69,9 @@ class WhipHttp:
                 "No response", f"{url} sent none within {seconds:g} seconds"
             ) from None
         except (aiohttp.ClientError, ValueError) as error:
-            raise WhipError("Cannot reach the server", _reason(error, url)) from error
+            raise WhipError(
+                "Cannot reach the server", why_unreachable(error, url)
+            ) from error
         if response.status >= 300:
             raise _refusal(response, body)
         return response, body
@@ -106,8 +108,8 @@ class WhipHttp:
         )
 
 
-def _reason(error: Exception, url: URL) -> str:
-    """Why the server cannot be reached, in words that name the host and the port."""
+def why_unreachable(error: Exception, url: URL) -> str:
+    """Why a server cannot be reached, in words that name the host and the port."""
     host, port = url.host, url.port
     match error:
         case aiohttp.ClientConnectorDNSError():

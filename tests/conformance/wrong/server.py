@@ -140,6 +140,8 @@ async def serving(fault: type[Fault]) -> AsyncIterator[URL]:
         **{
             "token": SecretStr(TOKEN),
             "ice_servers": (IceServer("stun:stun.example.net"),),
+            # A fault may leave a publisher behind, which is not what is looked for.
+            "takeover": True,
             **fault.settings,
         }
     )
