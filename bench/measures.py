@@ -185,6 +185,7 @@ MEASURES = (
         lambda server, load: publisher.soak(
             server, load.clients, load.clip, load.scale.soaking
         ),
+        programs=(WHIPBIRD,),
         timeout=900.0,
         usual=False,
     ),

@@ -44,7 +44,7 @@ from whipbird.rtc.dtls import DtlsTransport
 from whipbird.rtc.feedback import Feedback
 from whipbird.rtc.receiver import Receiver
 
-OPTIONS = Options(token=TOKEN, timeout=4.0)
+OPTIONS = Options(token=TOKEN, timeout=8.0)
 
 
 # Seconds for a run of all rules, some of which wait.
