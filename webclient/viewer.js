@@ -13,7 +13,7 @@ export class Viewer extends EventTarget {
   stream = '';
   /** The rid of the layer that is asked for; empty: the server chooses. */
   layer = '';
-  /** What is received; what was last received while there is no connection.
+  /** What is received; before anything comes, what was received last.
    * @type {MediaStream|null} */
   media = null;
   /** @type {Link} */ link;
@@ -31,11 +31,7 @@ export class Viewer extends EventTarget {
       }
     };
     this.link = new Link(target, { addMedia });
-    this.link.addEventListener('open', () => {
-      const { pc } = this.link.client;
-      this.media = new MediaStream(pc.getReceivers().map(({ track }) => track));
-      this.#changed();
-    });
+    this.link.addEventListener('open', () => this.#receive(this.link.client.pc));
   }
 
   /** Whether somebody wants to watch. */
@@ -67,6 +63,26 @@ export class Viewer extends EventTarget {
     this.media = null;
     this.#changed();
     await this.link.disconnect();
+  }
+
+  /**
+   * Takes each track when it begins: browsers play nothing of media with a track of
+   * which nothing comes.
+   *
+   * @param {RTCPeerConnection} pc
+   */
+  #receive(pc) {
+    const media = new MediaStream();
+    for (const { track } of pc.getReceivers()) {
+      const add = () => {
+        media.addTrack(track);
+        if (this.link.client?.pc !== pc || !this.link.established) return;
+        this.media = media;
+        this.#changed();
+      };
+      if (track.muted) track.addEventListener('unmute', add, { once: true });
+      else add();
+    }
   }
 
   #changed() {

@@ -128,7 +128,7 @@ async def open_viewer(open_page: OpenPage) -> OpenViewer:
 
     async def make(server: ServerProcess, stream: str, **options: object) -> WatchPage:
         frame = await open_page(server, **options)
-        # Asked for what nobody publishes the server answers 404.
+        # Asked for what nobody publishes, the server answers 404.
         frame.expects(FAILED_REQUEST)
         return WatchPage(frame, stream)
 

@@ -7,7 +7,7 @@ TONE = 1000
 
 #: Publishes, and makes `window.drawn`: when each number was drawn, in ms of the clock
 #: that all pages of a browser share.
-_PUBLISH = """async ([stream, first, tone]) => {
+_PUBLISH = """async ([stream, first, tone, picture]) => {
     const { WhipClient } = await import('/whip-client.js');
     const canvas = Object.assign(
         document.createElement('canvas'), { width: 320, height: 180 });
@@ -30,8 +30,8 @@ _PUBLISH = """async ([stream, first, tone]) => {
     oscillator.connect(output);
     oscillator.start();
     window.client = new WhipClient(`/whip/${stream}`);
-    const media = new MediaStream([
-        ...canvas.captureStream().getTracks(), ...output.stream.getTracks()]);
+    const media = output.stream;
+    if (picture) media.addTrack(canvas.captureStream().getVideoTracks()[0]);
     for (const track of media.getTracks()) {
         client.pc.addTransceiver(track, { direction: 'sendonly', streams: [media] });
     }
@@ -52,16 +52,17 @@ class CounterPublisher:
         self._frame = frame
         self.stream = stream
 
-    async def start(self, first: int = 0) -> None:
+    async def start(self, first: int = 0, *, picture: bool = True) -> None:
         """Open the page anew, and publish.
 
         Args:
             first: where the counter begins; it goes up to 65535.
+            picture: whether there is a picture beside the tone.
         """
         # A page that is open ends its session now.
         await self._frame.page.goto("about:blank")
         await self._frame.open_without_application()
-        await self._frame.run(_PUBLISH, [self.stream, first, TONE])
+        await self._frame.run(_PUBLISH, [self.stream, first, TONE, picture])
 
     async def stop(self) -> None:
         """End the session."""

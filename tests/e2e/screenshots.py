@@ -11,6 +11,7 @@ from tests.server import ROOT, ServerProcess
 from .browser import find_chromium, launch_flags
 from .ping_page import PingPage
 from .publish_page import PublishPage, layers
+from .watch_page import WatchPage
 
 IMAGES = ROOT / "docs" / "images"
 SIZE_LIMIT = 200_000
@@ -44,7 +45,7 @@ async def take_ping(browser: Browser, url: str, scheme: Scheme) -> bytes:
 
 async def take_publishing(browser: Browser, url: str) -> dict[str, bytes]:
     """Pictures of the page while it publishes, and of what is live then."""
-    viewport = {"width": 1280, "height": 1190}
+    viewport = {"width": 1280, "height": 1240}
     publisher = PublishPage(await open_page(browser, url, viewport=viewport), "demo")
     await publisher.publish("Test pattern", "1280x720", bitrate=2500, simulcast=True)
     await publisher.until_received(
@@ -66,6 +67,26 @@ async def take_publishing(browser: Browser, url: str) -> dict[str, bytes]:
     return {"publish.png": publishing, "streams.png": streams}
 
 
+async def take_watching(browser: Browser, url: str) -> bytes:
+    """A picture of the page while it plays what another page publishes."""
+    publisher = PublishPage(await open_page(browser, url), "demo")
+    await publisher.publish("Test pattern", "1280x720", bitrate=2500, sound=True)
+    viewer = WatchPage(
+        await open_page(browser, url, viewport={"width": 1280, "height": 820}), "demo"
+    )
+    await viewer.open()
+    await viewer.plays()
+    # A browser begins with less.
+    await expect(viewer.figure("Resolution")).to_contain_text("1280", timeout=30_000)
+    await expect(viewer.figure("Bitrate")).to_have_text(
+        re.compile("^[2-9].*Mb/s"), timeout=30_000
+    )
+    picture = await take(viewer.frame)
+    for page in (viewer.page, publisher.page):
+        await page.context.close()
+    return picture
+
+
 async def take_all() -> dict[str, bytes]:
     """The pictures by file name."""
     server = ServerProcess()
@@ -80,6 +101,7 @@ async def take_all() -> dict[str, bytes]:
                 "ping-light.png": await take_ping(browser, server.url, "light"),
                 "ping-dark.png": await take_ping(browser, server.url, "dark"),
                 **await take_publishing(browser, server.url),
+                "watch.png": await take_watching(browser, server.url),
             }
             await browser.close()
             return pictures

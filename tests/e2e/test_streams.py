@@ -83,7 +83,9 @@ async def test_each_layer_has_its_row(ping_page: PingPage) -> None:
         {"kind": "video", "layers": video},
     ]
     stream = {"name": "a", "state": "connected", "duration": 61.5, "tracks": tracks}
+    stream["viewers"] = 2
     waiting = {**stream, "name": "b", "state": "connecting", "duration": 0.2}
+    waiting["viewers"] = 1
     waiting["tracks"] = [{"kind": "video", "layers": []}]
     await ping_page.page.route(
         "**/api/streams",
@@ -99,9 +101,11 @@ async def test_each_layer_has_its_row(ping_page: PingPage) -> None:
     await expect(rows.nth(0).locator("td")).to_have_text(cells)
     cells = ["Opus", "", f"64{NBSP}kb/s", loss]
     await expect(rows.nth(3).locator("td")).to_have_text(cells)
-    await expect(article(page, "a")).to_contain_text("Live for 1 min 1 s")
+    await expect(article(page, "a")).to_contain_text("Live for 1 min 1 s, 2 viewers")
     # Of a stream that has just begun there is little to tell.
-    await expect(article(page, "b")).to_contain_text("Live for 0 s, connecting")
+    await expect(article(page, "b")).to_contain_text(
+        "Live for 0 s, 1 viewer, connecting"
+    )
     await expect(article(page, "b").locator("tbody")).to_have_text("Videonothing yet")
 
 

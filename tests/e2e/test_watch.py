@@ -105,6 +105,20 @@ async def test_sound(
     await viewer.plays()
 
 
+async def test_sound_without_a_picture(
+    server: ServerProcess, counter: CounterPublisher, open_viewer: OpenViewer
+) -> None:
+    await counter.start(picture=False)
+    viewer = await open_viewer(server, counter.stream)
+    await viewer.open()
+    await expect(viewer.note).to_have_text(f"“{counter.stream}” is sound only.")
+    await expect(viewer.figure("Codecs")).to_have_text("Opus")
+    await viewer.mute.click()
+    async with asyncio.timeout(20):
+        while not (await viewer.hears()).energy:  # noqa: ASYNC110
+            await asyncio.sleep(0.1)
+
+
 async def test_it_plays_as_soon_as_somebody_publishes(
     server: ServerProcess, counter: CounterPublisher, open_viewer: OpenViewer
 ) -> None:

@@ -25,7 +25,7 @@ window.RTCPeerConnection = class extends RTCPeerConnection {
 document.addEventListener('loadeddata', () => { moments.picture ??= now(); }, true);
 """
 
-#: Makes `window.readings`: the numbers of a `CounterPublisher`, and when they were seen.
+#: Makes `window.readings`: numbers of a `CounterPublisher`, and when they were seen.
 _READ = """(video) => {
     if (window.readings) return;
     window.readings = [];

@@ -58,9 +58,10 @@ class AiortcViewer:
         self.connection.on("track", self._read)
         for kind in kinds:
             transceiver = self.connection.addTransceiver(kind, direction="recvonly")
-            codecs = RTCRtpReceiver.getCapabilities(kind).codecs
+            capabilities = RTCRtpReceiver.getCapabilities(kind)
+            assert capabilities is not None
             transceiver.setCodecPreferences(
-                [c for c in codecs if retransmissions or c.name != "rtx"]
+                [c for c in capabilities.codecs if retransmissions or c.name != "rtx"]
             )
 
     async def __aenter__(self) -> Self:
@@ -132,7 +133,9 @@ class AiortcViewer:
 
     def _listen(self) -> None:
         """See what comes before aiortc does."""
-        (transport,) = {r.transport for r in self.connection.getReceivers()}
+        found = {receiver.transport for receiver in self.connection.getReceivers()}
+        transport: Any = found.pop()
+        assert not found
         handle_rtp: Callable[..., Awaitable[None]] = transport._handle_rtp_data
         handle_rtcp: Callable[..., Awaitable[None]] = transport._handle_rtcp_data
         receive: Callable[[], Awaitable[bytes]] = transport.transport._recv

@@ -3,11 +3,12 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from functools import partial
 from itertools import pairwise
 
 import pytest
 from aiohttp import web
-from aiortc.rtp import RtcpPacket, RtcpSrPacket
+from aiortc.rtp import RtcpPacket, RtcpSenderInfo, RtcpSrPacket
 from pytest_aiohttp.plugin import AiohttpServer
 
 from tests import offers
@@ -95,6 +96,14 @@ async def publish(app: web.Application, ssrc: int = 1000) -> Publisher:
     return Publisher(session, ssrc)
 
 
+def seen(viewer: AiortcViewer, size: tuple[int, int]) -> bool:
+    return size in viewer.sizes()
+
+
+def heard(viewer: AiortcViewer) -> bool:
+    return len(viewer.frames["audio"]) >= 10
+
+
 def assert_goes_on(packets: list[RtpPacket]) -> None:
     """Numbers without a gap, and times that never go back."""
     assert packets
@@ -138,7 +147,7 @@ async def test_publishers_come_and_go(app: web.Application, url: str) -> None:
         ):
             publisher = await publish(app, ssrc)
             await publisher.play(pictures(encoder, *size), codec)
-            await until(lambda size=size: size in viewer.sizes())
+            await until(partial(seen, viewer, size))
             await publisher.session.end(EndReason.DELETED)
         assert viewer.sizes() == [(96, 64), (160, 96), (128, 64), (64, 96)]
         assert_goes_on(viewer.sent("video"))
@@ -183,43 +192,46 @@ async def test_what_is_lost_comes_again(
 
 async def test_picture_and_sound_are_in_time(app: web.Application, url: str) -> None:
     """What the viewer is told of the two clocks is what the publisher tells of its
-    own, to 5 ms, though its timestamps begin anywhere.
+    own, to 5 ms, though its timestamps begin anywhere. Here the sound comes half a
+    second before the picture that it belongs to.
     """
     publisher = await publish(app)
-    start = 3_900_000_000.0  # by the publisher's clock, in 2023
-    clocks = {OPUS: (48_000, 77_000), VP8: (90_000, 4_000_000_000)}
-    # The sound of a moment comes half a second after the picture.
-    publisher.report(VP8, start, clocks[VP8][1])
-    publisher.report(OPUS, start + 0.25, clocks[OPUS][1] + 12_000)
+    frames, sounds = pictures("libvpx", 96, 64), encode_opus("mono")
+    rates = {"audio": 48_000, "video": 90_000}
+    starts = {"audio": 77_000, "video": 4_000_000_000}
+    publisher.send(VP8, starts["video"], *frames[0].payloads)
+    publisher.send(OPUS, starts["audio"], sounds[0])
+    now = 3_900_000_000.0  # by the publisher's clock, in 2023
+    publisher.report(VP8, now, starts["video"])
+    publisher.report(OPUS, now + 0.75, starts["audio"] + 12_000)
     async with AiortcViewer(url) as viewer:
-        frames = pictures("libvpx", 96, 64)
-        sounds = encode_opus("mono")
-        for number, frame in enumerate(frames):
-            publisher.send(VP8, clocks[VP8][1] + 3000 * number, *frame.payloads)
-            publisher.send(OPUS, clocks[OPUS][1] + 480 * number, sounds[number])
+        for number in range(1, 6):
+            publisher.send(
+                VP8, starts["video"] + 3000 * number, *frames[number].payloads
+            )
+            publisher.send(OPUS, starts["audio"] + 480 * number, sounds[number])
             await asyncio.sleep(PACE)
-        kinds = {"audio": OPUS, "video": VP8}
 
-        def moments() -> dict[str, float]:
-            """When the publisher's first timestamps were, as the viewer has it."""
-            found: dict[str, float] = {}
-            for kind, codec in kinds.items():
-                if not viewer.sent(kind):
-                    continue
-                rate, _ = clocks[codec]
-                first = viewer.sent(kind)[0].timestamp
-                for report in _reports(viewer, viewer.ssrc(kind)):
-                    since = (report.rtp_timestamp - first) & 0xFFFFFFFF
-                    since -= (since >> 31) << 32
-                    found[kind] = report.ntp_timestamp / (1 << 32) - since / rate
-            return found
+        def moment(kind: str) -> float | None:
+            """When the publisher's second frame was, as the viewer has it."""
+            stamps = {p.timestamp for p in viewer.sent(kind)}
+            reports = _reports(viewer, viewer.ssrc(kind))
+            # The picture begins with what was kept, and all else with what is new.
+            if len(stamps) < 5 or not reports:
+                return None
+            since = (reports[-1].rtp_timestamp - max(stamps)) & 0xFFFFFFFF
+            since -= (since >> 31) << 32
+            last = reports[-1].ntp_timestamp / (1 << 32) - since / rates[kind]
+            return last - {"audio": 5 * 480, "video": 5 * 3000}[kind] / rates[kind]
 
-        await until(lambda: len(moments()) == 2)
-        seen = moments()
-        assert seen["audio"] == pytest.approx(seen["video"], abs=0.005)
+        await until(lambda: moment("audio") and moment("video"))
+        sound, picture = moment("audio"), moment("video")
+        assert sound is not None
+        assert picture is not None
+        assert sound - picture == pytest.approx(0.5, abs=0.005)
 
 
-def _reports(viewer: AiortcViewer, ssrc: int) -> list:  # type: ignore[type-arg]
+def _reports(viewer: AiortcViewer, ssrc: int) -> list[RtcpSenderInfo]:
     packets = [packet for data in viewer.rtcp for packet in RtcpPacket.parse(data)]
     found = [p for p in packets if isinstance(p, RtcpSrPacket) and p.ssrc == ssrc]
     return [packet.sender_info for packet in found]
@@ -255,7 +267,7 @@ async def test_a_publisher_over_the_network(url: str, stack: AsyncExitStack) -> 
         await until(lambda: len(late.frames["video"]) >= 10)
         for viewer in (early, late):
             assert viewer.sizes() == [(160, 96)]
-            await until(lambda viewer=viewer: len(viewer.frames["audio"]) >= 10)
+            await until(partial(heard, viewer))
             assert_goes_on(viewer.sent("video"))
     finally:
         running.cancel()

@@ -332,7 +332,12 @@ class Peer(RTCPeerConnection):
         kind: str,
         sender_track: MediaStreamTrack | None = None,
     ) -> RTCRtpTransceiver:
-        bundled = self._dtls is not None
+        sctp = self._RTCPeerConnection__sctp
+        if sctp is not None and sctp.mid is None:
+            # aiortc will offer media before data channels: these are not the first.
+            bundled, sctp._bundled = sctp._bundled, True
+        else:
+            bundled = self._dtls is not None
         transport = self._shared_transport()
         transport.carries_media = True
         transceiver = RTCRtpTransceiver(

@@ -207,14 +207,14 @@ async def test_sound_from_just_before_the_first_picture_is_in_it(
     publisher = Publisher(VIDEO["libvpx"], AUDIO["opus"])
     recording = record(publisher, tmp_path)
     first = publisher.audio.timestamp
-    for packet in opus_packets()[:20]:
+    for number, packet in enumerate(opus_packets()[:20]):
         publisher.send_sound(packet, 960)
+        if number == 0:
+            publisher.report("audio", 10.0, first)
     publisher.send_frame(video_frames("libvpx")[1].payloads)
-    publisher.report("audio", 10.0, first)
     publisher.report("video", 10.39, publisher.video.timestamp)
-    publisher.send_sound(opus_packets()[20], 960)
     send(publisher, video_frames("libvpx"))
-    for packet in opus_packets()[21:]:
+    for packet in opus_packets()[20:]:
         publisher.send_sound(packet, 960)
     await recording.close()
     (file,) = recorded(tmp_path)

@@ -1,11 +1,12 @@
 """A peer: the roles it answers with, its candidates, and its end."""
 
 import asyncio
+from collections.abc import Callable
 
 import pytest
-from aiortc import RTCPeerConnection
+from aiortc import RTCPeerConnection, RTCSessionDescription
 
-from tests.unit.rtc.conftest import Connect
+from tests.unit.rtc.conftest import Connect, sctp_of
 from tests.waiting import until
 from whipbird.rtc import Certificate, Peer, PeerOptions
 from whipbird.rtc.ice_agent import MAX_REMOTE_CANDIDATES
@@ -115,3 +116,25 @@ def test_what_aiortc_must_have() -> None:
         "transceivers",
     ):
         assert f"_RTCPeerConnection__{name}" in state, name
+
+
+@pytest.mark.parametrize("channel_first", [True, False])
+async def test_channels_and_media_in_any_order(
+    certificate: Certificate, channel_first: bool
+) -> None:
+    """They share a transport, whichever asks for it first."""
+    client, server = Peer(PeerOptions(certificate)), Peer(PeerOptions(certificate))
+    steps: list[Callable[[], object]] = [
+        lambda: client.createDataChannel("test"),
+        lambda: client.addTransceiver("audio", direction="sendonly"),
+        lambda: client.addTransceiver("video", direction="sendonly"),
+    ]
+    for step in steps if channel_first else reversed(steps):
+        step()
+    await client.setLocalDescription(await client.createOffer())
+    answer = await server.answer(parse_offer(client.localDescription.sdp))
+    await client.setRemoteDescription(RTCSessionDescription(sdp=answer, type="answer"))
+    await until(lambda: client.connectionState == server.connectionState == "connected")
+    await until(lambda: sctp_of(client).state == "connected")
+    await client.close()
+    await server.close()

@@ -1,0 +1,140 @@
+"""The modules of the Watch view that need no connection."""
+
+from typing import Any
+
+import pytest
+
+from .ping_page import PingPage
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+STREAM = {
+    "name": "a",
+    "state": "connected",
+    "duration": 1,
+    "tracks": [{"kind": "video", "layers": []}],
+}
+
+
+def stream_of(*codecs: str) -> dict[str, Any]:
+    layers = [{"rid": None, "codec": codec} for codec in codecs]
+    return {**STREAM, "tracks": [{"kind": "video", "layers": layers}]}
+
+
+async def test_rates_are_those_since_the_reading_before(modules: PingPage) -> None:
+    first, second = await modules.run(
+        """async () => {
+            const { IncomingStatistics } = await import('/incoming-statistics.js');
+            const video = { id: 'v', type: 'inbound-rtp', kind: 'video',
+                timestamp: 1000, codecId: 'c',
+                bytesReceived: 100, headerBytesReceived: 20,
+                packetsReceived: 10, packetsLost: 0, jitterBufferDelay: 1,
+                jitterBufferEmittedCount: 10, jitter: 0.25, frameWidth: 320,
+                frameHeight: 180, framesPerSecond: 15, framesDecoded: 7 };
+            const later = { ...video, timestamp: 1500, bytesReceived: 1080,
+                headerBytesReceived: 40, packetsReceived: 19, packetsLost: 1,
+                jitterBufferDelay: 1.5, jitterBufferEmittedCount: 20 };
+            const others = [
+                { id: 'c', type: 'codec', mimeType: 'video/VP8' },
+                { id: 't', type: 'transport', selectedCandidatePairId: 'p' },
+                { id: 'p', type: 'candidate-pair', currentRoundTripTime: 0.5 },
+            ];
+            const reports = [video, later].map((track) => new Map(
+                [track, ...others].map((entry) => [entry.id, entry])));
+            const statistics = new IncomingStatistics(
+                { getStats: async () => reports.shift() });
+            return [await statistics.read(), await statistics.read()];
+        }"""
+    )
+    assert first["audio"] is None
+    assert first["rtt"] == 0.5
+    assert first["video"] == {
+        "codec": "VP8",
+        "packets": 10,
+        "frames": 7,
+        "width": 320,
+        "height": 180,
+        "frameRate": 15,
+        "bitrate": None,
+        "loss": 0,
+        "jitter": 0.25,
+        "wait": 0.1,
+    }
+    later = {"packets": 19, "bitrate": 16_000, "loss": 0.1, "wait": 0.05}
+    assert second["video"] == {**first["video"], **later}
+
+
+@pytest.mark.parametrize(
+    ("video", "audio", "rtt", "latency"),
+    [
+        (0.25, 1, 0.5, 0.5),
+        (None, 1, 0.5, 1.25),
+        (None, None, 0.5, None),
+        (0.25, 1, None, None),
+    ],
+)
+async def test_latency(
+    modules: PingPage,
+    video: float | None,
+    audio: float | None,
+    rtt: float | None,
+    latency: float | None,
+) -> None:
+    found = await modules.run(
+        """async ([video, audio, rtt]) => {
+            const { latencyOf } = await import('/watch-figures.js');
+            return latencyOf({ video: { wait: video }, audio: { wait: audio }, rtt });
+        }""",
+        [video, audio, rtt],
+    )
+    assert found == latency
+
+
+@pytest.mark.parametrize(
+    ("live", "seen", "words"),
+    [
+        (None, False, "Nobody publishes “a” yet. It will play as soon as somebody"),
+        (None, True, "The publisher of “a” has gone. It will go on when somebody"),
+        (STREAM, False, "Waiting for the first picture…"),
+        (STREAM, True, "Nothing comes now."),
+        (stream_of("VP8"), False, "Waiting for the first picture…"),
+        (stream_of("H261"), False, "“a” comes as H261, which this browser cannot play"),
+        # One of them is enough.
+        (stream_of("H261", "VP8"), False, "Waiting for the first picture…"),
+    ],
+)
+async def test_why_nothing_is_seen(
+    modules: PingPage, live: dict[str, Any] | None, seen: bool, words: str
+) -> None:
+    found = await modules.run(
+        """async ([live, seen]) =>
+            (await import('/watch-words.js')).describeSilence(
+                { stream: 'a', live, seen })""",
+        [live, seen],
+    )
+    assert found.startswith(words)
+
+
+async def test_why_nothing_is_seen_when_the_server_does_not_say(
+    modules: PingPage,
+) -> None:
+    found = await modules.run(
+        """async () => (await import('/watch-words.js')).describeSilence(
+            { stream: 'a', live: undefined, seen: false })"""
+    )
+    assert found == "Waiting for the first picture…"
+
+
+async def test_endpoints(modules: PingPage) -> None:
+    found = await modules.run(
+        """async () => {
+            const { viewerEndpointOf, watchPageOf } = await import('/settings.js');
+            return [viewerEndpointOf('a~b', ''), viewerEndpointOf('a', 'h&q'),
+                watchPageOf('a~b')];
+        }"""
+    )
+    assert found == [
+        f"{modules.url}/whep/a~b",
+        f"{modules.url}/whep/a?layer=h%26q",
+        f"{modules.url}/#watch/a~b",
+    ]
