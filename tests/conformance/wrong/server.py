@@ -58,6 +58,10 @@ class Reply:
         return cls(status)
 
 
+# Of faults by which publishers stay, who would keep their stream's name.
+LEAVES_PUBLISHERS: dict[str, Any] = {"takeover": True}
+
+
 class Fault:
     """What is wrong with a server.
 
@@ -140,8 +144,6 @@ async def serving(fault: type[Fault]) -> AsyncIterator[URL]:
         **{
             "token": SecretStr(TOKEN),
             "ice_servers": (IceServer("stun:stun.example.net"),),
-            # A fault may leave a publisher behind, which is not what is looked for.
-            "takeover": True,
             **fault.settings,
         }
     )

@@ -4,7 +4,7 @@ import aiohttp
 from aiohttp import hdrs
 from yarl import URL
 
-from .server import Asked, Fault, Reply
+from .server import LEAVES_PUBLISHERS, Asked, Fault, Reply
 
 
 class CreatedIs200(Fault):
@@ -31,6 +31,7 @@ class NoLocation(Fault):
     """The 201 response has no Location."""
 
     breaks = ("post-location",)
+    settings = LEAVES_PUBLISHERS
 
     def response(self, asked: Asked, reply: Reply) -> None:
         reply.headers.popall(hdrs.LOCATION, None)
@@ -94,6 +95,7 @@ class DeleteDoesNothing(Fault):
     """DELETE is answered with 200, and the session goes on."""
 
     breaks = ("delete-removes", "delete-ends-ice", "delete-revokes")
+    settings = LEAVES_PUBLISHERS
 
     def request(self, asked: Asked) -> Reply | None:
         return Reply(200) if asked.method == "DELETE" else None

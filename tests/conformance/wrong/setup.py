@@ -2,7 +2,7 @@
 
 import re
 
-from .server import Asked, Fault, Reply
+from .server import LEAVES_PUBLISHERS, Asked, Fault, Reply
 
 
 class _WrongAnswer(Fault):
@@ -20,6 +20,7 @@ class AnswerIsNoSdp(_WrongAnswer):
     """The body of the 201 response is JSON."""
 
     breaks = ("post-answer",)
+    settings = LEAVES_PUBLISHERS
 
     def answer(self, text: str) -> str:
         return '{"type": "answer"}'
@@ -29,6 +30,7 @@ class ForeignPayloadTypes(_WrongAnswer):
     """The answer has a payload type that was not offered."""
 
     breaks = ("post-answer",)
+    settings = LEAVES_PUBLISHERS
 
     def answer(self, text: str) -> str:
         return re.sub(r"(m=audio .*)", r"\1 50", text)
