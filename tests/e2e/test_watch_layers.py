@@ -1,14 +1,11 @@
 """Which of several encodings a viewer gets, and codecs of other publishers."""
 
-import asyncio
-import sys
-import tempfile
-
 import pytest
 from playwright.async_api import expect
 
 from tests.server import ServerProcess
 
+from .command_publisher import publishing
 from .conftest import OpenViewer
 from .publish_page import PublishPage, layers, size
 
@@ -75,22 +72,10 @@ async def test_what_the_command_publishes_plays(
     )
     if f"video/{codec}" not in known:
         pytest.skip(f"this build of Chromium cannot decode {codec}: {sorted(known)}")
-    with tempfile.TemporaryFile() as output:
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "whipbird", "publish", "testsrc"),
-            f"{server.url}/whip/{stream}",
-            *("--size", "320x180", "--rate", "15", "--bitrate", "300k"),
-            *("--video-codec", codec.lower()),
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-        )
-        try:
-            await viewer.plays(limit=60)
-            await expect(viewer.figure("Resolution")).to_have_text(size(320, 180))
-            assert (await viewer.received())["codec"] == f"video/{codec}"
-        finally:
-            process.terminate()
-            await asyncio.wait_for(process.wait(), 20)
-            output.seek(0)
-            print(output.read().decode())  # noqa: T201
+    size_and_rate = ("--size", "320x180", "--rate", "15", "--bitrate", "300k")
+    async with publishing(
+        f"{server.url}/whip/{stream}", *size_and_rate, "--video-codec", codec.lower()
+    ):
+        await viewer.plays(limit=60)
+        await expect(viewer.figure("Resolution")).to_have_text(size(320, 180))
+        assert (await viewer.received())["codec"] == f"video/{codec}"
