@@ -26,6 +26,10 @@ LAYER_LIFETIME = 30.0
 FIRST_PACKET_TIMEOUT = 15.0
 
 
+# Of aiortc's receiver, which has them to decode: unused here, and large (100 kB).
+UNUSED = ("jitter_buffer", "nack_generator", "remote_bitrate_estimator")
+
+
 class Receiver(RTCRtpReceiver):
     """Receives the packets of one m-section.
 
@@ -43,6 +47,8 @@ class Receiver(RTCRtpReceiver):
 
     def __init__(self, kind: str, transport: DtlsTransport) -> None:
         super().__init__(kind, transport)
+        for part in UNUSED:
+            setattr(self, f"_RTCRtpReceiver__{part}", None)
         self.kind = kind
         self.layers: list[Layer] = []
         self.identifiers: dict[str, int] = {}

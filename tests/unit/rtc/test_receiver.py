@@ -4,6 +4,7 @@ import asyncio
 import threading
 from fractions import Fraction
 from typing import Any
+from unittest.mock import Mock
 
 import av
 import pytest
@@ -15,7 +16,7 @@ from tests.unit.rtc.conftest import Rigged
 from tests.unit.rtc.media import rtp
 from tests.waiting import until
 from whipbird.rtc import Certificate, Peer, PeerOptions
-from whipbird.rtc.receiver import Receiver
+from whipbird.rtc.receiver import UNUSED, Receiver
 from whipbird.rtp.packet import RtpPacket
 from whipbird.sdp.offer import parse_offer
 from whipbird.sdp.simulcast import MAX_LAYERS
@@ -249,3 +250,6 @@ def test_what_aiortc_must_have() -> None:
     """The private parts that are overridden: a new aiortc may rename them."""
     for name in ("receive", "stop", "_handle_disconnect"):
         assert callable(getattr(RTCRtpReceiver, name)), name
+    made = RTCRtpReceiver("video", Mock(state="new"))
+    for name in UNUSED:
+        assert getattr(made, f"_RTCRtpReceiver__{name}") is not None, name
