@@ -5,13 +5,18 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from ..rtp.form import Form, FormedPacket
-from ..rtp.history import PacketHistory
+from ..rtp.history import SIZE, PacketHistory
 from ..rtp.packet import RtpPacket
 from .layer import RATE_INTERVAL, Layer
 from .packet_buffer import SLOTS, PacketBuffer
 
 # How much the last second counts for the bitrate.
 RATE_WEIGHT = 0.25
+
+# Who begins with packets that came before is given so many of them more than come, each
+# so many seconds: up to 30 Mb/s, which a network takes better than all at once.
+CATCH_UP_STEP = SLOTS
+CATCH_UP_INTERVAL = 0.01
 
 
 class Watcher(Protocol):
@@ -82,6 +87,9 @@ class Feed:
         self._waiting: list[Watcher] = []
         self._congested: list[Watcher] = []
         self._groups: dict[frozenset[tuple[str, int]], tuple[Form, list[Watcher]]] = {}
+        # The number of the next packet for each, and how many it may be behind.
+        self._late: dict[Watcher, tuple[int, int]] = {}
+        self._catching_up: asyncio.TimerHandle | None = None
         self._loop = asyncio.get_running_loop()
         self._measured = self._loop.time()
         layer.subscribe(self._take)
@@ -89,24 +97,32 @@ class Feed:
     def close(self) -> None:
         """Give out nothing more."""
         self.layer.unsubscribe(self._take)
-        for held in (self._waiting, self._congested, self._groups, self._pending):
+        for held in (
+            self._waiting,
+            self._congested,
+            self._groups,
+            self._late,
+            self._pending,
+        ):
             held.clear()
+        if self._catching_up is not None:
+            self._catching_up.cancel()
 
     def begin(self, watcher: Watcher) -> None:
         """Give a watcher what came since the last key frame, and all from now on.
 
         When that is not known, it will begin with the next one, which is asked for.
         """
-        self._flush()
         packets = self.history.group()
-        if not packets or not self._add(watcher, packets):
+        if not packets or not watcher.begin(self, packets, self._loop.time()):
             self.wait(watcher)
             return
-        form, now = self.form_of(watcher), self._loop.time()
-        for start in range(0, len(packets), SLOTS):
-            formed = [form.write(p, now) for p in packets[start : start + SLOTS]]
-            early = [watcher.caught_up(packet) for packet in formed]
-            watcher.forward(early, self._buffer, now)
+        first = packets[0].sequence
+        self._late[watcher] = (first, self.history.count(first))
+        self._flush()
+        self._help(watcher)
+        if self._late and self._catching_up is None:
+            self._catching_up = self._loop.call_later(CATCH_UP_INTERVAL, self._catch_up)
 
     def wait(self, watcher: Watcher) -> None:
         """Let a watcher begin with the next key frame, which is asked for."""
@@ -118,6 +134,7 @@ class Feed:
         for held in (self._waiting, self._congested):
             if watcher in held:
                 held.remove(watcher)
+        self._late.pop(watcher, None)
         key = frozenset(watcher.identifiers.items())
         _, watchers = self._groups.get(key, (None, []))
         if watcher in watchers:
@@ -134,14 +151,18 @@ class Feed:
 
     def _add(self, watcher: Watcher, packets: Sequence[RtpPacket]) -> bool:
         """Let a watcher begin, if it can, with these packets."""
-        if not watcher.begin(self, packets, self._loop.time()):
-            return False
+        began = watcher.begin(self, packets, self._loop.time())
+        if began:
+            self._join(watcher)
+        return began
+
+    def _join(self, watcher: Watcher) -> None:
+        """Give a watcher what comes."""
         key = frozenset(watcher.identifiers.items())
         _, watchers = self._groups.setdefault(
             key, (Form(self._identifiers, watcher.identifiers), [])
         )
         watchers.append(watcher)
-        return True
 
     def _take(self, packet: RtpPacket) -> None:
         layer = self.layer
@@ -178,6 +199,43 @@ class Feed:
             for watcher in watchers:
                 watcher.forward(formed, buffer, now)
 
+    def _catch_up(self) -> None:
+        """Give all who are behind some more."""
+        self._flush()
+        for watcher in tuple(self._late):
+            self._help(watcher)
+        self._catching_up = (
+            self._loop.call_later(CATCH_UP_INTERVAL, self._catch_up)
+            if self._late
+            else None
+        )
+
+    def _help(self, watcher: Watcher) -> None:
+        """Give one who is behind some more."""
+        position, behind = self._late[watcher]
+        count = self.history.count(position)
+        if count > SIZE:
+            # Too slow: what it should get next is kept no more.
+            del self._late[watcher]
+            watcher.frames_dropped += 1
+            self.wait(watcher)
+            return
+        if watcher.is_congested:
+            return
+        del self._late[watcher]
+        behind = max(behind - CATCH_UP_STEP, 0)
+        count -= behind
+        form, now = self.form_of(watcher), self._loop.time()
+        packets = self.history.packets(position, count)
+        for start in range(0, len(packets), SLOTS):
+            formed = [form.write(p, now) for p in packets[start : start + SLOTS]]
+            early = [watcher.caught_up(packet) for packet in formed]
+            watcher.forward(early, self._buffer, now)
+        if behind:
+            self._late[watcher] = ((position + count) & 0xFFFF, behind)
+        else:
+            self._join(watcher)
+
     def _begin_frame(self) -> None:
         """Let whoever is too slow miss whole frames, up to a key frame."""
         congested, self._congested = self._congested, []
@@ -206,5 +264,7 @@ class Feed:
         self.history = PacketHistory()
         for _, watchers in self._groups.values():
             self._waiting += watchers
+        self._waiting += self._late
         self._groups.clear()
+        self._late.clear()
         self.layer.request_key_frame()

@@ -40,10 +40,18 @@ class PacketHistory:
         """All packets from the last key frame on; none when these are too many."""
         if self._group_start < 0:
             return []
-        count = ((self._newest - self._group_start) & 0xFFFF) + 1
+        count = self.count(self._group_start)
         if count > MAX_GROUP:
             # It will not get any shorter, and numbers wrap.
             self._group_start = -1
             return []
-        found = (self.get((self._group_start + n) & 0xFFFF) for n in range(count))
+        return self.packets(self._group_start, count)
+
+    def count(self, sequence: int) -> int:
+        """How many numbers there are from one of 16 bits up to the newest."""
+        return ((self._newest - sequence) & 0xFFFF) + 1
+
+    def packets(self, sequence: int, count: int) -> list[RtpPacket]:
+        """Those of so many numbers, from one of 16 bits on, that are known."""
+        found = (self.get((sequence + n) & 0xFFFF) for n in range(count))
         return [packet for packet in found if packet is not None]

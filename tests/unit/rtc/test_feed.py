@@ -16,10 +16,11 @@ from tests.unit.rtc.watching import (
     forwarder,
     taken,
 )
+from tests.waiting import until
 from whipbird.rtc.feed import Feed
 from whipbird.rtc.forwarder import MAX_WAITING
 from whipbird.rtc.packet_buffer import SLOTS
-from whipbird.rtp.history import MAX_GROUP
+from whipbird.rtp.history import MAX_GROUP, SIZE
 
 
 async def test_watchers_begin_with_a_key_frame() -> None:
@@ -47,12 +48,57 @@ async def test_or_with_what_came_since_the_last_one() -> None:
 
 
 async def test_a_long_group_comes_in_parts() -> None:
+    """A burst of it all would be lost where the network is thin."""
     source, wire = Source(), Wire()
     feed = Feed(source.layer, {})
     source.send(KEY, *[MORE] * (MAX_GROUP - 1))
+
+    async def received(count: int) -> None:
+        await until(lambda: len(wire.rtp) >= count)
+
     forwarder(wire).watch(feed)
-    assert wire.batches == [SLOTS] * (MAX_GROUP // SLOTS)
-    assert wire.sequences == list(range(MAX_GROUP))
+    assert wire.batches == [SLOTS]
+    assert len(wire.rtp) == SLOTS
+    # With what comes meanwhile it has no less to catch up with.
+    for _ in range(3):
+        source.send(DELTA, *[MORE] * (SLOTS - 1))
+        wanted = len(wire.rtp) + 2 * SLOTS
+        await received(wanted)
+    live = MAX_GROUP + 3 * SLOTS
+    await received(live)
+    assert set(wire.batches) == {SLOTS}
+    source.send(DELTA, MORE)
+    await asyncio.sleep(0)
+    assert wire.sequences == list(range(live + 2))
+
+
+async def test_who_cannot_catch_up_begins_anew() -> None:
+    source, wire = Source(), Wire()
+    feed = Feed(source.layer, {})
+    source.send(KEY, *[MORE] * (2 * SLOTS - 1))
+    watcher = forwarder(wire)
+    watcher.watch(feed)
+    wire.waiting = MAX_WAITING + 1
+    # Its packets wait for it, but not for ever.
+    source.send(DELTA, *[MORE] * (SIZE - 1))
+    await until(lambda: watcher.frames_dropped)
+    assert len(wire.rtp) == SLOTS
+    wire.waiting = 0
+    await source.play(DELTA, KEY)
+    assert [p.payload for p in wire.packets[SLOTS:]] == [KEY]
+    assert source.key_frames_wanted == 1
+
+
+async def test_who_leaves_need_not_catch_up() -> None:
+    source, wire = Source(), Wire()
+    feed = Feed(source.layer, {})
+    source.send(KEY, *[MORE] * (2 * SLOTS - 1))
+    watcher, other = forwarder(wire), forwarder(Wire())
+    watcher.watch(feed)
+    watcher.leave()
+    other.watch(feed)
+    await until(lambda: other.rewriter.packets == 2 * SLOTS)
+    assert len(wire.rtp) == SLOTS
 
 
 async def test_nothing_is_given_out_twice_or_left_out() -> None:
