@@ -1,11 +1,15 @@
 """Bodies of requests: of one type, in UTF-8, and in time."""
 
 import asyncio
+import json
+from typing import Any
 
 from aiohttp import hdrs, web
 
 from ..sdp.errors import quote
 from .problems import Problem
+
+JSON = "application/json"
 
 # Octets of a body; a browser's offer has about 8,000.
 MAX_BODY_SIZE = 64 * 1024
@@ -62,3 +66,16 @@ async def read_body(request: web.Request, content_type: str, *, section: str) ->
             f"The body is not UTF-8 at octet {error.start}.",
             section="RFC 8866 section 5",
         ) from None
+
+
+async def read_json(request: web.Request, *, section: str) -> Any:
+    """Read a body of JSON.
+
+    Raises:
+        Problem: as above, and 400 when it is none.
+    """
+    text = await read_body(request, JSON, section=section)
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise Problem(400, "Not JSON", f"The body is no JSON: {error}.") from None

@@ -32,6 +32,8 @@ from .problems import Problem, expect
 SDP = "application/sdp"
 SDP_FRAGMENT = "application/trickle-ice-sdpfrag"
 
+SESSION_PATH = "/{stream}/{session}"
+
 _STREAM = re.compile(r"[A-Za-z0-9._~-]{1,64}")
 _NAME_OCTETS = 9
 
@@ -78,7 +80,7 @@ class SessionsResource:
         routes: list[web.AbstractRoute] = []
         for path, handlers in (
             *((path, endpoint) for path in self.endpoints),
-            ("/{stream}/{session}", session),
+            (SESSION_PATH, session),
         ):
             resource = app.router.add_resource(path)
             for method, handler in handlers.items():
@@ -96,7 +98,7 @@ class SessionsResource:
 
     async def session_nothing(self, request: web.Request) -> web.Response:
         """GET and HEAD of a session: success, and no content (section 4.1)."""
-        self._session_of(request)
+        self.session_of(request)
         return web.Response(status=204)
 
     async def post(self, request: web.Request) -> web.Response:
@@ -116,13 +118,19 @@ class SessionsResource:
             body=answer.encode(),  # as text it would get a charset, which SDP has not
             content_type=SDP,
             headers={
-                hdrs.LOCATION: f"{self.prefix}/{stream}/{session.id}",
+                hdrs.LOCATION: self.path_of(session),
                 hdrs.ETAG: session.etag,
                 "Accept-Patch": SDP_FRAGMENT,
             },
         )
         self._add_links(response)
+        for link in self.extensions(session):
+            response.headers.add(hdrs.LINK, link)
         return response
+
+    def extensions(self, session: Session) -> Iterable[str]:
+        """The Link fields of the extensions that a session has (section 4.9)."""
+        return ()
 
     async def open(
         self, request: web.Request, stream: str, offer: Offer
@@ -140,16 +148,16 @@ class SessionsResource:
 
     async def patch(self, request: web.Request) -> web.Response:
         """Take trickled candidates, or restart ICE (sections 4.3.2 and 4.3.3)."""
-        self._session_of(request)
+        self.session_of(request)
         text = await read_body(request, SDP_FRAGMENT, section="RFC 9725 section 4.3.1")
         try:
             fragment = parse_fragment(text)
         except SdpError as error:
             raise Problem.of_sdp(error) from None
-        session = self._session_of(request)
+        session = self.session_of(request)
         async with session.patching:
             # It may have ended, or have a new ICE session, since the request began.
-            self._session_of(request)
+            self.session_of(request)
             check_if_match(request, session.etag)
             try:
                 answer = await session.patch(fragment)
@@ -164,7 +172,7 @@ class SessionsResource:
                     section="RFC 9725 section 4.3.3",
                 ) from None
             except Unavailable:
-                self._session_of(request)
+                self.session_of(request)
                 raise Problem(
                     503,
                     "ICE restart failed",
@@ -182,9 +190,13 @@ class SessionsResource:
 
     async def delete(self, request: web.Request) -> web.Response:
         """End a session (section 4.2). Entity tags do not matter (section 4.3.1)."""
-        session = self._session_of(request)
+        session = self.session_of(request)
         await session.end(EndReason.DELETED)
         return web.Response(status=200)
+
+    def path_of(self, session: Session) -> str:
+        """The path of a session's URL."""
+        return f"{self.prefix}/{session.stream}/{session.id}"
 
     def _stream_of(self, request: web.Request) -> str:
         """The stream's name in the URL; a random one where it has none."""
@@ -200,7 +212,7 @@ class SessionsResource:
             )
         return stream
 
-    def _session_of(self, request: web.Request) -> Session:
+    def session_of(self, request: web.Request) -> Session:
         """The session that the URL names."""
         match = request.match_info
         session = self._store.get(self.role, match["stream"], match["session"])
@@ -232,7 +244,7 @@ class SessionsResource:
         methods = sorted({route.method for route in resource})
         response = web.Response(headers={hdrs.ALLOW: ", ".join(methods)})
         if "session" in request.match_info:
-            self._session_of(request)
+            self.session_of(request)
         else:
             self._stream_of(request)
             self._add_links(response)
@@ -244,10 +256,16 @@ class SessionsResource:
         """Say on every OPTIONS what may be sent (section 4.2)."""
         if request.method != hdrs.METH_OPTIONS or response.status != 200:
             return
+        accepted = self.accepted(request)
+        if accepted is not None:
+            field, content_type = accepted
+            response.headers[field] = content_type
+
+    def accepted(self, request: web.Request) -> tuple[str, str] | None:
+        """The header field for what a resource accepts, and its value."""
         if "session" in request.match_info:
-            response.headers["Accept-Patch"] = SDP_FRAGMENT
-        else:
-            response.headers["Accept-Post"] = SDP
+            return "Accept-Patch", SDP_FRAGMENT
+        return "Accept-Post", SDP
 
     def _add_links(self, response: web.Response) -> None:
         """Name the ICE servers, each in a field of its own (section 4.6)."""

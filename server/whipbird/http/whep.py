@@ -1,13 +1,24 @@
 """The WHEP endpoint and its sessions (draft-ietf-wish-whep-03 section 4)."""
 
+from collections.abc import Iterable
+
 from aiohttp import hdrs, web
 
 from ..sdp.codecs import Codec
+from ..sdp.link import IceServer
 from ..sdp.offer import Offer
 from ..sdp.role import VIEWER
-from ..sessions import NoSuchLayer, NothingToWatch, Session, WrongCodecs
+from ..sessions import (
+    NoSuchLayer,
+    NothingToWatch,
+    Session,
+    SessionStore,
+    WrongCodecs,
+)
+from .body import JSON
 from .problems import Problem
-from .sessions import SDP, SessionsResource
+from .sessions import SDP, SESSION_PATH, SessionsResource
+from .whep_extensions import WhepExtensions
 
 # Seconds after which a client may ask again for what nobody publishes yet.
 RETRY_AFTER = "2"
@@ -18,6 +29,26 @@ class WhepResource(SessionsResource):
 
     prefix = "/whep"
     role = VIEWER
+
+    def __init__(
+        self, store: SessionStore, ice_servers: Iterable[IceServer] = ()
+    ) -> None:
+        super().__init__(store, ice_servers)
+        self._extensions = WhepExtensions(store, self.session_of)
+
+    def add_to(self, app: web.Application) -> list[web.AbstractRoute]:
+        routes = super().add_to(app)
+        return routes + self._extensions.add_to(app, SESSION_PATH)
+
+    def extensions(self, session: Session) -> Iterable[str]:
+        return self._extensions.links(self.path_of(session))
+
+    def accepted(self, request: web.Request) -> tuple[str, str] | None:
+        resource = request.match_info.route.resource
+        path = "" if resource is None else resource.canonical
+        if path.endswith(("/layer", "/sse")):
+            return "Accept-Post", JSON
+        return None if "events" in request.match_info else super().accepted(request)
 
     async def nothing(self, request: web.Request) -> web.Response:
         """GET and HEAD of an endpoint: players know it by this type (section 4.2)."""

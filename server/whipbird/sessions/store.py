@@ -13,6 +13,7 @@ from ..sdp.role import Role
 from ..streams import (
     BROADCAST,
     Audiences,
+    LayerChoice,
     Stream,
     Streams,
     StreamTaken,
@@ -156,11 +157,9 @@ class SessionStore:
             WrongCodecs: when the viewer cannot decode what is published.
         """
         self._check_room()
-        published = self.streams.get(stream)
-        if published is None and not self._wait_for_publisher:
+        if self.streams.get(stream) is None and not self._wait_for_publisher:
             raise NothingToWatch
-        if published is not None and rid is not None and rid not in published.rids:
-            raise NoSuchLayer(published.rids)
+        self._check_layer(stream, rid)
         for media in offer.media:
             sent = self.audiences.codecs(stream, media.kind)
             if sent and not any(best_match(codec, media.codecs) for codec in sent):
@@ -169,11 +168,36 @@ class SessionStore:
         async with _or_refused(session):
             answer = await session.open(offer)
             if session.peer.egress is not None:
-                viewer = Viewer(session.peer, rid)
+                lines = [media.kind for media in offer.media]
+                viewer = Viewer(
+                    session.peer,
+                    LayerChoice(rid=rid),
+                    video_line=lines.index("video") if "video" in lines else None,
+                )
                 session.on_connected = partial(self.audiences.join, stream, viewer)
                 self._viewers[session] = viewer
         self.opened += 1
         return session, answer
+
+    def viewer(self, session: Session) -> Viewer | None:
+        """Who watches in a session; None for whoever does not."""
+        return self._viewers.get(session)
+
+    def choose_layer(self, session: Session, choice: LayerChoice) -> None:
+        """Send a viewer another layer, from that one's next key frame on.
+
+        Raises:
+            NoSuchLayer: as above. It goes on with what it has.
+        """
+        self._check_layer(session.stream, choice.rid)
+        viewer = self._viewers[session]
+        viewer.choice = choice
+        self.audiences.reconsider(session.stream, viewer)
+
+    def _check_layer(self, stream: str, rid: str | None) -> None:
+        published = self.streams.get(stream)
+        if published is not None and rid is not None and rid not in published.rids:
+            raise NoSuchLayer(published.rids)
 
     def _broadcast(
         self, stream: str, channel: DataChannel, protocol: int, data: bytes

@@ -1,16 +1,23 @@
 """Named streams: who publishes what, and who watches it."""
 
 from .audience import Audience, Audiences
+from .events import EVENT_TYPES, Event, EventStream
+from .layer_choice import LayerChoice
 from .streams import Observer, Stream, Streams, StreamTaken
-from .viewer import BROADCAST, Viewer
+from .viewer import BROADCAST, TooManyEventStreams, Viewer
 
 __all__ = [
     "BROADCAST",
+    "EVENT_TYPES",
     "Audience",
     "Audiences",
+    "Event",
+    "EventStream",
+    "LayerChoice",
     "Observer",
     "Stream",
     "StreamTaken",
     "Streams",
+    "TooManyEventStreams",
     "Viewer",
 ]

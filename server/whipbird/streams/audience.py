@@ -1,12 +1,18 @@
 """Who watches a stream, and what each of them is sent."""
 
 import asyncio
+from collections.abc import Iterable
+from typing import Any
 
 from ..rtc import Feed, Forwarder, Layer
 from ..rtp.packet import RtpPacket
 from ..sdp.codecs import Codec
+from .events import Situation
 from .streams import Stream
 from .viewer import Viewer
+
+# To which bitrates are rounded in events, in bit/s: each change is an event.
+BITRATE_STEP = 10_000
 
 # Seconds without a packet after which a layer is not sent any more.
 SILENCE = 1.0
@@ -33,6 +39,7 @@ class Audience:
         for receiver in stream.peer.receivers:
             receiver.on_layers.append(self._update)
         self._update()
+        self._announce()
 
     def publisher_left(self) -> None:
         """Nothing more comes; the viewers stay."""
@@ -46,20 +53,30 @@ class Audience:
         for feed in self._feeds.values():
             feed.close()
         self._feeds.clear()
+        self._announce()
 
     # Viewers
 
     def join(self, viewer: Viewer) -> None:
         """Send a viewer what is published, now and later."""
         self.viewers.add(viewer)
-        viewer.egress.on_news = lambda: self._serve(viewer)
+        viewer.egress.on_news = lambda: self.reconsider(viewer)
         viewer.egress.start()
         self._serve(viewer)
+        self._announce()
 
     def leave(self, viewer: Viewer) -> None:
         """Send it nothing more."""
         self.viewers.discard(viewer)
         viewer.egress.stop()
+        viewer.close()
+        self._announce()
+
+    def reconsider(self, viewer: Viewer) -> None:
+        """Something is new of a viewer that watches: its network, or what it wants."""
+        self._serve(viewer)
+        if viewer.event_streams:
+            viewer.announce(self._situation(viewer))
 
     def tell(self, protocol: int, data: bytes) -> None:
         """Send all viewers a message (see ``Viewer.tell``)."""
@@ -96,6 +113,25 @@ class Audience:
         for viewer in self.viewers:
             self._serve(viewer)
 
+    def _announce(self) -> None:
+        """Tell those who want to know."""
+        for viewer in self.viewers:
+            if viewer.event_streams:
+                viewer.announce(self._situation(viewer))
+
+    def _situation(self, viewer: Viewer) -> Situation:
+        layers: dict[str, list[dict[str, Any]]] = {}
+        if viewer.video_line is not None:
+            layers[str(viewer.video_line)] = self._layers()
+        return Situation(self._stream is not None, layers, len(self.viewers))
+
+    def _layers(self) -> list[dict[str, Any]]:
+        """The layers of the simulcast as an event has them, the largest first."""
+        rids = self._stream.rids if self._stream is not None else ()
+        described = [_describe(rid, self._feeds.values()) for rid in rids]
+        described.sort(key=lambda layer: layer.get("width", 0), reverse=True)
+        return described
+
     def _serve(self, viewer: Viewer) -> None:
         for forwarder in viewer.egress.forwarders:
             feeds = self._feeds_for(forwarder)
@@ -117,6 +153,19 @@ class Audience:
         heard = [feed for feed in feeds if feed.layer.heard_at >= since]
         # Without simulcast, another source is the same encoder, started again.
         return [f for f in heard if f.layer.rid is not None] or heard[-1:]
+
+
+def _describe(rid: str, feeds: Iterable[Feed]) -> dict[str, Any]:
+    """A layer; it has no bitrate while nothing comes of it."""
+    layer: dict[str, Any] = {"rid": rid}
+    for feed in feeds:
+        if feed.layer.rid != rid:
+            continue
+        if feed.layer.bitrate:
+            layer["bitrate"] = round(feed.bitrate / BITRATE_STEP) * BITRATE_STEP
+        if (parameters := feed.layer.parameters) is not None:
+            layer["width"], layer["height"] = parameters.width, parameters.height
+    return layer
 
 
 class Audiences:
@@ -153,6 +202,12 @@ class Audiences:
     def leave(self, name: str, viewer: Viewer) -> None:
         """Somebody watches no more."""
         self[name].leave(viewer)
+        self._tidy(name)
+
+    def reconsider(self, name: str, viewer: Viewer) -> None:
+        """A viewer wants something else, if it watches already."""
+        if viewer in self[name].viewers:
+            self[name].reconsider(viewer)
         self._tidy(name)
 
     def tell(self, name: str, protocol: int, data: bytes) -> None:

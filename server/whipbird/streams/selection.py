@@ -25,6 +25,9 @@ MAX_LOSS, LITTLE_LOSS = 0.1, 0.02
 GROWTH_TIME = 5.0
 # Seconds after which a trial has succeeded where there are no estimates.
 SETTLING_TIME = 5.0
+# Seconds after a change in which losses are still those of the layer before it: as
+# long as two reports may take.
+LOSS_DELAY = 2.0
 # Seconds between a change and the next trial; twice as many after each that failed.
 MIN_PAUSE, MAX_PAUSE = 5.0, 120.0
 # Seconds after which a layer was not given up because it was tried.
@@ -38,7 +41,9 @@ class Selection(Generic[T]):
 
     def __init__(self) -> None:
         self._current: T | None = None
+        # When it began, and whether it was not known to do.
         self._changed = 0.0
+        self._is_attempt = False
         self._pause = MIN_PAUSE
         # Of a trial: the highest estimate since it began, and when it came; None when
         # there is no trial.
@@ -48,6 +53,7 @@ class Selection(Generic[T]):
         self,
         layers: Sequence[tuple[T, float]],
         *,
+        sent: T | None,
         estimate: float | None,
         lost: float,
         now: float,
@@ -57,6 +63,7 @@ class Selection(Generic[T]):
         Args:
             layers: what can be had, smallest first, and how many bit/s it has; one at
                 least.
+            sent: what the viewer gets now; a change takes until the next key frame.
             estimate: how many bit/s the viewer can take; None when it does not say.
             lost: the fraction of packets that were lost, by its last report.
             now: the time, in seconds.
@@ -64,15 +71,24 @@ class Selection(Generic[T]):
         names = [name for name, _ in layers]
         if self._current is None or self._current not in names:
             self._highest = None
-            self._use(layers[_largest_within(layers, estimate)][0], now)
-        index = names.index(self._current) if self._current is not None else 0
+            largest = _largest_within(layers, estimate)
+            return self._use(names[largest], now, is_attempt=True)
+        if sent != self._current:
+            # What the viewer says is not about this one.
+            self._changed = now
+            if self._highest is not None:
+                self._highest = (estimate or 0.0, now)
+            return self._current
+        index = names.index(self._current)
         if self._is_too_large(layers[index][1], estimate, lost, now):
-            if index > 0:
-                smaller = _largest_within(layers[:index], estimate)
-                is_new = now - self._changed < STABLE_TIME
-                self._pause = min(2 * self._pause, MAX_PAUSE) if is_new else MIN_PAUSE
-                self._use(names[smaller], now)
             self._highest = None
+            if index > 0:
+                if now - self._changed >= STABLE_TIME:
+                    self._pause = MIN_PAUSE
+                elif self._is_attempt:
+                    self._pause = min(2 * self._pause, MAX_PAUSE)
+                smaller = _largest_within(layers[:index], estimate)
+                return self._use(names[smaller], now, is_attempt=False)
         elif (
             self._highest is None
             and index + 1 < len(layers)
@@ -81,18 +97,19 @@ class Selection(Generic[T]):
             and _may_try(layers[index][1], layers[index + 1][1], estimate)
         ):
             self._highest = (estimate or 0.0, now)
-            self._use(names[index + 1], now)
-        assert self._current is not None
+            return self._use(names[index + 1], now, is_attempt=True)
         return self._current
 
-    def _use(self, name: T, now: float) -> None:
+    def _use(self, name: T, now: float, *, is_attempt: bool) -> T:
         self._current = name
         self._changed = now
+        self._is_attempt = is_attempt
+        return name
 
     def _is_too_large(
         self, bitrate: float, estimate: float | None, lost: float, now: float
     ) -> bool:
-        if lost > MAX_LOSS:
+        if lost > MAX_LOSS and now - self._changed >= LOSS_DELAY:
             return True
         fits = estimate is not None and estimate >= TOLERANCE * bitrate
         if self._highest is None:

@@ -1,9 +1,12 @@
 """One who watches a stream."""
 
 import asyncio
-from collections.abc import Iterable
+import secrets
+from collections.abc import Collection, Iterable
 
 from ..rtc import Feed, Forwarder, Peer
+from .events import EventStream, Situation
+from .layer_choice import LayerChoice
 from .selection import Selection
 
 # The label of the data channels on which a publisher's messages go to viewers.
@@ -12,43 +15,57 @@ BROADCAST = "broadcast"
 # Octets of messages that may wait for a viewer: beyond it further ones are left out.
 MAX_WAITING = 1024 * 1024
 
+# Streams of events that a viewer may have.
+MAX_EVENT_STREAMS = 4
+_ID_OCTETS = 12
+
+
+class TooManyEventStreams(Exception):  # noqa: N818 - a state, not a fault
+    """A viewer has as many as it may have."""
+
 
 class Viewer:
     """One who watches.
 
     Args:
         peer: the end of its connection, which has media.
-        rid: the layer that was asked for; None for the best that the viewer can take.
+        choice: which layers it will have.
+        video_line: the index of its video section in the SDP; None without any.
 
     Attributes:
         egress: what is sent.
+        event_streams: by the names that are known to the viewer alone.
         messages_dropped: how many messages it was too slow for.
     """
 
-    def __init__(self, peer: Peer, rid: str | None = None) -> None:
+    def __init__(
+        self,
+        peer: Peer,
+        choice: LayerChoice | None = None,
+        video_line: int | None = None,
+    ) -> None:
         assert peer.egress is not None
         self.egress = peer.egress
+        self.choice = choice or LayerChoice()
+        self.video_line = video_line
+        self.event_streams: dict[str, EventStream] = {}
         self.messages_dropped = 0
         self._peer = peer
-        self._rid = rid
         self._selection: Selection[Feed] = Selection()
         self._now = asyncio.get_running_loop().time
         # Where none were offered, it would need another offer.
         self._channel = peer.createDataChannel(BROADCAST) if peer.sctp else None
 
     def choose(self, forwarder: Forwarder, feeds: Iterable[Feed]) -> Feed:
-        """The layer that was asked for, or else the largest that the viewer can take.
+        """The largest layer of those asked for that the viewer can take.
 
         Args:
             forwarder: what will send it.
             feeds: those that can be sent; one at least.
         """
-        by_size = sorted(feeds, key=_size)
+        by_size = self.choice.among(sorted(feeds, key=_size))
         if len(by_size) == 1:
             return by_size[0]
-        for feed in by_size:
-            if self._rid is not None and feed.layer.rid == self._rid:
-                return feed
         estimate = self.egress.estimate
         if estimate is not None:
             # It is one for all that is sent.
@@ -61,6 +78,7 @@ class Viewer:
             )
         return self._selection.choose(
             [(feed, feed.bitrate) for feed in by_size],
+            sent=forwarder.feed,
             estimate=estimate,
             lost=forwarder.fraction_lost,
             now=self._now(),
@@ -79,6 +97,35 @@ class Viewer:
             self.messages_dropped += 1
         else:
             self._peer.send_message(channel, protocol, data)
+
+    def open_events(self, types: Collection[str]) -> str:
+        """Keep events of some types from now on.
+
+        Returns:
+            The name of the event stream.
+
+        Raises:
+            TooManyEventStreams: when there are as many as there may be.
+        """
+        if len(self.event_streams) >= MAX_EVENT_STREAMS:
+            raise TooManyEventStreams
+        name = secrets.token_urlsafe(_ID_OCTETS)
+        self.event_streams[name] = EventStream(types)
+        return name
+
+    def close_events(self, name: str) -> None:
+        """Keep no more of them."""
+        self.event_streams.pop(name).close()
+
+    def announce(self, situation: Situation) -> None:
+        """Say how it is with the stream."""
+        for events in self.event_streams.values():
+            events.tell(situation)
+
+    def close(self) -> None:
+        """It has gone."""
+        for name in tuple(self.event_streams):
+            self.close_events(name)
 
 
 def _size(feed: Feed) -> tuple[int, float]:

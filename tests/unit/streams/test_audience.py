@@ -24,8 +24,17 @@ from whipbird.rtc import Certificate, Egress, Peer
 from whipbird.rtp.rtcp import write_pli, write_remb
 from whipbird.sdp.codecs import Codec
 from whipbird.sdp.offer import parse_offer
-from whipbird.streams import Audience, Audiences, Stream, Viewer, audience
+from whipbird.streams import (
+    Audience,
+    Audiences,
+    Event,
+    LayerChoice,
+    Stream,
+    Viewer,
+    audience,
+)
 from whipbird.streams.audience import SILENCE
+from whipbird.streams.events import EVENT_TYPES
 
 RIDS = (b"q", b"h", b"f")
 
@@ -78,13 +87,18 @@ async def publish(certificate: Certificate) -> AsyncIterator[Publish]:
 
 
 def viewer(
-    wire: Wire, *codecs: Codec, rid: str | None = None, sound: bool = False
+    wire: Wire,
+    *codecs: Codec,
+    choice: LayerChoice | None = None,
+    sound: bool = False,
 ) -> Viewer:
     egress = Egress(wire.transport, "live")
     if sound:
         egress.add(taken(VIEWER_OPUS))
     egress.add(taken(*(codecs or (VIEWER_VP8,))))
-    return Viewer(cast(Peer, SimpleNamespace(egress=egress, sctp=None)), rid)
+    return Viewer(
+        cast(Peer, SimpleNamespace(egress=egress, sctp=None)), choice, video_line=1
+    )
 
 
 def payloads(wire: Wire) -> list[bytes]:
@@ -158,7 +172,8 @@ async def test_the_layer_that_was_asked_for(publish: Publish) -> None:
     publisher = publish(to, offers.CHROMIUM_SIMULCAST)
     assert publisher.stream.rids == ("q", "h", "f")
     viewers = [
-        viewer(wire, rid=rid.decode()) for wire, rid in zip(wires, RIDS, strict=True)
+        viewer(wire, choice=LayerChoice(rid=rid.decode()))
+        for wire, rid in zip(wires, RIDS, strict=True)
     ]
     publisher.send_layers(KEY)
     publisher.send_layers(DELTA)
@@ -167,6 +182,64 @@ async def test_the_layer_that_was_asked_for(publish: Publish) -> None:
     for wire, rid in zip(wires, RIDS, strict=True):
         assert payloads(wire) == [KEY + rid, DELTA + rid]
         to.leave(viewers.pop(0))
+
+
+async def test_another_choice_later(publish: Publish) -> None:
+    """It goes on with the layer that it has until the other one has a key frame."""
+    audiences, wire = Audiences(), Wire()
+    publisher = publish(audiences, offers.CHROMIUM_SIMULCAST)
+    publisher.send_layers(KEY)
+    watching = viewer(wire, choice=LayerChoice(rid="f"))
+    # Of a viewer that is not connected yet it is only remembered.
+    audiences.reconsider("live", watching)
+    assert wire.rtp == []
+    audiences.join("live", watching)
+    watching.choice = LayerChoice(rid="q")
+    audiences.reconsider("live", watching)
+    publisher.send_layers(DELTA)
+    publisher.send_layers(KEY)
+    await until(lambda: len(wire.rtp) == 3)
+    assert payloads(wire) == [KEY + b"f", DELTA + b"f", KEY + b"q"]
+    audiences.leave("live", watching)
+
+
+async def test_what_viewers_are_told(publish: Publish) -> None:
+    to, watching = Audience(), viewer(Wire())
+    events = watching.event_streams[watching.open_events(["layers"])]
+    everything = watching.event_streams[watching.open_events(EVENT_TYPES)]
+    turn, all_turn = events.begin(), everything.begin()
+    to.join(watching)
+    assert await everything.next(all_turn) == Event("viewercount", {"viewercount": 1})
+    publisher = publish(to, offers.CHROMIUM_SIMULCAST)
+    # Of none of them anything has come.
+    inactive = {"1": [{"rid": "q"}, {"rid": "h"}, {"rid": "f"}]}
+    assert await everything.next(all_turn) == Event("active", {})
+    assert await everything.next(all_turn) == Event("layers", inactive)
+    assert await events.next(turn) == Event("layers", inactive)
+    publisher.send_layers(KEY)
+    for layer, bitrate in zip(to._feeds, (150e3, 500e3, 2_501e3), strict=True):
+        layer.bitrate = bitrate
+    measured(to, 150e3, 500e3, 2_501e3)
+    to.reconsider(watching)
+    event = await events.next(turn)
+    assert event is not None
+    by_rid = {layer["rid"]: layer for layer in event.data["1"]}
+    assert by_rid["f"] == {
+        "rid": "f",
+        "bitrate": 2_500_000,
+        "width": 320,
+        "height": 180,
+    }
+    to.join(other := viewer(Wire()))
+    to.publisher_left()
+    assert await everything.next(all_turn) == Event("viewercount", {"viewercount": 2})
+    assert await everything.next(all_turn) == Event("inactive", {})
+    assert await everything.next(all_turn) == Event("layers", {"1": []})
+    to.leave(other)
+    assert await everything.next(all_turn) == Event("viewercount", {"viewercount": 1})
+    to.leave(watching)
+    assert await everything.next(all_turn) is None
+    assert watching.event_streams == {}
 
 
 async def test_the_largest_layer_that_the_viewer_can_take(publish: Publish) -> None:
