@@ -17,6 +17,7 @@ from .http.snapshots import SnapshotResource
 from .http.status import StatusResource
 from .http.streams import PREFIX as STREAMS_PREFIX
 from .http.streams import StreamsResource
+from .http.tickets import Tickets
 from .http.whep import WhepResource
 from .http.whip import WhipResource
 from .recording import Recorder, SegmentLimits
@@ -66,8 +67,9 @@ def create_app(settings: Settings) -> web.Application:
     StreamRecordingResource(recorder).add_to(streams)
     SnapshotResource(store.streams, snapshots).add_to(streams)
     app.add_subapp(STREAMS_PREFIX, streams)
-    recordings = web.Application(middlewares=guards)
-    RecordingsResource(recorder).add_to(recordings)
+    tickets = Tickets() if settings.token is not None else None
+    recordings = web.Application(middlewares=_guards(settings, tickets))
+    RecordingsResource(recorder, tickets).add_to(recordings)
     app.add_subapp(RECORDINGS_PREFIX, recordings)
     StatusResource(store).add_to(app)
     PageResource(webclient_directory()).add_to(app)
@@ -85,8 +87,12 @@ def create_app(settings: Settings) -> web.Application:
     return app
 
 
-def _guards(settings: Settings) -> list[Middleware]:
-    """What is asked of every request that concerns a stream."""
+def _guards(settings: Settings, tickets: Tickets | None = None) -> list[Middleware]:
+    """What is asked of every request that concerns a stream.
+
+    Args:
+        tickets: as good as the token, if there are any.
+    """
     # The first is asked first: guesses of the token count, too.
     guards = [
         limit_rates(
@@ -100,5 +106,5 @@ def _guards(settings: Settings) -> list[Middleware]:
     ]
     if settings.token is not None:
         token = settings.token.get_secret_value()
-        guards.append(authenticate(SharedToken(token)))
+        guards.append(authenticate(SharedToken(token), tickets))
     return guards

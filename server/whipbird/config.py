@@ -11,7 +11,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+)
 from pydantic_settings import (
     BaseSettings,
     NoDecode,
@@ -77,6 +84,20 @@ def _are_credentials(others: dict[Any, Any]) -> bool:
     )
 
 
+def _folder(value: Any) -> Any:
+    # Path("") is the working directory.
+    if value == "":
+        raise ValueError("it is empty; leave it out to record nothing")
+    return value
+
+
+def _with_folder(value: bool, info: ValidationInfo) -> bool:
+    # What is wrong with the folder itself has been said.
+    if value and info.data.get("record", ...) is None:
+        raise ValueError('it needs a folder: set "record", too')
+    return value
+
+
 class Settings(BaseSettings):
     """What an operator can decide. The descriptions are the command line's help."""
 
@@ -123,9 +144,9 @@ class Settings(BaseSettings):
     )
     token: Annotated[SecretStr, AfterValidator(_token)] | None = Field(
         default=None,
-        description="Bearer token that every WHIP request must have; without this "
-        "setting none needs one. Other users of the machine see the command line: "
-        "better put it into the environment or the settings file.",
+        description="Bearer token that every request for a stream must "
+        "have; without this setting none needs one. Other users of the machine see "
+        "the command line: better put it into the environment or the settings file.",
     )
     max_sessions: int = Field(
         default=1000,
@@ -143,17 +164,17 @@ class Settings(BaseSettings):
         description="Let a stream be watched before anybody publishes it; otherwise "
         "its viewers are refused.",
     )
-    record: Path | None = Field(
+    record: Annotated[Path | None, BeforeValidator(_folder)] = Field(
         default=None,
         description="Folder to record to; without it nothing can be recorded.",
     )
-    record_all: bool = Field(
+    record_all: Annotated[bool, AfterValidator(_with_folder)] = Field(
         default=False,
-        description="Record every stream that is published; otherwise those that are "
-        "asked for.",
+        description="Record every stream that is published, not only those that are "
+        "asked for; there must be a folder to record to.",
     )
     record_segment: float = Field(
-        default=3600,
+        default=3600.0,
         ge=0,
         le=86_400,
         description="Seconds of one file; then another is begun, at the next key "
@@ -246,7 +267,7 @@ def _explain(error: ValidationError) -> str:
         if problem["type"] == "extra_forbidden":
             known = ", ".join(Settings.model_fields)
             lines.append(f"{name}: there is no such setting; there are: {known}")
-        elif problem["loc"][0] in _SECRET:
+        elif problem["loc"][0] in _SECRET or problem["type"] == "value_error":
             lines.append(f"{name}: {problem['msg'].removeprefix('Value error, ')}")
         else:
             lines.append(f"{name}: {problem['msg']}, not {problem['input']!r}")

@@ -1,8 +1,10 @@
 """The examples of docs/api.md run, and show what they say they show."""
 
 import asyncio
+import os
 import re
 import shutil
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,7 +18,11 @@ DOCS = Path(__file__).parents[2] / "docs"
 LIMIT = 30.0
 
 # Where the examples say that a server is, and its settings file.
-SERVERS = {"localhost:8080": None, "localhost:8081": DOCS / "examples/guarded.toml"}
+SERVERS = {
+    "localhost:8080": None,
+    "localhost:8081": DOCS / "examples/guarded.toml",
+    "localhost:8082": DOCS / "examples/recording.toml",
+}
 
 # What separates the outputs of the commands.
 MARK = "==== end of example ===="
@@ -62,6 +68,9 @@ async def run(script: str, directory: Path) -> str:
         "-c",
         script,
         cwd=directory,
+        # They have the ``whipbird`` command.
+        env=os.environ
+        | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
@@ -72,8 +81,12 @@ async def run(script: str, directory: Path) -> str:
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
-async def test_examples(aiohttp_server: AiohttpServer, tmp_path: Path) -> None:
+async def test_examples(
+    aiohttp_server: AiohttpServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """All of them in one shell, for later ones use what earlier ones have set."""
+    # Where a server records to.
+    monkeypatch.chdir(tmp_path)
     examples = read_examples((DOCS / "api.md").read_text(encoding="utf-8"))
     assert len(examples) > 10
     (tmp_path / "docs").symlink_to(DOCS)

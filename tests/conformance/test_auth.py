@@ -42,6 +42,16 @@ REQUESTS = [
     ("GET", "/whip/live/session/more"),
     ("GET", "/%77hip/live"),
     ("GET", "/whip/%2e%2e"),
+    ("POST", "/whep/live"),
+    ("DELETE", "/whep/live/session"),
+    ("GET", "/api/streams"),
+    ("GET", "/api/streams/live"),
+    ("GET", "/api/streams/live/snapshot.jpg"),
+    *((method, "/api/streams/live/recording") for method in ("GET", "POST", "DELETE")),
+    ("GET", "/api/recordings"),
+    ("GET", "/api/recordings?ticket=x"),
+    ("GET", "/api/recordings/live_20310203T040506Z_001.mp4"),
+    ("HEAD", "/api/recordings/live_20310203T040506Z_001.mp4?ticket=x"),
 ]
 
 

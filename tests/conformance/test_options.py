@@ -235,7 +235,13 @@ async def test_caches_are_told_of_the_origin(
         assert response.headers.getall(hdrs.VARY) == ["Origin"]
 
 
-@pytest.mark.parametrize("path", ["/healthz", "/api/status", "/no-such-page"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("/healthz", "/api/status", "/no-such-page"),
+        *("/api/streams", "/api/streams/live/snapshot.jpg", "/api/recordings"),
+    ],
+)
 async def test_other_resources_are_closed_to_pages(client: Client, path: str) -> None:
     """They are for operators, not for the pages of others."""
     response = await client.get(path, headers={hdrs.ORIGIN: ORIGIN})

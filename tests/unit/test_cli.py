@@ -332,6 +332,7 @@ async def test_help_names_every_setting() -> None:
     assert "[default: none; env: WHIPBIRD_ICE_SERVERS]" in " ".join(output.split())
     assert "WHIPBIRD_ECHO_BUFFER" in output
     assert "[debug|info|warning|error]" in output
+    assert "--record DIRECTORY " in output
     assert "[default: 8080; env: WHIPBIRD_PORT]" in " ".join(output.split())
 
 

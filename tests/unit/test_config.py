@@ -52,6 +52,28 @@ def test_defaults() -> None:
     assert settings.log_level == "info"
 
 
+def test_where_to_record(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load_settings().record is None
+    monkeypatch.setenv("WHIPBIRD_RECORD", "kept")
+    settings = load_settings({"record_all": True})
+    assert (settings.record, settings.record_all) == (Path("kept"), True)
+
+
+def test_what_is_recorded_must_have_a_folder() -> None:
+    assert refused({"record_all": True}) == (
+        'record_all: it needs a folder: set "record", too'
+    )
+    assert load_settings({"record_all": False}).record is None
+
+
+def test_a_folder_without_a_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would be the working directory, which nobody has meant."""
+    monkeypatch.setenv("WHIPBIRD_RECORD", "")
+    message = "record: it is empty; leave it out to record nothing"
+    assert refused() == message
+    assert refused({"record_all": True}) == message
+
+
 def test_every_setting_is_described() -> None:
     for field in Settings.model_fields.values():
         assert field.description

@@ -3,6 +3,7 @@
 import math
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
 import click
@@ -36,6 +37,8 @@ def _option(name: str, field: FieldInfo) -> Callable[[Command], Command]:
         flag, kind, shown = flag.removesuffix("s"), str, "none"
     elif default is None:
         kind, shown = str, "none"
+        if Path in get_args(field.annotation):
+            kind = click.Path(file_okay=False, path_type=Path)
     source = f"[default: {shown}; env: {ENV_PREFIX}{name.upper()}]"
     return click.option(
         flag,

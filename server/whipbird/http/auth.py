@@ -10,6 +10,7 @@ from aiohttp.typedefs import Handler, Middleware
 from ..config import BEARER_TOKEN
 from .cors import is_preflight
 from .problems import Problem
+from .tickets import Tickets
 
 REALM = "whipbird"
 
@@ -39,16 +40,20 @@ class SharedToken:
         return hmac.compare_digest(_digest(token), self._digest)
 
 
-def authenticate(authorizer: Authorizer) -> Middleware:
+def authenticate(authorizer: Authorizer, tickets: Tickets | None = None) -> Middleware:
     """A middleware that lets nobody in without a good token, but preflights.
 
     Nothing is said of a resource before: the order of the middlewares matters.
+
+    Args:
+        tickets: when given, one of them is as good as a token.
     """
 
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
         # A browser sends no credentials with them (RFC 9725 section 4.7.1).
-        if not is_preflight(request):
+        admitted = tickets is not None and tickets.admit(request)
+        if not admitted and not is_preflight(request):
             token = bearer_token(request)
             if not authorizer(token, request.match_info.get("stream")):
                 raise _challenge(

@@ -9,6 +9,7 @@ from aiohttp import hdrs, web
 from ..recording import ListedFile, NoFolder, NotPublished, Recorder
 from ..sdp.errors import quote
 from .problems import Problem
+from .tickets import Tickets
 
 logger = logging.getLogger(__name__)
 
@@ -24,10 +25,14 @@ class RecordingsResource:
     """The handlers of ``/api/recordings`` and ``/api/recordings/{file}``.
 
     Its application is to be mounted at ``PREFIX``.
+
+    Args:
+        tickets: where a token is wanted: who may list the files gets one for each.
     """
 
-    def __init__(self, recorder: Recorder) -> None:
+    def __init__(self, recorder: Recorder, tickets: Tickets | None = None) -> None:
         self._recorder = recorder
+        self._tickets = tickets
 
     def add_to(self, app: web.Application) -> None:
         """Add the routes to an application."""
@@ -40,8 +45,11 @@ class RecordingsResource:
             files = await self._recorder.files()
         except OSError as error:
             raise _unreadable(error) from None
-        described = [_describe(listed) for listed in files]
-        return web.json_response({"recordings": described}, headers=_NO_STORE)
+        described = [self._describe(listed) for listed in files]
+        return web.json_response(
+            {"enabled": self._recorder.is_enabled, "recordings": described},
+            headers=_NO_STORE,
+        )
 
     async def one(self, request: web.Request) -> web.FileResponse:
         """The octets of one file, or a range of them."""
@@ -59,9 +67,22 @@ class RecordingsResource:
                 hdrs.CONTENT_TYPE: _TYPES[file.path.suffix],
                 hdrs.CONTENT_DISPOSITION: f'attachment; filename="{file.name}"',
                 "X-Content-Type-Options": "nosniff",
+                "Cross-Origin-Resource-Policy": "same-origin",
                 **_NO_STORE,
             },
         )
+
+    def _describe(self, listed: ListedFile) -> dict[str, Any]:
+        file, seconds, tickets = listed.file, listed.seconds, self._tickets
+        return {
+            "file": file.name,
+            "stream": file.stream,
+            "started": file.started.isoformat(timespec="seconds"),
+            "size": file.size,
+            "duration": None if seconds is None else round(seconds, 3),
+            "state": "recording" if listed.is_open else "ended",
+            "ticket": None if tickets is None else tickets.issue(file.name),
+        }
 
 
 class StreamRecordingResource:
@@ -128,18 +149,6 @@ class StreamRecordingResource:
         if described is None:
             raise _not_recorded()
         return web.json_response(described, status=status, headers=_NO_STORE)
-
-
-def _describe(listed: ListedFile) -> dict[str, Any]:
-    file, seconds = listed.file, listed.seconds
-    return {
-        "file": file.name,
-        "stream": file.stream,
-        "started": file.started.isoformat(timespec="seconds"),
-        "size": file.size,
-        "duration": None if seconds is None else round(seconds, 3),
-        "state": "recording" if listed.is_open else "ended",
-    }
 
 
 def _not_recorded() -> Problem:

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import cast
 
@@ -10,6 +10,7 @@ import av
 from av.container.output import OutputContainer
 from av.packet import Packet
 from av.stream import Stream
+from av.video.stream import VideoStream
 
 # Microseconds of a fragment of MP4, and milliseconds of a cluster of Matroska: what
 # may be lost when the process is killed.
@@ -29,12 +30,15 @@ class Container:
         suffix: of the names of its files.
         codecs: those that it carries, by encoding name; None for all.
         options: of FFmpeg's muxer.
+        tags: by FFmpeg's name of a codec, the four characters that stand for it, where
+            FFmpeg would write others.
     """
 
     format: str
     suffix: str
     codecs: frozenset[str] | None
     options: Mapping[str, str]
+    tags: Mapping[str, str] = field(default_factory=dict)
 
 
 # When an MP4 file is ended it gets an index, and is an ordinary one from then on.
@@ -46,6 +50,9 @@ _MP4 = Container(
         "movflags": "empty_moov+delay_moov+default_base_moof+hybrid_fragmented",
         "frag_duration": _FRAGMENT,
     },
+    # Apple's players know no other. FFmpeg takes the parameter sets out of the frames
+    # then, so they are in the beginning of the file alone (ISO/IEC 14496-15).
+    {"hevc": "hvc1"},
 )
 _WEBM = Container(
     "webm",
@@ -115,6 +122,7 @@ class _Output:
         except OSError:
             # What FFmpeg wants to write next would not fit what is there.
             self.is_abandoned = True
+            self.size = before
             os.ftruncate(self._descriptor, before)
             raise
 
@@ -130,6 +138,7 @@ class MediaFile:
     def __init__(self, descriptor: int, container: Container) -> None:
         self._descriptor = descriptor
         self._output = _Output(descriptor)
+        self._tags = container.tags
         self._muxer: OutputContainer = av.open(
             cast("str", self._output),
             "w",
@@ -148,18 +157,24 @@ class MediaFile:
         """Octets that are written."""
         return self._output.size
 
-    def add(self, kind: str, stream: Stream, clock_rate: int) -> None:
+    def add(self, kind: str, stream: Stream, clock_rate: int, turns: int = 0) -> None:
         """Add a track, before anything is written.
 
         Args:
             kind: ``audio`` or ``video``.
             stream: what it is like (see ``template``).
             clock_rate: of its frames' positions.
+            turns: quarters of a turn, clockwise, by which players are to turn it.
         """
         tick = Fraction(1, clock_rate)
         track = self._muxer.add_stream_from_template(
             stream, opaque=True, time_base=tick
         )
+        if (tag := self._tags.get(stream.codec_context.name)) is not None:
+            track.codec_context.codec_tag = tag
+        if turns:
+            assert isinstance(track, VideoStream)
+            track.set_display_rotation(-90 * turns)
         self._tracks[kind] = track, tick
 
     def write(

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ..rtp.codecs import VideoCodec, inspector
+from ..rtp.extensions import find_extension
 from ..rtp.packet import RtpPacket
 from ..sdp.codecs import Codec
 
@@ -18,6 +19,8 @@ class RtpFrame:
         timestamp: of RTP, 32 bits.
         is_key: whether a decoder can begin with it; all sound is.
         arrival: when its first packet came, in seconds.
+        turns: quarters of a turn, clockwise, by which a picture is to be turned to be
+            upright: phones send it as the camera lies (3GPP TS 26.114 section 7.4.5).
     """
 
     codec: Codec
@@ -25,6 +28,7 @@ class RtpFrame:
     timestamp: int
     is_key: bool
     arrival: float
+    turns: int = 0
 
 
 class FrameAssembler:
@@ -36,17 +40,23 @@ class FrameAssembler:
     Args:
         take: is given each frame.
         broken: is called when something is missing, so that a key frame is wanted.
+        orientation: the identifier of the header extension that says how a picture is
+            to be turned; 0 when there is none.
 
     Attributes:
         left_out: frames of video of which something came, and that were not given out.
     """
 
     def __init__(
-        self, take: Callable[[RtpFrame], None], broken: Callable[[], None]
+        self,
+        take: Callable[[RtpFrame], None],
+        broken: Callable[[], None],
+        orientation: int = 0,
     ) -> None:
         self.left_out = 0
         self._take = take
         self._broken = broken
+        self._orientation = orientation
         self._codec: Codec | None = None
         self._video: VideoCodec | None = None
         self._payloads: list[bytes] = []
@@ -54,6 +64,7 @@ class FrameAssembler:
         self._timestamp: int | None = None
         self._arrival = 0.0
         self._is_key = False
+        self._turns = 0
         self._needs_key = True
         self._is_left_out = False
 
@@ -83,6 +94,8 @@ class FrameAssembler:
         if payload:
             self._add(payload, self._video.starts_key_frame(payload))
         if packet.marker:
+            if self._orientation:
+                self._read_orientation(packet)
             self._finish()
 
     def restart(self) -> None:
@@ -102,6 +115,14 @@ class FrameAssembler:
         self._payloads.append(payload)
         self._is_key = self._is_key or starts_key_frame
 
+    def _read_orientation(self, packet: RtpPacket) -> None:
+        """It is in the last packet of each key frame, and where it changes."""
+        value = find_extension(packet, self._orientation)
+        if value:
+            self._turns = value[0] & 3
+        elif self._is_key:
+            self._turns = 0
+
     def _finish(self) -> None:
         if self._payloads:
             assert self._codec is not None
@@ -113,6 +134,7 @@ class FrameAssembler:
                     self._timestamp,
                     self._is_key,
                     self._arrival,
+                    self._turns,
                 )
             )
         self._payloads.clear()

@@ -61,7 +61,13 @@ class Recorder:
         self._published: dict[str, Stream] = {}
         self._wanted: set[str] = set()
         self._recordings: dict[str, Recording] = {}
-        self._closing: set[asyncio.Task[None]] = set()
+        # Those whose files are being ended.
+        self._closing: dict[asyncio.Task[None], Recording] = {}
+
+    @property
+    def is_enabled(self) -> bool:
+        """Whether there is a folder: without one nothing can be recorded."""
+        return self._folder is not None
 
     # What is published
 
@@ -125,7 +131,11 @@ class Recorder:
         self._wanted.discard(name)
         recording = self._recordings.pop(name, None)
         if recording is not None:
-            await asyncio.wait({self._end_soon(recording)})
+            self._end_soon(recording)
+        # The publisher may just have gone.
+        ending = {t for t, r in self._closing.items() if r.stream.name == name}
+        if ending:
+            await asyncio.wait(ending)
         return was_wanted or recording is not None
 
     def describe(self, name: str) -> dict[str, Any] | None:
@@ -159,7 +169,8 @@ class Recorder:
         folder = self._folder
         if folder is None:
             return []
-        being_written = {r.writer.file for r in self._recordings.values()}
+        recordings = [*self._recordings.values(), *self._closing.values()]
+        being_written = {recording.writer.file for recording in recordings}
 
         def read() -> list[ListedFile]:
             listed = []
@@ -190,8 +201,8 @@ class Recorder:
 
     def _end_soon(self, recording: Recording) -> asyncio.Task[None]:
         task = asyncio.create_task(self._end(recording))
-        self._closing.add(task)
-        task.add_done_callback(self._closing.discard)
+        self._closing[task] = recording
+        task.add_done_callback(self._closing.pop)
         return task
 
     async def _end(self, recording: Recording) -> None:

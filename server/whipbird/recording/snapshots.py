@@ -1,6 +1,7 @@
 """A picture of what is published, made of its last key frame when it is asked for."""
 
 import asyncio
+import struct
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
@@ -13,7 +14,7 @@ from ..rtp.codecs import inspector
 from ..rtp.packet import RtpPacket
 from ..streams import Stream
 from .frames import FrameAssembler, RtpFrame
-from .sources import largest
+from .sources import largest, orientation_of
 from .templates import UnusableError, template
 
 # Seconds that a picture is good for.
@@ -91,36 +92,37 @@ class Snapshots:
         layer = largest(video[0])
         if layer is None:
             raise NoPicture("No packet of its video has come yet.")
-        size = layer.parameters
-        if size is not None and size.width * size.height > _MAX_PIXELS:
-            raise NoPicture("Its pictures are too large.")
-        frame = await self._key_frame(stream, layer)
+        frame = await self._key_frame(stream, layer, orientation_of(video[0]))
         loop = asyncio.get_running_loop()
         try:
             return await loop.run_in_executor(self._thread, _decode, frame)
         except (BitstreamError, UnusableError, av.FFmpegError, StopIteration) as error:
             raise NoPicture("Its last key frame cannot be decoded.") from error
 
-    async def _key_frame(self, stream: Stream, layer: Layer) -> RtpFrame:
+    async def _key_frame(
+        self, stream: Stream, layer: Layer, orientation: int
+    ) -> RtpFrame:
         packets = self._kept(stream, layer)
-        kept = _first_frame(packets, layer)
+        kept = _first_frame(packets, layer, orientation)
         if kept is not None:
             age = (packets[-1].timestamp - kept.timestamp) & 0xFFFFFFFF
             if age < MAX_AGE * _CLOCK_RATE:
                 return kept
         try:
             async with asyncio.timeout(KEY_FRAME_TIMEOUT):
-                return await _next_key_frame(layer)
+                return await _next_key_frame(layer, orientation)
         except TimeoutError:
             if kept is not None:
                 return kept
             raise NoPicture("Its publisher has not sent a key frame.") from None
 
 
-def _first_frame(packets: Sequence[RtpPacket], layer: Layer) -> RtpFrame | None:
+def _first_frame(
+    packets: Sequence[RtpPacket], layer: Layer, orientation: int
+) -> RtpFrame | None:
     """The key frame that kept packets begin with, if all of it is there."""
     frames: list[RtpFrame] = []
-    assembler = FrameAssembler(frames.append, frames.clear)
+    assembler = FrameAssembler(frames.append, frames.clear, orientation)
     for packet in packets:
         assembler.push(packet, layer.codec, 0.0)
         if frames:
@@ -128,7 +130,7 @@ def _first_frame(packets: Sequence[RtpPacket], layer: Layer) -> RtpFrame | None:
     return None
 
 
-async def _next_key_frame(layer: Layer) -> RtpFrame:
+async def _next_key_frame(layer: Layer, orientation: int) -> RtpFrame:
     """Wait for a key frame, and ask for it."""
     found: asyncio.Future[RtpFrame] = asyncio.get_running_loop().create_future()
 
@@ -136,7 +138,7 @@ async def _next_key_frame(layer: Layer) -> RtpFrame:
         if not found.done():
             found.set_result(frame)
 
-    assembler = FrameAssembler(take, layer.request_key_frame)
+    assembler = FrameAssembler(take, layer.request_key_frame, orientation)
 
     def push(packet: RtpPacket) -> None:
         assembler.push(packet, layer.codec, 0.0)
@@ -150,11 +152,20 @@ async def _next_key_frame(layer: Layer) -> RtpFrame:
 
 
 def _decode(frame: RtpFrame) -> bytes:
-    """In the thread: a key frame to JPEG."""
+    """In the thread: a key frame to JPEG.
+
+    Raises:
+        NoPicture: when it is too large.
+        BitstreamError, UnusableError, av.FFmpegError, StopIteration: when it cannot be
+            decoded.
+    """
     video = inspector(frame.codec.name)
     assert video is not None
     with template(frame.codec, video.join(frame.payloads)) as container:
-        picture = next(container.decode(video=0))
+        stream = container.streams.video[0]
+        if stream.width * stream.height > _MAX_PIXELS:
+            raise NoPicture("Its pictures are too large.")
+        picture = next(container.decode(stream))
     width = min(picture.width, _MAX_WIDTH) // 2 * 2
     height = max(picture.height * width // picture.width // 2 * 2, 2)
     context = av.CodecContext.create("mjpeg", "w")
@@ -163,4 +174,20 @@ def _decode(frame: RtpFrame) -> bytes:
     context.pix_fmt = "yuvj420p"
     context.qmin = context.qmax = _QUALITY
     scaled = picture.reformat(context.width, context.height, "yuvj420p")
-    return b"".join(map(bytes, [*context.encode(scaled), *context.encode(None)]))
+    packets = [*context.encode(scaled), *context.encode(None)]
+    return _upright(b"".join(map(bytes, packets)), frame.turns)
+
+
+def _upright(jpeg: bytes, turns: int) -> bytes:
+    """A JPEG that says by how many quarters of a turn it is to be turned (Exif).
+
+    A directory of one entry: tag 0x0112, of type 3, is the orientation.
+    """
+    if not turns:
+        return jpeg
+    orientation = {1: 6, 2: 3, 3: 8}[turns]
+    entry = struct.pack(">HHIHH", 0x0112, 3, 1, orientation, 0)
+    directory = struct.pack(">H", 1) + entry + struct.pack(">I", 0)
+    exif = b"Exif\0\0" + struct.pack(">2sHI", b"MM", 42, 8) + directory
+    application = struct.pack(">HH", 0xFFE1, 2 + len(exif)) + exif
+    return jpeg[:2] + application + jpeg[2:]

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 
 from ..rtc import Layer, Receiver
+from ..rtp.extensions import VIDEO_ORIENTATION
 from ..rtp.packet import RtpPacket
 from .frames import FrameAssembler, RtpFrame
 
@@ -20,11 +21,16 @@ TakeFrame = Callable[[RtpFrame, Layer], None]
 class _Feed:
     """One layer's frames."""
 
-    def __init__(self, layer: Layer, take: Callable[["_Feed", RtpFrame], None]) -> None:
+    def __init__(
+        self,
+        layer: Layer,
+        take: Callable[["_Feed", RtpFrame], None],
+        orientation: int,
+    ) -> None:
         self.layer = layer
         self._now = asyncio.get_running_loop().time
         self._assembler = FrameAssembler(
-            lambda frame: take(self, frame), layer.request_key_frame
+            lambda frame: take(self, frame), layer.request_key_frame, orientation
         )
         layer.subscribe(self._push)
         layer.request_key_frame()
@@ -65,13 +71,19 @@ class TrackSource:
         self._next: _Feed | None = None
         # What is larger, and since when.
         self._larger: tuple[Layer, float] | None = None
+        self._has_begun = False
         self._left_out = 0
         receiver.on_layers.append(self.follow)
         self.follow()
 
     @property
     def left_out(self) -> int:
-        """Frames of video that were not given out, because packets are missing."""
+        """Frames of video that were not given out, because packets are missing.
+
+        Those before the first key frame do not count: it has not begun yet.
+        """
+        if not self._has_begun:
+            return 0
         return self._left_out + sum(f.left_out for f in (self._feed, self._next) if f)
 
     def request_key_frame(self) -> None:
@@ -107,7 +119,7 @@ class TrackSource:
             return
         if self.layer is None:
             self.layer = layer
-        self._next = _Feed(layer, self._took)
+        self._next = _Feed(layer, self._took, orientation_of(self._receiver))
 
     def _best(self) -> Layer | None:
         layers = self._receiver.layers
@@ -132,11 +144,19 @@ class TrackSource:
                 self._end(self._feed)
             self._feed, self._next = feed, None
             self.layer = feed.layer
+            if not self._has_begun:
+                self._has_begun = True
+                self._left_out = -feed.left_out
         self._take(frame, feed.layer)
 
     def _end(self, feed: _Feed) -> None:
         feed.stop()
         self._left_out += feed.left_out
+
+
+def orientation_of(receiver: Receiver) -> int:
+    """The identifier of what says how its pictures are to be turned; 0 for none."""
+    return receiver.identifiers.get(VIDEO_ORIENTATION, 0)
 
 
 def largest(receiver: Receiver) -> Layer | None:

@@ -19,6 +19,10 @@ from .pcm import sampling_rate
 _BARE = {"h264": "h264", "h265": "hevc"}
 _IVF = {"vp8": b"VP80", "vp9": b"VP90", "av1": b"AV01"}
 
+# NAL unit types of the parameter sets (H.265 table 7-1), and what is before a unit.
+_H265_PARAMETER_SETS = range(32, 35)
+_START_CODE = b"\0\0\0\1"
+
 _OPUS_RATE = 48000
 
 
@@ -58,6 +62,20 @@ def template(codec: Codec, frame: bytes = b"") -> InputContainer:
         container.close()
         raise UnusableError(f"{codec.registered_name} without a size")
     return container
+
+
+def parameter_sets(codec: Codec, frame: bytes) -> frozenset[bytes]:
+    """What of a key frame may be in the beginning of a file alone: of H.265 some units.
+
+    All other codecs have it in their key frames as well.
+
+    Args:
+        frame: as ``join`` gives it.
+    """
+    if codec.name != "h265":
+        return frozenset()
+    units = frame.split(_START_CODE)
+    return frozenset(u for u in units if u and u[0] >> 1 & 63 in _H265_PARAMETER_SETS)
 
 
 def _ivf(four_characters: bytes, frame: bytes) -> bytes:

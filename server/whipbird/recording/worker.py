@@ -57,9 +57,14 @@ class RecordingWorker:
         self._loop = asyncio.get_running_loop()
         self._ended = asyncio.Event()
         # It must not keep the process from its end, however slow the disk is.
-        threading.Thread(
+        thread = threading.Thread(
             target=self._run, name=f"recording {name}", daemon=True
-        ).start()
+        )
+        try:
+            thread.start()
+        except RuntimeError:
+            # The system allows no more of them. The stream must not suffer from that.
+            self._loop.call_soon(self._end, "No thread can be started")
 
     def put(self, placed: PlacedFrame) -> None:
         """Let a frame be written.

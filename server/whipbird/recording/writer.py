@@ -3,7 +3,7 @@
 import contextlib
 import logging
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
 import av
@@ -18,7 +18,7 @@ from .files import RecordingFolder
 from .frames import RtpFrame
 from .pcm import PcmDecoder, sampling_rate
 from .segments import PlacedFrame, SegmentLimits
-from .templates import UnusableError, template
+from .templates import UnusableError, parameter_sets, template
 
 logger = logging.getLogger(__name__)
 
@@ -32,8 +32,10 @@ _REQUEST_INTERVAL = 1.0
 _MAX_LEAD = 1.0
 # ... and of the first file: what a publisher sends before its first picture.
 _MAX_EARLY = 0.1
-# Seconds that a frame is shown when nothing says it.
+# Seconds that a frame is shown when nothing says it; and those of the last one at most:
+# all that is known of it is the time since the one before.
 _USUAL_DURATION = 0.02
+_MAX_DURATION = 1.0
 
 
 class SegmentWriter:
@@ -69,8 +71,12 @@ class SegmentWriter:
         self._limits = limits
         self._request_key_frame = request_key_frame
         self._media: MediaFile | None = None
+        # What came when the file was begun; and what of that is in it.
+        self._tracks: Mapping[str, Codec] = {}
         self._codecs: dict[str, Codec] = {}
         self._parameters: VideoParameters | None = None
+        self._sets: frozenset[bytes] = frozenset()
+        self._turns = 0
         self._described: tuple[Codec, bytes] | None = None
         self._decoder: tuple[Codec, PcmDecoder] | None = None
         self._needs_key = True
@@ -104,7 +110,7 @@ class SegmentWriter:
             return
         try:
             data = self._data(frame)
-            if self._begins_file(placed):
+            if self._begins_file(placed, data):
                 self._begin(placed, data)
         except (BitstreamError, UnusableError) as error:
             logger.debug("A frame of %s cannot be used: %s", self._stream, error)
@@ -131,14 +137,14 @@ class SegmentWriter:
             av.FFmpegError: when FFmpeg has failed.
         """
         media, self._media = self._media, None
-        file, self.file = self.file, None
-        if media is None or file is None:
-            return
         try:
-            media.close()
+            if media is not None:
+                media.close()
         finally:
-            self._ended_octets += media.size
-            if not media.size:
+            file, self.file = self.file, None
+            size = 0 if media is None else media.size
+            self._ended_octets += size
+            if file is not None and not size:
                 self._folder.remove(file)
 
     def _data(self, frame: RtpFrame) -> bytes:
@@ -157,15 +163,15 @@ class SegmentWriter:
             self._decoder = codec, PcmDecoder(codec)
         return self._decoder[1].decode(frame.payloads[0])
 
-    def _begins_file(self, placed: PlacedFrame) -> bool:
+    def _begins_file(self, placed: PlacedFrame, data: bytes) -> bool:
         """Whether a new file is to begin with a frame; ask for a key frame if so."""
         media = self._media
-        if media is not None and self._codecs == placed.tracks:
+        if media is not None and self._tracks == placed.tracks:
             seconds = placed.seconds - self._zero
             if (
                 (self._limits.seconds is None or seconds < self._limits.seconds)
                 and (self._limits.octets is None or media.size < self._limits.octets)
-                and not self._has_changed(placed)
+                and not self._has_changed(placed, data)
             ):
                 return False
         if placed.frame.is_key and (
@@ -177,12 +183,18 @@ class SegmentWriter:
             self._request_key_frame()
         return False
 
-    def _has_changed(self, placed: PlacedFrame) -> bool:
-        """Whether a key frame says what the beginning of the file does not."""
-        if placed.kind != "video" or not placed.frame.is_key:
+    def _has_changed(self, placed: PlacedFrame, data: bytes) -> bool:
+        """Whether a frame says what the beginning of the file does not."""
+        if placed.kind != "video":
+            return False
+        if placed.frame.turns != self._turns:
+            return True
+        if not placed.frame.is_key:
             return False
         parameters = _parameters(placed.frame)
-        return parameters is not None and parameters != self._parameters
+        if parameters is not None and parameters != self._parameters:
+            return True
+        return not parameter_sets(placed.frame.codec, data) <= self._sets
 
     def _begin(self, placed: PlacedFrame, data: bytes) -> None:
         """Begin a file.
@@ -201,6 +213,7 @@ class SegmentWriter:
                 else:
                     sources[kind] = stack.enter_context(source)
             self.close()
+            self._tracks = placed.tracks
             self._codecs = {kind: placed.tracks[kind] for kind in sources}
             container = container_of({codec.name for codec in self._codecs.values()})
             self.files += 1
@@ -210,9 +223,13 @@ class SegmentWriter:
             self._media = MediaFile(descriptor, container)
             for kind, source in sources.items():
                 rate = self._codecs[kind].clock_rate
-                self._media.add(kind, source.streams[0], rate)
+                turns = placed.frame.turns if kind == placed.kind else 0
+                self._media.add(kind, source.streams[0], rate, turns)
         logger.info("Recording %s to %s", self._stream, self.file)
         self._parameters = _parameters(placed.frame) or self._parameters
+        self._turns = placed.frame.turns
+        if self._described is not None:
+            self._sets = parameter_sets(*self._described)
         # Sound goes on where the last file ended, a little before the key frame.
         begin = self._zero = placed.seconds
         self._forget_early(begin)
@@ -254,7 +271,8 @@ class SegmentWriter:
         duration = round(_USUAL_DURATION * codec.clock_rate)
         if kind == "video":
             if self._last_video is not None:
-                duration = placed.position - self._last_video
+                longest = round(_MAX_DURATION * codec.clock_rate)
+                duration = min(placed.position - self._last_video, longest)
             self._last_video = placed.position
         elif sampling_rate(codec) is not None:
             # They have an octet for each tick.

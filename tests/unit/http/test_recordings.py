@@ -17,6 +17,7 @@ from whipbird.http.recordings import (
     RecordingsResource,
     StreamRecordingResource,
 )
+from whipbird.http.tickets import Tickets
 from whipbird.recording import Recorder
 
 Client = TestClient[web.Request, web.Application]
@@ -103,11 +104,13 @@ async def test_from_the_start_to_the_download(
         "size": len(data),
         "duration": 1.0,
         "state": "ended",
+        "ticket": None,
     }
     assert listed["started"].endswith("+00:00")
     response = await client.get(f"{PREFIX}/{name}")
     assert await response.read() == data
     assert response.headers["Content-Type"] == "video/mp4"
+    assert response.headers["Cross-Origin-Resource-Policy"] == "same-origin"
     assert response.headers["Content-Disposition"] == f'attachment; filename="{name}"'
 
 
@@ -171,7 +174,10 @@ async def test_without_a_folder(aiohttp_client: AiohttpClient) -> None:
     client = await aiohttp_client(make_app(Recorder(None)))
     problem = await problem_of(await client.post(PATH), 409)
     assert problem["title"] == "No folder for recordings"
-    assert await (await client.get(PREFIX)).json() == {"recordings": []}
+    assert await (await client.get(PREFIX)).json() == {
+        "enabled": False,
+        "recordings": [],
+    }
 
 
 async def test_a_folder_that_cannot_be_used(
@@ -212,3 +218,17 @@ async def test_a_form_on_another_page_cannot_start_it(
     assert recorder.describe("live") is None
     response = await client.post(PATH, headers={"Sec-Fetch-Site": "same-origin"})
     assert response.status == 201
+
+
+async def test_with_a_token_each_file_has_a_ticket(
+    aiohttp_client: AiohttpClient, recorder: Recorder, tmp_path: Path
+) -> None:
+    (tmp_path / "live_20310203T040506Z_001.mp4").touch()
+    tickets = Tickets()
+    app = web.Application()
+    RecordingsResource(recorder, tickets).add_to(app)
+    client = await aiohttp_client(app)
+    listing = await (await client.get("")).json()
+    assert listing["enabled"] is True
+    (listed,) = listing["recordings"]
+    assert listed["ticket"] == tickets.issue(listed["file"])

@@ -24,6 +24,7 @@ from tests.waiting import until
 from whipbird.recording.files import RecordingFolder
 from whipbird.recording.recording import Recording, RecordingState
 from whipbird.recording.segments import SegmentLimits
+from whipbird.sdp.codecs import Codec
 
 ROOT = Path(__file__).parents[3]
 
@@ -126,6 +127,7 @@ async def test_a_full_disk_ends_it_and_leaves_what_was_written(
     assert recording.state is RecordingState.FAILED
     (path,) = files_in(tmp_path)
     assert read(path).decoded == 30
+    assert recording.writer.octets == path.stat().st_size
     await publisher.rig.stop()
 
 
@@ -224,6 +226,45 @@ async def test_a_slow_disk_loses_whole_groups_of_pictures(
     assert numbers[-1] == sent + 9
     assert sent + 10 - file.decoded <= recording.left_out
     assert recording.problem is None
+    await publisher.rig.stop()
+
+
+async def test_sound_of_which_no_track_can_be_made(tmp_path: Path) -> None:
+    """The pictures are in one file without it."""
+    surround = Codec(111, "multiopus/48000/6")  # no channel mapping
+    publisher = Publisher(VIDEO["libx264"], surround)
+    recording = Recording(
+        publisher.stream(), RecordingFolder(tmp_path), SegmentLimits()
+    )
+    for frame in video_frames("libx264"):
+        publisher.send_frame(frame.payloads)
+        publisher.send_sound(opus_packets()[0], 1600)
+    await recording.close()
+    (path,) = files_in(tmp_path)
+    assert read(path).decoded == 30
+    assert recording.writer.frames == {"audio": 0, "video": 30}
+    await publisher.rig.stop()
+
+
+async def test_a_system_without_another_thread(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Containers have few of them. Nobody's publishing may fail because of that."""
+
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    publisher = Publisher(VIDEO["libvpx"])
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refuse)
+        recording = Recording(
+            publisher.stream(), RecordingFolder(tmp_path), SegmentLimits()
+        )
+    await until(lambda: recording.state is RecordingState.FAILED)
+    assert recording.problem == "No thread can be started"
+    publisher.send_frame(video_frames("libvpx")[0].payloads)
+    await recording.close()
+    assert files_in(tmp_path) == []
     await publisher.rig.stop()
 
 

@@ -11,6 +11,7 @@ from tests.unit.recording.publisher import VIDEO, Publisher, files_in, video_fra
 from tests.waiting import until
 from whipbird.recording import NoFolder, NotPublished, Recorder
 from whipbird.recording import recorder as module
+from whipbird.recording.container import MediaFile
 
 
 @pytest.fixture
@@ -120,6 +121,38 @@ async def test_another_publisher_takes_over(
     await recorder.close()
     assert len(files_in(tmp_path)) == 1
     assert len(publisher.rig.receivers[0].on_layers) == 0
+
+
+async def test_a_file_that_is_being_ended(
+    tmp_path: Path, publisher: Publisher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its publisher has gone, and the disk takes its time."""
+    recorder = Recorder(tmp_path, all_streams=True)
+    stream = publisher.stream()
+    recorder.publisher_came(stream)
+    play(publisher)
+    await until(lambda: (recorder.describe("live") or {})["state"] == "recording")
+    answers = threading.Event()
+    close = MediaFile.close
+
+    def close_late(media: MediaFile) -> None:
+        assert answers.wait(30)
+        close(media)
+
+    monkeypatch.setattr(MediaFile, "close", close_late)
+    recorder.publisher_left(stream)
+    (listed,) = await recorder.files()
+    assert (listed.is_open, listed.seconds) == (True, None)
+    stopping = asyncio.create_task(recorder.stop("live"))
+    done, _ = await asyncio.wait({stopping}, timeout=0.05)
+    assert not done
+    answers.set()
+    async with asyncio.timeout(10):
+        assert not await stopping
+    (listed,) = await recorder.files()
+    assert not listed.is_open
+    assert listed.seconds == pytest.approx(1, abs=0.01)
+    await recorder.close()
 
 
 async def test_a_failed_recording_can_be_begun_again(

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import av
 import pytest
 
 from tests.encoders import EncodedFrame
@@ -65,10 +66,17 @@ def send(publisher: Publisher, frames: Sequence[EncodedFrame], **options: Any) -
 
 
 def content(encoder: str, frame: EncodedFrame) -> bytes:
-    """What is to be in the file of a frame, without what stands between NAL units."""
+    """What is to be in the file of a frame, without what stands between NAL units.
+
+    The parameter sets of H.265 are in the file's beginning.
+    """
     codec = inspector(VIDEO[encoder].name)
     assert codec is not None
-    return bare(encoder, codec.join(frame.payloads), b"\0\0\0\1")
+    data = codec.join(frame.payloads)
+    if encoder == "libx265":
+        units = [b"\0\0\0\1" + unit for unit in data.split(b"\0\0\0\1")[1:]]
+        data = b"".join(unit for unit in units if not 32 <= unit[4] >> 1 <= 34)
+    return bare(encoder, data, b"\0\0\0\1")
 
 
 def bare(encoder: str, data: bytes, start_code: bytes = b"") -> bytes:
@@ -279,6 +287,21 @@ async def test_another_size_of_the_picture_begins_a_new_file(tmp_path: Path) -> 
     first, second = recorded(tmp_path)
     assert (first.size, second.size) == ((192, 108), (256, 144))
     assert first.decoded == second.decoded == 30
+    await publisher.rig.stop()
+
+
+async def test_h265_is_written_as_apple_s_players_want_it(tmp_path: Path) -> None:
+    """As hvc1, with the parameter sets in the file's beginning: they may not change."""
+    publisher = Publisher(VIDEO["libx265"])
+    recording = record(publisher, tmp_path)
+    other = (("x265-params", "log-level=none:signhide=1"),)
+    send(publisher, video_frames("libx265"))
+    send(publisher, video_frames("libx265", options=other))
+    await recording.close()
+    for path in files_in(tmp_path):
+        with av.open(str(path)) as container:
+            assert container.streams.video[0].codec_context.codec_tag == "hvc1"
+    assert [file.decoded for file in recorded(tmp_path)] == [30, 30]
     await publisher.rig.stop()
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 from io import BytesIO
 
 import av
@@ -202,10 +203,12 @@ async def test_pictures_that_would_fill_the_memory_are_not_decoded(
     snapshots: Snapshots, kept: Kept
 ) -> None:
     publisher = Publisher(VIDEO["libvpx"])
-    payload = bytearray(video_frames("libvpx")[0].payloads[0])
+    frame = video_frames("libvpx")[0]
+    payload = bytearray(frame.payloads[0])
     at = payload.index(b"\x9d\x01\x2a") + 3
     payload[at : at + 4] = b"\xff\x3f\xff\x3f"
-    publisher.send_frame((bytes(payload),))
+    huge = replace(frame, payloads=(bytes(payload), *frame.payloads[1:]))
+    play_kept(publisher, kept, [huge])
     with pytest.raises(NoPicture, match="too large"):
         await snapshots.take(publisher.stream())
     await publisher.rig.stop()

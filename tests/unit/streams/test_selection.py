@@ -7,6 +7,7 @@ import pytest
 
 from whipbird.streams.selection import (
     GROWTH_TIME,
+    LOSS_DELAY,
     MAX_PAUSE,
     MIN_PAUSE,
     SETTLING_TIME,
@@ -18,11 +19,13 @@ LAYERS = [("q", 150e3), ("h", 500e3), ("f", 2500e3)]
 
 @dataclass
 class Viewer:
-    """Asks once a second."""
+    """Asks once a second; what was chosen is what it gets the next time."""
 
     selection: Selection[str] = field(default_factory=Selection)
     now: float = 100.0
     seen: list[str] = field(default_factory=list)
+    # Another layer, when no key frame has come since.
+    sent: str | None = None
 
     def asks(
         self,
@@ -31,7 +34,11 @@ class Viewer:
         layers: list[tuple[str, float]] = LAYERS,
     ) -> str:
         chosen = self.selection.choose(
-            layers, estimate=estimate, lost=lost, now=self.now
+            layers,
+            sent=self.seen[-1] if self.sent is None and self.seen else self.sent,
+            estimate=estimate,
+            lost=lost,
+            now=self.now,
         )
         self.now += 1
         self.seen.append(chosen)
@@ -93,11 +100,44 @@ def test_a_little_too_low_is_no_reason() -> None:
 
 def test_down_for_losses() -> None:
     viewer = Viewer()
-    viewer.asks()
+    for _ in range(5):
+        viewer.asks()
     assert viewer.asks(lost=0.09) == "f"
     assert viewer.asks(lost=0.2) == "h"
-    assert viewer.asks(lost=0.2) == "q"
-    assert viewer.asks(lost=0.2) == "q"
+
+
+def test_losses_of_the_layer_before_do_not_count() -> None:
+    """They are reported for a while after the change."""
+    viewer = Viewer()
+    for _ in range(5):
+        viewer.asks()
+    seen = [viewer.asks(lost=0.5) for _ in range(int(LOSS_DELAY) + 1)]
+    assert seen == ["h"] * int(LOSS_DELAY) + ["q"]
+
+
+def test_nothing_is_decided_before_a_change_takes_effect() -> None:
+    viewer = Viewer()
+    viewer.asks(5e6)
+    viewer.sent = "f"
+    assert viewer.asks(600e3) == "h"
+    # No key frame of it has come yet: all that is said is about the other.
+    for _ in range(10):
+        assert viewer.asks(200e3, lost=0.9) == "h"
+    viewer.sent = None
+    assert viewer.asks(600e3, lost=0.9) == "h"
+    assert viewer.asks(200e3) == "q"
+
+
+def test_going_down_twice_is_one_failure() -> None:
+    """So the next trial comes no later than after going down once."""
+    viewer = Viewer()
+    viewer.asks(5e6)
+    assert viewer.asks(600e3) == "h"
+    assert viewer.asks(160e3) == "q"
+    began = viewer.now
+    while viewer.asks(200e3) == "q":
+        pass
+    assert viewer.now - began == pytest.approx(2 * MIN_PAUSE, abs=1)
 
 
 def test_up_by_a_trial_that_the_estimate_follows() -> None:
@@ -168,7 +208,8 @@ def test_a_trial_ends_as_soon_as_the_estimate_falls() -> None:
 
 def test_without_estimates_losses_decide() -> None:
     viewer = Viewer()
-    viewer.asks()
+    for _ in range(int(LOSS_DELAY)):
+        viewer.asks()
     viewer.asks(lost=0.5)
     assert viewer.asks() == "h"
     for _ in range(int(MIN_PAUSE + SETTLING_TIME) + 2):
