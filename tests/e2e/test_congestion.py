@@ -29,18 +29,19 @@ async def test_the_bitrate_follows_the_path(
             lambda s: s.get("targetBitrate", 0) > 1.5 * LINK, UP_LIMIT
         )
 
-        path.relay.bitrate = LINK
+        path.relay.there.bitrate = LINK
         # It must make use of the path, and leave nothing waiting before it.
         await publisher.sends(lambda s: s["targetBitrate"] < LINK, DOWN_LIMIT)
         await publisher.sends(
             lambda s: (
-                LINK / 2 < s["targetBitrate"] < 1.2 * LINK and path.relay.delay < 0.1
+                LINK / 2 < s["targetBitrate"] < 1.2 * LINK
+                and path.relay.there.delay < 0.1
             ),
             UP_LIMIT,
         )
         before = await publisher.received(lambda layer: layer["bitrate"] < LINK)
 
-        path.relay.bitrate = None
+        path.relay.there.bitrate = None
         await publisher.sends(lambda s: s["targetBitrate"] > 2 * LINK, UP_LIMIT)
         after = await publisher.received(lambda layer: layer["bitrate"] > 1.5 * LINK)
         assert after["bitrate"] < 1.5 * MAX_BITRATE

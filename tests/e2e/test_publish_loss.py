@@ -28,11 +28,11 @@ async def test_what_is_lost_is_sent_again(
         await publisher.start(*SIZE)
         await publisher.received(lambda layer: layer["frames"] >= FRAMES)
         # Nobody would know of the last packets.
-        path.relay.loss = 0.0
+        path.relay.lose(0.0)
         await publisher.received(lambda layer: layer["frames"] >= FRAMES + 5)
         await publisher.stop()
         ssrc = (await publisher.sent())["ssrc"]
-        source = path.relay.sources[ssrc]
+        source = path.relay.there.sources[ssrc]
 
         def is_complete(layer: dict[str, Any]) -> bool:
             known = layer["packets"] + layer["lost"] == len(source.first_sent)

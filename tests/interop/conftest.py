@@ -1,9 +1,19 @@
 """Fixtures: the clients that have to be installed."""
 
 import subprocess
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
+from playwright.async_api import Browser, async_playwright
+
+from tests.e2e.browser import find_chromium, launch_flags
+
+from .players import PlayerPage, bundle, opened, serving
+
+OpenPlayer = Callable[[], Awaitable[PlayerPage]]
 
 # The interpreter that Debian's bindings of GStreamer are for.
 PYTHON = "/usr/bin/python3"
@@ -39,3 +49,32 @@ def gstreamer() -> tuple[str, str]:
     if probe.returncode:
         pytest.skip(f"GStreamer: {probe.stderr.strip().splitlines()[-1]}")
     return PYTHON, str(Path(__file__).with_name("gstreamer_client.py"))
+
+
+@pytest.fixture(scope="module")
+def players(request: pytest.FixtureRequest) -> bytes:
+    """The players, as one module for a page. It skips where there is no Node."""
+    return bundle(request.config.cache)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def browser() -> AsyncIterator[Browser]:
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(
+            executable_path=find_chromium(playwright.chromium.executable_path),
+            args=launch_flags(),
+        )
+        yield browser
+        await browser.close()
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def open_player(browser: Browser, players: bytes) -> AsyncIterator[OpenPlayer]:
+    """Opens pages with the players, each in a fresh context."""
+    async with AsyncExitStack() as stack:
+        url = await stack.enter_async_context(serving(players))
+
+        async def make() -> PlayerPage:
+            return await stack.enter_async_context(opened(browser, url))
+
+        yield make

@@ -2,8 +2,6 @@
 
 import asyncio
 import json
-import shutil
-import subprocess
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,12 +10,11 @@ from typing import Any, Self
 
 import pytest
 
+from . import npm
+
 PACKAGE = "node-datachannel@0.33.4"
 SCRIPT = Path(__file__).with_name("libdatachannel_publisher.mjs")
 
-_NPM_OPTIONS = ("--no-save", "--ignore-scripts", "--no-audit", "--no-fund")
-
-INSTALL_LIMIT = 120.0
 EVENT_LIMIT = 30.0
 
 # Connects that the library itself loses under load: about one of 25.
@@ -27,23 +24,9 @@ MAX_ATTEMPTS = 4
 Entry = tuple[float, bytes]
 
 
-def install(cache: pytest.Cache) -> Path:
-    """Where the library is; it is fetched once, into pytest's cache.
-
-    Skips the test where there is no Node.
-    """
-    npm = shutil.which("npm")
-    if npm is None or shutil.which("node") is None:
-        pytest.skip("libdatachannel comes with node and npm, which are not installed")
-    folder = cache.mkdir(PACKAGE.replace("@", "-"))
-    # npm writes this last.
-    if not (folder / "node_modules" / ".package-lock.json").is_file():
-        subprocess.run(
-            [npm, "install", "--prefix", folder, *_NPM_OPTIONS, PACKAGE],
-            check=True,
-            timeout=INSTALL_LIMIT,
-        )
-    return folder
+def install(cache: pytest.Cache | None) -> Path:
+    """Where the library is. Skips the test where there is no Node."""
+    return npm.install(cache, PACKAGE)
 
 
 @dataclass(frozen=True, slots=True)

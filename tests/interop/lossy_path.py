@@ -69,7 +69,7 @@ class LossyPath:
         ) as response:
             body = await response.read()
             headers = _forwarded(response.headers)
-            if request.method == "POST" and response.status == 201:
+            if response.status == 201 and response.content_type == "application/sdp":
                 body = (await self._answer(body.decode())).encode()
             return web.Response(body=body, status=response.status, headers=headers)
 
@@ -79,7 +79,7 @@ class LossyPath:
         candidates = [line for line in lines if line.startswith("a=candidate:")]
         words = candidates[0].split(" ")
         relay = LossyRelay((words[4], int(words[5])), self._seed)
-        relay.loss = self._loss
+        relay.lose(self._loss)
         self.relays.append(await self._stack.enter_async_context(relay))
         words[5] = str(relay.address[1])
         lines[lines.index(candidates[0])] = " ".join(words)

@@ -18,7 +18,7 @@ Address = tuple[str, int]
 
 
 class Source:
-    """What a client has sent of one RTP source.
+    """What was sent of one RTP source.
 
     Attributes:
         payload_type: of its first packet.
@@ -38,77 +38,55 @@ class Source:
         return sum(not passed for passed in self.first_sent.values())
 
 
-class LossyRelay:
-    """Forwards UDP between clients and one address of a server.
+class Way:
+    """One direction of a path.
 
-    Each client gets a socket of its own on the way to the server. The first packet of
-    an RTP source is spared: a receiver cannot know that there was one.
+    The first packet of an RTP source is spared: a receiver cannot know that there
+    was one.
 
     Args:
-        server: where to.
-        seed: of the choice of what is lost.
+        chance: what is lost.
 
     Attributes:
-        loss: the share of datagrams that is lost, in each direction.
-        bitrate: bits per second that the path to the server takes; None for any.
-        sources: what came from clients, by SSRC.
-        address: where clients send to.
+        loss: the share of datagrams that is lost.
+        bitrate: bits per second that the way takes; None for any.
+        sources: what was sent, by SSRC.
     """
 
-    def __init__(self, server: Address, seed: int = 5) -> None:
+    def __init__(self, chance: random.Random) -> None:
         self.loss = 0.0
         self.bitrate: int | None = None
         self.sources: dict[int, Source] = {}
-        self._server = server
-        self._random = random.Random(seed)
+        self._random = chance
         self._loop = asyncio.get_running_loop()
-        self._clients: dict[Address, _Socket] = {}
-        self._waiting: deque[tuple[float, _Socket, bytes]] = deque()
+        self._waiting: deque[tuple[float, Callable[[], None]]] = deque()
         self._timer: asyncio.TimerHandle | None = None
         self._free_at = 0.0
-        self._side = _Socket(server[0], self._from_client)
-        self.address = self._side.address
 
     @property
     def delay(self) -> float:
-        """Seconds that a datagram would wait now before the thin part of the path."""
+        """Seconds that a datagram would wait now before the thin part of the way."""
         return max(0.0, self._free_at - self._loop.time())
 
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-        for side in (self._side, *self._clients.values()):
-            side.close()
-
-    def _from_client(self, data: bytes, client: Address) -> None:
+    def take(self, data: bytes, send: Callable[[], None]) -> None:
+        """Send a datagram in its time, or lose it."""
         now = self._loop.time()
-        bitrate = self.bitrate
         is_lost = self._random.random() < self.loss
-        if bitrate is not None and (self._free_at - now) * bitrate > 8 * QUEUE:
+        if self.bitrate is not None and self.delay * self.bitrate > 8 * QUEUE:
             is_lost = True
         if not self._passes(data, is_lost):
             return
-        if client not in self._clients:
-            self._clients[client] = self._connect(client)
-        leaves = max(now, self._free_at)
-        if bitrate is not None:
-            leaves += 8 * len(data) / bitrate
-        self._free_at = leaves
-        self._waiting.append((leaves, self._clients[client], data))
+        self._free_at = max(now, self._free_at)
+        if self.bitrate is not None:
+            self._free_at += 8 * len(data) / self.bitrate
+        self._waiting.append((self._free_at, send))
         if self._timer is None:
             self._release()
 
-    def _connect(self, client: Address) -> "_Socket":
-        """A client's socket on the way to the server."""
-
-        def back(data: bytes, server: Address) -> None:
-            if server == self._server and self._random.random() >= self.loss:
-                self._side.send(data, client)
-
-        return _Socket(self._server[0], back)
+    def close(self) -> None:
+        """Send nothing more."""
+        if self._timer is not None:
+            self._timer.cancel()
 
     def _passes(self, data: bytes, is_lost: bool) -> bool:
         """Whether a datagram passes, with an account of media."""
@@ -130,12 +108,64 @@ class LossyRelay:
         """Send what has waited long enough, in order."""
         self._timer = None
         while self._waiting:
-            leaves, side, data = self._waiting[0]
+            leaves, send = self._waiting[0]
             if leaves > self._loop.time():
                 self._timer = self._loop.call_at(leaves, self._release)
                 return
             self._waiting.popleft()
-            side.send(data, self._server)
+            send()
+
+
+class LossyRelay:
+    """Forwards UDP between clients and one address of a server.
+
+    Each client gets a socket of its own on the way to the server.
+
+    Args:
+        server: where to.
+        seed: of the choice of what is lost.
+
+    Attributes:
+        there: the way to the server.
+        back: the way from it.
+        address: where clients send to.
+    """
+
+    def __init__(self, server: Address, seed: int = 5) -> None:
+        chance = random.Random(seed)
+        self.there, self.back = Way(chance), Way(chance)
+        self._server = server
+        self._clients: dict[Address, _Socket] = {}
+        self._side = _Socket(server[0], self._from_client)
+        self.address = self._side.address
+
+    def lose(self, loss: float) -> None:
+        """Lose a share of the datagrams, in each direction."""
+        self.there.loss = self.back.loss = loss
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for way in (self.there, self.back):
+            way.close()
+        for side in (self._side, *self._clients.values()):
+            side.close()
+
+    def _from_client(self, data: bytes, client: Address) -> None:
+        if client not in self._clients:
+            self._clients[client] = self._connect(client)
+        to_server = self._clients[client]
+        self.there.take(data, lambda: to_server.send(data, self._server))
+
+    def _connect(self, client: Address) -> "_Socket":
+        """A client's socket on the way to the server."""
+
+        def back(data: bytes, server: Address) -> None:
+            if server == self._server:
+                self.back.take(data, lambda: self._side.send(data, client))
+
+        return _Socket(self._server[0], back)
 
 
 class _Socket:

@@ -56,9 +56,9 @@ async def test_what_is_lost_is_sent_again(
         assert process.stdout is not None
         try:
             await video(lambda layer: (layer["frames"] or 0) >= LOSSY[0])
-            path.relay.loss = 0.1
+            path.relay.lose(0.1)
             await video(lambda layer: layer["frames"] >= LOSSY[1])
-            path.relay.loss = 0.0
+            path.relay.lose(0.0)
             async with asyncio.timeout(20):
                 sent = json.loads(await process.stdout.readline())
             layer = await video(
@@ -72,7 +72,7 @@ async def test_what_is_lost_is_sent_again(
             if process.returncode is None:
                 process.kill()
                 await process.wait()
-        sources = path.relay.sources.values()
+        sources = path.relay.there.sources.values()
         [lost] = (s.lost for s in sources if s.payload_type == VIDEO_PAYLOAD_TYPE)
     assert process.returncode == 0
     assert sent["video"] == FRAMES

@@ -40,9 +40,9 @@ async def test_what_is_lost_is_sent_again(
         )
         try:
             await video(lambda layer: (layer["frames"] or 0) >= LOSSY[0])
-            path.relay.loss = 0.1
+            path.relay.lose(0.1)
             await video(lambda layer: layer["frames"] >= LOSSY[1])
-            path.relay.loss = 0.0
+            path.relay.lose(0.0)
             layer = await video(
                 lambda layer: (
                     layer["frames"] == FRAMES and layer["lost"] == layer["recovered"]
@@ -55,7 +55,7 @@ async def test_what_is_lost_is_sent_again(
             if process.returncode is None:
                 process.kill()
                 await process.wait()
-        sources = path.relay.sources.values()
+        sources = path.relay.there.sources.values()
         [lost] = (s.lost for s in sources if s.payload_type == VIDEO_PAYLOAD_TYPE)
     assert lost > 0
     assert (layer["lost"], layer["recovered"]) == (lost, lost)

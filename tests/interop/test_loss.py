@@ -77,9 +77,9 @@ async def test_what_is_lost_is_sent_again(
         await until(lambda: len(layers) == 2)
         video, audio = sorted(layers, key=lambda layer: not layer.is_video)
         await until(lambda: video.frames >= LOSSY_FRAMES)
-        path.relay.loss = 0.0
+        path.relay.lose(0.0)
         await run
-        sent = path.relay.sources
+        sent = path.relay.there.sources
 
         def is_complete(stream: dict[str, Any]) -> bool:
             """Nothing is on its way any more, and nothing is waited for."""

@@ -59,11 +59,11 @@ async def test_what_is_lost_is_sent_again(
         await until(lambda: len(layers) >= 2)
         video, audio = sorted(layers[-2:], key=lambda layer: not layer.is_video)
         await until(lambda: video.frames >= LOSSY_FRAMES)
-        path.relay.loss = 0.0
+        path.relay.lose(0.0)
         await publisher.sent()
         stream = await described(url, "lossy", is_complete, token=TOKEN)
         assert await publisher.end() == 200
-        sent = path.relay.sources
+        sent = path.relay.there.sources
     # Every frame is delivered, each packet once and in its place.
     assert video.gaps == 0
     assert len(video.timestamps) == FRAMES

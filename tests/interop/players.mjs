@@ -1,0 +1,54 @@
+/**
+ * Players that others have made, each used as its own documentation says.
+ *
+ * esbuild makes one module of this file and their packages: see `players.py`.
+ */
+
+import { WebRTCPlayer } from '@eyevinn/webrtc-player';
+import { WHEPClient } from 'whip-whep/whep.js';
+
+/**
+ * @typedef {object} Player
+ * @property {() => Promise<void>} stop Ends the session by DELETE.
+ * @property {() => void} close Closes the connection, without a word to the endpoint.
+ */
+
+/**
+ * Each begins to play, and gives the player.
+ * @type {Record<string, (
+ *     video: HTMLVideoElement, endpoint: string, token: string) => Promise<Player>>}
+ */
+export const players = {
+    async 'whip-whep'(video, endpoint, token) {
+        const pc = new RTCPeerConnection({ bundlePolicy: 'max-bundle' });
+        pc.addTransceiver('audio');
+        pc.addTransceiver('video');
+        pc.ontrack = ({ track, streams: [stream] }) => {
+            if (track.kind === 'video') video.srcObject = stream;
+        };
+        const client = new WHEPClient();
+        await client.view(pc, endpoint, token);
+        return { stop: () => client.stop(), close: () => pc.close() };
+    },
+
+    async '@eyevinn/webrtc-player'(video, endpoint, token) {
+        const player = new WebRTCPlayer({ video, type: 'whep', iceServers: [] });
+        await player.load(new URL(endpoint), `Bearer ${token}`);
+        return { stop: () => player.unload(), close: () => player.destroy() };
+    },
+};
+
+/** The last picture that was shown, and how many there were. */
+export const shown = { pictures: 0, width: 0, height: 0 };
+
+/**
+ * Count what a video shows.
+ * @param {HTMLVideoElement} video
+ */
+export function watch(video) {
+    video.requestVideoFrameCallback((_, { width, height }) => {
+        shown.pictures += 1;
+        Object.assign(shown, { width, height });
+        watch(video);
+    });
+}

@@ -1,0 +1,111 @@
+"""Players from npm, in Chromium, on a page of another origin: WHEP as others have it.
+
+Of the two, one trickles its candidates after an offer without any, and the other has
+gathered them all before it offers.
+"""
+
+import re
+import secrets
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+
+from tests.e2e.command_publisher import publishing
+from tests.server import ServerProcess
+
+from .conftest import OpenPlayer
+from .players import EVENTS, PLAYERS, PlayerPage
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+TOKEN = "players-token"
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def server() -> AsyncIterator[ServerProcess]:
+    server = ServerProcess("--token", TOKEN)
+    try:
+        await server.start()
+        yield server
+        print(server.output)  # noqa: T201
+    finally:
+        await server.stop()
+
+
+@pytest.fixture
+def stream() -> str:
+    return f"players-{secrets.token_hex(4)}"
+
+
+def options(size: str) -> tuple[str, ...]:
+    """Of `whipbird publish`: something that a busy machine can encode and decode."""
+    picture = ("--video-codec", "vp8", "--size", size, "--rate", "15")
+    return (*picture, "--bitrate", "300k", "--token", TOKEN)
+
+
+def check_requests(page: PlayerPage, player: str) -> None:
+    """What was asked, and that nothing was refused but what has to be."""
+    assert page.statuses("POST") == [201]
+    [deleted] = page.statuses("DELETE")
+    if player == "whip-whep":
+        # It has closed its connection before, which ends the session as well.
+        assert deleted in (200, 404)
+        # It trickles without If-Match, "with a '428 Precondition Required' response
+        # for a missing entity-tag" (draft-ietf-wish-whep-03 section 4.5.1).
+        assert set(page.statuses("PATCH")) == {428}
+        # It wants to know of events.
+        assert page.statuses("POST", EVENTS) == [201]
+        assert all(re.search("status (of )?(428|404|401)", p) for p in page.problems)
+    else:
+        assert deleted == 200
+        assert page.statuses("PATCH") == []
+        assert page.problems == []
+
+
+@pytest.mark.parametrize("player", PLAYERS)
+async def test_it_plays(
+    server: ServerProcess, open_player: OpenPlayer, stream: str, player: str
+) -> None:
+    page = await open_player()
+    async with publishing(f"{server.url}/whip/{stream}", *options("320x180")):
+        await server.wait_for_sessions(1, limit=20)
+        await page.play(player, f"{server.url}/whep/{stream}", TOKEN)
+        await page.shows((320, 180))
+        video, audio = await page.received("video"), await page.received("audio")
+        assert video["framesDecoded"] >= 10
+        assert audio["packetsReceived"] > 0
+        assert audio["totalSamplesReceived"] > 0
+        await page.stop()
+        await server.wait_for_sessions(1)
+    check_requests(page, player)
+
+
+@pytest.mark.parametrize("player", PLAYERS)
+async def test_it_waits_for_publishers(
+    server: ServerProcess, open_player: OpenPlayer, stream: str, player: str
+) -> None:
+    """First there is none, then one, then another; the player is told of nothing."""
+    page = await open_player()
+    await page.play(player, f"{server.url}/whep/{stream}", TOKEN)
+    await page.connects()
+    for size in ((320, 180), (192, 108)):
+        width, height = size
+        endpoint = f"{server.url}/whip/{stream}"
+        async with publishing(endpoint, *options(f"{width}x{height}")):
+            await page.shows(size)
+        await server.wait_for_sessions(1)
+    await page.stop()
+    await server.wait_for_sessions(0)
+    check_requests(page, player)
+
+
+@pytest.mark.parametrize("player", PLAYERS)
+async def test_who_only_closes_is_gone(
+    server: ServerProcess, open_player: OpenPlayer, stream: str, player: str
+) -> None:
+    page = await open_player()
+    await page.play(player, f"{server.url}/whep/{stream}", TOKEN)
+    await page.connects()
+    await page.close()
+    await server.wait_for_sessions(0)
+    assert page.statuses("DELETE") == []
