@@ -1,5 +1,7 @@
 """Where the rooms are wired together."""
 
+from collections.abc import Callable
+
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Middleware
 
@@ -19,6 +21,7 @@ from .http.streams import PREFIX as STREAMS_PREFIX
 from .http.streams import StreamsResource
 from .http.tickets import Tickets
 from .http.whep import WhepResource
+from .http.whep_extensions import knows_event_stream
 from .http.whip import WhipResource
 from .recording import Recorder, SegmentLimits
 from .recording.snapshots import Snapshots
@@ -59,7 +62,7 @@ def create_app(settings: Settings) -> web.Application:
     whip = web.Application(middlewares=guards)
     enable_cors(whip, WhipResource(store, settings.ice_servers).add_to(whip))
     app.add_subapp(WhipResource.prefix, whip)
-    whep = web.Application(middlewares=guards)
+    whep = web.Application(middlewares=_guards(settings, knows_event_stream))
     enable_cors(whep, WhepResource(store, settings.ice_servers).add_to(whep))
     app.add_subapp(WhepResource.prefix, whep)
     streams = web.Application(middlewares=guards)
@@ -68,7 +71,8 @@ def create_app(settings: Settings) -> web.Application:
     SnapshotResource(store.streams, snapshots).add_to(streams)
     app.add_subapp(STREAMS_PREFIX, streams)
     tickets = Tickets() if settings.token is not None else None
-    recordings = web.Application(middlewares=_guards(settings, tickets))
+    admits = tickets.admit if tickets is not None else None
+    recordings = web.Application(middlewares=_guards(settings, admits))
     RecordingsResource(recorder, tickets).add_to(recordings)
     app.add_subapp(RECORDINGS_PREFIX, recordings)
     StatusResource(store).add_to(app)
@@ -87,11 +91,13 @@ def create_app(settings: Settings) -> web.Application:
     return app
 
 
-def _guards(settings: Settings, tickets: Tickets | None = None) -> list[Middleware]:
+def _guards(
+    settings: Settings, admits: Callable[[web.Request], bool] | None = None
+) -> list[Middleware]:
     """What is asked of every request that concerns a stream.
 
     Args:
-        tickets: as good as the token, if there are any.
+        admits: tells which requests need no token (see ``authenticate``).
     """
     # The first is asked first: guesses of the token count, too.
     guards = [
@@ -106,5 +112,5 @@ def _guards(settings: Settings, tickets: Tickets | None = None) -> list[Middlewa
     ]
     if settings.token is not None:
         token = settings.token.get_secret_value()
-        guards.append(authenticate(SharedToken(token), tickets))
+        guards.append(authenticate(SharedToken(token), admits))
     return guards

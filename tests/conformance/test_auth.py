@@ -44,6 +44,8 @@ REQUESTS = [
     ("GET", "/whip/%2e%2e"),
     ("POST", "/whep/live"),
     ("DELETE", "/whep/live/session"),
+    *(("POST", f"/whep/live/session/{name}") for name in ("sse", "layer")),
+    ("DELETE", "/whep/live/session/sse/events"),
     ("GET", "/api/streams"),
     ("GET", "/api/streams/live"),
     ("GET", "/api/streams/live/snapshot.jpg"),
@@ -143,6 +145,26 @@ async def test_a_whole_session_with_the_token(guarded: Client) -> None:
     assert (await request(guarded, "GET", location, Authorization=RIGHT)).ok
     response = await request(guarded, "DELETE", location, Authorization=RIGHT)
     assert response.status == 200
+
+
+async def test_the_url_of_an_event_stream_is_a_secret(guarded: Client) -> None:
+    """Pages read it with ``EventSource``, which sends no token."""
+    right = {hdrs.AUTHORIZATION: RIGHT}
+    opened = await guarded.post(
+        "/whep/live",
+        data=offers.CHROMIUM_VIEWER,
+        headers={**right, hdrs.CONTENT_TYPE: SDP},
+    )
+    session = opened.headers[hdrs.LOCATION]
+    await problem_of(await guarded.post(f"{session}/sse"), 401)
+    made = await guarded.post(f"{session}/sse", headers=right)
+    events = made.headers[hdrs.LOCATION]
+    await problem_of(await guarded.delete(events), 401)
+    await problem_of(await guarded.get(f"{session}/sse/guess"), 404)
+    response = await guarded.get(events)
+    assert response.status == 200
+    assert (await guarded.delete(session, headers=right)).status == 200
+    assert await response.read() == b""
 
 
 async def test_the_scheme_has_no_case(guarded: Client) -> None:

@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+from collections.abc import Callable
 from typing import Protocol
 
 from aiohttp import hdrs, web
@@ -10,7 +11,6 @@ from aiohttp.typedefs import Handler, Middleware
 from ..config import BEARER_TOKEN
 from .cors import is_preflight
 from .problems import Problem
-from .tickets import Tickets
 
 REALM = "whipbird"
 
@@ -40,19 +40,22 @@ class SharedToken:
         return hmac.compare_digest(_digest(token), self._digest)
 
 
-def authenticate(authorizer: Authorizer, tickets: Tickets | None = None) -> Middleware:
+def authenticate(
+    authorizer: Authorizer, admits: Callable[[web.Request], bool] | None = None
+) -> Middleware:
     """A middleware that lets nobody in without a good token, but preflights.
 
     Nothing is said of a resource before: the order of the middlewares matters.
 
     Args:
-        tickets: when given, one of them is as good as a token.
+        admits: tells which requests need no token, because they have something that is
+            as good, and that only who had a token can know.
     """
 
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
         # A browser sends no credentials with them (RFC 9725 section 4.7.1).
-        admitted = tickets is not None and tickets.admit(request)
+        admitted = admits is not None and admits(request)
         if not admitted and not is_preflight(request):
             token = bearer_token(request)
             if not authorizer(token, request.match_info.get("stream")):

@@ -47,6 +47,14 @@ _SVC_MEMBERS = (
 )
 
 
+def knows_event_stream(request: web.Request) -> bool:
+    """Whether the events that a request asks for have a name that is a secret.
+
+    Browsers' ``EventSource`` cannot send a token.
+    """
+    return request.method == hdrs.METH_GET and "events" in request.match_info
+
+
 class WhepExtensions:
     """The handlers of what is below a viewer's session.
 

@@ -17,7 +17,8 @@ MAX_WAITING = 1024 * 1024
 
 # Streams of events that a viewer may have.
 MAX_EVENT_STREAMS = 4
-_ID_OCTETS = 12
+# Its name is as good as a token.
+_ID_OCTETS = 16
 
 
 class TooManyEventStreams(Exception):  # noqa: N818 - a state, not a fault

@@ -36,7 +36,7 @@ async def client(aiohttp_client: AiohttpClient, tickets: Tickets) -> Client:
     async def answer(request: web.Request) -> web.Response:
         return web.Response()
 
-    guard = authenticate(SharedToken("good"), tickets)
+    guard = authenticate(SharedToken("good"), tickets.admit)
     app = web.Application(middlewares=[problem_middleware, guard])
     app.router.add_get("/files", answer)
     app.router.add_get("/files/{file}", answer)
