@@ -12,7 +12,8 @@ COPY webclient webclient
 RUN /opt/whipbird/bin/pip install --no-cache-dir --no-deps .
 
 FROM python:3.13-slim
-RUN useradd --system --no-create-home --shell /usr/sbin/nologin whipbird
+RUN useradd --system --no-create-home --shell /usr/sbin/nologin whipbird \
+    && install --directory --owner whipbird --group whipbird /recordings
 COPY --from=build /opt/whipbird /opt/whipbird
 ENV PATH=/opt/whipbird/bin:$PATH \
     PYTHONUNBUFFERED=1 \

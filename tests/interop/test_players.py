@@ -21,6 +21,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 TOKEN = "players-token"
 
+
 @pytest_asyncio.fixture(loop_scope="module")
 async def server() -> AsyncIterator[ServerProcess]:
     server = ServerProcess("--token", TOKEN)

@@ -1,5 +1,6 @@
 """Recordings: begun and ended by stream, listed and downloaded by file."""
 
+import asyncio
 import logging
 import os
 from typing import Any
@@ -59,7 +60,7 @@ class RecordingsResource:
             raise Problem(
                 404, "No such recording", f'There is no recording "{quote(name)}".'
             )
-        if not os.access(file.path, os.R_OK):
+        if not await asyncio.to_thread(os.access, file.path, os.R_OK):
             raise _unreadable(PermissionError())
         return web.FileResponse(
             file.path,

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from ..rtp import extensions
 from ..rtp.form import FormedPacket
-from ..rtp.packet import RtpPacket
+from ..rtp.frame_numbers import Renumbering
+from ..rtp.packet import HEADER_LENGTH, RtpPacket
 from ..rtp.rewriter import Rewriter
 from ..sdp.codecs import Codec, best_match
 from ..sdp.media import OfferedMedia
@@ -88,6 +89,9 @@ class Forwarder:
         self._wanted: Feed | None = None
         # What the rewriter's timestamps are made for.
         self._source: tuple[Feed, Codec] | None = None
+        self._renumbering = Renumbering()
+        # The last packet that was sent.
+        self._last: FormedPacket | None = None
         self._repeats_left = MAX_REPEATS
         self._repeated_at: dict[int, float] = {}
         self._now = asyncio.get_running_loop().time
@@ -145,6 +149,9 @@ class Forwarder:
                 clock_rate=codec.clock_rate,
                 now=now,
             )
+            last = self._last
+            before = b"" if last is None else last.body[last.payload_offset :]
+            self._renumbering.switch(codec.name, first.payload, before)
         self.feed, self._wanted = feed, None
         self._repeated_at.clear()
         self._began(self)
@@ -158,6 +165,10 @@ class Forwarder:
         self, packets: Sequence[FormedPacket], buffer: PacketBuffer, now: float
     ) -> None:
         buffer.lengths = self.rewriter.write(packets, buffer.slots, now)
+        if self._renumbering.is_needed:
+            for packet, slot in zip(packets, buffer.slots, strict=False):
+                self._renumbering.apply(slot, HEADER_LENGTH + packet.payload_offset)
+        self._last = packets[-1]
         try:
             self._transport.send_rtp_batch(buffer)
         except ConnectionError:
@@ -202,27 +213,23 @@ class Forwarder:
             self._repeated_at[sequence] = now
             self.resent += 1
             formed = self.caught_up(form.write(packet, now))
-            length = packet.payload_end - packet.payload_offset
             try:
-                self._transport.send_rtp(
-                    self._repeat(formed, length, sequence, repair_type)
-                )
+                self._transport.send_rtp(self._repeat(formed, sequence, repair_type))
             except ConnectionError:
                 return
 
     def _repeat(
-        self,
-        packet: FormedPacket,
-        payload_length: int,
-        sequence: int,
-        repair_type: int | None,
+        self, packet: FormedPacket, sequence: int, repair_type: int | None
     ) -> bytes:
         """A packet that was sent, once more."""
-        rewriter, body = self.rewriter, packet.body
+        rewriter, body, at = self.rewriter, packet.body, packet.payload_offset
+        if self._renumbering.is_needed:
+            renumbered = bytearray(body)
+            self._renumbering.apply(renumbered, at)
+            body = bytes(renumbered)
         payload_type, ssrc, number = rewriter.payload_type, rewriter.ssrc, sequence
         if repair_type is not None:
             # RFC 4588 section 4: the original number stands before the payload.
-            at = len(body) - payload_length
             body = body[:at] + sequence.to_bytes(2) + body[at:]
             payload_type, ssrc = repair_type, self._repair_ssrc
             self._repair_sequence = number = (self._repair_sequence + 1) & 0xFFFF

@@ -44,6 +44,13 @@ class FormedPacket(NamedTuple):
     timestamp: int
     body: bytes
 
+    @property
+    def payload_offset(self) -> int:
+        """Where the payload begins in the body."""
+        if not self.first & _EXTENSION:
+            return 0
+        return 4 + 4 * int.from_bytes(self.body[2:4])
+
 
 class Form:
     """How packets look to viewers that have the same header extensions.

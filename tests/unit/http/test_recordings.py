@@ -9,7 +9,13 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient
 from pytest_aiohttp.plugin import AiohttpClient
 
-from tests.unit.recording.publisher import VIDEO, Publisher, files_in, video_frames
+from tests.unit.recording.publisher import (
+    VIDEO,
+    Publisher,
+    files_in,
+    read,
+    video_frames,
+)
 from tests.waiting import until
 from whipbird.http.problems import problem_middleware
 from whipbird.http.recordings import (
@@ -112,6 +118,27 @@ async def test_from_the_start_to_the_download(
     assert response.headers["Content-Type"] == "video/mp4"
     assert response.headers["Cross-Origin-Resource-Policy"] == "same-origin"
     assert response.headers["Content-Disposition"] == f'attachment; filename="{name}"'
+
+
+async def test_a_file_that_is_being_written_can_be_played(
+    client: Client, publisher: Publisher, recorder: Recorder, tmp_path: Path
+) -> None:
+    """One gets what is in it at that moment."""
+    await client.post(PATH)
+    for _ in range(3):
+        play(publisher)
+
+    def described() -> Any:
+        return recorder.describe("live")
+
+    await until(lambda: described()["frames"]["video"] == 90)
+    response = await client.get(f"{PREFIX}/{described()['file']}")
+    data = await response.read()
+    assert len(data) == described()["octets"]
+    path = tmp_path / "downloaded"
+    path.write_bytes(data)
+    assert read(path).decoded >= 30
+    assert described()["state"] == "recording"
 
 
 async def test_a_range_of_a_file(client: Client, tmp_path: Path) -> None:

@@ -103,6 +103,34 @@ async def test_a_publisher_that_comes_back() -> None:
     assert stamps[3] - stamps[2] == 3000
 
 
+async def test_the_numbers_of_frames_go_on() -> None:
+    """With extensions before them, and when they are sent again."""
+    number = (4, extensions.VIDEO_ORIENTATION)
+    sources, wire = [Source(ssrc=n) for n in (1, 2)], Wire()
+    feeds = [Feed(source.layer, {}) for source in sources]
+    media = taken(VIEWER_VP8, RTX, extmap=(ABS_SEND_TIME, number))
+    watcher = forwarder(wire, media)
+
+    def frames(picture: int) -> tuple[bytes, bytes]:
+        """A key frame and another, with a PictureID of 15 bits."""
+        kinds = (KEY, DELTA)
+        numbers = (0x8000 | picture, 0x8000 | picture + 1)
+        first, second = (
+            bytes([0x90, 0x80]) + n.to_bytes(2) + kind[1:]
+            for n, kind in zip(numbers, kinds, strict=True)
+        )
+        return first, second
+
+    watcher.watch(feeds[0])
+    await sources[0].play(*frames(700))
+    watcher.watch(feeds[1])
+    await sources[1].play(*frames(20))
+    assert [p.payload for p in wire.packets] == [*frames(700), *frames(702)]
+    lost = wire.packets[2]
+    watcher.send_again([lost.sequence])
+    assert wire.packets[4].payload == lost.sequence.to_bytes(2) + lost.payload
+
+
 # Sent again
 
 
