@@ -147,6 +147,7 @@ async def test_interrupting_ping_sums_up(server: ServerProcess) -> None:
 async def test_serve_says_where_it_is(server: ServerProcess) -> None:
     assert f"Page:  {server.url}/" in server.output
     assert f"Server: {server.url}/whip/mystream" in server.output
+    assert f"Watch: {server.url}/#watch/mystream" in server.output
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -130,7 +130,7 @@ def _complain(settings: Settings, error: OSError) -> None:
 
 
 def _greet(settings: Settings, port: int) -> None:
-    """Say where the page is, and what to put into OBS."""
+    """Say where the page is, what to put into OBS, and where to watch it."""
     host, needs_token = settings.host, settings.token is not None
     lines = [f"Whipbird {__version__} is listening.", ""]
     everywhere = _is_unspecified(host)
@@ -148,6 +148,7 @@ def _greet(settings: Settings, port: int) -> None:
         "  OBS:   Settings > Stream > Service: WHIP",
         f"         Server: {bases[-1]}/whip/mystream   "
         f"Bearer Token: {'your token' if needs_token else '(empty)'}",
+        f"  Watch: {bases[-1]}/#watch/mystream",
         "",
     ]
     if everywhere and not needs_token:
