@@ -3,7 +3,11 @@
 The pictures are noise: they fill packets, whatever the encoder.
 """
 
+import os
 import random
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
@@ -63,6 +67,21 @@ class _Packets:
         )
 
 
+@contextmanager
+def _usual_priority() -> Iterator[None]:
+    """Undo what SVT-AV1 does when root runs it: it takes the thread that calls it to
+    real-time priority, and with it all the processes that are started from there.
+    """
+    if sys.platform != "linux":
+        yield
+        return
+    policy, parameters = os.sched_getscheduler(0), os.sched_getparam(0)
+    try:
+        yield
+    finally:
+        os.sched_setscheduler(0, policy, parameters)
+
+
 @cache
 def encode_video(
     encoder: str,
@@ -83,7 +102,7 @@ def encode_video(
         options={"packetsize": str(_PACKET_SIZE), "strict": "experimental"},
     )
     encoded = []
-    with container:
+    with _usual_priority(), container:
         stream = container.add_stream(
             encoder, rate=30, options=_FAST[encoder] | dict(options)
         )

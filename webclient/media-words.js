@@ -68,6 +68,25 @@ export function formatDuration(seconds) {
     .join(' ');
 }
 
+/** @param {number} octets @returns {string} */
+export function formatOctets(octets) {
+  if (octets >= 1e9) return withUnit((octets / 1e9).toFixed(2), 'GB');
+  if (octets >= 1e6) return withUnit((octets / 1e6).toFixed(1), 'MB');
+  return withUnit(Math.ceil(octets / 1000), 'kB');
+}
+
+/**
+ * @param {string} moment As RFC 3339 writes it.
+ * @param {Date} [now]
+ * @returns {string} In the time zone of the browser; the day only if it is another.
+ */
+export function formatMoment(moment, now = new Date()) {
+  const date = new Date(moment);
+  const today = date.toDateString() === now.toDateString();
+  if (today) return date.toLocaleTimeString('en-GB');
+  return date.toLocaleString('en-GB', { dateStyle: 'medium', timeStyle: 'short' });
+}
+
 /**
  * The share of packets that did not come, not even over RTX.
  *

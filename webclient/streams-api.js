@@ -4,8 +4,7 @@
  * @module
  */
 
-import { WhipError } from './whip-error.js';
-import { WhipHttp } from './whip-http.js';
+import { ask } from './api.js';
 
 /**
  * An encoding that the server receives; what it does not know yet is null.
@@ -20,10 +19,23 @@ import { WhipHttp } from './whip-http.js';
  * @property {number|null} [width] Pixels; like all that follows, of video only.
  * @property {number|null} [height]
  * @property {number} [frame_rate]
+ * @property {number} [key_frames] How many have come.
  * @property {number} [channels] Of audio only.
  */
 
 /** @typedef {{kind: 'audio'|'video', layers: ReceivedLayer[]}} ReceivedTrack */
+
+/**
+ * What is being recorded of a stream; all but the state only once it has begun.
+ *
+ * @typedef {object} Recording
+ * @property {'waiting'|'recording'|'failed'} state
+ * @property {string|null} [problem] Why it has failed.
+ * @property {string} [started] When it was begun (RFC 3339).
+ * @property {string|null} [file] The one that is being written.
+ * @property {number} [octets]
+ * @property {number} [left_out] Frames that came and were not written.
+ */
 
 /**
  * @typedef {object} LiveStream
@@ -31,25 +43,12 @@ import { WhipHttp } from './whip-http.js';
  * @property {string} state
  * @property {number} duration Seconds since the publisher came.
  * @property {ReceivedTrack[]} tracks
+ * @property {Recording|null} [recording] Null while there is none.
  * @property {number} [viewers]
  */
 
-const LIMIT = 5000;
-
-/** @param {string} path @param {string} token @param {AbortSignal} [signal] */
-async function get(path, token, signal) {
-  const url = new URL(path, document.baseURI).href;
-  const { text } = await new WhipHttp(token, LIMIT).request('GET', url, {
-    headers: { Accept: 'application/json' },
-    signal,
-  });
-  try {
-    return JSON.parse(text);
-  } catch (cause) {
-    const title = 'The server said something else than what is live';
-    throw new WhipError('protocol', { title, cause });
-  }
-}
+/** Milliseconds that a picture may take: the server may have to wait for a key frame. */
+const PICTURE_LIMIT = 8000;
 
 /**
  * @param {string} token
@@ -57,7 +56,7 @@ async function get(path, token, signal) {
  * @throws {WhipError}
  */
 export async function fetchStreams(token) {
-  return (await get('api/streams', token)).streams;
+  return (await ask('GET', 'api/streams', token)).streams;
 }
 
 /**
@@ -69,9 +68,29 @@ export async function fetchStreams(token) {
  */
 export async function fetchStream(name, token, signal) {
   try {
-    return await get(`api/streams/${encodeURIComponent(name)}`, token, signal);
+    return await ask('GET', `api/streams/${encodeURIComponent(name)}`, token, signal);
   } catch (error) {
     if (error.status === 404) return null;
     throw error;
+  }
+}
+
+/**
+ * The picture of a stream, of a few seconds ago.
+ *
+ * @param {string} name
+ * @param {string} token
+ * @returns {Promise<ImageBitmap|null>} Null when there is none now, for whatever reason.
+ */
+export async function fetchPicture(name, token) {
+  const path = `api/streams/${encodeURIComponent(name)}/snapshot.jpg`;
+  try {
+    const response = await fetch(new URL(path, document.baseURI), {
+      headers: token ? { Authorization: `Bearer ${token}` } : {},
+      signal: AbortSignal.timeout(PICTURE_LIMIT),
+    });
+    return response.ok ? await createImageBitmap(await response.blob()) : null;
+  } catch {
+    return null;
   }
 }

@@ -1,29 +1,47 @@
-"""Publishing by the command: ``whipbird publish testsrc``."""
+"""Publishing by commands: ``whipbird publish testsrc``, and FFmpeg's."""
 
 import asyncio
 import sys
 import tempfile
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 STOP_LIMIT = 20.0
 
 
-@asynccontextmanager
-async def publishing(endpoint: str, *options: str) -> AsyncIterator[None]:
+def publishing(endpoint: str, *options: str) -> AbstractAsyncContextManager[None]:
     """Publish the test pattern; at the end, print what the command has written.
 
     Args:
         endpoint: its URL.
         options: of the command.
     """
+    command = (sys.executable, "-m", "whipbird", "publish", "testsrc", endpoint)
+    return _running(*command, *options)
+
+
+def ffmpeg_publishing(ffmpeg: str, endpoint: str) -> AbstractAsyncContextManager[None]:
+    """The same of FFmpeg: its test picture of 320 by 180 in H.264, and a tone.
+
+    Args:
+        ffmpeg: the program.
+        endpoint: its URL.
+    """
+    return _running(
+        *(ffmpeg, "-nostdin", "-loglevel", "warning", "-re"),
+        *("-f", "lavfi", "-i", "testsrc2=size=320x180:rate=15"),
+        *("-f", "lavfi", "-i", "sine=frequency=440"),
+        *("-c:v", "libx264", "-preset", "ultrafast", "-tune", "zerolatency"),
+        *("-profile:v", "baseline", "-bf", "0", "-g", "15", "-pix_fmt", "yuv420p"),
+        *("-c:a", "libopus", "-ac", "2", "-ar", "48000", "-f", "whip", endpoint),
+    )
+
+
+@asynccontextmanager
+async def _running(*command: str) -> AsyncIterator[None]:
     with tempfile.TemporaryFile() as output:
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "whipbird", "publish", "testsrc", endpoint),
-            *options,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
+            *command, stdin=asyncio.subprocess.DEVNULL, stdout=output, stderr=output
         )
         try:
             yield

@@ -1,9 +1,16 @@
-"""A page that publishes a counter in black and white blocks, and a tone."""
+"""A page that publishes a counter and a clock in black and white blocks, and a tone.
+
+The picture has eight columns of four blocks, each of them a bit: the upper two rows are
+the counter, the lower two the time at which it was drawn, in ms, as far as it fits.
+"""
 
 from .ping_page import PingPage
 
 #: Of the tone, in Hz.
 TONE = 1000
+
+#: Of the counter and of the clock, each.
+BITS = 16
 
 #: Publishes, and makes `window.drawn`: when each number was drawn, in ms of the clock
 #: that all pages of a browser share.
@@ -16,11 +23,14 @@ _PUBLISH = """async ([stream, first, tone, picture]) => {
     window.drawn = {};
     const draw = () => {
         number += 1;
-        for (let bit = 0; bit < 16; bit += 1) {
-            paint.fillStyle = (number >> bit) & 1 ? '#fff' : '#000';
-            paint.fillRect(40 * (bit % 8), 90 * (bit >> 3), 40, 90);
-        }
-        window.drawn[number] = performance.timeOrigin + performance.now();
+        const time = performance.timeOrigin + performance.now();
+        [number, time % 65536].forEach((value, half) => {
+            for (let bit = 0; bit < 16; bit += 1) {
+                paint.fillStyle = (value >> bit) & 1 ? '#fff' : '#000';
+                paint.fillRect(40 * (bit % 8), 90 * half + 45 * (bit >> 3), 40, 45);
+            }
+        });
+        window.drawn[number] = time;
     };
     draw();
     setInterval(draw, 1000 / 20);

@@ -101,6 +101,12 @@ class PingPage:
         await self.interval.select_option(label=interval)
         await self.auto.check()
 
+    async def enter_token(self, token: str) -> None:
+        """Open the settings, and enter a token; on the ping page it connects anew."""
+        await self.page.locator("#settings summary").click()
+        await self.page.get_by_label("Token").fill(token)
+        await self.page.locator("#apply").click()
+
     async def run(self, function: str, argument: Any = None) -> Any:
         """Evaluate a JavaScript function in the page."""
         return await self.page.evaluate(function, argument)

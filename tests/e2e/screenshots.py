@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import tempfile
 from typing import Any, Literal
 
 from playwright.async_api import Browser, async_playwright, expect
@@ -61,8 +62,12 @@ async def take_publishing(browser: Browser, url: str) -> dict[str, bytes]:
     await expect(rate).to_have_text(re.compile("Mb/s.*Mb/s"))
     publishing = await take(publisher.frame)
     await publisher.page.locator("#streams-link").click()
-    await expect(publisher.page.locator("article")).to_contain_text("1280")
-    await publisher.page.set_viewport_size({"width": 1280, "height": 420})
+    stream = publisher.page.locator("article")
+    await expect(stream.locator("canvas")).to_be_visible()
+    await stream.get_by_role("button", name="Record demo").click()
+    await expect(stream).to_contain_text("Recording since")
+    await expect(stream).to_contain_text(re.compile("Live for 3\\d s"), timeout=60_000)
+    await publisher.page.set_viewport_size({"width": 1280, "height": 620})
     streams = await take(publisher.frame)
     await publisher.page.context.close()
     return {"publish.png": publishing, "streams.png": streams}
@@ -91,7 +96,8 @@ async def take_watching(browser: Browser, url: str) -> bytes:
 
 async def take_all() -> dict[str, bytes]:
     """The pictures by file name."""
-    server = ServerProcess()
+    folder = tempfile.TemporaryDirectory()
+    server = ServerProcess("--record", folder.name)
     try:
         await server.start()
         async with async_playwright() as playwright:
@@ -109,6 +115,7 @@ async def take_all() -> dict[str, bytes]:
             return pictures
     finally:
         await server.stop()
+        folder.cleanup()
 
 
 def main() -> None:

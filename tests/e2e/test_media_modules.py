@@ -41,6 +41,19 @@ DASH = "\N{EN DASH}"
         ("formatDuration(125)", "2 min 5 s"),
         ("formatDuration(7200)", "2 h 0 min"),
         ("formatDuration(200000)", "2 d 7 h"),
+        ("formatOctets(0)", "0 kB"),
+        ("formatOctets(1)", "1 kB"),
+        ("formatOctets(12_345_678)", "12.3 MB"),
+        ("formatOctets(2_000_000_000)", "2.00 GB"),
+        # The day is told if it is another one. The time zone is the browser's.
+        (
+            "formatMoment('2031-02-03T12:00:00', new Date('2031-02-04T12:00:00'))",
+            "3 Feb 2031, 12:00",
+        ),
+        (
+            "formatMoment('2031-02-03T12:00:09', new Date('2031-02-03T20:00:00'))",
+            "12:00:09",
+        ),
         ("lossOf({ packets: 98, lost: 2, recovered: 0 })", 0.02),
         # What came over RTX after all is no loss.
         ("lossOf({ packets: 98, lost: 2, recovered: 2 })", 0),
@@ -157,3 +170,14 @@ async def test_polling(modules: PingPage) -> None:
         }"""
     )
     assert runs == [3, 3, 1]
+
+
+async def test_a_link_to_a_recording_has_its_ticket(modules: PingPage) -> None:
+    links = await modules.run(
+        """async () => {
+            const { downloadOf } = await import('/recordings-api.js');
+            return [null, 'a&b'].map((ticket) => downloadOf({ file: 'x.mp4', ticket }));
+        }"""
+    )
+    path = f"{modules.url}/api/recordings/x.mp4"
+    assert links == [path, f"{path}?ticket=a%26b"]

@@ -2,6 +2,7 @@
 
 import asyncio
 import statistics
+from collections.abc import Callable
 
 import pytest
 from playwright.async_api import expect
@@ -17,13 +18,28 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 #: Milliseconds. A busy machine takes longer than anybody would like.
 GENEROUS = 10_000
 
+#: Milliseconds from the click of who comes later to a picture.
+AT_ONCE = 500
 
-def report(text: str) -> None:
-    print(text)  # noqa: T201
+RecordProperty = Callable[[str, object], None]
+
+
+@pytest.fixture
+def report(record_property: RecordProperty) -> RecordProperty:
+    """Tells what was measured: `pytest -rP` shows it."""
+
+    def tell(name: str, value: object) -> None:
+        record_property(name, value)
+        print(f"{name}: {value}")  # noqa: T201
+
+    return tell
 
 
 async def test_every_frame_is_seen_soon(
-    server: ServerProcess, counter: CounterPublisher, open_viewer: OpenViewer
+    server: ServerProcess,
+    counter: CounterPublisher,
+    open_viewer: OpenViewer,
+    report: RecordProperty,
 ) -> None:
     await counter.start()
     viewer = await open_viewer(server, counter.stream)
@@ -36,15 +52,20 @@ async def test_every_frame_is_seen_soon(
     drawn = await counter.drawn()
     assert set(numbers) <= set(drawn)
     assert len(set(numbers)) > 10
-    latencies = [reading.time - drawn[reading.number] for reading in readings]
-    assert min(latencies) > 0
-    median = statistics.median(latencies)
-    report(f"glass to glass: median {median:.0f} ms, worst {max(latencies):.0f} ms")
-    assert median < GENEROUS
+    for reading in readings:
+        behind = reading.time - drawn[reading.number]
+        assert reading.latency == pytest.approx(behind, abs=2)
+    latencies = [reading.latency for reading in readings]
+    report("glass to glass, median ms", round(statistics.median(latencies)))
+    report("glass to glass, worst ms", round(max(latencies)))
+    assert 0 < statistics.median(latencies) < GENEROUS
 
 
 async def test_a_second_viewer_sees_a_picture_at_once(
-    server: ServerProcess, counter: CounterPublisher, open_viewer: OpenViewer
+    server: ServerProcess,
+    counter: CounterPublisher,
+    open_viewer: OpenViewer,
+    report: RecordProperty,
 ) -> None:
     await counter.start()
     first = await open_viewer(server, counter.stream)
@@ -53,14 +74,16 @@ async def test_a_second_viewer_sees_a_picture_at_once(
     second = await open_viewer(server, counter.stream)
     await second.open()
     await second.plays()
-    moments = await second.moments()
-    delay = moments["picture"] - moments["connected"]
-    report(f"from connected to a picture: {delay:.0f} ms")
-    assert delay < GENEROUS
-    # It is a picture of now: both see the same number at about the same time.
+    delays: list[float] = []
+    # The machine may have something else to do, but not three times.
+    while len(delays) < 3 and min(delays, default=AT_ONCE) >= AT_ONCE:
+        await second.leave()
+        delays.append(await second.join())
+    report("from the click to a picture, ms", [round(delay) for delay in delays])
+    assert min(delays) < AT_ONCE
+    # It is a picture of now.
     (reading, *_) = await second.reads(beyond=0)
-    drawn = (await counter.drawn())[reading.number]
-    assert reading.time - drawn < GENEROUS
+    assert reading.latency < GENEROUS
     await first.reads(beyond=reading.number)
 
 
@@ -81,7 +104,10 @@ async def test_viewers_stay_when_the_publisher_reloads(
 
 
 async def test_sound(
-    server: ServerProcess, counter: CounterPublisher, open_viewer: OpenViewer
+    server: ServerProcess,
+    counter: CounterPublisher,
+    open_viewer: OpenViewer,
+    report: RecordProperty,
 ) -> None:
     await counter.start()
     viewer = await open_viewer(server, counter.stream)
@@ -91,7 +117,8 @@ async def test_sound(
         # Levels have no event.
         while (sound := await viewer.hears()).level < -60:  # noqa: ASYNC110
             await asyncio.sleep(0.1)
-    report(f"heard: {sound.frequency:.0f} Hz, {sound.level:.0f} dB")
+    report("heard, Hz", round(sound.frequency))
+    report("heard, dB", round(sound.level))
     assert sound.frequency == pytest.approx(TONE, rel=0.05)
     # Nothing is made audible before somebody wants it.
     assert sound.energy == 0

@@ -68,9 +68,7 @@ async def test_a_token(
     viewer = await open_viewer(server, "guarded")
     await viewer.open()
     await expect(viewer.frame.problem).to_contain_text("The server asks for a token")
-    await viewer.page.locator("#settings summary").click()
-    await viewer.page.get_by_label("Token").fill("secret")
-    await viewer.page.get_by_role("button", name="Apply", exact=True).click()
+    await viewer.frame.enter_token("secret")
     # What somebody has just entered is tried at once.
     await expect(viewer.frame.state_word).to_have_text("Connected")
     await expect(viewer.note).to_contain_text("Nobody publishes “guarded” yet.")

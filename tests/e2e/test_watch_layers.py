@@ -5,9 +5,10 @@ from playwright.async_api import expect
 
 from tests.server import ServerProcess
 
-from .command_publisher import publishing
+from .command_publisher import ffmpeg_publishing, publishing
 from .conftest import OpenViewer
 from .publish_page import PublishPage, layers, size
+from .watch_page import WatchPage
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -60,6 +61,29 @@ async def test_one_layer_is_no_choice(
     await expect(viewer.layer).to_be_hidden()
 
 
+async def needs(viewer: WatchPage, codec: str) -> None:
+    """Skip the test if the browser cannot decode a codec."""
+    known = await viewer.frame.run(
+        "() => RTCRtpReceiver.getCapabilities('video').codecs.map((c) => c.mimeType)"
+    )
+    if f"video/{codec}" not in known:
+        pytest.skip(f"this build of Chromium cannot decode {codec}: {sorted(known)}")
+
+
+async def test_what_ffmpeg_publishes_plays(
+    server: ServerProcess, open_viewer: OpenViewer
+) -> None:
+    imageio_ffmpeg = pytest.importorskip("imageio_ffmpeg")
+    viewer = await open_viewer(server, "ffmpeg")
+    await viewer.open()
+    await needs(viewer, "H264")
+    ffmpeg = imageio_ffmpeg.get_ffmpeg_exe()
+    async with ffmpeg_publishing(ffmpeg, f"{server.url}/whip/ffmpeg"):
+        await viewer.plays(limit=60)
+        await expect(viewer.figure("Resolution")).to_have_text(size(320, 180))
+        await expect(viewer.figure("Codecs")).to_have_text("H.264, Opus")
+
+
 @pytest.mark.parametrize("codec", ["H264", "VP8"])
 async def test_what_the_command_publishes_plays(
     server: ServerProcess, open_viewer: OpenViewer, codec: str
@@ -67,11 +91,7 @@ async def test_what_the_command_publishes_plays(
     stream = f"command-{codec}"
     viewer = await open_viewer(server, stream)
     await viewer.open()
-    known = await viewer.frame.run(
-        "() => RTCRtpReceiver.getCapabilities('video').codecs.map((c) => c.mimeType)"
-    )
-    if f"video/{codec}" not in known:
-        pytest.skip(f"this build of Chromium cannot decode {codec}: {sorted(known)}")
+    await needs(viewer, codec)
     size_and_rate = ("--size", "320x180", "--rate", "15", "--bitrate", "300k")
     async with publishing(
         f"{server.url}/whip/{stream}", *size_and_rate, "--video-codec", codec.lower()

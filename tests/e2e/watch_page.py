@@ -6,26 +6,29 @@ from typing import Any, NamedTuple
 
 from playwright.async_api import Locator, Page, Request, expect
 
+from .counter_publisher import BITS
 from .ping_page import PingPage
 
-#: Makes `window.moments`: when the connection stood, and when there was a picture.
-_NOTE_MOMENTS = """
+#: Makes `window.connections`: all that the page makes.
+_KEEP_CONNECTIONS = """
 window.connections = [];
-window.moments = {};
-const now = () => performance.timeOrigin + performance.now();
 window.RTCPeerConnection = class extends RTCPeerConnection {
     constructor(...args) {
         super(...args);
         connections.push(this);
-        this.addEventListener('connectionstatechange', () => {
-            if (this.connectionState === 'connected') moments.connected ??= now();
-        });
     }
 };
-document.addEventListener('loadeddata', () => { moments.picture ??= now(); }, true);
 """
 
-#: Makes `window.readings`: numbers of a `CounterPublisher`, and when they were seen.
+#: Presses the button, and waits for the first picture: the ms that it takes.
+_JOIN = """(video) => new Promise((resolve) => {
+    const pressed = performance.now();
+    video.requestVideoFrameCallback((now) => resolve(now - pressed));
+    document.getElementById('watch-start').click();
+})"""
+
+#: Makes `window.readings`: what the pictures of a `CounterPublisher` say, and when they
+#: were seen.
 _READ = """(video) => {
     if (window.readings) return;
     window.readings = [];
@@ -34,12 +37,15 @@ _READ = """(video) => {
     const read = () => {
         paint.drawImage(video, 0, 0, 320, 180);
         const { data } = paint.getImageData(0, 0, 320, 180);
-        let number = 0;
-        for (let bit = 0; bit < 16; bit += 1) {
-            const [x, y] = [40 * (bit % 8) + 20, 90 * (bit >> 3) + 45];
-            if (data[4 * (320 * y + x)] > 127) number |= 1 << bit;
-        }
-        readings.push([number, performance.timeOrigin + performance.now()]);
+        const [number, clock] = [0, 1].map((half) => {
+            let value = 0;
+            for (let bit = 0; bit < 16; bit += 1) {
+                const [x, y] = [40 * (bit % 8) + 20, 90 * half + 45 * (bit >> 3) + 22];
+                if (data[4 * (320 * y + x)] > 127) value |= 1 << bit;
+            }
+            return value;
+        });
+        readings.push([number, clock, performance.timeOrigin + performance.now()]);
         video.requestVideoFrameCallback(read);
     };
     video.requestVideoFrameCallback(read);
@@ -68,10 +74,16 @@ _LISTEN = """async (video) => {
 
 
 class Reading(NamedTuple):
-    """A number that was seen, and when, in ms of the clock of all pages."""
+    """A picture that was seen: its number, its clock, and when that was, in ms."""
 
     number: int
+    clock: int
     time: float
+
+    @property
+    def latency(self) -> float:
+        """From its drawing to its being seen, in ms."""
+        return (self.time - self.clock) % (1 << BITS)
 
 
 class Sound(NamedTuple):
@@ -99,7 +111,7 @@ class WatchPage:
         self.layer = page.get_by_label("Layer")
 
     async def open(self) -> None:
-        await self.page.add_init_script(_NOTE_MOMENTS)
+        await self.page.add_init_script(_KEEP_CONNECTIONS)
         await self.frame.open(f"/#watch/{self.stream}")
 
     async def plays(self, limit: float = 20.0) -> None:
@@ -142,10 +154,21 @@ class WatchPage:
     async def hears(self) -> Sound:
         return Sound(**await self.video.evaluate(_LISTEN))
 
-    async def moments(self) -> dict[str, float]:
-        """When it was connected, and when there was a picture, in ms."""
-        moments: dict[str, float] = await self.frame.run("() => moments")
-        return moments
+    async def leave(self) -> None:
+        """Stop watching, and wait until the server has answered the DELETE."""
+        async with self.page.expect_response(
+            lambda response: response.request.method == "DELETE"
+        ):
+            await self.start.click()
+
+    async def join(self) -> float:
+        """Watch again.
+
+        Returns:
+            How long it took from the click to the first picture, in ms.
+        """
+        async with asyncio.timeout(20):
+            return float(await self.video.evaluate(_JOIN))
 
     async def received(self) -> dict[str, Any]:
         """What the browser says of the video that it receives."""

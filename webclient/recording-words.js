@@ -1,0 +1,52 @@
+/**
+ * Recordings, in words.
+ *
+ * @module
+ */
+
+import { formatDuration, formatMoment, formatOctets } from './media-words.js';
+import { explain, reasonOf } from './problems.js';
+
+/** @typedef {import('./recordings-api.js').RecordedFile} RecordedFile */
+/** @typedef {import('./streams-api.js').Recording} Recording */
+
+/** @param {Recording|null|undefined} recording @returns {boolean} Whether it goes on. */
+export function isGoingOn(recording) {
+  return Boolean(recording) && recording.state !== 'failed';
+}
+
+/** @param {Recording|null|undefined} recording @returns {string} */
+export function describeRecording(recording) {
+  if (recording?.state === 'waiting') return 'Recording begins with the next key frame.';
+  if (recording?.state !== 'recording') return '';
+  const { started, octets, left_out: leftOut } = recording;
+  const what = leftOut === 1 ? 'frame' : 'frames';
+  const missing = leftOut ? `, ${leftOut} ${what} left out` : '';
+  return `Recording since ${formatMoment(started)}, ${formatOctets(octets)}${missing}`;
+}
+
+/** @param {Recording|null|undefined} recording @returns {string} Why it goes on no more. */
+export function describeEnd(recording) {
+  if (recording?.state !== 'failed') return '';
+  return reasonOf({ title: 'The recording has ended', detail: recording.problem });
+}
+
+/**
+ * What a server that has refused something says; it knows its recordings best.
+ *
+ * @param {import('./whip-error.js').WhipError} error
+ * @returns {string}
+ */
+export function describeRefusal(error) {
+  if (error.kind === 'http' && error.status !== 401) return reasonOf(error);
+  const { title, text } = explain(error);
+  return `${title}. ${text}`;
+}
+
+/** @param {RecordedFile} recorded @returns {string} */
+export function describeFile({ started, duration, size, state }) {
+  const facts = [formatMoment(started), formatOctets(size)];
+  if (state === 'recording') facts.push('still being written');
+  else if (duration !== null) facts.push(formatDuration(duration));
+  return facts.join(' · ');
+}

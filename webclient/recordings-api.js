@@ -1,0 +1,77 @@
+/**
+ * Recordings: begun and ended by stream, listed and downloaded by file
+ * (`/api/streams/{stream}/recording`, `/api/recordings`).
+ *
+ * @module
+ */
+
+import { ask } from './api.js';
+
+/** @typedef {import('./streams-api.js').Recording} Recording */
+
+/**
+ * @typedef {object} RecordedFile
+ * @property {string} file Its name.
+ * @property {string} stream
+ * @property {string} started When it was begun (RFC 3339).
+ * @property {number} size Octets.
+ * @property {number|null} duration Seconds; null where they are not known.
+ * @property {'recording'|'ended'} state
+ * @property {string|null} ticket What a link to it has instead of the token.
+ */
+
+/**
+ * @typedef {object} Recordings
+ * @property {boolean} enabled Whether the server has a folder for them.
+ * @property {RecordedFile[]} recordings The newest first.
+ */
+
+/** @param {string} stream */
+const pathOf = (stream) => `api/streams/${encodeURIComponent(stream)}/recording`;
+
+/**
+ * @param {string} stream
+ * @param {string} token
+ * @returns {Promise<Recording>}
+ * @throws {import('./whip-error.js').WhipError}
+ */
+export function startRecording(stream, token) {
+  return ask('POST', pathOf(stream), token);
+}
+
+/**
+ * Ends a recording; resolves when its file is ended, or when there is none.
+ *
+ * @param {string} stream
+ * @param {string} token
+ * @throws {import('./whip-error.js').WhipError}
+ */
+export async function stopRecording(stream, token) {
+  try {
+    await ask('DELETE', pathOf(stream), token);
+  } catch (error) {
+    // Somebody else was faster.
+    if (error.status !== 404) throw error;
+  }
+}
+
+/**
+ * @param {string} token
+ * @returns {Promise<Recordings>}
+ * @throws {import('./whip-error.js').WhipError}
+ */
+export function fetchRecordings(token) {
+  return ask('GET', 'api/recordings', token);
+}
+
+/**
+ * The address of a file, for a link: no header can be sent with it.
+ *
+ * @param {RecordedFile} recorded
+ * @returns {string}
+ */
+export function downloadOf({ file, ticket }) {
+  const url = new URL(`api/recordings/${encodeURIComponent(file)}`, document.baseURI);
+  if (ticket) url.searchParams.set('ticket', ticket);
+  return url.href;
+}

@@ -1,0 +1,121 @@
+/**
+ * What the Streams view shows of one stream.
+ *
+ * @module
+ */
+
+import { wireCopyButton } from './clipboard.js';
+import { announce, make, writeRows } from './dom.js';
+import {
+  formatBitrate,
+  formatCodec,
+  formatDuration,
+  formatFrameRate,
+  formatShare,
+  formatSize,
+  lossOf,
+} from './media-words.js';
+import { RecordingControl } from './recording-control.js';
+import { endpointOf, watchPageOf } from './settings.js';
+import { Thumbnail } from './thumbnail.js';
+
+/** @typedef {import('./streams-api.js').LiveStream} LiveStream */
+
+const COLUMNS = ['Track', 'Codec', 'Picture', 'Bitrate', 'Loss'];
+
+/**
+ * @param {LiveStream} stream
+ * @returns {string[][]} A row for each layer: video first, the largest layer first.
+ */
+function rowsOf({ tracks }) {
+  const ordered = [...tracks].sort((a, b) => b.kind.localeCompare(a.kind));
+  return ordered.flatMap(({ kind, layers }) => {
+    const name = kind === 'video' ? 'Video' : 'Audio';
+    if (!layers.length) return [[name, 'nothing yet', '', '', '']];
+    const bySize = [...layers].sort((a, b) => (b.width ?? 0) - (a.width ?? 0));
+    return bySize.map((layer) => [
+      layer.rid === null ? name : `${name} ${layer.rid}`,
+      formatCodec(layer.codec),
+      kind === 'video'
+        ? `${formatSize(layer.width, layer.height)}, ${formatFrameRate(layer.frame_rate)}`
+        : '',
+      formatBitrate(layer.bitrate),
+      formatShare(lossOf(layer)),
+    ]);
+  });
+}
+
+/** @param {string} name @returns {HTMLTableElement} For the tracks of a stream. */
+function makeTable(name) {
+  const heads = COLUMNS.map((text) => make('th', { scope: 'col', textContent: text }));
+  const caption = make('caption', { className: 'visually-hidden' }, `Tracks of ${name}`);
+  const head = make('thead', {}, make('tr', {}, ...heads));
+  return make('table', { className: 'tracks' }, caption, head, make('tbody'));
+}
+
+/** @param {string} name @returns {HTMLElement} What leads to a stream. */
+function makeLinks(name) {
+  const watch = make('a', { href: watchPageOf(name) }, 'Watch');
+  watch.setAttribute('aria-label', `Watch ${name}`);
+  return make(
+    'p',
+    { className: 'stream-links' },
+    watch,
+    makeCopyButton('Copy link for viewers', watchPageOf(name), `Link for viewers of ${name}`),
+    makeCopyButton('Copy link for OBS', endpointOf(name), `Link for OBS, to publish ${name}`),
+  );
+}
+
+/** @param {string} text @param {string} link @param {string} what */
+function makeCopyButton(text, link, what) {
+  const button = make('button', { type: 'button', className: 'quiet small' }, text);
+  button.dataset.what = what;
+  wireCopyButton(button, () => link, announce);
+  return button;
+}
+
+/** @param {number|undefined} count @returns {string} Goes on after the duration. */
+function describeViewers(count) {
+  if (count === undefined) return '';
+  return count === 1 ? ', 1 viewer' : `, ${count} viewers`;
+}
+
+export class StreamEntry {
+  /** @type {HTMLElement} */ element;
+  /** @type {Thumbnail} */ thumbnail;
+  /** @type {RecordingControl} */ #recording;
+  #since = make('p', { className: 'note since' });
+  /** @type {HTMLTableElement} */ #table;
+
+  /**
+   * @param {string} name
+   * @param {() => string} token
+   * @param {() => void} changed Called when it is recorded now, or is not any more.
+   */
+  constructor(name, token, changed) {
+    this.thumbnail = new Thumbnail(name);
+    this.#recording = new RecordingControl(name, token, changed);
+    this.#table = makeTable(name);
+    const about = [make('h3', {}, name), this.#since, makeLinks(name), this.#recording.element];
+    this.element = make(
+      'article',
+      { className: 'stream' },
+      this.thumbnail.element,
+      make('div', {}, ...about),
+      this.#table,
+    );
+  }
+
+  /**
+   * @param {LiveStream} stream
+   * @param {boolean} recordable Whether the server can record.
+   */
+  show(stream, recordable) {
+    const state = stream.state === 'connected' ? '' : `, ${stream.state}`;
+    const viewers = describeViewers(stream.viewers);
+    this.#since.textContent = `Live for ${formatDuration(stream.duration)}${viewers}${state}`;
+    this.thumbnail.describe(stream);
+    this.#recording.show(stream.recording, recordable);
+    writeRows(this.#table.tBodies[0], rowsOf(stream));
+  }
+}
