@@ -13,7 +13,6 @@ from OpenSSL import SSL
 
 from .completion import run_to_completion
 from .ice import IceTransport
-from .ice_connection import IceConnection
 from .packet_buffer import PacketBuffer
 
 logger = logging.getLogger(__name__)
@@ -49,6 +48,7 @@ class DtlsTransport(RTCDtlsTransport):
         carries_media: whether audio or video may go over it; without, no SRTP session
             is made, and none is asked of the peer.
         closed_by_peer: whether the peer has said good-bye (close_notify).
+        connection: the ICE agents and sockets below.
     """
 
     # aiortc's private counters that this class keeps.
@@ -66,11 +66,7 @@ class DtlsTransport(RTCDtlsTransport):
         self.carries_media = False
         self.closed_by_peer = False
         self._handshake_timer: asyncio.TimerHandle | None = None
-
-    @property
-    def connection(self) -> IceConnection:
-        """The ICE agent below."""
-        return cast(IceTransport, self._transport).connection
+        self.connection = transport.connection
 
     def send_packet(self, packet: bytes) -> None:
         """Encrypt and send one SCTP packet.

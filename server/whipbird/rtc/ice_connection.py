@@ -96,7 +96,8 @@ class IceConnection:
         """
         pair = self._pair
         if pair is not None:
-            cast(IceSocket, pair.protocol).send_batch(batch, pair.remote_addr)
+            socket: IceSocket = pair.protocol  # type: ignore[assignment]
+            socket.send_batch(batch, pair.remote_addr)
         elif self._next is None:
             raise ConnectionError("Cannot send data, not connected")
 

@@ -45,12 +45,17 @@ class IceSocket(StunProtocol):
         super().__init__(cast(Any, receiver))
         self._socket = sock
         self._segments = _can_segment(sock)
+        self._has_backlog = False
 
     @property
     def waiting(self) -> int:
-        """Octets that the network has not taken yet."""
+        """Octets of packets sent in batches that the network has not taken yet."""
+        if not self._has_backlog:
+            return 0
         # Every transport of datagrams has it, but typeshed does not know.
-        return cast(int, cast(Any, self.transport).get_write_buffer_size())
+        size = cast(int, cast(Any, self.transport).get_write_buffer_size())
+        self._has_backlog = size > 0
+        return size
 
     def send_batch(self, batch: PacketBuffer, address: tuple[str, int]) -> None:
         """Send the packets of a buffer, those of one size with one call."""
@@ -76,7 +81,7 @@ class IceSocket(StunProtocol):
         self, packets: list[memoryview], size: int, address: tuple[str, int]
     ) -> None:
         try:
-            if self.waiting:
+            if self._has_backlog and self.waiting:
                 raise BlockingIOError
             if len(packets) == 1:
                 self._socket.sendto(packets[0], address)
@@ -84,6 +89,7 @@ class IceSocket(StunProtocol):
                 segment = (_SOL_UDP, _UDP_SEGMENT, _SEGMENT_SIZE.pack(size))
                 self._socket.sendmsg(packets, [segment], 0, address)
         except BlockingIOError:
+            self._has_backlog = True
             for packet in packets:
                 self.transport.sendto(bytes(packet), address)
         except OSError as error:

@@ -161,10 +161,15 @@ async def test_what_waits_is_counted_and_not_overtaken(
     waiting = Waiting()
     with monkeypatch.context() as patch:
         patch.setattr(sender, "transport", waiting)
+        with monkeypatch.context() as full:
+            full.setattr(sender, "_socket", Reluctant(sender._socket, BlockingIOError))
+            sender.send_batch(filled(b"a"), receiver.getsockname())
         assert sender.waiting == 5000
-        sender.send_batch(filled(b"a", b"b"), receiver.getsockname())
-    assert waiting.sent == [b"a", b"b"]
+        sender.send_batch(filled(b"b", b"c"), receiver.getsockname())
+    assert waiting.sent == [b"a", b"b", b"c"]
     assert sender.waiting == 0
+    sender.send_batch(filled(b"d"), receiver.getsockname())
+    assert received(receiver, 1) == [b"d"]
 
 
 async def test_an_address_that_cannot_be_reached(sender: IceSocket) -> None:
