@@ -95,6 +95,8 @@ async def _run(
     rows, failures = rows_of(measures), []
     for number in range(1, rounds + 1):
         for measure in measures:
+            if measure.rounds is not None and number > measure.rounds:
+                continue
             _say(f"round {number} of {rounds}: {measure.name}")
             for program in measure.programs:
                 try:

@@ -12,7 +12,7 @@ from yarl import URL
 
 from whipbird.client import WhipClient, WhipHttp
 from whipbird.client.whip import TIMEOUT
-from whipbird.rtc import Certificate, DataChannel, PeerOptions
+from whipbird.rtc import Certificate, DataChannel, HostAddresses, PeerOptions
 
 
 class BenchError(Exception):
@@ -78,15 +78,28 @@ class Wire:
         self.client.peer.on_message = lambda channel, protocol, data: take(data)
 
 
+class _OneAddress(HostAddresses):
+    """The address that is preferred, and no other."""
+
+    def current(self) -> list[str]:
+        return super().current()[:1]
+
+
 class Clients:
     """Makes clients. They have one certificate, so that each costs this side little."""
 
     def __init__(self) -> None:
-        self._options = PeerOptions(Certificate.generateCertificate())
+        certificate = Certificate.generateCertificate()
+        self._options = PeerOptions(certificate)
+        self._with_one_path = PeerOptions(certificate, _OneAddress())
 
     def new(self, url: str) -> TimedClient:
         """A client that is not connected yet."""
         return TimedClient(url, options=self._options)
+
+    def with_one_path(self, url: str) -> TimedClient:
+        """The same, where both sides can send to one address only."""
+        return TimedClient(url, options=self._with_one_path)
 
     async def wire(self, url: str) -> Wire:
         """Connect a client, and open a channel. It is the caller's to close."""

@@ -5,8 +5,9 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from . import echo, publisher, sessions
+from . import clip, echo, publisher, sessions, watching
 from .clients import Clients
+from .clip import Clip
 from .servers import TEXTBOOK, WHIPBIRD, Program, Server
 
 
@@ -44,6 +45,8 @@ class Scale:
         turnover: sessions that come and go.
         held: sessions held for their memory.
         publishing: time of publishing.
+        watching: time of watching, with each number of viewers; more than the two
+            seconds of the picture.
         soaking: time of publishing, for what grows slowly.
     """
 
@@ -53,11 +56,12 @@ class Scale:
     turnover: int
     held: int
     publishing: float
+    watching: float
     soaking: float
 
 
-FULL = Scale(30, 3000, 2.0, 150, 150, 4.0, 600.0)
-QUICK = Scale(15, 1500, 1.0, 80, 80, 2.5, 60.0)
+FULL = Scale(30, 3000, 2.0, 150, 150, 4.0, 3.0, 600.0)
+QUICK = Scale(15, 1500, 1.0, 80, 80, 2.5, 2.2, 60.0)
 
 
 @dataclass
@@ -65,15 +69,19 @@ class Load:
     """What all trials share.
 
     Attributes:
-        clip: what publishers send, as RTP payloads; encoded when it is first needed.
+        picture, sound: what publishers send; encoded when it is first needed.
     """
 
     scale: Scale
     clients: Clients = field(default_factory=Clients)
 
     @cached_property
-    def clip(self) -> list[list[bytes]]:
-        return publisher.packetize(publisher.encode_clip())
+    def picture(self) -> Clip:
+        return clip.picture()
+
+    @cached_property
+    def sound(self) -> Clip:
+        return clip.sound()
 
 
 Trial = Callable[[Server, Load], Awaitable[dict[str, float]]]
@@ -88,6 +96,7 @@ class Measure:
     Attributes:
         programs: the servers that it can be made on.
         timeout: seconds after which it is given up.
+        rounds: how many there are at most, since it takes long.
         usual: whether it is made when nobody names it.
     """
 
@@ -96,6 +105,7 @@ class Measure:
     trial: Trial
     programs: tuple[Program, ...] = (WHIPBIRD, TEXTBOOK)
     timeout: float = 60.0
+    rounds: int | None = None
     usual: bool = True
 
 
@@ -158,7 +168,7 @@ MEASURES = (
             Metric("sent", "  sent by each publisher", "Mb/s", Better.NEITHER),
         ),
         lambda server, load: publisher.few(
-            server, load.clients, load.clip, load.scale.publishing
+            server, load.clients, [load.picture], load.scale.publishing
         ),
     ),
     Measure(
@@ -172,9 +182,49 @@ MEASURES = (
             Metric("lost", "  lost of these", "", Better.LOWER),
         ),
         lambda server, load: publisher.many(
-            server, load.clients, load.clip, load.scale.publishing
+            server, load.clients, [load.picture], load.scale.publishing
         ),
         programs=(WHIPBIRD,),
+    ),
+    Measure(
+        "watch",
+        (
+            Metric("held", "viewers of a 720p30 stream", "", Better.HIGHER),
+            Metric("cpu1", "server CPU for one viewer", "% core", Better.LOWER),
+            Metric("frame1p50", "frame to one viewer, p50", "ms", Better.LOWER),
+            Metric("frame1p99", "frame to one viewer, p99", "ms", Better.LOWER),
+            *(
+                metric
+                for n in watching.SHOWN
+                for metric in (
+                    Metric(f"cpu{n}", f"CPU for one of {n}", "% core", Better.LOWER),
+                    Metric(f"packet{n}", "  for one packet", "us", Better.LOWER),
+                    Metric(f"delay{n}p50", "  its delay, p50", "ms", Better.LOWER),
+                    Metric(f"delay{n}p99", "  its delay, p99", "ms", Better.LOWER),
+                )
+            ),
+        ),
+        lambda server, load: watching.more_and_more(
+            server, load.clients, [load.picture, load.sound], load.scale.watching
+        ),
+        timeout=120.0,
+        rounds=2,
+    ),
+    Measure(
+        "waiting",
+        (Metric("viewer", "memory per viewer that waits", "kB", Better.LOWER),),
+        lambda server, load: watching.memory(server, load.clients, [], load.scale.held),
+        programs=(WHIPBIRD,),
+        rounds=2,
+    ),
+    Measure(
+        "watching",
+        (Metric("viewer", "memory per viewer that watches", "kB", Better.LOWER),),
+        lambda server, load: watching.memory(
+            server, load.clients, [load.picture, load.sound], load.scale.held
+        ),
+        programs=(WHIPBIRD,),
+        rounds=2,
     ),
     Measure(
         "soak",
@@ -183,7 +233,7 @@ MEASURES = (
             Metric("late", "  at the end", "MB", Better.LOWER),
         ),
         lambda server, load: publisher.soak(
-            server, load.clients, load.clip, load.scale.soaking
+            server, load.clients, [load.picture], load.scale.soaking
         ),
         programs=(WHIPBIRD,),
         timeout=900.0,

@@ -1,27 +1,19 @@
-"""Publishers of video that was encoded beforehand, so that they cost little."""
+"""Publishers of media that was encoded beforehand, so that they cost little."""
 
 import asyncio
 import re
 import struct
 import time
+from array import array
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from fractions import Fraction
-from typing import cast
 
 import aiohttp
-import av
-from av.video.frame import VideoFrame
 from yarl import URL
 
 from .clients import Clients, TimedClient
+from .clip import FRAME_RATE, Clip
 from .servers import Server
-
-WIDTH, HEIGHT, FRAME_RATE = 1280, 720, 30
-# Frames of the clip; it begins with the key frame, so one comes every two seconds.
-LENGTH = 60
-# What libvpx is told, in bits per second. Of this picture it makes about 2.5 Mb/s.
-TARGET = 1_350_000
 
 # How many there are: beside the textbook server, which cannot do more, and alone.
 FEW = 4
@@ -32,85 +24,35 @@ WARM_UP = 1.5
 # Seconds from one packet's arrival to the server's account of it, at most.
 SETTLE = 0.5
 
-_CLOCK_RATE = 90_000
-# Octets of a payload: with all headers it fits into any path.
-_PAYLOAD_SIZE = 1180
 
+class Player:
+    """Sends a clip again and again, at its speed.
 
-def encode_clip() -> list[bytes]:
-    """Encode a moving test picture with noise as VP8.
-
-    Returns:
-        Its frames.
-    """
-    graph = av.filter.Graph()
-    source = graph.add("testsrc2", f"size={WIDTH}x{HEIGHT}:rate={FRAME_RATE}")
-    noise = graph.add("noise", "alls=8:allf=t")
-    pixels = graph.add("format", "yuv420p")
-    sink = graph.add("buffersink")
-    source.link_to(noise)
-    noise.link_to(pixels)
-    pixels.link_to(sink)
-    graph.configure()
-
-    encoder = av.CodecContext.create("libvpx", "w")
-    encoder.width, encoder.height, encoder.pix_fmt = WIDTH, HEIGHT, "yuv420p"
-    encoder.time_base = Fraction(1, FRAME_RATE)
-    encoder.bit_rate = TARGET
-    encoder.gop_size = LENGTH
-    encoder.options = {
-        "minrate": str(TARGET),
-        "maxrate": str(TARGET),
-        "bufsize": str(TARGET // 2),
-        "deadline": "realtime",
-        "cpu-used": "8",
-        "lag-in-frames": "0",
-    }
-    frames: list[bytes] = []
-    for _ in range(LENGTH):
-        picture = cast(VideoFrame, graph.pull())
-        frames.extend(bytes(packet) for packet in encoder.encode(picture))
-    frames.extend(bytes(packet) for packet in encoder.encode(None))
-    return frames
-
-
-def packetize(frames: Sequence[bytes]) -> list[list[bytes]]:
-    """The RTP payloads of VP8 frames (RFC 7741), in the shortest form."""
-    return [
-        [
-            (b"\x00" if start else b"\x10") + frame[start : start + _PAYLOAD_SIZE]
-            for start in range(0, len(frame), _PAYLOAD_SIZE)
-        ]
-        for frame in frames
-    ]
-
-
-class Publisher:
-    """Plays a clip again and again, at its frame rate.
+    Args:
+        client: a publisher's, connected.
+        clip: what it has offered to send.
 
     Attributes:
-        packets, octets: how many were sent.
+        clip: what is sent.
+        sent_at: when each packet was sent, of ``time.time_ns``.
+        octets: how many were sent in all, without headers.
     """
 
-    def __init__(self, client: TimedClient, clip: list[list[bytes]]) -> None:
-        self.packets = 0
+    def __init__(self, client: TimedClient, clip: Clip) -> None:
+        self.clip = clip
+        self.sent_at = array("q")
         self.octets = 0
-        self._client = client
-        self._clip = clip
+        self._transport = client.peer.transport
+        section = client.offer.partition(f"\nm={clip.kind}")[2].partition("\nm=")[0]
+        payload_type = re.search(rf"a=rtpmap:(\d+) {clip.rtpmap}", section)
+        ssrc = re.search(r"a=ssrc:(\d+) ", section)
+        assert payload_type is not None
+        assert ssrc is not None
+        self._payload_type, self._ssrc = int(payload_type[1]), int(ssrc[1])
         self._frame = 0
         self._began = 0.0
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
-
-    async def connect(self) -> None:
-        """Offer VP8, and wait for the connection."""
-        self._client.peer.addTransceiver("video", direction="sendonly")
-        await self._client.connect()
-        payload_type = re.search(r"a=rtpmap:(\d+) VP8/90000", self._client.offer)
-        ssrc = re.search(r"a=ssrc:(\d+) ", self._client.offer)
-        assert payload_type is not None
-        assert ssrc is not None
-        self._payload_type, self._ssrc = int(payload_type[1]), int(ssrc[1])
 
     def start(self, at: float) -> None:
         """Begin at a time of the loop's clock."""
@@ -123,32 +65,72 @@ class Publisher:
             self._timer.cancel()
 
     def _send(self) -> None:
-        timestamp = self._frame * _CLOCK_RATE // FRAME_RATE & 0xFFFFFFFF
-        payloads = self._clip[self._frame % len(self._clip)]
-        send = self._client.peer.transport.send_rtp
+        clip, sent_at, send = self.clip, self.sent_at, self._transport.send_rtp
+        timestamp = clip.timestamp(self._frame) & 0xFFFFFFFF
+        payloads = clip.payloads(self._frame)
         last = len(payloads) - 1
         for number, payload in enumerate(payloads):
             header = struct.pack(
                 "!BBHII",
                 0x80,
-                (number == last) << 7 | self._payload_type,
-                self.packets & 0xFFFF,
+                (number == last and clip.kind == "video") << 7 | self._payload_type,
+                len(sent_at) & 0xFFFF,
                 timestamp,
                 self._ssrc,
             )
+            sent_at.append(time.time_ns())
             send(header + payload)
-            self.packets += 1
             self.octets += len(payload)
         self._frame += 1
-        due = self._began + self._frame / FRAME_RATE
+        due = self._began + self._frame * clip.ticks / clip.clock_rate
         self._timer = self._loop.call_at(due, self._send)
+
+
+class Publisher:
+    """Plays clips together, each as a track of one stream.
+
+    Attributes:
+        players: one for each, in their order.
+    """
+
+    def __init__(self, client: TimedClient, clips: Sequence[Clip]) -> None:
+        self.players: list[Player] = []
+        self._client = client
+        self._clips = clips
+
+    @property
+    def packets(self) -> int:
+        """How many were sent."""
+        return sum(len(player.sent_at) for player in self.players)
+
+    @property
+    def octets(self) -> int:
+        """How many were sent, without headers."""
+        return sum(player.octets for player in self.players)
+
+    async def connect(self) -> None:
+        """Offer the tracks, and wait for the connection."""
+        for clip in self._clips:
+            self._client.peer.addTransceiver(clip.kind, direction="sendonly")
+        await self._client.connect()
+        self.players = [Player(self._client, clip) for clip in self._clips]
+
+    def start(self, at: float) -> None:
+        """Begin at a time of the loop's clock."""
+        for player in self.players:
+            player.start(at)
+
+    def stop(self) -> None:
+        """Send nothing more."""
+        for player in self.players:
+            player.stop()
 
 
 @asynccontextmanager
 async def publishing(
-    server: Server, clients: Clients, clip: list[list[bytes]], count: int
+    server: Server, clients: Clients, clips: Sequence[Clip], count: int
 ) -> AsyncIterator[list[Publisher]]:
-    """Publish the clip several times at once, each as a stream of its own."""
+    """Publish the clips several times at once, each time as a stream of its own."""
     loop = asyncio.get_running_loop()
     publishers: list[Publisher] = []
     async with AsyncExitStack() as stack:
@@ -156,7 +138,7 @@ async def publishing(
             client = await stack.enter_async_context(
                 clients.new(f"{server.url}-{number}")
             )
-            publisher = Publisher(client, clip)
+            publisher = Publisher(client, clips)
             await publisher.connect()
             publishers.append(publisher)
         now = loop.time()
@@ -169,7 +151,7 @@ async def publishing(
 
 
 async def few(
-    server: Server, clients: Clients, clip: list[list[bytes]], seconds: float
+    server: Server, clients: Clients, clips: Sequence[Clip], seconds: float
 ) -> dict[str, float]:
     """A few publishers at once.
 
@@ -177,13 +159,13 @@ async def few(
         Percent of a core that the server uses for one, and the Mb/s that each sends.
     """
     idle = await _idle(server)
-    async with publishing(server, clients, clip, FEW) as publishers:
+    async with publishing(server, clients, clips, FEW) as publishers:
         cpu, sent = await _measured(server, publishers, seconds)
     return {"cpu": (cpu - idle) / FEW * 100, "sent": sent}
 
 
 async def many(
-    server: Server, clients: Clients, clip: list[list[bytes]], seconds: float
+    server: Server, clients: Clients, clips: Sequence[Clip], seconds: float
 ) -> dict[str, float]:
     """More and more publishers at once.
 
@@ -194,7 +176,7 @@ async def many(
     idle = await _idle(server)
     figures: dict[str, float] = {}
     for count in MANY:
-        async with publishing(server, clients, clip, count) as publishers:
+        async with publishing(server, clients, clips, count) as publishers:
             cpu, _ = await _measured(server, publishers, seconds)
             figures[f"cpu{count}"] = (cpu - idle) / count * 100
             for publisher in publishers:
@@ -206,14 +188,14 @@ async def many(
 
 
 async def soak(
-    server: Server, clients: Clients, clip: list[list[bytes]], seconds: float
+    server: Server, clients: Clients, clips: Sequence[Clip], seconds: float
 ) -> dict[str, float]:
     """A few publishers for a long time.
 
     Returns:
         The server's memory in MB after a tenth of it, and at the end.
     """
-    async with publishing(server, clients, clip, FEW):
+    async with publishing(server, clients, clips, FEW):
         await asyncio.sleep(seconds / 10)
         early = server.memory()
         await asyncio.sleep(seconds * 9 / 10)

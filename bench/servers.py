@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from yarl import URL
+
 ROOT = Path(__file__).resolve().parent.parent
 
 # Seconds that a server may take to listen, and to end once it is told to.
@@ -34,20 +36,28 @@ class Program:
         name: what the table calls it.
         module: what ``python -m`` runs; it takes ``--port``.
         arguments: further ones.
+        viewers: how many are tried to watch one stream, one number after another.
+        forwards: whether these get the publisher's packets, not other ones.
     """
 
     name: str
     module: str
     arguments: tuple[str, ...] = ()
+    viewers: tuple[int, ...] = ()
+    forwards: bool = False
 
 
 # One client sends all the requests, as fast as it can.
 NO_LIMITS = ("--post-rate", "0", "--patch-rate", "0", "--delete-rate", "0")
 
 WHIPBIRD = Program(
-    "whipbird", "whipbird", ("serve", "--log-level", "warning", *NO_LIMITS)
+    "whipbird",
+    "whipbird",
+    ("serve", "--log-level", "warning", *NO_LIMITS),
+    viewers=(1, 50, 100, 200, 300, 350, 400, 450, 500),
+    forwards=True,
 )
-TEXTBOOK = Program("textbook", "bench.textbook")
+TEXTBOOK = Program("textbook", "bench.textbook", viewers=(1, 2, 3, 4))
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +67,16 @@ class Server:
     Attributes:
         url: its WHIP endpoint.
         pid: its process id.
+        program: what runs.
     """
 
     url: str
     pid: int
+    program: Program
+
+    def watch_url(self, stream: str) -> str:
+        """The WHEP endpoint of a stream."""
+        return str(URL(self.url).with_path(f"/whep/{stream}"))
 
     def cpu(self) -> float:
         """Seconds of CPU it has used, all its threads together.
@@ -107,7 +123,7 @@ async def running(program: Program, core: int | None) -> AsyncIterator[Server]:
             if core is not None:
                 os.sched_setaffinity(process.pid, {core})
             await _listening(process, port, program.name, log)
-            yield Server(f"http://127.0.0.1:{port}/whip/bench", process.pid)
+            yield Server(f"http://127.0.0.1:{port}/whip/bench", process.pid, program)
         finally:
             await _stop(process)
 

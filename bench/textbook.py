@@ -1,6 +1,6 @@
-"""The textbook server: WHIP on aiohttp and aiortc as their documentation has it.
+"""The textbook server: WHIP and WHEP on aiohttp and aiortc, as these document it.
 
-What whoever writes a WHIP server in an afternoon would write. It is the line that
+What whoever writes such a server in an afternoon would write. It is the line that
 Whipbird is measured against: ``python -m bench.textbook --port 8081``.
 """
 
@@ -15,26 +15,37 @@ from aiortc import (
     RTCPeerConnection,
     RTCSessionDescription,
 )
-from aiortc.contrib.media import MediaBlackhole
+from aiortc.contrib.media import MediaBlackhole, MediaRelay
 
 peers: web.AppKey[dict[str, RTCPeerConnection]] = web.AppKey("peers", dict)
+# Stream -> what is published.
+streams: web.AppKey[dict[str, list[MediaStreamTrack]]] = web.AppKey("streams", dict)
+relay = web.AppKey("relay", MediaRelay)
 
 
-async def post(request: web.Request) -> web.Response:
-    """Answer an offer."""
-    offer = RTCSessionDescription(sdp=await request.text(), type="offer")
+def new_peer(app: web.Application) -> tuple[str, RTCPeerConnection]:
+    """A peer, and the name of its session."""
     # By default aiortc asks a STUN server on the internet about every session, which
     # takes seconds where there is no internet. That is not what is to be measured.
     pc = RTCPeerConnection(RTCConfiguration(iceServers=[]))
     session = secrets.token_urlsafe(16)
-    request.app[peers][session] = pc
-    recorder = MediaBlackhole()
+    app[peers][session] = pc
 
     @pc.on("connectionstatechange")
     async def on_connectionstatechange() -> None:
         if pc.connectionState == "failed":
             await pc.close()
-            request.app[peers].pop(session, None)
+            app[peers].pop(session, None)
+
+    return session, pc
+
+
+async def publish(request: web.Request) -> web.Response:
+    """Answer the offer of who sends."""
+    offer = RTCSessionDescription(sdp=await request.text(), type="offer")
+    session, pc = new_peer(request.app)
+    recorder = MediaBlackhole()
+    tracks = request.app[streams][request.match_info["stream"]] = []
 
     @pc.on("datachannel")
     def on_datachannel(channel: RTCDataChannel) -> None:
@@ -44,7 +55,8 @@ async def post(request: web.Request) -> web.Response:
 
     @pc.on("track")
     def on_track(track: MediaStreamTrack) -> None:
-        recorder.addTrack(track)
+        recorder.addTrack(request.app[relay].subscribe(track))
+        tracks.append(track)
 
         @track.on("ended")
         async def on_ended() -> None:
@@ -52,6 +64,26 @@ async def post(request: web.Request) -> web.Response:
 
     await pc.setRemoteDescription(offer)
     await recorder.start()
+    return await answer(request, session, pc)
+
+
+async def watch(request: web.Request) -> web.Response:
+    """Answer the offer of who receives."""
+    offer = RTCSessionDescription(sdp=await request.text(), type="offer")
+    tracks = request.app[streams].get(request.match_info["stream"])
+    if tracks is None:
+        raise web.HTTPNotFound
+    session, pc = new_peer(request.app)
+    for track in tracks:
+        pc.addTrack(request.app[relay].subscribe(track))
+    await pc.setRemoteDescription(offer)
+    return await answer(request, session, pc)
+
+
+async def answer(
+    request: web.Request, session: str, pc: RTCPeerConnection
+) -> web.Response:
+    """What both are answered."""
     await pc.setLocalDescription(await pc.createAnswer())
     return web.Response(
         status=201,
@@ -82,9 +114,10 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=8081)
     port: int = parser.parse_args().port
     app = web.Application()
-    app[peers] = {}
-    app.router.add_post("/whip/{stream}", post)
-    app.router.add_delete("/whip/{stream}/{session}", delete)
+    app[peers], app[streams], app[relay] = {}, {}, MediaRelay()
+    app.router.add_post("/whip/{stream}", publish)
+    app.router.add_post("/whep/{stream}", watch)
+    app.router.add_delete("/{endpoint}/{stream}/{session}", delete)
     app.on_shutdown.append(close_all)
     web.run_app(app, host="127.0.0.1", port=port, access_log=None, print=None)
 

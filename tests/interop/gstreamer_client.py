@@ -111,46 +111,35 @@ class Whip:
             raise ConnectionError(f"{error}: {error.read().decode()}") from None
 
 
-class Publisher:
-    """A pipeline that ends in webrtcbin.
+class Client:
+    """A pipeline with a webrtcbin whose name is webrtc.
 
     Args:
+        direction: of its media, all of them.
         retransmit: whether to offer RTX, to send lost packets again.
     """
 
-    def __init__(self, pipeline: str, *, retransmit: bool) -> None:
-        self._frames = 0
-        self._retransmit = retransmit
-        self._pipeline = Gst.parse_launch(pipeline)
-        self._webrtc = self._pipeline.get_by_name("webrtc")
-        encoded = self._pipeline.get_by_name("encoder").get_static_pad("src")
-        kinds = Gst.PadProbeType.BUFFER | Gst.PadProbeType.EVENT_DOWNSTREAM
-        encoded.add_probe(kinds, self._count)
+    def __init__(self, pipeline: str, direction: Any, *, retransmit: bool) -> None:
+        self.pipeline = Gst.parse_launch(pipeline)
+        self.webrtc = self.pipeline.get_by_name("webrtc")
         # What webrtcbin's threads and the user tell the main thread.
-        self._events: queue.SimpleQueue[tuple[str, Any]] = queue.SimpleQueue()
-        put = self._events.put
-        self._webrtc.connect("on-negotiation-needed", lambda _: put(("ready", None)))
-        self._webrtc.connect(
+        self.events: queue.SimpleQueue[tuple[str, Any]] = queue.SimpleQueue()
+        self._direction = direction
+        self._retransmit = retransmit
+        put = self.events.put
+        self.webrtc.connect("on-negotiation-needed", lambda _: put(("ready", None)))
+        self.webrtc.connect(
             "on-ice-candidate", lambda _, index, line: put(("candidate", line))
         )
         for state in ("ice-gathering-state", "connection-state"):
-            self._webrtc.connect(f"notify::{state}", self._state_changed, state)
-
-    def _count(self, _pad: Any, info: Any) -> Any:
-        """Count what the encoder gives out; at its end stay on the air."""
-        if info.type & Gst.PadProbeType.BUFFER:
-            self._frames += 1
-        elif info.get_event().type == Gst.EventType.EOS:
-            self._events.put(("encoded", self._frames))
-            return Gst.PadProbeReturn.DROP
-        return Gst.PadProbeReturn.OK
+            self.webrtc.connect(f"notify::{state}", self._state_changed, state)
 
     def stop(self) -> None:
         """Have ``connect`` or ``wait`` end. It may be called from a signal handler."""
-        self._events.put(("stop", None))
+        self.events.put(("stop", None))
 
     def _state_changed(self, webrtc: Any, _parameter: Any, state: str) -> None:
-        self._events.put((state, webrtc.get_property(state).value_nick))
+        self.events.put((state, webrtc.get_property(state).value_nick))
 
     def connect(self, whip: Whip) -> int:
         """Negotiate, and send the candidates as they are found, until it is connected.
@@ -162,7 +151,7 @@ class Publisher:
             ConnectionError: when there is no connection.
             KeyboardInterrupt: when it was stopped.
         """
-        self._pipeline.set_state(Gst.State.PLAYING)
+        self.pipeline.set_state(Gst.State.PLAYING)
         candidates = 0
         media = ""
         is_complete = is_connected = False
@@ -184,21 +173,24 @@ class Publisher:
                     raise KeyboardInterrupt
         return candidates
 
-    def wait(self) -> None:
-        """Publish until it is stopped.
+    def wait(self, event: str) -> None:
+        """Go on until it is stopped, and tell of events.
+
+        Args:
+            event: the kind of those that have facts to tell.
 
         Raises:
             ConnectionError: when the connection ends before.
         """
-        while (event := self._next_event(None))[0] != "stop":
-            if event[0] == "encoded":
-                _tell(frames=event[1])
+        while (found := self._next_event(None))[0] != "stop":
+            if found[0] == event:
+                tell(**found[1])
 
     def _next_event(self, timeout: float | None) -> tuple[str, Any]:
         try:
-            event = self._events.get(timeout=timeout)
+            event = self.events.get(timeout=timeout)
         except queue.Empty:
-            message = self._pipeline.get_bus().pop_filtered(Gst.MessageType.ERROR)
+            message = self.pipeline.get_bus().pop_filtered(Gst.MessageType.ERROR)
             reason = message.parse_error() if message else "nothing happens"
             raise ConnectionError(str(reason)) from None
         if event in (("connection-state", "failed"), ("connection-state", "closed")):
@@ -207,14 +199,12 @@ class Publisher:
 
     def _offer(self) -> str:
         index = 0
-        while transceiver := self._webrtc.emit("get-transceiver", index):
-            transceiver.set_property(
-                "direction", GstWebRTC.WebRTCRTPTransceiverDirection.SENDONLY
-            )
+        while transceiver := self.webrtc.emit("get-transceiver", index):
+            transceiver.set_property("direction", self._direction)
             transceiver.set_property("do-nack", self._retransmit)
             index += 1
         promise = Gst.Promise.new()
-        self._webrtc.emit("create-offer", None, promise)
+        self.webrtc.emit("create-offer", None, promise)
         promise.wait()
         reply = promise.get_reply()  # the offer lives no longer than this
         offer = reply.get_value("offer")
@@ -231,7 +221,7 @@ class Publisher:
 
     def _describe(self, action: str, description: Any) -> None:
         promise = Gst.Promise.new()
-        self._webrtc.emit(action, description, promise)
+        self.webrtc.emit(action, description, promise)
         promise.wait()
         reply = promise.get_reply()
         if reply is not None and reply.has_field("error"):
@@ -239,10 +229,31 @@ class Publisher:
 
     def close(self) -> None:
         """Close the connection and free everything."""
-        self._pipeline.set_state(Gst.State.NULL)
+        self.pipeline.set_state(Gst.State.NULL)
 
 
-def _tell(**facts: Any) -> None:
+class Publisher(Client):
+    """Sends what its encoder gives out."""
+
+    def __init__(self, pipeline: str, *, retransmit: bool) -> None:
+        direction = GstWebRTC.WebRTCRTPTransceiverDirection.SENDONLY
+        super().__init__(pipeline, direction, retransmit=retransmit)
+        self._frames = 0
+        encoded = self.pipeline.get_by_name("encoder").get_static_pad("src")
+        kinds = Gst.PadProbeType.BUFFER | Gst.PadProbeType.EVENT_DOWNSTREAM
+        encoded.add_probe(kinds, self._count)
+
+    def _count(self, _pad: Any, info: Any) -> Any:
+        """Count what the encoder gives out; at its end stay on the air."""
+        if info.type & Gst.PadProbeType.BUFFER:
+            self._frames += 1
+        elif info.get_event().type == Gst.EventType.EOS:
+            self.events.put(("encoded", {"frames": self._frames}))
+            return Gst.PadProbeReturn.DROP
+        return Gst.PadProbeReturn.OK
+
+
+def tell(**facts: Any) -> None:
     print(json.dumps(facts), flush=True)  # noqa: T201 - what it is for
 
 
@@ -276,17 +287,26 @@ def main() -> int:
         frames=arguments.frames,
     )
     Gst.init(None)
-    whip = Whip(arguments.url, arguments.token)
     publisher = Publisher(pipeline, retransmit=arguments.rtx)
-    signal.signal(signal.SIGINT, lambda _number, _frame: publisher.stop())
+    run(publisher, Whip(arguments.url, arguments.token), "encoded")
+    return 0
+
+
+def run(client: Client, whip: Whip, event: str) -> None:
+    """Go on until Ctrl+C, and tell of each step as a line of JSON.
+
+    Args:
+        whip: the session, not open yet.
+        event: see ``Client.wait``.
+    """
+    signal.signal(signal.SIGINT, lambda _number, _frame: client.stop())
     try:
-        candidates = publisher.connect(whip)
-        _tell(gstreamer=Gst.version_string(), candidates=candidates)
-        publisher.wait()
+        candidates = client.connect(whip)
+        tell(gstreamer=Gst.version_string(), candidates=candidates)
+        client.wait(event)
         whip.close()
     finally:
-        publisher.close()
-    return 0
+        client.close()
 
 
 if __name__ == "__main__":

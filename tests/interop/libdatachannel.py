@@ -1,4 +1,4 @@
-"""libdatachannel, the WebRTC library of OBS, as a publisher: in Node, a process."""
+"""libdatachannel, the WebRTC library of OBS: processes that publish, or watch."""
 
 import asyncio
 import json
@@ -13,7 +13,8 @@ import pytest
 from . import npm
 
 PACKAGE = "node-datachannel@0.33.4"
-SCRIPT = Path(__file__).with_name("libdatachannel_publisher.mjs")
+PUBLISHER = Path(__file__).with_name("libdatachannel_publisher.mjs")
+VIEWER = Path(__file__).with_name("libdatachannel_viewer.mjs")
 
 EVENT_LIMIT = 30.0
 
@@ -60,40 +61,32 @@ def _file(entries: Iterable[Entry]) -> bytes:
     )
 
 
-class Publisher:
-    """The process. As a context manager it ends the session, if nobody has.
+class _Client:
+    """A process that opens a session. As a context manager it does not outlive it.
 
     Args:
-        library: see ``install``.
-        folder: for its files.
-        url: the WHIP endpoint.
+        script: what it runs.
+        job: what it is told, as a file.
 
     Attributes:
-        answer: what it says of the answer: ``status``, ``offer``, ``answer``, ``link``.
+        answer: what it says of the answer: ``status``, and what its script has of it.
         attempts: how often it had to connect.
     """
 
-    def __init__(
-        self, library: Path, folder: Path, url: str, token: str, media: Media
-    ) -> None:
+    def __init__(self, script: Path, job: Path) -> None:
         self.answer: dict[str, Any] = {}
         self.attempts = 0
-        self._job = folder / "job.json"
-        self._job.write_text(
-            json.dumps(
-                {"library": str(library), "url": url, "token": token}
-                | media.write(folder)
-            )
-        )
-        self._process: asyncio.subprocess.Process | None = None
+        self.process: asyncio.subprocess.Process | None = None
+        self._script = script
+        self._job = job
 
     async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        if self._process is not None and self._process.returncode is None:
-            self._process.kill()
-            await self._process.wait()
+        if self.process is not None and self.process.returncode is None:
+            self.process.kill()
+            await self.process.wait()
 
     async def connect(self) -> None:
         """Start, and wait until it is connected; again, when the library fails."""
@@ -117,42 +110,93 @@ class Publisher:
         await self._offer()
         return int(self.answer["status"])
 
+    async def end(self) -> int:
+        """Let it end its session, whatever it has done.
+
+        Returns:
+            The status of its DELETE.
+        """
+        assert self.process is not None
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+        while (deleted := await self._event())["event"] != "deleted":
+            pass
+        async with asyncio.timeout(EVENT_LIMIT):
+            assert await self.process.wait() == 0
+        return int(deleted["status"])
+
     async def _offer(self) -> None:
-        self._process = await asyncio.create_subprocess_exec(
-            *("node", str(SCRIPT), str(self._job)),
+        self.process = await asyncio.create_subprocess_exec(
+            *("node", str(self._script), str(self._job)),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
         )
         self.answer = await self._event("answer")
 
+    async def _event(self, name: str | None = None) -> dict[str, Any]:
+        """The next event, which must be the one that is named."""
+        assert self.process is not None
+        assert self.process.stdout is not None
+        async with asyncio.timeout(EVENT_LIMIT):
+            line = await self.process.stdout.readline()
+        assert line, f"the process ended with {await self.process.wait()}"
+        event: dict[str, Any] = json.loads(line)
+        assert name in (None, event["event"]), event
+        return event
+
+
+class Publisher(_Client):
+    """One that publishes.
+
+    Args:
+        library: see ``install``.
+        folder: for its files.
+        url: the WHIP endpoint.
+    """
+
+    def __init__(
+        self, library: Path, folder: Path, url: str, token: str, media: Media
+    ) -> None:
+        job = folder / "job.json"
+        job.write_text(
+            json.dumps(
+                {"library": str(library), "url": url, "token": token}
+                | media.write(folder)
+            )
+        )
+        super().__init__(PUBLISHER, job)
+
     async def sent(self) -> None:
         """Wait until it has sent everything."""
         await self._event("sent")
 
-    async def end(self) -> int:
-        """Let it end its session, whatever it has sent.
+
+class Viewer(_Client):
+    """One that watches, and counts.
+
+    Args:
+        library: see ``install``.
+        folder: for its files.
+        url: the WHEP endpoint.
+        codec: ``VP8`` or ``H264``.
+    """
+
+    def __init__(
+        self, library: Path, folder: Path, url: str, token: str, codec: str
+    ) -> None:
+        job = folder / "viewer.json"
+        job.write_text(
+            json.dumps(
+                {"library": str(library), "url": url, "token": token, "codec": codec}
+            )
+        )
+        super().__init__(VIEWER, job)
+
+    async def received(self) -> dict[str, dict[str, int]]:
+        """What it has received so far, as it says several times a second.
 
         Returns:
-            The status of its DELETE.
+            By kind: ``packets``, ``frames``, and how many numbers are ``missing``.
         """
-        assert self._process is not None
-        assert self._process.stdin is not None
-        self._process.stdin.close()
-        deleted = await self._event()
-        if deleted["event"] == "sent":
-            deleted = await self._event()
-        assert deleted["event"] == "deleted"
-        async with asyncio.timeout(EVENT_LIMIT):
-            assert await self._process.wait() == 0
-        return int(deleted["status"])
-
-    async def _event(self, name: str | None = None) -> dict[str, Any]:
-        """The next event, which must be the one that is named."""
-        assert self._process is not None
-        assert self._process.stdout is not None
-        async with asyncio.timeout(EVENT_LIMIT):
-            line = await self._process.stdout.readline()
-        assert line, f"the publisher ended with {await self._process.wait()}"
-        event: dict[str, Any] = json.loads(line)
-        assert name in (None, event["event"]), event
-        return event
+        event = await self._event("received")
+        return {kind: event[kind] for kind in ("audio", "video")}

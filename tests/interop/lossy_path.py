@@ -47,7 +47,8 @@ class LossyPath:
         self._http = await self._stack.enter_async_context(aiohttp.ClientSession())
         app = web.Application()
         app.router.add_route("*", "/{path:.*}", self._forward)
-        runner = web.AppRunner(app, access_log=None)
+        # Streams of events go on for as long as their viewers stay.
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
         await runner.setup()
         self._stack.push_async_callback(runner.cleanup)
         await web.TCPSite(runner, "127.0.0.1", 0).start()

@@ -45,11 +45,11 @@ async def test_each_gets_what_its_link_carries(open_player: OpenPlayer) -> None:
             await healthy.play("@eyevinn/webrtc-player", f"{server.url}/whep/live", "")
             for page, path in zip(lossy, (bad, worse), strict=True):
                 await page.play("whip-whep", f"{path.url}/whep/live", "")
-            await healthy.shows(SIZE)
-            for page, path in zip(lossy, (bad, worse), strict=True):
-                await recovers(page, path)
+            await asyncio.gather(recovers(lossy[0], bad), recovers(lossy[1], worse))
             await healthy.shows(SIZE)
             video, audio = [await healthy.received(k) for k in ("video", "audio")]
+            for page in (healthy, *lossy):
+                await page.stop()
         assert (video["packetsLost"], video["nackCount"]) == (0, 0)
         assert audio["packetsLost"] == 0
         assert video["framesDecoded"] >= 30

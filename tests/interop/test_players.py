@@ -56,7 +56,8 @@ def check_requests(page: PlayerPage, player: str) -> None:
         assert set(page.statuses("PATCH")) == {428}
         # It wants to know of events.
         assert page.statuses("POST", EVENTS) == [201]
-        assert all(re.search("status (of )?(428|404|401)", p) for p in page.problems)
+        assert page.statuses("GET", EVENTS)[0] == 200
+        assert all(re.search("status (of )?(428|404)", p) for p in page.problems)
     else:
         assert deleted == 200
         assert page.statuses("PATCH") == []
