@@ -1,4 +1,4 @@
-"""What the server says of a stream: ``GET /api/streams/{stream}``."""
+"""What the server says of a stream, and of its recordings: ``GET /api/...``."""
 
 import asyncio
 from collections import defaultdict
@@ -49,6 +49,28 @@ async def described(
     except TimeoutError:
         which = [conditions.index(condition) for condition in unmet]
         raise AssertionError(f"conditions {which} are not met by {last}") from None
+
+
+async def ended_recording(server: str, *, token: str, limit: float = 20.0) -> str:
+    """Wait until the only recording there is has ended.
+
+    Args:
+        server: the URL of the server, with a slash at its end.
+        token: that the server asks for.
+        limit: seconds.
+
+    Returns:
+        The name of its file.
+    """
+    headers = {"Authorization": f"Bearer {token}"}
+    async with asyncio.timeout(limit), aiohttp.ClientSession(headers=headers) as http:
+        while True:
+            async with http.get(f"{server}api/recordings") as response:
+                match (await response.json())["recordings"]:
+                    case [{"state": "ended", "file": str(file)}]:
+                        return file
+            # The server tells nobody of it.
+            await asyncio.sleep(0.05)
 
 
 def has_rates(rate: float, interval: float) -> tuple[Condition, Condition]:

@@ -6,11 +6,13 @@ from typing import Any
 import pytest
 from pytest_aiohttp.plugin import AiohttpServer
 
+from tests.unit.recording.publisher import increasing, read
 from whipbird.app import STORE, create_app
 from whipbird.config import Settings
+from whipbird.recording import sources
 from whipbird.sessions import EndReason
 
-from .described import Condition, described, layer_of
+from .described import Condition, described, ended_recording, layer_of
 from .encoded_media import FRAMES, KEY_INTERVAL, RATE, layered, single
 from .libdatachannel import Publisher, install
 from .recorded_layer import record_layers
@@ -31,8 +33,9 @@ def library(request: pytest.FixtureRequest) -> Path:
     return install(request.config.cache)
 
 
-def settings() -> Settings:
-    return Settings(token=TOKEN, ice_servers=ICE_SERVERS)  # type: ignore[arg-type]
+def settings(**others: Any) -> Settings:
+    given = {"token": TOKEN, "ice_servers": ICE_SERVERS, **others}
+    return Settings.model_validate(given)
 
 
 def check_exchange(answer: dict[str, Any]) -> None:
@@ -80,7 +83,8 @@ async def test_one_encoding(
     codec: str,
 ) -> None:
     layers = record_layers(monkeypatch)
-    app = create_app(settings())
+    folder = tmp_path / "recordings"
+    app = create_app(settings(record=folder, record_all=True))
     url = str((await aiohttp_server(app)).make_url("/"))
     media = single(codec, 320, 180)
 
@@ -113,6 +117,15 @@ async def test_one_encoding(
     first, ticks = recorded.timestamps[0], 90_000 / RATE
     steps = [(t - first) % (1 << 32) / ticks for t in recorded.timestamps]
     assert steps == pytest.approx(range(FRAMES), abs=0.1)
+    # ... and kept.
+    name = await ended_recording(url, token=TOKEN)
+    file = read(folder / name)
+    assert name.endswith(".mp4")
+    assert (file.size, file.decoded) == ((320, 180), FRAMES)
+    # But the sound from long before the first picture.
+    assert len(file.packets["audio"]) >= 0.9 * len(media.audio)
+    assert increasing(file.times("video"))
+    assert increasing(file.times("audio"))
 
 
 @pytest.mark.parametrize("codec", ["H264", "AV1"])
@@ -124,7 +137,11 @@ async def test_simulcast(
     codec: str,
 ) -> None:
     recorded = record_layers(monkeypatch)
-    url = str((await aiohttp_server(create_app(settings()))).make_url("/"))
+    # There are but three seconds, and a key frame in each.
+    monkeypatch.setattr(sources, "_SETTLING", 0.2)
+    folder = tmp_path / "recordings"
+    app = create_app(settings(record=folder, record_all=True))
+    url = str((await aiohttp_server(app)).make_url("/"))
     media = layered(codec, LAYERS)
 
     def is_complete(stream: dict[str, Any]) -> bool:
@@ -155,6 +172,10 @@ async def test_simulcast(
     assert {layer.rid for layer in video} == set(LAYERS)
     assert [layer.gaps for layer in video] == [0, 0, 0]
     assert [len(layer.timestamps) for layer in video] == [FRAMES] * 3
+    # The largest is kept, from the next key frame on when all have shown themselves.
+    file = read(folder / await ended_recording(url, token=TOKEN))
+    assert file.size == LAYERS["0"]
+    assert file.decoded >= KEY_INTERVAL
 
 
 async def test_another_stream_key_is_refused(

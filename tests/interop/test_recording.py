@@ -1,4 +1,4 @@
-"""What FFmpeg's own WHIP muxer publishes is in the files, whatever becomes of the server.
+"""What FFmpeg's own WHIP muxer publishes is in the files, even if the server is killed.
 
 That sound and pictures are together is seen in ``test_recording_sync``.
 """
