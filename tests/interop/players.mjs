@@ -11,6 +11,7 @@ import { WHEPClient } from 'whip-whep/whep.js';
  * @typedef {object} Player
  * @property {() => Promise<void>} stop Ends the session by DELETE.
  * @property {() => void} close Closes the connection, without a word to the endpoint.
+ * @property {(layer: object) => Promise<void>} [choose] Asks for a layer.
  */
 
 /**
@@ -28,7 +29,11 @@ export const players = {
         };
         const client = new WHEPClient();
         await client.view(pc, endpoint, token);
-        return { stop: () => client.stop(), close: () => pc.close() };
+        return {
+            stop: () => client.stop(),
+            close: () => pc.close(),
+            choose: (layer) => client.selectLayer(layer),
+        };
     },
 
     async '@eyevinn/webrtc-player'(video, endpoint, token) {

@@ -22,9 +22,10 @@ PACKAGES = ("whip-whep@1.2.0", "@eyevinn/webrtc-player@0.13.0", "esbuild@0.28.2"
 SCRIPT = Path(__file__).with_name("players.mjs")
 BUNDLE_LIMIT = 60.0
 
-# Paths: of endpoints and sessions; of streams of events.
+# Paths: of endpoints and sessions; of streams of events; of the choice of a layer.
 SESSIONS = "/whep/[^/]+(/[^/]+)?"
 EVENTS = SESSIONS + "/sse(/[^/]+)?"
+LAYER = SESSIONS + "/layer"
 
 _HTML = """<!doctype html>
 <meta charset="utf-8">
@@ -151,6 +152,10 @@ class PlayerPage:
     async def close(self) -> None:
         """Have it close its connection."""
         await self._page.evaluate("() => player.close()")
+
+    async def choose(self, layer: dict[str, str]) -> None:
+        """Have it ask for a layer, if it can."""
+        await self._page.evaluate("(layer) => player.choose(layer)", layer)
 
     async def connects(self) -> None:
         """Wait until the connection stands."""

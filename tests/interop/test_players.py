@@ -10,12 +10,17 @@ from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
+from aiohttp.test_utils import TestServer
 
 from tests.e2e.command_publisher import publishing
 from tests.server import ServerProcess
+from whipbird.app import create_app
+from whipbird.config import Settings
 
+from . import simulcast_publisher
 from .conftest import OpenPlayer
-from .players import EVENTS, PLAYERS, PlayerPage
+from .players import EVENTS, LAYER, PLAYERS, PlayerPage
+from .simulcast_publisher import SIZES
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -111,3 +116,20 @@ async def test_who_only_closes_is_gone(
     await page.close()
     await server.wait_for_sessions(0)
     assert page.statuses("DELETE") == []
+
+
+async def test_it_chooses_a_layer(open_player: OpenPlayer) -> None:
+    """By the extension of WHEP, which one of them has."""
+    app = create_app(Settings(setup_timeout=300))
+    page = await open_player()
+    async with TestServer(app) as server, simulcast_publisher.publishing(app, "live"):
+        await page.play("whip-whep", str(server.make_url("/whep/live")), "")
+        await page.shows(SIZES["f"])
+        for rid in ("q", "h", "f"):
+            await page.choose({"rid": rid})
+            await page.shows(SIZES[rid])
+        # Then which one it gets depends on the browser's estimate.
+        await page.choose({})
+        await page.shows(*SIZES.values())
+        assert page.statuses("POST", LAYER) == [200] * 4
+        await page.stop()

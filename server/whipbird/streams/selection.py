@@ -79,6 +79,10 @@ class Selection(Generic[T]):
             if self._highest is not None:
                 self._highest = (estimate or 0.0, now)
             return self._current
+        if len(names) == 1:
+            # There is nothing to decide. When there is, it begins as a trial does.
+            self._highest = (estimate or 0.0, now)
+            return self._current
         index = names.index(self._current)
         if self._is_too_large(layers[index][1], estimate, lost, now):
             self._highest = None

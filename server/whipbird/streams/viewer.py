@@ -64,7 +64,7 @@ class Viewer:
             forwarder: what will send it.
             feeds: those that can be sent; one at least.
         """
-        by_size = self.choice.among(sorted(feeds, key=_size))
+        by_size = sorted(feeds, key=_size)
         if len(by_size) == 1:
             return by_size[0]
         estimate = self.egress.estimate
@@ -78,7 +78,7 @@ class Viewer:
                 )
             )
         return self._selection.choose(
-            [(feed, feed.bitrate) for feed in by_size],
+            [(feed, feed.bitrate) for feed in self.choice.among(by_size)],
             sent=forwarder.feed,
             estimate=estimate,
             lost=forwarder.fraction_lost,

@@ -203,6 +203,25 @@ async def test_another_choice_later(publish: Publish) -> None:
     audiences.leave("live", watching)
 
 
+async def test_a_choice_that_is_left(publish: Publish) -> None:
+    """Larger layers are tried then: what it says is about the small one."""
+    audiences, wire = Audiences(), Wire()
+    publisher = publish(audiences, offers.CHROMIUM_SIMULCAST)
+    publisher.send_layers(KEY)
+    watching = viewer(wire)
+    audiences.join("live", watching)
+    watching.choice = LayerChoice(rid="q")
+    for _ in range(2):
+        audiences.reconsider("live", watching)
+        publisher.send_layers(KEY)
+    watching.choice = LayerChoice()
+    audiences.reconsider("live", watching)
+    publisher.send_layers(KEY)
+    await until(lambda: len(wire.rtp) == 4)
+    assert payloads(wire) == [KEY + b"f", *[KEY + b"q"] * 3]
+    audiences.leave("live", watching)
+
+
 async def test_what_viewers_are_told(publish: Publish) -> None:
     to, watching = Audience(), viewer(Wire())
     events = watching.event_streams[watching.open_events(["layers"])]

@@ -233,6 +233,19 @@ def test_layers_come_and_go() -> None:
     assert viewer.seen[-1] == "f"
 
 
+def test_what_the_viewer_has_asked_for_is_tried_when_it_asks_no_more() -> None:
+    """The estimate may be that of a smaller layer still."""
+    viewer = Viewer()
+    viewer.asks(150e3)
+    for _ in range(3):
+        assert viewer.asks(120e3, layers=LAYERS[1:2]) == "h"
+    for estimate in (130e3, 140e3, 150e3):
+        assert viewer.asks(estimate) == "h"
+    for _ in range(int(GROWTH_TIME)):
+        assert viewer.asks(150e3) == "h"
+    assert viewer.asks(150e3) == "q"
+
+
 def test_before_the_bitrates_are_known() -> None:
     unknown = [(name, 0.0) for name, _ in LAYERS]
     assert Viewer().asks(layers=unknown) == "f"
