@@ -11,7 +11,7 @@ import platform
 import signal
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -66,11 +66,20 @@ def _options() -> argparse.Namespace:
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write figures there")
     options = parser.parse_args()
+    options.are_rounds_given = options.rounds is not None
     if options.rounds is None:
         options.rounds = QUICK_ROUNDS if options.quick else ROUNDS
     if options.rounds < 1:
         parser.error("--rounds: there must be at least one")
     return options
+
+
+def _rounds(measure: Measure, options: argparse.Namespace) -> int:
+    """How many rounds of a measure are made."""
+    rounds: int = options.rounds
+    if measure.rounds is None or options.are_rounds_given:
+        return rounds
+    return min(rounds, measure.rounds)
 
 
 async def _try(
@@ -85,19 +94,21 @@ async def _try(
 
 
 async def _run(
-    measures: Sequence[Measure], rounds: int, cores: Cores, load: Load
+    measures: Mapping[Measure, int], cores: Cores, load: Load
 ) -> tuple[list[Row], list[str]]:
     """Make all trials, the two servers in turn.
+
+    Args:
+        measures: what is measured, and in how many rounds.
 
     Returns:
         The rows of the table, and what went wrong.
     """
-    rows, failures = rows_of(measures), []
-    for number in range(1, rounds + 1):
-        for measure in measures:
-            if measure.rounds is not None and number > measure.rounds:
-                continue
-            _say(f"round {number} of {rounds}: {measure.name}")
+    rows, failures = rows_of(list(measures)), []
+    total = max(measures.values())
+    for number in range(1, total + 1):
+        for measure in (m for m, rounds in measures.items() if number <= rounds):
+            _say(f"round {number} of {total}: {measure.name}")
             for program in measure.programs:
                 try:
                     figures = await _try(measure, program, cores.server, load)
@@ -139,22 +150,23 @@ async def _main(options: argparse.Namespace) -> int:
     # What is imported stays; going through it again and again is not the servers' time.
     gc.collect()
     gc.freeze()
-    measures = [measure for measure in MEASURES if measure.name in options.only]
+    measures = {m: _rounds(m, options) for m in MEASURES if m.name in options.only}
+    rounds = max(measures.values())
     began, busy = time.monotonic(), os.getloadavg()[0]
     load = Load(QUICK if options.quick else FULL)
-    rows, failures = await _run(measures, options.rounds, cores, load)
+    rows, failures = await _run(measures, cores, load)
 
     print(
         f"Python {platform.python_version()}, {os.cpu_count()} cores, load "
         f"{busy:.1f} before; {cores}.\n"
-        f"{options.rounds} rounds in {time.monotonic() - began:.0f} s, Whipbird and "
-        f"textbook in turn, each trial on a server just started.\n"
+        f"{rounds} rounds in {time.monotonic() - began:.0f} s, Whipbird and textbook "
+        f"in turn, each trial on a server just started.\n"
     )
     print(as_text(rows))
     for failure in failures:
         print(f"Failed: {failure}")
     if options.json:
-        report = {"rounds": options.rounds, "measures": as_json(rows)}
+        report = {"rounds": rounds, "measures": as_json(rows)}
         options.json.write_text(
             json.dumps({**report, "failures": failures}, indent=2) + "\n"
         )

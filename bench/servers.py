@@ -54,7 +54,7 @@ WHIPBIRD = Program(
     "whipbird",
     "whipbird",
     ("serve", "--log-level", "warning", *NO_LIMITS),
-    viewers=(1, 50, 100, 200, 300, 350, 400, 450, 500),
+    viewers=(100, 200, 400, 500, 600),
     forwards=True,
 )
 TEXTBOOK = Program("textbook", "bench.textbook", viewers=(1, 2, 3, 4))

@@ -80,8 +80,8 @@ def as_text(rows: Sequence[Row]) -> str:
             f"{'' if row.measure == measure else row.measure:9}"
             f"{row.metric.title:33}{row.metric.unit:>7}"
             f"{_median(row.whipbird):>10}{_median(row.textbook):>10}"
-            f"{'-' if ratio is None else f'{ratio:.2f}':>8}  "
-            f"{'' if spread is None else '{:.2f} to {:.2f}'.format(*spread):16}"
+            f"{'-' if ratio is None else _times(ratio):>8}  "
+            f"{'' if spread is None else ' to '.join(map(_times, spread)):16}"
             f"{row.metric.better}"
         )
         measure = row.measure
@@ -113,6 +113,10 @@ def as_json(rows: Sequence[Row]) -> list[dict[str, Any]]:
         }
         for row in rows
     ]
+
+
+def _times(ratio: float) -> str:
+    return f"{ratio:.0f}" if ratio >= 100 else f"{ratio:.2f}"
 
 
 def _median(figures: Sequence[float]) -> str:

@@ -20,6 +20,8 @@ import { fetchStreams } from './streams-api.js';
 const PERIOD = 2000;
 /** ... and to the next for a picture that is to be renewed. */
 const PICTURE_PERIOD = 500;
+/** How many pictures are asked for at once: browsers have few connections to a server. */
+const PICTURES_AT_ONCE = 3;
 
 export class StreamsView {
   title = 'Whipbird streams';
@@ -30,6 +32,8 @@ export class StreamsView {
   /** @type {KeyedList<StreamEntry>} */ #list;
   /** @type {RecordingsList} */ #recordings;
   /** @type {LiveStream[]} */ #streams = [];
+  /** How many pictures are on their way. */
+  #picturesAsked = 0;
   /** The files that are being written, in one text. */
   #written = '';
   /** Counts the questions: an answer is of use until the next one is asked. */
@@ -102,11 +106,16 @@ export class StreamsView {
     if (this.#inFront) this.#recordings.start();
   }
 
-  /** One after another, so that nothing else has to wait for them. */
+  /** Not waited for: the server may wait for some of them. */
   async #renewPictures() {
-    for (const { thumbnail } of this.#list.items) {
-      if (document.hidden || !this.#inFront) return;
-      if (thumbnail.isDue) await thumbnail.renew(this.#settings.token);
+    if (document.hidden) return;
+    const due = this.#list.items.map(({ thumbnail }) => thumbnail).filter((t) => t.isDue);
+    due.sort((a, b) => a.asked - b.asked);
+    for (const thumbnail of due.slice(0, PICTURES_AT_ONCE - this.#picturesAsked)) {
+      this.#picturesAsked += 1;
+      thumbnail.renew(this.#settings.token).finally(() => {
+        this.#picturesAsked -= 1;
+      });
     }
   }
 }

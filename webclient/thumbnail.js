@@ -21,7 +21,8 @@ export class Thumbnail {
   #note = make('span', { className: 'note' });
   /** @type {HTMLCanvasElement} */ #canvas = make('canvas');
   #hasPictures = false;
-  #asked = -Infinity;
+  /** When a picture was asked for. */
+  asked = -Infinity;
 
   /** @param {string} name Of the stream. */
   constructor(name) {
@@ -35,13 +36,15 @@ export class Thumbnail {
   get isDue() {
     const { top, bottom } = this.element.getBoundingClientRect();
     const inSight = bottom > 0 && top < innerHeight;
-    return this.#hasPictures && inSight && performance.now() - this.#asked > PERIOD;
+    return this.#hasPictures && inSight && performance.now() - this.asked > PERIOD;
   }
 
   /** @param {import('./streams-api.js').LiveStream} stream What the server says of it. */
   describe({ tracks }) {
     const video = tracks.filter(({ kind }) => kind === 'video');
-    this.#hasPictures = video.some(({ layers }) => layers.some((layer) => layer.key_frames));
+    // Of a publisher that has just gone the server would wait for a key frame in vain.
+    const comes = (layer) => layer.key_frames && layer.frame_rate;
+    this.#hasPictures = video.some(({ layers }) => layers.some(comes));
     const text = video.length ? 'No picture yet' : 'Sound only';
     if (this.#note.textContent !== text) this.#note.textContent = text;
   }
@@ -52,7 +55,7 @@ export class Thumbnail {
    * @param {string} token
    */
   async renew(token) {
-    this.#asked = performance.now();
+    this.asked = performance.now();
     const picture = await fetchPicture(this.#name, token);
     if (picture) this.#show(picture);
     picture?.close();

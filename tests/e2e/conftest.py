@@ -136,10 +136,14 @@ async def open_viewer(open_page: OpenPage) -> OpenViewer:
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def counter(server: ServerProcess, open_page: OpenPage) -> CounterPublisher:
+async def counter(
+    server: ServerProcess, open_page: OpenPage
+) -> AsyncIterator[CounterPublisher]:
     """A page that publishes a counter to the shared server, not started yet."""
     stream = f"count-{secrets.token_hex(4)}"
-    return CounterPublisher(await open_page(server), stream)
+    publisher = CounterPublisher(await open_page(server), stream)
+    yield publisher
+    await publisher.stop()
 
 
 @pytest_asyncio.fixture(loop_scope="session")

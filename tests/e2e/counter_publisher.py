@@ -75,8 +75,8 @@ class CounterPublisher:
         await self._frame.run(_PUBLISH, [self.stream, first, TONE, picture])
 
     async def stop(self) -> None:
-        """End the session."""
-        await self._frame.run("() => client.close()")
+        """End the session, if there is one."""
+        await self._frame.run("() => window.client?.close()")
 
     async def drawn(self) -> dict[int, float]:
         """When each number was drawn, in ms."""

@@ -265,16 +265,16 @@ async def test_every_control_shows_its_focus(ping_page: PingPage) -> None:
             break
         assert outline >= 2, name
         seen.append(name)
-    links = ["ping-link", "publish-link", "streams-link"]
+    links = ["ping-link", "publish-link", "watch-link", "streams-link"]
     controls = ["connect", "ping-now", "auto", "interval", "size"]
-    assert seen[:9] == ["Whipbird", *links, *controls]
+    assert seen[:10] == ["Whipbird", *links, *controls]
     assert {"reset", "restart", "Path", "Offer", "Answer", "Settings"} <= set(seen)
 
 
 async def test_everything_works_from_the_keyboard(ping_page: PingPage) -> None:
     keyboard = ping_page.page.keyboard
     await ping_page.open_connected()
-    for _ in range(6):
+    for _ in range(7):
         await keyboard.press("Tab")
     await expect(ping_page.ping).to_be_focused()
     await keyboard.press("Enter")

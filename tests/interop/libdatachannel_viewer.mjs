@@ -112,8 +112,13 @@ async function watch() {
     tell('answer', { status: response.status, answer });
     if (response.status !== 201) return;
     const session = new URL(response.headers.get('location'), response.url);
-    pc.setRemoteDescription(answer, 'answer');
-    const state = await settled;
+    let state = 'failed';
+    try {
+        pc.setRemoteDescription(answer, 'answer');
+        state = await settled;
+    } catch {
+        // Under load the library may end the connection while it reads the answer.
+    }
     tell(state);
     if (state === 'connected') {
         const report = () => tell('received', {
