@@ -1,5 +1,6 @@
 """Clients that are npm packages, installed into pytest's cache."""
 
+import fcntl
 import shutil
 import subprocess
 from pathlib import Path
@@ -29,11 +30,14 @@ def install(cache: pytest.Cache | None, *packages: str) -> Path:
     if npm is None or shutil.which("node") is None:
         pytest.skip(f"{packages[0]} needs node and npm, which are not installed")
     folder = cache.mkdir("+".join(packages).replace("/", "-").replace("@", "-"))
-    # npm writes this last.
-    if not (folder / "node_modules" / ".package-lock.json").is_file():
-        subprocess.run(
-            [npm, "install", "--prefix", folder, *_OPTIONS, *packages],
-            check=True,
-            timeout=INSTALL_LIMIT,
-        )
+    # Other workers of the same run may want the same.
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        # npm writes this last.
+        if not (folder / "node_modules" / ".package-lock.json").is_file():
+            subprocess.run(
+                [npm, "install", "--prefix", folder, *_OPTIONS, *packages],
+                check=True,
+                timeout=INSTALL_LIMIT,
+            )
     return folder

@@ -20,15 +20,15 @@ Advance = Callable[[float], None]
 
 @pytest.fixture
 async def advance(monkeypatch: pytest.MonkeyPatch) -> Advance:
-    """Let so many seconds pass at once."""
+    """Let so many seconds pass at once, and none otherwise."""
     loop = asyncio.get_running_loop()
-    now, passed = loop.time, 0.0
+    start, passed = loop.time(), 0.0
 
     def advance(seconds: float) -> None:
         nonlocal passed
         passed += seconds
 
-    monkeypatch.setattr(loop, "time", lambda: now() + passed)
+    monkeypatch.setattr(loop, "time", lambda: start + passed)
     return advance
 
 
