@@ -4,6 +4,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check
+# Tests at a time: most of them wait most of the time.
+WORKERS ?= 2
 HOST ?= 127.0.0.1
 PORT ?= 8080
 
@@ -33,7 +35,7 @@ serve: .venv/package
 	$(BIN)/whipbird serve --host $(HOST) --port $(PORT)
 
 test: browser
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile
 
 check: setup
 	$(BIN)/ruff check
