@@ -123,14 +123,21 @@ class IceAgent(Connection):
 
     # Overrides of aioice
 
+    def request_received(
+        self, message: Message, addr: tuple[str, int], protocol: StunProtocol
+    ) -> None:
+        super().request_received(message, addr, protocol)
+        is_early = self._early_checks and self._early_checks[-1][0] is message
+        if is_early and self._has_room_for(addr):
+            # It has been answered: DTLS may come before `connect` looks at it.
+            self._verified(addr)
+
     def check_incoming(
         self, message: Message, addr: tuple[str, int], protocol: StunProtocol
     ) -> None:
-        known = addr in self.verified_addresses
-        if not known and len(self.verified_addresses) >= MAX_REMOTE_CANDIDATES:
-            return
-        self._verified(addr)
-        super().check_incoming(message, addr, protocol)
+        if self._has_room_for(addr):
+            self._verified(addr)
+            super().check_incoming(message, addr, protocol)
 
     def check_complete(self, pair: CandidatePair) -> None:
         if pair.state == CandidatePair.State.SUCCEEDED:
@@ -144,6 +151,11 @@ class IceAgent(Connection):
             if pair is not before:
                 self.settled.set()
                 self._owner.pair_nominated(self, pair)
+
+    def _has_room_for(self, address: tuple[str, int]) -> bool:
+        """Whether an address that comes by itself is not one too many."""
+        known = address in self.verified_addresses
+        return known or len(self.verified_addresses) < MAX_REMOTE_CANDIDATES
 
     def _verified(self, address: tuple[str, int]) -> None:
         if address not in self.verified_addresses:

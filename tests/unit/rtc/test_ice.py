@@ -107,6 +107,23 @@ async def test_checks_from_ever_new_addresses_are_bounded() -> None:
     await b.close()
 
 
+async def test_who_has_passed_a_check_is_heard_at_once() -> None:
+    """The check is answered before ``connect``, and DTLS may follow."""
+    a, b = await _agents()
+    a.agent.add_remote(b.local_candidates[0])
+    connecting = asyncio.create_task(a.connect())
+    await asyncio.wait_for(connecting, 5)
+    a.send_now(b"\x16hello")
+    received: list[bytes] = []
+    b.attach(received.append)
+    await until(lambda: received)
+    assert received == [b"\x16hello"]
+    await asyncio.wait_for(b.connect(), 5)
+    assert b.selected_pair is not None
+    await a.close()
+    await b.close()
+
+
 async def test_closing_ends_a_connect_that_waits() -> None:
     a, b = await _agents()
     connecting = asyncio.create_task(a.connect())
@@ -223,6 +240,7 @@ def test_what_aioice_must_have() -> None:
         "_unfreeze_initial",
         "check_complete",
         "check_incoming",
+        "request_received",
         "request_received",
     ):
         assert callable(getattr(Connection, name)), name
