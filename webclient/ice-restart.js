@@ -68,15 +68,15 @@ export class IceRestart {
   async run() {
     const begun = performance.now();
     const { signal } = this.#stopped;
-    const before = await selectedPair(this.#pc);
     const offer = await this.#step(this.#pc.createOffer({ iceRestart: true }));
     const local = readOfferIce(offer.sdp);
     const trickle = this.#newTrickle(local);
     this.#trickle = trickle;
     let remote;
+    let before;
     try {
       await this.#step(this.#pc.setLocalDescription(offer));
-      remote = await this.#exchange(local, trickle);
+      ({ remote, before } = await this.#exchange(local, trickle));
     } catch (error) {
       trickle.stop();
       await this.#rollBack();
@@ -92,7 +92,10 @@ export class IceRestart {
     return { answered: answered - begun, found: performance.now() - begun };
   }
 
-  /** Tells the new credentials, and takes those of the server. */
+  /**
+   * Tells the new credentials, and takes those of the server; finds out which pair there
+   * was before that, for in a young session the pair still changes.
+   */
   async #exchange(local, trickle) {
     const first = await this.#step(trickle.collect());
     const fragment = buildFragment(local, first.candidates, first.complete);
@@ -105,10 +108,11 @@ export class IceRestart {
       });
     }
     const sdp = replaceIce(this.#answer, remote);
+    const before = await this.#step(selectedPair(this.#pc));
     await this.#step(this.#pc.setRemoteDescription({ type: 'answer', sdp }));
     this.#session.etag = etag;
     trickle.told(first);
-    return remote;
+    return { remote, before };
   }
 
   /** Takes the offer back, unless whoever stopped this needs it that way. */
