@@ -1,7 +1,5 @@
 """Where the rooms are wired together."""
 
-from collections.abc import Callable
-
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Middleware
 
@@ -58,11 +56,13 @@ def create_app(settings: Settings) -> web.Application:
     )
     store.streams.observers.append(recorder)
     snapshots = Snapshots(store.audiences.group)
-    guards = _guards(settings)
+    tickets = Tickets() if settings.token is not None else None
+    # The same for all of them: their requests are counted together.
+    guards = _guards(settings, tickets)
     whip = web.Application(middlewares=guards)
     enable_cors(whip, WhipResource(store, settings.ice_servers).add_to(whip))
     app.add_subapp(WhipResource.prefix, whip)
-    whep = web.Application(middlewares=_guards(settings, knows_event_stream))
+    whep = web.Application(middlewares=guards)
     enable_cors(whep, WhepResource(store, settings.ice_servers).add_to(whep))
     app.add_subapp(WhepResource.prefix, whep)
     streams = web.Application(middlewares=guards)
@@ -70,9 +70,7 @@ def create_app(settings: Settings) -> web.Application:
     StreamRecordingResource(recorder).add_to(streams)
     SnapshotResource(store.streams, snapshots).add_to(streams)
     app.add_subapp(STREAMS_PREFIX, streams)
-    tickets = Tickets() if settings.token is not None else None
-    admits = tickets.admit if tickets is not None else None
-    recordings = web.Application(middlewares=_guards(settings, admits))
+    recordings = web.Application(middlewares=guards)
     RecordingsResource(recorder, tickets).add_to(recordings)
     app.add_subapp(RECORDINGS_PREFIX, recordings)
     StatusResource(store).add_to(app)
@@ -91,13 +89,11 @@ def create_app(settings: Settings) -> web.Application:
     return app
 
 
-def _guards(
-    settings: Settings, admits: Callable[[web.Request], bool] | None = None
-) -> list[Middleware]:
+def _guards(settings: Settings, tickets: Tickets | None) -> list[Middleware]:
     """What is asked of every request that concerns a stream.
 
     Args:
-        admits: tells which requests need no token (see ``authenticate``).
+        tickets: as good as the token; there are some if there is one.
     """
     # The first is asked first: guesses of the token count, too.
     guards = [
@@ -110,7 +106,7 @@ def _guards(
             default=settings.patch_rate,
         )
     ]
-    if settings.token is not None:
-        token = settings.token.get_secret_value()
-        guards.append(authenticate(SharedToken(token), admits))
+    if settings.token is not None and tickets is not None:
+        token = SharedToken(settings.token.get_secret_value())
+        guards.append(authenticate(token, knows_event_stream, tickets.admit))
     return guards

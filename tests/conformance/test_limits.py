@@ -108,6 +108,19 @@ async def test_guesses_of_the_token(aiohttp_client: AiohttpClient, method: str) 
     assert statuses == [401, 401, 401, 429]
 
 
+async def test_all_requests_for_streams_count_together(
+    aiohttp_client: AiohttpClient,
+) -> None:
+    """As above: each guess at one resource would be another one at the next."""
+    client = await limited(aiohttp_client, token="right", patch_rate=4)
+    paths = ("/whip/live", "/whep/live", "/api/streams", "/api/recordings")
+    headers = {hdrs.AUTHORIZATION: "Bearer wrong"}
+    for path in paths:
+        await problem_of(await client.get(path, headers=headers), 401)
+    for path in paths:
+        await problem_of(await client.get(path, headers=headers), 429)
+
+
 async def test_a_page_can_read_when_to_try_again(aiohttp_client: AiohttpClient) -> None:
     """Retry-After is of use only when it is exposed (Fetch 3.3.2)."""
     client = await limited(aiohttp_client, post_rate=1)

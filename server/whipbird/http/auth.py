@@ -41,21 +41,21 @@ class SharedToken:
 
 
 def authenticate(
-    authorizer: Authorizer, admits: Callable[[web.Request], bool] | None = None
+    authorizer: Authorizer, *admits: Callable[[web.Request], bool]
 ) -> Middleware:
     """A middleware that lets nobody in without a good token, but preflights.
 
     Nothing is said of a resource before: the order of the middlewares matters.
 
     Args:
-        admits: tells which requests need no token, because they have something that is
-            as good, and that only who had a token can know.
+        admits: each tells of a request whether it needs no token, because it has
+            something that is as good, and that only who had a token can know.
     """
 
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
         # A browser sends no credentials with them (RFC 9725 section 4.7.1).
-        admitted = admits is not None and admits(request)
+        admitted = any(admit(request) for admit in admits)
         if not admitted and not is_preflight(request):
             token = bearer_token(request)
             if not authorizer(token, request.match_info.get("stream")):
