@@ -144,9 +144,9 @@ class Settings(BaseSettings):
     )
     token: Annotated[SecretStr, AfterValidator(_token)] | None = Field(
         default=None,
-        description="Bearer token that every request for a stream must "
-        "have; without this setting none needs one. Other users of the machine see "
-        "the command line: better put it into the environment or the settings file.",
+        description="Bearer token that every request for a stream must have; without "
+        "this setting none needs one. Other users of the machine see the command line: "
+        "better put it into the environment or the settings file.",
     )
     max_sessions: int = Field(
         default=1000,

@@ -75,6 +75,11 @@ class Problem(Exception):  # noqa: N818 - RFC 9457's noun
         )
 
 
+def no_such_stream() -> Problem:
+    """Nobody publishes the stream that is asked for."""
+    return Problem(404, "No such stream", "Nobody publishes a stream of this name now.")
+
+
 @web.middleware
 async def problem_middleware(
     request: web.Request, handler: Handler

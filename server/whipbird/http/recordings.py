@@ -9,7 +9,7 @@ from aiohttp import hdrs, web
 
 from ..recording import ListedFile, NoFolder, NotPublished, Recorder
 from ..sdp.errors import quote
-from .problems import Problem
+from .problems import Problem, no_such_stream
 from .tickets import Tickets
 
 logger = logging.getLogger(__name__)
@@ -126,9 +126,7 @@ class StreamRecordingResource:
                 "can be recorded.",
             ) from None
         except NotPublished:
-            raise Problem(
-                404, "No such stream", "Nobody publishes a stream of this name now."
-            ) from None
+            raise no_such_stream() from None
         except OSError as error:
             logger.error("%s cannot be recorded: %s", name, error)
             raise Problem(

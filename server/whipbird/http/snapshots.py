@@ -4,7 +4,7 @@ from aiohttp import web
 
 from ..recording.snapshots import LIFETIME, NoPicture, NoVideo, Snapshots
 from ..streams import Streams
-from .problems import Problem
+from .problems import Problem, no_such_stream
 
 
 class SnapshotResource:
@@ -25,9 +25,7 @@ class SnapshotResource:
         """The picture, as JPEG."""
         stream = self._streams.get(request.match_info["stream"])
         if stream is None:
-            raise Problem(
-                404, "No such stream", "Nobody publishes a stream of this name now."
-            )
+            raise no_such_stream()
         try:
             picture = await self._snapshots.take(stream)
         except NoVideo:

@@ -7,7 +7,7 @@ from aiohttp import web
 from ..recording import Recorder
 from ..rtc import Layer, Receiver
 from ..streams import Audiences, Stream, Streams
-from .problems import Problem
+from .problems import no_such_stream
 
 PREFIX = "/api/streams"
 
@@ -41,9 +41,7 @@ class StreamsResource:
         """One stream."""
         stream = self._streams.get(request.match_info["stream"])
         if stream is None:
-            raise Problem(
-                404, "No such stream", "Nobody publishes a stream of this name now."
-            )
+            raise no_such_stream()
         return web.json_response(self._describe(stream), headers=NO_STORE)
 
     def _describe(self, stream: Stream) -> dict[str, Any]:

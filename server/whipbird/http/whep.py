@@ -75,14 +75,7 @@ class WhepResource(SessionsResource):
                 headers={hdrs.RETRY_AFTER: RETRY_AFTER},
             ) from None
         except NoSuchLayer as error:
-            layers = ", ".join(error.rids)
-            raise Problem(
-                404,
-                "No such layer",
-                f"The layers of the stream are {layers}."
-                if layers
-                else "The stream has but one layer, without a name.",
-            ) from None
+            raise Problem(404, "No such layer", str(error)) from None
         except WrongCodecs as error:
             raise Problem(
                 406,

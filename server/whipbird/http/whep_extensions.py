@@ -20,7 +20,6 @@ from ..streams import (
     EventStream,
     LayerChoice,
     TooManyEventStreams,
-    Viewer,
 )
 from .body import read_json
 from .problems import Problem, expect
@@ -106,16 +105,11 @@ class WhepExtensions:
         self._session_of(request)
         wish = await read_json(request, section=_LAYER_SECTION)
         session = self._session_of(request)
-        choice = _read_choice(wish, self._viewer_of(session).video_line)
+        choice = _read_choice(wish, self._store.viewer(session).video_line)
         try:
             self._store.choose_layer(session, choice)
         except NoSuchLayer as error:
-            layers = ", ".join(error.rids)
-            raise _wrong_layer(
-                f"The layers of the stream are {layers}."
-                if layers
-                else "The stream has but one layer, without a name."
-            ) from None
+            raise _wrong_layer(str(error)) from None
         return web.Response()
 
     async def open_events(self, request: web.Request) -> web.Response:
@@ -140,7 +134,7 @@ class WhepExtensions:
                 section=_EVENTS_SECTION,
             )
         session = self._session_of(request)
-        viewer = self._viewer_of(session)
+        viewer = self._store.viewer(session)
         try:
             name = viewer.open_events(types)
         except TooManyEventStreams:
@@ -177,17 +171,12 @@ class WhepExtensions:
     async def close_events(self, request: web.Request) -> web.Response:
         """End a stream of events."""
         self._events_of(request)
-        viewer = self._viewer_of(self._session_of(request))
+        viewer = self._store.viewer(self._session_of(request))
         viewer.close_events(request.match_info["events"])
         return web.Response()
 
-    def _viewer_of(self, session: Session) -> Viewer:
-        viewer = self._store.viewer(session)
-        assert viewer is not None, "whoever has no media gets no WHEP session"
-        return viewer
-
     def _events_of(self, request: web.Request) -> EventStream:
-        viewer = self._viewer_of(self._session_of(request))
+        viewer = self._store.viewer(self._session_of(request))
         events = viewer.event_streams.get(request.match_info["events"])
         if events is None:
             raise Problem(

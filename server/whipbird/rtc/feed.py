@@ -119,7 +119,6 @@ class Feed:
             return
         first = packets[0].sequence
         self._late[watcher] = (first, self.history.count(first))
-        self._flush()
         self._help(watcher)
         if self._late and self._catching_up is None:
             self._catching_up = self._loop.call_later(CATCH_UP_INTERVAL, self._catch_up)
@@ -157,7 +156,8 @@ class Feed:
         return began
 
     def _join(self, watcher: Watcher) -> None:
-        """Give a watcher what comes."""
+        """Give a watcher what comes; what has come it has already."""
+        self._flush()
         key = frozenset(watcher.identifiers.items())
         _, watchers = self._groups.setdefault(
             key, (Form(self._identifiers, watcher.identifiers), [])
@@ -172,7 +172,6 @@ class Feed:
             self._timestamp = packet.timestamp
             self._begin_frame()
         if layer.is_start and self._waiting:
-            self._flush()
             waiting, self._waiting = self._waiting, []
             for watcher in waiting:
                 if watcher.is_congested:
@@ -201,7 +200,6 @@ class Feed:
 
     def _catch_up(self) -> None:
         """Give all who are behind some more."""
-        self._flush()
         for watcher in tuple(self._late):
             self._help(watcher)
         self._catching_up = (

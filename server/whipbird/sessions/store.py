@@ -55,13 +55,18 @@ class WrongCodecs(Exception):  # noqa: N818 - said of an offer, not of us
 class NoSuchLayer(Exception):  # noqa: N818 - said of a request, not of us
     """What is published has no layer of that name.
 
-    Attributes:
-        rids: the names of those that it has.
+    Its text says which it has.
+
+    Args:
+        rids: their names.
     """
 
     def __init__(self, rids: tuple[str, ...]) -> None:
-        super().__init__(", ".join(rids))
-        self.rids = rids
+        super().__init__(
+            f"The layers of the stream are {', '.join(rids)}."
+            if rids
+            else "The stream has but one layer, without a name."
+        )
 
 
 class SessionStore:
@@ -167,21 +172,20 @@ class SessionStore:
         session = self._new_session(stream, offer, client)
         async with _or_refused(session):
             answer = await session.open(offer)
-            if session.peer.egress is not None:
-                lines = [media.kind for media in offer.media]
-                viewer = Viewer(
-                    session.peer,
-                    LayerChoice(rid=rid),
-                    video_line=lines.index("video") if "video" in lines else None,
-                )
-                session.on_connected = partial(self.audiences.join, stream, viewer)
-                self._viewers[session] = viewer
+            lines = [media.kind for media in offer.media]
+            viewer = Viewer(
+                session.peer,
+                LayerChoice(rid=rid),
+                video_line=lines.index("video") if "video" in lines else None,
+            )
+            session.on_connected = partial(self.audiences.join, stream, viewer)
+            self._viewers[session] = viewer
         self.opened += 1
         return session, answer
 
-    def viewer(self, session: Session) -> Viewer | None:
-        """Who watches in a session; None for whoever does not."""
-        return self._viewers.get(session)
+    def viewer(self, session: Session) -> Viewer:
+        """Who watches in a session that was opened for that, and has not ended."""
+        return self._viewers[session]
 
     def choose_layer(self, session: Session, choice: LayerChoice) -> None:
         """Send a viewer another layer, from that one's next key frame on.
