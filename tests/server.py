@@ -89,6 +89,8 @@ class ServerProcess:
         """End the process, if it still runs, and forget its output."""
         try:
             await self.terminate()
+            output = self.output
+            assert "Traceback" not in output, f"a fault of the server:\n{output}"
         finally:
             self._output.close()
 

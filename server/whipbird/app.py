@@ -21,15 +21,20 @@ from .http.tickets import Tickets
 from .http.whep import WhepResource
 from .http.whep_extensions import knows_event_stream
 from .http.whip import WhipResource
+from .net import HostAddresses, UdpPort
 from .recording import Recorder, SegmentLimits
 from .recording.snapshots import Snapshots
 from .sessions import SessionStore
 
 STORE = web.AppKey("store", SessionStore)
+UDP_PORT = web.AppKey("udp_port", UdpPort)
 
 
 def create_app(settings: Settings) -> web.Application:
     """Build a server. There is no other state: many can live in one process.
+
+    Its UDP port is opened when it starts: ``settings.udp_port``, or a free one, for the
+    number of the HTTP port is not known here.
 
     Args:
         settings: what the operator has decided.
@@ -38,10 +43,17 @@ def create_app(settings: Settings) -> web.Application:
         middlewares=[access_middleware, problem_middleware],
         client_max_size=MAX_BODY_SIZE,
     )
+    port = UdpPort(
+        HostAddresses(loopback=settings.ice_loopback),
+        public=settings.public_addresses,
+        hide_hosts=settings.hide_host_addresses,
+    )
+    app[UDP_PORT] = port
     store = SessionStore(
+        port,
         setup_timeout=settings.setup_timeout,
         echo_buffer=settings.echo_buffer,
-        loopback=settings.ice_loopback,
+        ice_lite=settings.ice_lite,
         max_sessions=settings.max_sessions,
         takeover=settings.takeover,
         wait_for_publisher=settings.wait_for_publisher,
@@ -73,8 +85,14 @@ def create_app(settings: Settings) -> web.Application:
     recordings = web.Application(middlewares=guards)
     RecordingsResource(recorder, tickets).add_to(recordings)
     app.add_subapp(RECORDINGS_PREFIX, recordings)
-    StatusResource(store).add_to(app)
+    StatusResource(store, port).add_to(app)
     PageResource(webclient_directory()).add_to(app)
+
+    async def open_port(_app: web.Application) -> None:
+        await port.open(settings.udp_port or 0)
+
+    async def close_port(_app: web.Application) -> None:
+        port.close()
 
     async def end_sessions(_app: web.Application) -> None:
         await store.close()
@@ -84,7 +102,9 @@ def create_app(settings: Settings) -> web.Application:
     async def sign(_request: web.Request, response: web.StreamResponse) -> None:
         response.headers["Server"] = "Whipbird"
 
+    app.on_startup.append(open_port)
     app.on_shutdown.append(end_sessions)
+    app.on_cleanup.append(close_port)
     app.on_response_prepare.append(sign)
     return app
 

@@ -8,6 +8,7 @@ import os
 import re
 import tomllib
 from collections.abc import Mapping
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -47,6 +48,13 @@ BEARER_TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")
 _SECRET = ("token", "ice_servers")
 
 
+# RFC 1123 section 2.1: the labels of a host name.
+_HOST_NAME = re.compile(
+    r"(?=.{1,253}$)[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+    r"(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*\.?"
+)
+
+
 def _token(value: SecretStr) -> SecretStr:
     if not BEARER_TOKEN.fullmatch(value.get_secret_value()):
         raise ValueError(
@@ -60,6 +68,25 @@ def _lines(value: Any) -> Any:
     if isinstance(value, str):
         return [line for line in value.splitlines() if line.strip()]
     return value
+
+
+def _words(value: Any) -> Any:
+    """The addresses of an environment variable, parted by white space or commas."""
+    return value.replace(",", " ").split() if isinstance(value, str) else value
+
+
+def _host(value: str) -> str:
+    try:
+        address = ip_address(value)
+    except ValueError:
+        if not _HOST_NAME.fullmatch(value) or value.replace(".", "").isdigit():
+            raise ValueError(
+                f'expected an IPv4 or IPv6 address or a host name, not "{value}"'
+            ) from None
+        return value
+    if address.is_unspecified or address.is_multicast:
+        raise ValueError(f"{value} is not the address of one machine")
+    return str(address)
 
 
 def _ice_server(value: Any) -> IceServer:
@@ -111,7 +138,36 @@ class Settings(BaseSettings):
         description="Address to listen on for HTTP; 0.0.0.0 for all.",
     )
     port: int = Field(
-        default=8080, ge=0, le=65535, description="TCP port for HTTP; 0 for any."
+        default=8080,
+        ge=0,
+        le=65535,
+        description="TCP port for HTTP, and UDP port for media; 0 for any.",
+    )
+    udp_port: int | None = Field(
+        default=None,
+        ge=0,
+        le=65535,
+        description="UDP port for media and data channels, if not the number of "
+        "--port; 0 for any.",
+    )
+    public_addresses: Annotated[
+        tuple[Annotated[str, AfterValidator(_host)], ...],
+        NoDecode,
+        BeforeValidator(_words),
+    ] = Field(
+        default=(),
+        description="IPv4 or IPv6 address, or a name that has one, at which a NAT in "
+        "front of this machine (a container's, a cloud's) forwards the UDP port; "
+        "several may be given.",
+    )
+    hide_host_addresses: bool = Field(
+        default=False,
+        description="Tell clients the public addresses only, not this machine's own.",
+    )
+    ice_lite: bool = Field(
+        default=False,
+        description="Answer connectivity checks without making any (RFC 8445 section "
+        "2.5); only for a server that every client can reach directly.",
     )
     setup_timeout: float = Field(
         default=15.0,

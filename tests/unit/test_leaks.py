@@ -35,7 +35,7 @@ async def test_sessions_leave_nothing(aiohttp_server: AiohttpServer, how: str) -
     app = create_app(Settings(setup_timeout=1.0))
     server = await aiohttp_server(app)
     url = str(server.make_url("/whip/leak"))
-    options = PeerOptions(Certificate.generateCertificate())
+    options = PeerOptions(Certificate.generate())
 
     async def session() -> None:
         client = WhipClient(url, options=options)

@@ -11,9 +11,8 @@ from av import Packet, VideoFrame
 
 from ..rtc import DataChannel, Peer, PeerOptions
 from ..rtc.probe import is_answered
-from ..sdp.parser import parse_description
-from ..sdp.transport import fingerprints
-from .answer import Answer, plain_answer
+from ..sdp.errors import SdpError
+from .answer import Answer
 from .offers import LocalTransport
 
 # Seconds to wait for an echo: from a server that is known to echo, and otherwise.
@@ -102,14 +101,11 @@ class Publisher:
                 self.peer.addTransceiver(track, "sendonly")
         self.peer.on("connectionstatechange", self._changed.set)
         await self.peer.setLocalDescription(await self.peer.createOffer())
-        local = parse_description(self.peer.localDescription.sdp)
-        [fingerprint] = (
-            f for f in fingerprints(local.media[0], local) if f.algorithm == "sha-256"
-        )
+        local, fingerprint = self.peer.local_ice, self.peer.certificate.fingerprint
         self.transport = LocalTransport(
-            self.peer.local_ice.ice,
+            local.ice,
             f"{fingerprint.algorithm} {fingerprint.value}",
-            self.peer.local_ice.candidates,
+            local.candidates,
         )
 
     async def accept(self, answer: Answer) -> None:
@@ -120,12 +116,10 @@ class Publisher:
         """
         try:
             await self.peer.setRemoteDescription(
-                RTCSessionDescription(sdp=plain_answer(answer), type="answer")
+                RTCSessionDescription(sdp=answer.text, type="answer")
             )
-        except Exception as error:
-            # aiortc raises whatever its parser stumbles over.
-            raise NotConnected(f"the answer cannot be used: {error}") from error
-        self.peer.add_candidates(answer.candidates)
+        except SdpError as error:
+            raise NotConnected(f"the answer cannot be used: {error.detail}") from error
 
     async def connected(self, timeout: float) -> None:
         """Wait for the connection, and for the data channel to be open.

@@ -34,9 +34,11 @@ def _option(name: str, field: FieldInfo) -> Callable[[Command], Command]:
         flag = f"{flag}/--no-{flag[2:]}"
         shown = "on" if default else "off"
     elif is_repeated:
-        flag, kind, shown = flag.removesuffix("s"), str, "none"
+        flag, kind, shown = _singular(flag), str, "none"
     elif default is None:
         kind, shown = str, "none"
+        if int in get_args(field.annotation):
+            kind = int
         if Path in get_args(field.annotation):
             kind = click.Path(file_okay=False, path_type=Path)
     source = f"[default: {shown}; env: {ENV_PREFIX}{name.upper()}]"
@@ -48,6 +50,11 @@ def _option(name: str, field: FieldInfo) -> Callable[[Command], Command]:
         multiple=is_repeated,
         help=f"{field.description}  {source}",
     )
+
+
+def _singular(flag: str) -> str:
+    """The option for one of several values."""
+    return flag.removesuffix("es" if flag.endswith("sses") else "s")
 
 
 class FiniteRange(click.FloatRange):

@@ -9,7 +9,7 @@ import click
 from ..client import WhipClient, WhipError
 from ..client.ping import MIN_SIZE, Reply, Summary, ping
 from ..config import ENV_PREFIX
-from ..rtc.sctp import MAX_MESSAGE_SIZE
+from ..transport.sctp import MAX_MESSAGE_SIZE
 from .loop import run, until_interrupted
 from .parameters import FiniteRange, HttpUrl
 

@@ -17,7 +17,7 @@ import click
 from aiohttp import web
 
 from .. import __version__
-from ..app import create_app
+from ..app import UDP_PORT, create_app
 from ..config import (
     ENV_PREFIX,
     ConfigError,
@@ -25,12 +25,15 @@ from ..config import (
     load_settings,
     unknown_variables,
 )
-from ..rtc import HostAddresses
+from ..net import HostAddresses, PortInUse, UdpStats
 from .loop import run
 from .parameters import settings_options
 
 # Seconds that open HTTP requests are given when the server stops.
 SHUTDOWN_TIMEOUT = 3.0
+
+# Octets of the UDP receive buffer below which the operator is told.
+SMALL_BUFFER = 1024 * 1024
 
 # File descriptors beside those of the sessions.
 SPARE_DESCRIPTORS = 200
@@ -64,22 +67,18 @@ def _set_up_logging(settings: Settings) -> None:
         level=settings.log_level.upper(),
         format="%(asctime)s %(levelname)-7s %(message)s",
     )
-    # It logs descriptions, with the ICE passwords in them.
-    logging.getLogger("aiortc.rtcpeerconnection").setLevel(logging.WARNING)
     if settings.log_level != "debug":
-        # They log each check and each chunk, which is what debugging is for.
-        for name in ("aioice", "aiortc"):
-            logging.getLogger(name).setLevel(logging.WARNING)
+        logging.getLogger("aiortc").setLevel(logging.WARNING)
         # It logs a traceback for what is not HTTP, which anybody can send; failures
         # of ours are logged by ourselves.
         logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)
 
 
 def allow_descriptors(settings: Settings) -> None:
-    """Raise this process's limit of file descriptors to what its sessions need."""
-    # Each has a socket for each address, and maybe a connection of HTTP.
-    sockets = len(HostAddresses(loopback=settings.ice_loopback).current()) + 1
-    needed = settings.max_sessions * sockets + SPARE_DESCRIPTORS
+    """Raise this process's limit of file descriptors to what its clients need."""
+    # Sessions have no sockets of their own, but maybe a connection of HTTP.
+    sockets = len(HostAddresses(loopback=settings.ice_loopback).current())
+    needed = settings.max_sessions + sockets + SPARE_DESCRIPTORS
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != resource.RLIM_INFINITY and soft < needed:
         allowed = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
@@ -93,21 +92,33 @@ def allow_descriptors(settings: Settings) -> None:
 
 
 async def _serve(settings: Settings) -> int:
+    if settings.udp_port is None:
+        # One number for everything.
+        settings = settings.model_copy(update={"udp_port": settings.port})
+    app = create_app(settings)
+    udp = app[UDP_PORT]
     runner = web.AppRunner(
-        create_app(settings),
+        app,
         shutdown_timeout=SHUTDOWN_TIMEOUT,
         # No content coding is supported, so none need be undone.
         auto_decompress=False,
         access_log=None,  # it would show whole session ids
     )
-    await runner.setup()
+    try:
+        await runner.setup()
+    except OSError as error:
+        await runner.cleanup()
+        _complain_of_udp(error)
+        return 1
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     try:
         try:
-            await web.TCPSite(runner, settings.host, settings.port).start()
+            await web.TCPSite(
+                runner, settings.host, settings.port or udp.number
+            ).start()
         except OSError as error:
             _complain(settings, error)
             return 1
@@ -115,11 +126,18 @@ async def _serve(settings: Settings) -> int:
         # sent anything: that took tens of milliseconds.
         gc.collect()
         gc.freeze()
-        _greet(settings, runner.addresses[0][1])
+        _greet(settings, runner.addresses[0][1], udp.stats)
         await stop.wait()
         return 0
     finally:
         await runner.cleanup()
+
+
+def _complain_of_udp(error: OSError) -> None:
+    """Say why the UDP port cannot be used."""
+    reason = error.strerror or str(error)
+    hint = "; choose another with --udp-port" if isinstance(error, PortInUse) else ""
+    click.echo(f"Error: {reason}{hint}", err=True)
 
 
 def _complain(settings: Settings, error: OSError) -> None:
@@ -134,8 +152,8 @@ def _complain(settings: Settings, error: OSError) -> None:
     )
 
 
-def _greet(settings: Settings, port: int) -> None:
-    """Say where the page is, what to put into OBS, and where to watch it."""
+def _greet(settings: Settings, port: int, udp: UdpStats) -> None:
+    """Say where the page is, what to put into OBS, and what to let through."""
     host, needs_token = settings.host, settings.token is not None
     lines = [f"Whipbird {__version__} is listening.", ""]
     everywhere = _is_unspecified(host)
@@ -154,8 +172,16 @@ def _greet(settings: Settings, port: int) -> None:
         f"         Server: {bases[-1]}/whip/mystream   "
         f"Bearer Token: {'your token' if needs_token else '(empty)'}",
         f"  Watch: {bases[-1]}/#watch/mystream",
+        f"  Open:  TCP port {port} (HTTP) and UDP port {udp.port} (media and data)",
         "",
     ]
+    if udp.receive_buffer < SMALL_BUFFER:
+        lines += [
+            f"The UDP receive buffer has {udp.receive_buffer // 1024} kB only: many "
+            "publishers at once may lose packets.",
+            "On Linux, raise net.core.rmem_max to 8388608 or more.",
+            "",
+        ]
     if everywhere and not needs_token:
         lines += ["There is no authentication: who can reach it can use it.", ""]
     click.echo("\n".join([*lines, "Press Ctrl+C to stop."]))

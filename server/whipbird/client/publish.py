@@ -5,7 +5,6 @@ import math
 from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import cast
 
 from aiortc import RTCRtpCodecCapability, RTCRtpSender, RTCRtpTransceiver
 from aiortc.stats import RTCOutboundRtpStreamStats, RTCRemoteInboundRtpStreamStats
@@ -115,7 +114,7 @@ class Publication:
             track = MediaTrack(info.kind, self._clock)
             transceiver = client.peer.addTransceiver(track, direction="sendonly")
             transceiver.setCodecPreferences(_preferences(info))
-            sender = cast(Sender, transceiver.sender)
+            sender = transceiver.sender
             sender.on_key_frame_request = source.request_key_frame
             self._outgoing[info.kind] = _Outgoing(info, track, transceiver, sender)
 

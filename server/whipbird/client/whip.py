@@ -7,12 +7,12 @@ from typing import Self
 from aiortc import RTCSessionDescription
 from yarl import URL
 
+from ..net import UdpPort
 from ..rtc import Certificate, DataChannel, LocalIce, Peer, PeerOptions
 from ..sdp.answer import DISCARD_PORT
 from ..sdp.errors import SdpError
 from ..sdp.fragment import Fragment, parse_fragment, write_fragment
 from ..sdp.parser import parse_description
-from ..sdp.transport import candidates
 from .errors import WhipError
 from .http import WhipHttp
 
@@ -39,7 +39,8 @@ class WhipClient:
         url: the WHIP endpoint.
         token: sent as ``Authorization: Bearer`` with every request, when given.
         timeout: seconds to wait for each response, and for a connection.
-        options: what the peer shares with others; by default it shares nothing.
+        options: what the peer shares with others; by default it shares nothing, and has
+            a UDP port of its own.
 
     Attributes:
         peer: this side's end of the connection.
@@ -62,7 +63,11 @@ class WhipClient:
         self.timeout = timeout
         self.http = WhipHttp(token, timeout)
         self._restarts = 0
-        self.peer = Peer(options or PeerOptions(Certificate.generateCertificate()))
+        self._port: UdpPort | None = None
+        if options is None:
+            self._port = UdpPort()
+            options = PeerOptions(Certificate.generate(), self._port)
+        self.peer = Peer(options)
         self.location: URL | None = None
         self.etag: str | None = None
         self.offer = ""
@@ -95,10 +100,12 @@ class WhipClient:
             WhipError: when the server refuses, or cannot be reached.
         """
         try:
+            if self._port is not None:
+                await self._port.open()
             await self.peer.setLocalDescription(await self.peer.createOffer())
-        except ConnectionError as error:
+        except OSError as error:
             raise WhipError("No network", str(error)) from error
-        self.offer = _with_mux_only(self.peer.localDescription.sdp)
+        self.offer = self.peer.localDescription.sdp
         response, self.answer = await self.http.request(
             "POST", self.url, data=self.offer.encode(), headers={"Content-Type": SDP}
         )
@@ -121,16 +128,11 @@ class WhipClient:
                 "Not a WHIP server", f"the answer is {response.content_type}", 201
             )
         try:
-            answer = parse_description(self.answer)
-            remote = {c: None for media in answer.media for c in candidates(media)}
             await self.peer.setRemoteDescription(
-                RTCSessionDescription(_without_candidates(self.answer), "answer")
+                RTCSessionDescription(self.answer, "answer")
             )
-            self.peer.add_candidates(remote)
-        except Exception as error:
-            # aiortc raises whatever its parser stumbles over.
-            detail = str(error) or "the SDP cannot be read"
-            raise WhipError("Unusable answer", detail, 201) from error
+        except SdpError as error:
+            raise WhipError("Unusable answer", error.detail, 201) from error
 
     async def connected(self) -> None:
         """Wait until the connection is made.
@@ -257,25 +259,9 @@ class WhipClient:
         finally:
             self.location = None
             await self.peer.close()
+            if self._port is not None:
+                self._port.close()
             await self.http.close()
-
-
-def _with_mux_only(offer: str) -> str:
-    """The offer with ``a=rtcp-mux-only``, which aiortc leaves out.
-
-    It is meant: there is only one transport (RFC 8858, RFC 9725 section 4.4.1).
-    """
-    return offer.replace("a=rtcp-mux\r\n", "a=rtcp-mux\r\na=rtcp-mux-only\r\n")
-
-
-def _without_candidates(answer: str) -> str:
-    """The answer without candidates, of which aiortc reads the last section's only.
-
-    In a bundle they stand in the tagged section, mostly the first (RFC 9143, 7.3).
-    """
-    lines = answer.splitlines(keepends=True)
-    unwanted = ("a=candidate:", "a=end-of-candidates")
-    return "".join(line for line in lines if not line.startswith(unwanted))
 
 
 def _fragment(offer: str, local: LocalIce) -> str:

@@ -1,18 +1,21 @@
 """What an operator asks: is it alive, and what is it doing?"""
 
 import time
+from dataclasses import asdict
 
 from aiohttp import web
 
 from .. import __version__
+from ..net import UdpPort
 from ..sessions import SessionState, SessionStore
 
 
 class StatusResource:
     """The handlers of ``/healthz`` and ``/api/status``."""
 
-    def __init__(self, store: SessionStore) -> None:
+    def __init__(self, store: SessionStore, port: UdpPort) -> None:
         self._store = store
+        self._port = port
         self._started = time.monotonic()
 
     def add_to(self, app: web.Application) -> None:
@@ -38,6 +41,7 @@ class StatusResource:
                     "total": self._store.opened,
                 },
                 "messages_echoed": self._store.messages_echoed,
+                "udp": asdict(self._port.stats),
             },
             headers={"Cache-Control": "no-store"},
         )

@@ -20,7 +20,7 @@ from ..sdp.media import OfferedMedia
 from .forwarder import Forwarder
 
 if TYPE_CHECKING:
-    from .dtls import DtlsTransport
+    from .connection import Connection
 
 # Seconds between sender reports.
 REPORT_INTERVAL = 1.0
@@ -42,7 +42,7 @@ class Egress:
         on_news: called when it has told something of its network.
     """
 
-    def __init__(self, transport: "DtlsTransport", stream: str) -> None:
+    def __init__(self, transport: "Connection", stream: str) -> None:
         self.forwarders: list[Forwarder] = []
         self.estimate: int | None = None
         self.on_news: Callable[[], None] | None = None
@@ -51,7 +51,7 @@ class Egress:
         self._cname = secrets.token_hex(8)
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
-        transport.rtcp_route = self.rtcp_received
+        transport.route_rtcp(self.rtcp_received)
 
     def add(self, media: OfferedMedia) -> LocalSource:
         """Send a track in a media section.

@@ -7,8 +7,8 @@ from typing import Protocol
 from ..rtp.form import Form, FormedPacket
 from ..rtp.history import SIZE, PacketHistory
 from ..rtp.packet import RtpPacket
+from ..transport.packet_buffer import SLOTS, PacketBuffer
 from .layer import RATE_INTERVAL, Layer
-from .packet_buffer import SLOTS, PacketBuffer
 
 # How much the last second counts for the bitrate.
 RATE_WEIGHT = 0.25

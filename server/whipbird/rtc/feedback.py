@@ -21,7 +21,7 @@ from ..rtp.rtcp import (
 from ..rtp.transport_feedback import TransportFeedback
 
 if TYPE_CHECKING:
-    from .dtls import DtlsTransport
+    from .connection import Connection
     from .layer import Layer
     from .receiver import Receiver
 
@@ -50,7 +50,7 @@ class Feedback:
         receivers: whose packets these are.
     """
 
-    def __init__(self, transport: "DtlsTransport") -> None:
+    def __init__(self, transport: "Connection") -> None:
         self.receivers: list[Receiver] = []
         self._transport = transport
         self._ssrc = secrets.randbits(32)

@@ -13,11 +13,11 @@ from ..rtp.packet import HEADER_LENGTH, RtpPacket
 from ..rtp.rewriter import Rewriter
 from ..sdp.codecs import Codec, best_match
 from ..sdp.media import OfferedMedia
+from ..transport.packet_buffer import PacketBuffer
 from .feed import Feed
-from .packet_buffer import PacketBuffer
 
 if TYPE_CHECKING:
-    from .dtls import DtlsTransport
+    from .connection import Connection
 
 # Seconds within which a packet is sent again but once, however often it is asked for.
 REPEAT_TIME = 0.02
@@ -52,7 +52,7 @@ class Forwarder:
         media: OfferedMedia,
         ssrc: int,
         repair_ssrc: int,
-        transport: "DtlsTransport",
+        transport: "Connection",
         began: Callable[["Forwarder"], None],
     ) -> None:
         self.kind = media.kind
@@ -99,7 +99,7 @@ class Forwarder:
     @property
     def is_congested(self) -> bool:
         """Whether the network has not taken what was sent before."""
-        return self._transport.connection.waiting > MAX_WAITING
+        return self._transport.waiting > MAX_WAITING
 
     def takes(self, codec: Codec) -> bool:
         """Whether the viewer can decode what is sent with a codec."""

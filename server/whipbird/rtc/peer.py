@@ -1,60 +1,69 @@
-"""A peer: aiortc's ``RTCPeerConnection`` on this room's transports."""
+"""A peer: aiortc's ``RTCPeerConnection`` on a transport of our own.
+
+Every public member is our own; of aiortc's implementation nothing runs. Its parts are
+``connection`` (datagrams), ``negotiator`` (offer and answer), ``media``, ``channels``.
+"""
 
 import asyncio
-import logging
 import secrets
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
-from typing import Any, cast
+from collections.abc import Callable, Coroutine, Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
 
-from aioice import Candidate as IceCandidate
 from aiortc import (
     MediaStreamTrack,
-    RTCBundlePolicy,
-    RTCConfiguration,
-    RTCDataChannel,
+    RTCIceCandidate,
     RTCPeerConnection,
+    RTCRtpReceiver,
+    RTCRtpSender,
     RTCRtpTransceiver,
     RTCSessionDescription,
 )
-from aiortc.exceptions import InvalidStateError
+from aiortc.exceptions import InternalError, InvalidAccessError, InvalidStateError
+from aiortc.stats import RTCStatsReport, RTCTransportStats
+from pyee.asyncio import AsyncIOEventEmitter
 
-from ..sdp.answer import LocalSource, LocalTransport, write_answer
+from ..sdp.answer import ANSWER_SETUP, LocalSource, LocalTransport, write_answer
 from ..sdp.candidate import Candidate
 from ..sdp.offer import Offer
-from ..sdp.plain import plain_offer
+from ..sdp.remote_description import RemoteDescription
+from ..sdp.remote_media import DIRECTIONS
 from ..sdp.role import VIEWER
-from ..sdp.transport import Fingerprint, IceCredentials
-from .addresses import HostAddresses
-from .certificate import Certificate
-from .dtls import DtlsTransport
+from ..sdp.transport import IceCredentials
+from ..transport import sctp
+from ..transport.certificate import Certificate
+from ..transport.path import Path
+from ..transport.peer_transport import EndCause, TransportState
+from .channels import MAX_MESSAGE_SIZE, Channels, MessageHandler
+from .connection import Connection, Port
+from .data_channel import DataChannel
 from .egress import Egress
-from .feedback import Feedback
-from .ice import IceTransport
+from .ice_restart import RestartWait
+from .media import Media
+from .negotiator import Negotiator
 from .receiver import Receiver
-from .sctp import MAX_MESSAGE_SIZE, MessageHandler, SctpTransport
-from .sender import Sender
+from .transceiver import Transceiver
+from .transports import SCTP_PORT, DtlsTransport, SctpTransport
 
-logger = logging.getLogger(__name__)
-
-DataChannel = RTCDataChannel
-
-__all__ = ["DataChannel", "LocalIce", "MessageHandler", "Peer", "PeerOptions"]
+_ENDED = (TransportState.CLOSED, TransportState.FAILED)
 
 
 @dataclass(frozen=True, slots=True)
 class PeerOptions:
-    """What the peers of a process have in common.
+    """What the peers of a process share.
 
     Attributes:
         certificate: their DTLS certificate.
-        addresses: where they find this machine's addresses.
-        limit: octets that may be held for one peer (see ``SctpTransport``).
+        port: what their datagrams go through.
+        limit: octets that the data channels of one peer may hold.
+        ice_lite: whether they only answer connectivity checks.
     """
 
     certificate: Certificate
-    addresses: HostAddresses = field(default_factory=HostAddresses)
+    port: Port
     limit: int | None = None
+    ice_lite: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,35 +77,57 @@ class LocalIce:
 class Peer(RTCPeerConnection):
     """One end of a WebRTC connection.
 
-    All that aiortc documents of ``RTCPeerConnection`` works on it. It has one
-    transport for everything (max-bundle), asks no outside server for candidates, and
-    receives media without decoding.
+    What aiortc documents of ``RTCPeerConnection`` works on it, but for negotiating a
+    second time. It has one transport for everything (max-bundle), asks no outside
+    server for candidates, and receives media without decoding.
 
     Attributes:
+        certificate: its DTLS certificate.
+        connection: what its datagrams go through.
         egress: what is sent to a viewer; None for whoever is none.
-        on_message: takes every data-channel message, before the listeners of its
-            channel's ``message`` event, without the cost of an event.
+        on_channels_closed: is called when the peer has ended the SCTP association.
     """
 
-    # aiortc's private state that this class reads or fills.
-    _RTCPeerConnection__certificates: list[Any]
-    _RTCPeerConnection__dtlsTransports: set[Any]
-    _RTCPeerConnection__iceTransports: set[Any]
-    _RTCPeerConnection__sctp: SctpTransport | None
-    _RTCPeerConnection__stream_id: str
-    _RTCPeerConnection__transceivers: list[RTCRtpTransceiver]
-
     def __init__(self, options: PeerOptions) -> None:
-        super().__init__(
-            RTCConfiguration(iceServers=[], bundlePolicy=RTCBundlePolicy.MAX_BUNDLE)
+        # Not aiortc's, which makes a certificate and state for transports of its own.
+        AsyncIOEventEmitter.__init__(self)
+        self.certificate = options.certificate
+        self.connection = Connection(
+            options.port,
+            options.certificate,
+            self,
+            controlling=False,
+            ice_lite=options.ice_lite,
+            limit=options.limit,
         )
-        self._RTCPeerConnection__certificates = [options.certificate]
-        self._options = options
-        self._connecting: set[asyncio.Task[None]] = set()
-        self._dtls: DtlsTransport | None = None
         self.egress: Egress | None = None
-        self.on_message: MessageHandler | None = None
         self.on_channels_closed: Callable[[], None] | None = None
+        self._port = options.port
+        self._on_message: MessageHandler | None = None
+        self._dtls: DtlsTransport | None = None
+        self._channels: Channels | None = None
+        self._media = Media(self.connection, self._spawn)
+        self._negotiator = Negotiator(
+            self._media, self._add_transceiver, self._local_transport
+        )
+        self._restart = RestartWait()
+        self._connection_state = "new"
+        self._ice_state = "new"
+        self._closed: asyncio.Future[None] | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    @property
+    def on_message(self) -> MessageHandler | None:
+        """Takes every data-channel message, before the listeners of its channel's
+        ``message`` event, without the cost of an event.
+        """
+        return self._on_message
+
+    @on_message.setter
+    def on_message(self, handler: MessageHandler | None) -> None:
+        self._on_message = handler
+        if self._channels is not None:
+            self._channels.on_message = handler
 
     # The server's side
 
@@ -110,81 +141,51 @@ class Peer(RTCPeerConnection):
             The SDP answer, with all of this side's candidates.
 
         Raises:
-            ConnectionError: when no socket can be opened.
+            ConnectionError: when there is no address to be reached at.
         """
-        await self.setRemoteDescription(
-            RTCSessionDescription(sdp=plain_offer(offer), type="offer")
-        )
-        transport = self.transport
+        self._gather()
         sections = [media for media in offer.media if media.kind != "application"]
+        channels = next((m for m in offer.media if m.kind == "application"), None)
         sources: dict[str, LocalSource] = {}
         if sections and offer.role is VIEWER:
-            self.egress = Egress(transport, stream)
+            self.egress = Egress(self.connection, stream)
             sources = {media.kind: self.egress.add(media) for media in sections}
-            for transceiver in self.getTransceivers():
-                transceiver.direction = "sendonly"
-                cast(Sender, transceiver.sender).is_idle = True
-        elif sections:
-            feedback = Feedback(transport)
-            transport.rtcp_route = feedback.rtcp_received
-            for receiver, media in zip(self.receivers, sections, strict=True):
-                receiver.configure(media, feedback)
-        if offer.setup == "actpass":
-            # aiortc would take the active part.
-            transport._set_role("server")
-        self.add_candidates(offer.candidates)
-        await self.setLocalDescription(await self.createAnswer())
-        local = LocalTransport(
-            ice=self.local_ice.ice,
-            # One is enough.
-            fingerprints=tuple(
-                Fingerprint(f.algorithm, f.value)
-                for f in transport.getLocalParameters().fingerprints
-                if f.algorithm == "sha-256"
-            ),
-            candidates=self.local_ice.candidates,
-            sctp_port=self.sctp.port if self.sctp else 0,
-            max_message_size=MAX_MESSAGE_SIZE,
+        else:
+            for media in sections:
+                transceiver = self._add_transceiver(media.kind, "recvonly")
+                self._media.receive(transceiver, media)
+                transceiver.mid = media.mid or ""
+                transceiver.currentDirection = "recvonly"
+        if channels is not None:
+            self._add_channels()
+        self._connect(
+            is_dtls_client=ANSWER_SETUP[offer.setup] == "active",
+            remote=offer,
+            remote_lite=offer.ice_lite,
+            sctp_port=channels.sctp_port if channels else 0,
+            max_message_size=channels.max_message_size if channels else 0,
         )
-        return write_answer(offer, local, secrets.randbits(62), sources)
+        self._emit_tracks()
+        return write_answer(
+            offer, self._local_transport(), secrets.randbits(62), sources
+        )
 
     def add_candidates(self, candidates: Iterable[Candidate]) -> None:
         """Add the other side's candidates; those that cannot be used are discarded."""
-        agent = self.transport.connection.agent
+        ice = self.connection.transport.ice
         for candidate in candidates:
             if candidate.is_usable:
-                agent.add_remote(
-                    IceCandidate(
-                        foundation=candidate.foundation,
-                        component=candidate.component,
-                        transport=candidate.transport,
-                        priority=candidate.priority,
-                        host=candidate.address,
-                        port=candidate.port,
-                        type=candidate.type,
-                    )
-                )
+                ice.add_remote_candidate(candidate, self._port.now)
+        self.connection.changed()
 
     # ICE restart (RFC 8445 section 9)
 
     @property
     def local_ice(self) -> LocalIce:
         """This side of the newest ICE session."""
-        agent = self.transport.connection.agent
+        ice = self.connection.transport.ice
         return LocalIce(
-            ice=IceCredentials(agent.local_username, agent.local_password),
-            candidates=tuple(
-                Candidate(
-                    c.foundation,
-                    c.component,
-                    c.transport,
-                    c.priority,
-                    c.host,
-                    c.port,
-                    c.type,
-                )
-                for c in agent.local_candidates
-            ),
+            ice=ice.local, candidates=tuple(c.candidate for c in ice.local_candidates)
         )
 
     async def restart_ice(self) -> LocalIce:
@@ -194,9 +195,14 @@ class Peer(RTCPeerConnection):
             This side of it, for the peer.
 
         Raises:
-            ConnectionError: when the connection is closed, or no socket can be opened.
+            ConnectionError: when the connection is closed, or there is no address.
         """
-        await self.transport.connection.restart()
+        if self.connection.state in _ENDED:
+            raise ConnectionError("The connection is closed")
+        candidates = self._port.candidates()
+        self._restart.begin()
+        self.connection.transport.ice.restart(candidates, self._port.now)
+        self.connection.changed()
         return self.local_ice
 
     def accept_restart(
@@ -207,7 +213,9 @@ class Peer(RTCPeerConnection):
         Raises:
             ConnectionError: when no restart has begun.
         """
-        self.transport.connection.accept_restart(remote.ufrag, remote.pwd)
+        if not self._restart.is_going_on:
+            raise ConnectionError("No ICE restart has begun")
+        self.connection.transport.ice.accept_restart(remote, self._port.now)
         self.add_candidates(candidates)
 
     async def restarted(self) -> None:
@@ -216,138 +224,435 @@ class Peer(RTCPeerConnection):
         Raises:
             ConnectionError: when the restart was given up.
         """
-        await self.transport.connection.restarted()
+        await self._restart.wait()
 
     def abandon_restart(self) -> None:
         """Give up a restart that has not succeeded; the old ICE session stays."""
-        self.transport.connection.abandon_restart()
+        self.connection.transport.ice.abandon_restart(self._port.now)
+        self.connection.changed()
 
     # Data channels
 
     def send_message(self, channel: DataChannel, protocol: int, data: bytes) -> bool:
-        """Send octets on a channel as they are (see ``SctpTransport``)."""
-        sctp = self.sctp
-        assert isinstance(sctp, SctpTransport)
-        return sctp.send_message(channel, protocol, data)
+        """Send octets on a channel as they are.
+
+        Args:
+            protocol: the payload protocol id, which tells text from binary.
+
+        Returns:
+            Whether they were taken: not when the channel is no longer open, nor when
+            the message is larger than the peer takes.
+        """
+        return channel.transport.send_message(channel.inner, protocol, data)
 
     @property
     def max_message_size(self) -> int:
         """Octets that the other side takes in one message; 0 for any number."""
-        sctp = self.sctp
-        assert isinstance(sctp, SctpTransport)
-        return sctp._remote_max_message_size
+        assert self.sctp is not None
+        return self.sctp.max_message_size
 
     # What is going on
 
     @property
-    def transport(self) -> DtlsTransport:
-        """The one DTLS transport; there is one as soon as anything is negotiated."""
-        assert self._dtls is not None
+    def dtls_transport(self) -> DtlsTransport:
+        """The transport of everything, as aiortc has it."""
+        if self._dtls is None:
+            self._dtls = DtlsTransport(self)
         return self._dtls
 
     @property
     def receivers(self) -> list[Receiver]:
         """What receives audio and video, in the order of the m-sections."""
-        return [cast(Receiver, receiver) for receiver in self.getReceivers()]
+        return [transceiver.receiver for transceiver in self._media.transceivers]
 
     @property
     def peer_address(self) -> tuple[str, int] | None:
         """The address and port of the other side; None until ICE has found it."""
-        if self._dtls is None:
-            return None
-        pair = self._dtls.connection.selected_pair
-        return pair.remote_addr if pair else None
+        path = self.connection.transport.ice.selected
+        return path.remote if path else None
+
+    @property
+    def end(self) -> EndCause | None:
+        """Why the connection has ended, unless by ``close``; None while it has not."""
+        return self.connection.transport.end
+
+    @property
+    def end_detail(self) -> str:
+        """More of that, in words; may be empty."""
+        return self.connection.transport.end_detail
 
     @property
     def closed_by_peer(self) -> bool:
         """Whether the other side has ended the connection in due form (DTLS)."""
-        return self._dtls is not None and self._dtls.closed_by_peer
+        return self.end is EndCause.CLOSED_BY_PEER
+
+    # What aiortc documents: states
+
+    @property
+    def connectionState(self) -> str:  # noqa: N802
+        """``new``, ``connecting``, ``connected``, ``failed`` or ``closed``."""
+        return self._connection_state
+
+    @property
+    def iceConnectionState(self) -> str:  # noqa: N802
+        """``new``, ``checking``, ``completed``, ``failed`` or ``closed``."""
+        return self._ice_state
+
+    @property
+    def iceGatheringState(self) -> str:  # noqa: N802
+        """``new`` or ``complete``: the candidates are known at once."""
+        known = self.connection.transport.ice.local_candidates
+        return "complete" if known else "new"
+
+    @property
+    def signalingState(self) -> str:  # noqa: N802
+        """``stable``, ``have-local-offer``, ``have-remote-offer`` or ``closed``."""
+        return "closed" if self._closed is not None else self._negotiator.state
+
+    @property
+    def localDescription(self) -> RTCSessionDescription:  # noqa: N802
+        """This side's description; None before there is one."""
+        return self._negotiator.local  # type: ignore[return-value]
+
+    @property
+    def remoteDescription(self) -> RTCSessionDescription:  # noqa: N802
+        """The other side's description; None before there is one."""
+        return self._negotiator.remote  # type: ignore[return-value]
+
+    @property
+    def sctp(self) -> SctpTransport | None:
+        """The SCTP transport; None where there are no data channels."""
+        return None if self._channels is None else self._channels.transport
+
+    def getReceivers(self) -> list[RTCRtpReceiver]:  # noqa: N802
+        """What receives, in the order of the m-sections."""
+        return [transceiver.receiver for transceiver in self._media.transceivers]
+
+    def getSenders(self) -> list[RTCRtpSender]:  # noqa: N802
+        """What sends, in the order of the m-sections."""
+        return [transceiver.sender for transceiver in self._media.transceivers]
+
+    def getTransceivers(self) -> list[RTCRtpTransceiver]:  # noqa: N802
+        """All transceivers, in the order of the m-sections."""
+        return list(self._media.transceivers)
+
+    async def getStats(self) -> RTCStatsReport:  # noqa: N802
+        """Statistics of the transport, and of all that is sent and received."""
+        transport = self.connection.transport
+        report = RTCStatsReport()
+        report.add(
+            RTCTransportStats(
+                timestamp=datetime.now(UTC),
+                type="transport",
+                id=f"transport_{id(self.dtls_transport)}",
+                packetsSent=transport.packets_sent,
+                packetsReceived=transport.packets_received,
+                bytesSent=transport.bytes_sent,
+                bytesReceived=transport.bytes_received,
+                iceRole=self.dtls_transport.transport.role,
+                dtlsState=self.dtls_transport.state,
+            )
+        )
+        await self._media.add_stats(report)
+        return report
+
+    # What aiortc documents: tracks and channels
+
+    def addTrack(self, track: MediaStreamTrack) -> RTCRtpSender:  # noqa: N802
+        """Send a track, on a transceiver that has none or on a new one.
+
+        Raises:
+            InternalError: when it is neither audio nor video.
+            InvalidAccessError: when it is sent already.
+            InvalidStateError: when the peer is closed.
+        """
+        self._check_track(track)
+        for transceiver in self._media.transceivers:
+            if transceiver.kind == track.kind and transceiver.sender.track is None:
+                transceiver.sender.replaceTrack(track)
+                receives = transceiver.direction in ("recvonly", "sendrecv")
+                transceiver.direction = "sendrecv" if receives else "sendonly"
+                return transceiver.sender
+        return self._add_transceiver(track, "sendrecv").sender
+
+    def addTransceiver(  # noqa: N802
+        self,
+        trackOrKind: str | MediaStreamTrack,  # noqa: N803
+        direction: str = "sendrecv",
+    ) -> Transceiver:
+        """Add a transceiver.
+
+        Raises:
+            InternalError: when the kind or the direction is unknown.
+            InvalidAccessError: when the track is sent already.
+            InvalidStateError: when the peer is closed.
+        """
+        self._check_track(trackOrKind)
+        if direction not in DIRECTIONS:
+            raise InternalError(f'Invalid direction "{direction}"')
+        return self._add_transceiver(trackOrKind, direction)
+
+    def createDataChannel(  # noqa: N802
+        self,
+        label: str,
+        maxPacketLifeTime: int | None = None,  # noqa: N803
+        maxRetransmits: int | None = None,  # noqa: N803
+        ordered: bool = True,
+        protocol: str = "",
+        negotiated: bool = False,
+        id: int | None = None,
+    ) -> DataChannel:
+        """Open a data channel.
+
+        Raises:
+            InvalidStateError: when the peer is closed.
+            ValueError: when both limits are given, or the id is out of range or in use.
+        """
+        self._check_open()
+        if maxPacketLifeTime is not None and maxRetransmits is not None:
+            raise ValueError("Cannot specify both maxPacketLifeTime and maxRetransmits")
+        self._negotiator.has_channels = True
+        return self._add_channels().create(
+            sctp.ChannelOptions(
+                label=label,
+                protocol=protocol,
+                ordered=ordered,
+                max_retransmits=maxRetransmits,
+                max_packet_life_time=maxPacketLifeTime,
+                negotiated=negotiated,
+                id=id,
+            )
+        )
+
+    # What aiortc documents: negotiation
+
+    async def createOffer(self) -> RTCSessionDescription:  # noqa: N802
+        """Describe this side, with all of its candidates.
+
+        Raises:
+            ConnectionError: when there is no address to be reached at.
+            InternalError: when there is nothing to offer.
+            InvalidStateError: when the peer is closed, or has negotiated already.
+        """
+        self._gather()
+        self.connection.transport.ice.controlling = True
+        return self._negotiator.create_offer()
+
+    async def createAnswer(self) -> RTCSessionDescription:  # noqa: N802
+        """Describe this side as the other side's offer allows.
+
+        Raises:
+            ConnectionError: when there is no address to be reached at.
+            InvalidStateError: when there is no offer.
+            UnacceptableSdp: when there is no codec in common.
+        """
+        self._gather()
+        return self._negotiator.create_answer()
+
+    async def setLocalDescription(  # noqa: N802
+        self,
+        sessionDescription: RTCSessionDescription | None = None,  # noqa: N803
+    ) -> None:
+        """Use the description of ``createOffer`` or ``createAnswer``.
+
+        What it says was decided there; changes of the text do not take effect here.
+
+        Args:
+            sessionDescription: None to create the one that is due.
+
+        Raises:
+            InvalidStateError: when none of its type is due.
+        """
+        self._check_open()
+        description = sessionDescription
+        if description is None:
+            answering = self._negotiator.state == "have-remote-offer"
+            description = await (
+                self.createAnswer() if answering else self.createOffer()
+            )
+        self._negotiator.set_local(description)
+        self._follow_negotiation()
+
+    async def setRemoteDescription(  # noqa: N802
+        self,
+        sessionDescription: RTCSessionDescription,  # noqa: N803
+    ) -> None:
+        """Take the other side's offer or answer; an answer begins to connect.
+
+        Raises:
+            InvalidStateError: when none of its type is due.
+            SdpError: when it cannot be read, or not be accepted.
+        """
+        self._check_open()
+        self._negotiator.set_remote(sessionDescription)
+        self._follow_negotiation()
+        self._emit_tracks()
+
+    async def addIceCandidate(  # noqa: N802
+        self, candidate: RTCIceCandidate | None
+    ) -> None:
+        """Add a candidate of the other side; None, for their end, changes nothing.
+
+        Raises:
+            ValueError: when it does not say which section it is for.
+        """
+        if candidate is None:
+            return
+        if candidate.sdpMid is None and candidate.sdpMLineIndex is None:
+            raise ValueError("Candidate must have either sdpMid or sdpMLineIndex")
+        await self.dtls_transport.transport.addRemoteCandidate(candidate)
 
     async def close(self) -> None:
         """End the connection, and wait until nothing of it is left."""
-        if self.egress is not None:
-            self.egress.stop()
-        await super().close()
-        for task in self._connecting:
-            task.cancel()
-        if self._connecting:
-            await asyncio.wait(self._connecting)
-
-    # Overrides of aiortc
-
-    async def _RTCPeerConnection__connect(self) -> None:  # noqa: N802
-        task = asyncio.current_task()
-        assert task is not None
-        self._connecting.add(task)
+        if self._closed is not None:
+            await asyncio.shield(self._closed)
+            return
+        self._closed = asyncio.get_running_loop().create_future()
         try:
-            await cast(Any, super())._RTCPeerConnection__connect()
-        except (ConnectionError, InvalidStateError) as error:
-            # Closed meanwhile.
-            logger.debug("Connecting ended: %s", error)
+            self.emit("signalingstatechange")
+            if self.egress is not None:
+                self.egress.stop()
+            await self._media.stop()
+            self.connection.close()
+            self._set_states("closed", "closed")
+            tasks = self._tasks - {asyncio.current_task()}
+            for task in tasks:
+                task.cancel()
+            if tasks:
+                await asyncio.wait(tasks)
         finally:
-            self._connecting.discard(task)
+            # None is emitted any more: let go of the listeners.
+            self.remove_all_listeners()
+            self._closed.set_result(None)
 
-    def _RTCPeerConnection__createDtlsTransport(self) -> DtlsTransport:  # noqa: N802
-        ice = IceTransport(self._options.addresses)
-        dtls = DtlsTransport(ice, self._RTCPeerConnection__certificates)
-        base = cast(Any, self)
-        update_connection = base._RTCPeerConnection__updateConnectionState
-        ice.iceGatherer.on(
-            "statechange", base._RTCPeerConnection__updateIceGatheringState
-        )
-        ice.on("statechange", base._RTCPeerConnection__updateIceConnectionState)
-        ice.on("statechange", update_connection)
-        dtls.on("statechange", update_connection)
-        self._RTCPeerConnection__iceTransports.add(ice)
-        self._RTCPeerConnection__dtlsTransports.add(dtls)
-        self._dtls = dtls
-        return dtls
+    # What the connection tells (ConnectionEvents)
 
-    def _shared_transport(self) -> DtlsTransport:
-        return self._dtls or self._RTCPeerConnection__createDtlsTransport()
+    def state_changed(self, state: TransportState) -> None:
+        match state:
+            case TransportState.CONNECTING:
+                self._set_states("connecting", "checking")
+            case TransportState.CONNECTED:
+                self._media.start()
+                self._set_states("connected", "completed")
+            case _:
+                self._restart.end(False)
+                self._media.disconnected()
+                self._set_states(str(state), str(state))
+                if self.closed_by_peer and self._closed is None:
+                    self._spawn(self.close())
 
-    def _RTCPeerConnection__createSctpTransport(self) -> None:  # noqa: N802
-        bundled = self._dtls is not None
-        sctp = SctpTransport(self._shared_transport(), self._options.limit)
-        sctp._bundled = bundled
-        sctp.on_message = self._on_message
-        sctp.on_closed = self._on_channels_closed
-        sctp.on("datachannel", self._on_channel)
-        self._RTCPeerConnection__sctp = sctp
+    def path_selected(self, path: Path) -> None:
+        if self._ice_state == "checking":
+            self._set_states(self._connection_state, "completed")
 
-    def _on_channel(self, channel: DataChannel) -> None:
-        self.emit("datachannel", channel)
+    def restart_ended(self, succeeded: bool) -> None:
+        self._restart.end(succeeded)
 
-    def _on_message(self, channel: DataChannel, protocol: int, data: bytes) -> None:
-        if self.on_message is not None:
-            self.on_message(channel, protocol, data)
-
-    def _on_channels_closed(self) -> None:
+    def channels_closed(self) -> None:
         if self.on_channels_closed is not None:
             self.on_channels_closed()
 
-    def _RTCPeerConnection__createTransceiver(  # noqa: N802
+    # Private
+
+    def _gather(self) -> None:
+        """Have candidates for the first ICE session."""
+        self._check_open()
+        self.connection.transport.ice.gather(self._port.candidates())
+
+    def _connect(
         self,
-        direction: str,
-        kind: str,
-        sender_track: MediaStreamTrack | None = None,
-    ) -> RTCRtpTransceiver:
-        sctp = self._RTCPeerConnection__sctp
-        if sctp is not None and sctp.mid is None:
-            # aiortc will offer media before data channels: these are not the first.
-            bundled, sctp._bundled = sctp._bundled, True
-        else:
-            bundled = self._dtls is not None
-        transport = self._shared_transport()
-        transport.carries_media = True
-        transceiver = RTCRtpTransceiver(
-            direction=direction,
-            kind=kind,
-            sender=Sender(sender_track or kind, transport),
-            receiver=Receiver(kind, transport),
+        *,
+        is_dtls_client: bool,
+        remote: Offer | RemoteDescription,
+        remote_lite: bool,
+        sctp_port: int,
+        max_message_size: int,
+    ) -> None:
+        """Begin to connect to what the other side has described."""
+        transport = self.connection.transport
+        transport.configure(
+            is_dtls_client=is_dtls_client,
+            fingerprints=remote.fingerprints,
+            carries_media=any(m.kind != "application" for m in remote.media),
         )
-        transceiver.receiver._set_rtcp_ssrc(transceiver.sender._ssrc)
-        transceiver.sender._stream_id = self._RTCPeerConnection__stream_id
-        transceiver._bundled = bundled
-        self._RTCPeerConnection__transceivers.append(transceiver)
-        return transceiver
+        if transport.sctp is not None:
+            transport.sctp.max_message_size = max_message_size
+        transport.connect(remote.ice, self._port.now, remote_lite=remote_lite)
+        self.add_candidates(remote.candidates)
+
+    def _local_transport(self) -> LocalTransport:
+        local = self.local_ice
+        return LocalTransport(
+            ice=local.ice,
+            fingerprints=(self.certificate.fingerprint,),
+            candidates=local.candidates,
+            sctp_port=SCTP_PORT,
+            max_message_size=MAX_MESSAGE_SIZE,
+        )
+
+    def _follow_negotiation(self) -> None:
+        """Do what a description has changed; with an agreement, begin to connect."""
+        self.emit("signalingstatechange")
+        if self._negotiator.has_channels:
+            self._add_channels().transport.mid = self._negotiator.channels_mid
+        agreed = self._negotiator.agreement
+        if agreed is None:
+            return
+        remote, channels = agreed.remote, agreed.remote.channels
+        self._connect(
+            is_dtls_client=agreed.is_dtls_client,
+            remote=remote,
+            remote_lite=remote.ice_lite,
+            sctp_port=channels.sctp_port if channels else 0,
+            max_message_size=channels.max_message_size if channels else 0,
+        )
+
+    def _add_transceiver(
+        self, track: str | MediaStreamTrack, direction: str
+    ) -> Transceiver:
+        transport = self.dtls_transport
+        return self._media.add(track, direction, transport, transport)
+
+    def _add_channels(self) -> Channels:
+        if self._channels is None:
+            association = self.connection.transport.add_association()
+            self._channels = Channels(
+                SctpTransport(self, association), association, self._channel_opened
+            )
+            self._channels.on_message = self._on_message
+            self.connection.route_channels(self._channels)
+        return self._channels
+
+    def _channel_opened(self, channel: DataChannel) -> None:
+        self.emit("datachannel", channel)
+
+    def _emit_tracks(self) -> None:
+        if not self.listeners("track"):
+            return
+        for transceiver in self._media.received:
+            self.emit("track", transceiver.receiver.track)
+
+    def _set_states(self, connection: str, ice: str) -> None:
+        if ice != self._ice_state:
+            self._ice_state = ice
+            self.emit("iceconnectionstatechange")
+        if connection != self._connection_state:
+            self._connection_state = connection
+            self.emit("connectionstatechange")
+
+    def _check_open(self) -> None:
+        if self._closed is not None or self.connection.state in _ENDED:
+            raise InvalidStateError("RTCPeerConnection is closed")
+
+    def _check_track(self, track: str | MediaStreamTrack) -> None:
+        self._check_open()
+        kind = track if isinstance(track, str) else track.kind
+        if kind not in ("audio", "video"):
+            raise InternalError(f'Invalid track kind "{kind}"')
+        if any(sender.track is track for sender in self.getSenders()):
+            raise InvalidAccessError("Track already has a sender")
+
+    def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(coroutine)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)

@@ -1,24 +1,31 @@
-"""What looks at ICE from outside: a lone candidate, and a tap on a peer's sockets."""
+"""What looks at ICE from outside: a lone candidate, and a tap on a peer's checks."""
 
 import asyncio
+import secrets
 import socket
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Self, cast
 
-from aioice.candidate import candidate_foundation, candidate_priority
-from aioice.ice import StunProtocol
-from aioice.stun import Class, Message, Method, TransactionError, parse_message
-
+from ..net.udp_socket import bind
 from ..sdp.candidate import Candidate
-from .ice_socket import bind
+from ..transport.ice import MAX_LOCAL_PREFERENCE, host_candidate
+from ..transport.path import Address, Path
+from ..transport.stun import (
+    BINDING_REQUEST,
+    BINDING_SUCCESS,
+    StunError,
+    StunMessage,
+    binding_request,
+    parse,
+)
 from .peer import Peer
 
-# Times that a lost check is sent again, within about 1.5 seconds (RFC 8489 6.2.1).
-RETRANSMISSIONS = 1
+# Seconds that an answer to a consent check is waited for.
+CONSENT_LIMIT = 1.5
 
-Address = tuple[str, int]
+_TRANSACTION_ID_LENGTH = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,26 +42,27 @@ class BindingRequest:
     username: str
     source: Address
     time: float
-    message: Message
+    message: StunMessage
 
     def is_authentic(self, password: str) -> bool:
         """Whether it was made with this password."""
-        return self.message.check_message_integrity(password.encode())
+        return self.message.is_authentic(password.encode())
 
 
-def _binding_request(data: bytes, address: tuple[Any, ...]) -> BindingRequest | None:
-    """Read a datagram; None when it is no binding request."""
+def _parse(data: bytes) -> StunMessage | None:
+    """Read a datagram; None when it is no STUN."""
     try:
-        message = parse_message(data)
-    except ValueError:
+        return parse(data)
+    except StunError:
         return None
-    if (message.message_method, message.message_class) != (
-        Method.BINDING,
-        Class.REQUEST,
-    ):
+
+
+def _binding_request(message: StunMessage, source: Address) -> BindingRequest | None:
+    """What a message is as a request; None when it is none."""
+    if message.type != BINDING_REQUEST:
         return None
-    username = str(message.attributes.get("USERNAME", ""))
-    return BindingRequest(username, address[:2], time.monotonic(), message)
+    username = (message.username or b"").decode("utf-8", "replace")
+    return BindingRequest(username, source, time.monotonic(), message)
 
 
 class Arrivals:
@@ -104,36 +112,28 @@ class StunProbe(asyncio.DatagramProtocol):
         Raises:
             OSError: when there is no way there.
         """
-        sock = bind(local_address(towards))
+        sock = bind(local_address(towards), 0)
         _, probe = await asyncio.get_running_loop().create_datagram_endpoint(
             cls, sock=sock
         )
-        host, port = sock.getsockname()[:2]
-        probe.candidate = Candidate(
-            foundation=candidate_foundation("host", "udp", host),
-            component=1,
-            transport="udp",
-            priority=candidate_priority(1, "host"),
-            address=host,
-            port=port,
-            type="host",
-        )
+        host, port = base = sock.getsockname()[:2]
+        local = host_candidate(host, port, base, MAX_LOCAL_PREFERENCE)
+        probe.candidate = local.candidate
         return probe
 
     def __init__(self) -> None:
         self.arrivals = Arrivals()
-        self._answers: dict[bytes, asyncio.Future[Message]] = {}
+        self._answers: dict[bytes, asyncio.Future[StunMessage]] = {}
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.DatagramTransport, transport)
 
     def datagram_received(self, data: bytes, addr: tuple[Any, ...]) -> None:
-        if (request := _binding_request(data, addr)) is not None:
-            self.arrivals.add(request)
+        message = _parse(data)
+        if message is None:
             return
-        try:
-            message = parse_message(data)
-        except ValueError:
+        if (request := _binding_request(message, addr[:2])) is not None:
+            self.arrivals.add(request)
             return
         answer = self._answers.get(message.transaction_id)
         if answer is not None and not answer.done():
@@ -150,21 +150,25 @@ class StunProbe(asyncio.DatagramProtocol):
         """
         if (":" in address[0]) != (":" in self.candidate.address):
             return False
-        request = Message(Method.BINDING, Class.REQUEST)
-        request.attributes["USERNAME"] = username
-        request.attributes["PRIORITY"] = candidate_priority(1, "prflx")
-        request.attributes["ICE-CONTROLLING"] = 1
-        request.add_message_integrity(password.encode())
-        answer: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
-        self._answers[request.transaction_id] = answer
-        self._transport.sendto(bytes(request), address)
+        transaction_id = secrets.token_bytes(_TRANSACTION_ID_LENGTH)
+        request = binding_request(
+            transaction_id,
+            username=username.encode(),
+            key=password.encode(),
+            priority=self.candidate.priority,
+            controlling=True,
+            tie_breaker=1,
+        )
+        answer: asyncio.Future[StunMessage] = asyncio.get_running_loop().create_future()
+        self._answers[transaction_id] = answer
+        self._transport.sendto(request, address)
         try:
             async with asyncio.timeout(timeout):
-                return (await answer).message_class == Class.RESPONSE
+                return (await answer).type == BINDING_SUCCESS
         except TimeoutError:
             return False
         finally:
-            del self._answers[request.transaction_id]
+            del self._answers[transaction_id]
 
     def close(self) -> None:
         """Close the socket."""
@@ -188,60 +192,43 @@ def tap(peer: Peer) -> Arrivals:
     """Note the checks that come to a peer from now on; it gets them all the same."""
     arrivals = Arrivals()
 
-    def listen(stun: StunProtocol) -> None:
-        deliver = stun.datagram_received
+    def heard(datagram: bytes, path: Path) -> None:
+        message = _parse(datagram)
+        if message is not None and (request := _binding_request(message, path.remote)):
+            arrivals.add(request)
 
-        def received(data: bytes | str, addr: tuple[Any, ...]) -> None:
-            assert isinstance(data, bytes)
-            if (request := _binding_request(data, addr)) is not None:
-                arrivals.add(request)
-            deliver(data, addr)
-
-        stun.datagram_received = received  # type: ignore[method-assign]
-
-    for stun in peer.transport.connection.agent.sockets:
-        listen(stun)
+    peer.connection.transport.on_stun = heard
     return arrivals
 
 
-class _Silence(asyncio.DatagramTransport):
-    """Sends nothing, and closes what it stands for."""
-
-    def __init__(self, behind: asyncio.DatagramTransport) -> None:
-        super().__init__()
-        self._behind = behind
-
-    def sendto(self, data: Any, addr: Any = None) -> None:
-        """Lose it."""
-
-    def close(self) -> None:
-        self._behind.close()
-
-
 def fall_silent(peer: Peer) -> None:
-    """Make a peer vanish: its sockets stay, nothing is sent or heard any more."""
-    for stun in peer.transport.connection.agent.sockets:
-        stun.transport = _Silence(stun.transport)
-        stun.datagram_received = _hear_nothing  # type: ignore[method-assign]
-
-
-def _hear_nothing(data: bytes | str, addr: tuple[Any, ...]) -> None:
-    """What a vanished peer does with a datagram."""
+    """Make a peer vanish: nothing is sent or heard any more, and nobody is told."""
+    peer.connection.vanish()
 
 
 async def is_answered(peer: Peer) -> bool:
-    """Whether a consent check on the pair in use is answered (RFC 7675)."""
-    connection = peer.transport.connection
-    pair, agent = connection.selected_pair, connection._agent
-    if pair is None or agent.remote_password is None:
+    """Whether a consent check on the path in use is answered (RFC 7675)."""
+    connection = peer.connection
+    ice, before = connection.transport.ice, connection.transport.ice.responses_received
+    if ice.selected is None:
         return False
+    heard = asyncio.Event()
+
+    def listen(_datagram: bytes, _path: Path) -> None:
+        heard.set()
+
+    connection.check_consent()
+    transport, listening = connection.transport, connection.transport.on_stun
+    transport.on_stun = listen
     try:
-        await pair.protocol.request(
-            agent.build_request(pair, nominate=False),
-            pair.remote_addr,
-            integrity_key=agent.remote_password.encode(),
-            retransmissions=RETRANSMISSIONS,
-        )
-    except TransactionError:
+        async with asyncio.timeout(CONSENT_LIMIT):
+            while ice.responses_received == before:
+                heard.clear()
+                await heard.wait()
+                # It is told before it is taken.
+                await asyncio.sleep(0)
+    except TimeoutError:
         return False
+    finally:
+        transport.on_stun = listening
     return True

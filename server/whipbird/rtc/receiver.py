@@ -2,10 +2,12 @@
 
 import asyncio
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 
-from aiortc import RTCRtpReceiver
+from aiortc import RTCDtlsTransport, RTCRtpReceiver
 from aiortc.rtcrtpparameters import RTCRtpReceiveParameters
-from aiortc.rtcrtpreceiver import RemoteStreamTrack
+from aiortc.rtcrtpreceiver import RTCRtpSynchronizationSource
+from aiortc.stats import RTCInboundRtpStreamStats, RTCStatsReport
 
 from ..rtp import extensions
 from ..rtp.extensions import find_extension, read_extensions
@@ -14,28 +16,32 @@ from ..rtp.rtx import unwrap
 from ..sdp.codecs import Codec
 from ..sdp.media import OfferedMedia
 from ..sdp.simulcast import MAX_LAYERS
+from .connection import Connection
 from .decoding import LazyTrack
-from .dtls import DtlsTransport
 from .feedback import Feedback
 from .layer import Layer
 
 # Seconds of silence after which a source gives way to a new one.
 LAYER_LIFETIME = 30.0
 
+# Seconds for which a source counts as heard (W3C webrtc-pc section 5.3).
+SOURCE_LIFETIME = 10.0
+
 # Seconds that a reader waits for the first packet of a track.
 FIRST_PACKET_TIMEOUT = 15.0
-
-
-# Of aiortc's receiver, which has them to decode: unused here, and large (100 kB).
-UNUSED = ("jitter_buffer", "nack_generator", "remote_bitrate_estimator")
 
 
 class Receiver(RTCRtpReceiver):
     """Receives the packets of one m-section.
 
     aiortc decodes every frame in a thread, wanted or not. This receiver puts packets
-    in order, has lost ones sent again, and keeps account; ``track.recv()`` decodes
-    from the moment that it is called.
+    in order, has lost ones retransmitted, and keeps account; ``track.recv()`` decodes
+    from the moment that it is called. Nothing of aiortc's own receiver runs.
+
+    Args:
+        kind: ``audio`` or ``video``.
+        connection: what the packets come over.
+        transport: that as aiortc has it.
 
     Attributes:
         layers: the encodings that have come so far; one, without simulcast.
@@ -45,16 +51,17 @@ class Receiver(RTCRtpReceiver):
         reduced_size: whether the peer takes RTCP packets that are no compound.
     """
 
-    def __init__(self, kind: str, transport: DtlsTransport) -> None:
-        super().__init__(kind, transport)
-        for part in UNUSED:
-            setattr(self, f"_RTCRtpReceiver__{part}", None)
+    def __init__(
+        self, kind: str, connection: Connection, transport: RTCDtlsTransport
+    ) -> None:
+        # Not aiortc's, which makes a jitter buffer and an estimator to decode with.
         self.kind = kind
         self.layers: list[Layer] = []
         self.identifiers: dict[str, int] = {}
         self.on_layers: list[Callable[[], None]] = []
         self.reduced_size = False
-        self._dtls = transport
+        self._connection = connection
+        self._transport = transport
         self._media: OfferedMedia | None = None
         self._feedback: Feedback | None = None
         self._codecs: dict[int, Codec] = {}
@@ -82,9 +89,14 @@ class Receiver(RTCRtpReceiver):
         self.reduced_size = media.reduced_size
         feedback.receivers.append(self)
         for codec in media.codecs:
-            self._dtls.rtp_routes[codec.payload_type] = (
+            self._connection.rtp_routes[codec.payload_type] = (
                 self._receive if codec.retransmits is None else self._receive_again
             )
+
+    @property
+    def is_configured(self) -> bool:
+        """Whether packets are to come."""
+        return self._media is not None
 
     @property
     def rids(self) -> tuple[str, ...]:
@@ -229,26 +241,65 @@ class Receiver(RTCRtpReceiver):
             return None
         return self.layers[0]
 
-    # Overrides of aiortc
+    # What aiortc documents of its receiver
 
     @property
-    def _track(self) -> LazyTrack | None:
+    def track(self) -> LazyTrack:
+        """The track, which decodes while somebody reads it."""
+        if self._lazy_track is None:
+            self._lazy_track = LazyTrack(self.kind, self._first_layer)
         return self._lazy_track
 
-    @_track.setter
-    def _track(self, track: RemoteStreamTrack | None) -> None:
-        self._lazy_track = LazyTrack(self.kind, self._first_layer) if track else None
+    @property
+    def transport(self) -> RTCDtlsTransport:
+        """What the packets come over."""
+        return self._transport
+
+    async def getStats(self) -> RTCStatsReport:  # noqa: N802
+        """Statistics of each encoding."""
+        report = RTCStatsReport()
+        for layer in self.layers:
+            reception = layer.reception
+            report.add(
+                RTCInboundRtpStreamStats(
+                    timestamp=datetime.now(UTC),
+                    type="inbound-rtp",
+                    id=f"inbound-rtp_{layer.ssrc}",
+                    ssrc=layer.ssrc,
+                    kind=self.kind,
+                    transportId=f"transport_{id(self._transport)}",
+                    packetsReceived=reception.packets,
+                    packetsLost=reception.lost,
+                    jitter=round(reception.jitter * layer.codec.clock_rate),
+                )
+            )
+        return report
+
+    def getSynchronizationSources(  # noqa: N802
+        self,
+    ) -> list[RTCRtpSynchronizationSource]:
+        """The sources that were heard within the last ten seconds."""
+        wall, now = datetime.now(UTC), self._now()
+        return [
+            RTCRtpSynchronizationSource(
+                timestamp=wall - timedelta(seconds=now - layer.heard_at),
+                source=layer.ssrc,
+            )
+            for layer in self.layers
+            if now - layer.heard_at <= SOURCE_LIFETIME
+        ]
 
     async def receive(self, parameters: RTCRtpReceiveParameters) -> None:
         """Nothing more to do: packets take the way that ``configure`` laid."""
 
     async def stop(self) -> None:
-        self._has_layer.set()
-        if self._lazy_track is not None:
-            self._lazy_track.stop()
+        """Take nothing more; the track ends."""
+        self.disconnected()
         if self._feedback is not None:
             self._feedback.stop()
 
-    def _handle_disconnect(self) -> None:
+    def disconnected(self) -> None:
+        """The connection has ended; the track does so too."""
+        self._has_layer.set()
         if self._lazy_track is not None:
             self._lazy_track.stop()

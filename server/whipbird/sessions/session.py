@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable
 
 from ..echo import Echo
-from ..rtc import Peer
+from ..rtc import EndCause, Peer
 from ..sdp.answer import ICE_OPTIONS, media_line
 from ..sdp.errors import UnacceptableSdp
 from ..sdp.fragment import Fragment, write_fragment
@@ -47,11 +47,22 @@ class EndReason(enum.StrEnum):
     CLOSED_BY_PEER = "closed by the peer"
     CHANNELS_CLOSED = "data channels closed by the peer"
     CONSENT_LOST = "connection lost"
-    DTLS_FAILED = "DTLS handshake failed"
+    NOT_REACHED = "no connection could be made"
+    DTLS_FAILED = "DTLS failed"
+    INTERNAL_ERROR = "internal error"
     SETUP_TIMEOUT = "setup timeout"
     TAKEN_OVER = "stream taken over by another publisher"
     SHUTDOWN = "server shutdown"
     REFUSED = "offer could not be answered"
+
+
+_END_REASONS: dict[EndCause | None, EndReason] = {
+    EndCause.CLOSED_BY_PEER: EndReason.CLOSED_BY_PEER,
+    EndCause.CONSENT_EXPIRED: EndReason.CONSENT_LOST,
+    EndCause.ICE_FAILED: EndReason.NOT_REACHED,
+    EndCause.DTLS_FAILED: EndReason.DTLS_FAILED,
+    EndCause.INTERNAL_ERROR: EndReason.INTERNAL_ERROR,
+}
 
 
 class Unavailable(Exception):  # noqa: N818 - a state, not a fault
@@ -228,13 +239,14 @@ class Session:
         address = self.peer.peer_address or self._address
         self._ending = asyncio.create_task(self._close_peer())
         logger.info(
-            "Session %s ended: stream=%s client=%s peer=%s reason=%r "
+            "Session %s ended: stream=%s client=%s peer=%s reason=%r%s "
             "duration=%.3fs messages=%d",
             short_id(self.id),
             self.stream,
             self.client,
             _host_and_port(address) if address else "-",
             str(reason),
+            f" ({self.peer.end_detail})" if self.peer.end_detail else "",
             time.monotonic() - self._opened,
             self.echo.messages,
         )
@@ -263,18 +275,8 @@ class Session:
                     self.on_connected()
                     self.on_connected = None
                 logger.debug("Session %s connected", short_id(self.id))
-            case "failed":
-                connected = self.state is SessionState.CONNECTED
-                self.end_soon(
-                    EndReason.CONSENT_LOST if connected else EndReason.DTLS_FAILED
-                )
-            case "closed":
-                closed_by_peer = self.peer.closed_by_peer
-                self.end_soon(
-                    EndReason.CLOSED_BY_PEER
-                    if closed_by_peer
-                    else EndReason.CONSENT_LOST
-                )
+            case "failed" | "closed":
+                self.end_soon(_END_REASONS.get(self.peer.end, EndReason.CONSENT_LOST))
 
     def _channels_closed(self) -> None:
         self.end_soon(EndReason.CHANNELS_CLOSED)

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
 
-from ..rtc import Certificate, DataChannel, HostAddresses, Peer, PeerOptions
+from ..rtc import Certificate, DataChannel, Peer, PeerOptions, Port
 from ..sdp.codecs import Codec, best_match
 from ..sdp.offer import Offer
 from ..sdp.role import Role
@@ -73,9 +73,10 @@ class SessionStore:
     """Opens sessions, finds them, and ends them all at last.
 
     Args:
+        port: what the datagrams of all sessions go through; open before the first.
         setup_timeout: seconds within which a session must be connected.
         echo_buffer: octets that may be held for one session.
-        loopback: offer loopback addresses even when there are others.
+        ice_lite: whether sessions only answer connectivity checks.
         max_sessions: how many there may be at a time; None for any number.
         takeover: whether a new publisher takes a stream over from the one there is.
         wait_for_publisher: whether a stream may be watched before it is published.
@@ -88,10 +89,11 @@ class SessionStore:
 
     def __init__(
         self,
+        port: Port,
         *,
         setup_timeout: float,
         echo_buffer: int,
-        loopback: bool = False,
+        ice_lite: bool = False,
         max_sessions: int | None = None,
         takeover: bool = False,
         wait_for_publisher: bool = True,
@@ -99,9 +101,10 @@ class SessionStore:
         self._setup_timeout = setup_timeout
         self._max_sessions = max_sessions
         self._options = PeerOptions(
-            certificate=Certificate.generateCertificate(),
-            addresses=HostAddresses(loopback=loopback),
+            certificate=Certificate.generate(),
+            port=port,
             limit=echo_buffer,
+            ice_lite=ice_lite,
         )
         self.streams = Streams(takeover=takeover)
         self.audiences = Audiences()

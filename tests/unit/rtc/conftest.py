@@ -36,7 +36,7 @@ Rigged = Callable[[str], Rig]
 
 @pytest.fixture(scope="session")
 def certificate() -> Certificate:
-    return Certificate.generateCertificate()
+    return Certificate.generate()
 
 
 @pytest.fixture

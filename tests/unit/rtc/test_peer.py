@@ -91,7 +91,7 @@ async def test_addresses_are_told(connect: Connect) -> None:
     address = pair.server.peer_address
     assert address is not None
     assert address[1] in {c.port for c in pair.client.local_ice.candidates}
-    assert Peer(PeerOptions(Certificate.generateCertificate())).peer_address is None
+    assert Peer(PeerOptions(Certificate.generate())).peer_address is None
 
 
 def test_what_aiortc_must_have() -> None:
@@ -106,7 +106,7 @@ def test_what_aiortc_must_have() -> None:
         "updateIceGatheringState",
     ):
         assert callable(getattr(RTCPeerConnection, f"_RTCPeerConnection__{name}")), name
-    state = vars(Peer(PeerOptions(Certificate.generateCertificate())))
+    state = vars(Peer(PeerOptions(Certificate.generate())))
     for name in (
         "certificates",
         "dtlsTransports",

@@ -3,7 +3,6 @@
 from contextlib import suppress
 from dataclasses import replace
 
-from aiortc.sdp import SessionDescription
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -15,7 +14,6 @@ from whipbird.sdp.errors import SdpError
 from whipbird.sdp.fragment import parse_fragment, write_fragment
 from whipbird.sdp.offer import Offer, parse_offer
 from whipbird.sdp.parser import MediaSection, parse_description
-from whipbird.sdp.plain import plain_offer
 from whipbird.sdp.simulcast import offered_simulcast
 from whipbird.sdp.transport import Fingerprint, IceCredentials
 
@@ -59,7 +57,6 @@ def check_offer(text: str) -> None:
     except SdpError as error:
         check_error(error, text)
         return
-    check_plain(offer)
     check_answer(offer)
 
 
@@ -70,16 +67,6 @@ def check_error(error: SdpError, text: str) -> None:
     assert error.section.startswith("RFC ")
     if error.line is not None:
         assert 1 <= error.line <= text.count("\n") + 1
-
-
-def check_plain(offer: Offer) -> None:
-    """The WebRTC stack reads the plain form, and sees in it what we see."""
-    description = SessionDescription.parse(plain_offer(offer))
-    assert [m.kind for m in description.media] == [m.kind for m in offer.media]
-    for theirs, ours in zip(description.media, offer.media, strict=True):
-        assert theirs.dtls is not None
-        assert len(theirs.dtls.fingerprints) == len(offer.fingerprints)
-        assert len(theirs.rtp.codecs) == (ours.kind != "application")
 
 
 def check_answer(offer: Offer) -> None:

@@ -44,7 +44,7 @@ async def store() -> AsyncIterator[SessionStore]:
 async def open_session() -> AsyncIterator[Open]:
     """Open sessions, and close their clients after the test."""
     clients: list[Peer] = []
-    options = PeerOptions(Certificate.generateCertificate())
+    options = PeerOptions(Certificate.generate())
 
     async def open_session(store: SessionStore, *, connect: bool = True) -> Opened:
         client = Peer(options)

@@ -122,7 +122,7 @@ async def test_consent_is_lost(
 async def test_dtls_fails(store: SessionStore, open_session: Open) -> None:
     """The client's certificate is not the one of its fingerprint."""
     opened = await open_session(store, connect=False)
-    stranger = Certificate.generateCertificate()
+    stranger = Certificate.generate()
     transport: Any = opened.client.transport
     transport._RTCDtlsTransport__local_certificate = stranger
     await opened.apply_answer()

@@ -67,7 +67,7 @@ Publish = Callable[..., Publisher]
 
 @pytest.fixture(scope="module")
 def certificate() -> Certificate:
-    return Certificate.generateCertificate()
+    return Certificate.generate()
 
 
 @pytest.fixture

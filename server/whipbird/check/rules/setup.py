@@ -3,7 +3,8 @@
 from aiohttp import hdrs
 
 from ...sdp.errors import SdpError
-from ..answer import Answer, mid_of
+from ...sdp.remote_media import mid_of
+from ..answer import Answer
 from ..endpoint import Endpoint, answer_of
 from ..exchange import Exchange, location_of
 from ..offers import Shape, malformed, write_offer

@@ -1,0 +1,14 @@
+"""The sockets of the process: one UDP port for all sessions, demultiplexed."""
+
+from .addresses import HostAddresses
+from .dispatcher import Dispatcher, Endpoint
+from .udp_port import PortInUse, UdpPort, UdpStats
+
+__all__ = [
+    "Dispatcher",
+    "Endpoint",
+    "HostAddresses",
+    "PortInUse",
+    "UdpPort",
+    "UdpStats",
+]

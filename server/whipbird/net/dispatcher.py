@@ -1,0 +1,292 @@
+"""Which session a datagram is for, and which session's time has come (no I/O)."""
+
+import heapq
+import itertools
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Protocol
+
+from ..transport.path import Address, Path
+from .faults import FaultLog
+
+# Octets of a transaction id that name the session: 64 random bits are left.
+PREFIX_LENGTH = 4
+
+# RFC 8489 sections 5 and 14.3: where the transaction id stands, and what is looked at.
+_PREFIX = slice(8, 8 + PREFIX_LENGTH)
+_BINDING_REQUEST = b"\x00\x01"
+_USERNAME = 0x0006
+
+# Sessions that may share one path: clients behind one address and port.
+MAX_SHARING = 8
+
+
+class Endpoint(Protocol):
+    """What takes datagrams: one session's transport.
+
+    Attributes:
+        deadline: when ``handle_timeout`` is due; read after every call.
+    """
+
+    @property
+    def deadline(self) -> float: ...
+
+    def receive(self, datagram: bytes, path: Path, now: float) -> bool:
+        """Take a datagram.
+
+        Returns:
+            Whether it was this session's: authentic, as far as can be told.
+        """
+
+    def flush(self, now: float) -> None:
+        """Send what has accumulated; called once for all datagrams of one turn."""
+
+    def handle_timeout(self, now: float) -> None:
+        """Do what has become due."""
+
+    def fail(self, error: Exception) -> None:
+        """End the session: one of the methods above has raised an exception."""
+
+
+@dataclass(slots=True)
+class DispatchStats:
+    """Datagrams that were nobody's.
+
+    Attributes:
+        unknown_stun: STUN requests and responses of no session.
+        unknown_address: others from addresses that have passed no check.
+        refused: others that no session of their address takes: not authentic.
+    """
+
+    unknown_stun: int = 0
+    unknown_address: int = 0
+    refused: int = 0
+
+
+class Route:
+    """The sessions of one path.
+
+    Attributes:
+        endpoints: the one that was verified last comes first.
+    """
+
+    __slots__ = ("endpoints", "path")
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.endpoints: list[Endpoint] = []
+
+
+class Dispatcher:
+    """Hands datagrams to sessions, and wakes these when they are due.
+
+    STUN requests are told apart by the user name, STUN responses by the first octets of
+    their transaction id, all else by the path that it came on. A path belongs to a
+    session from the moment that a check with the session's password has come on it. It
+    may belong to several; each gets what the others before it do not take.
+
+    Args:
+        on_deadline: called when ``deadline`` has become earlier.
+
+    Attributes:
+        stats: what was dropped.
+        faults: logs what goes wrong in the sessions by our own fault.
+    """
+
+    def __init__(self, on_deadline: Callable[[], None]) -> None:
+        self.stats = DispatchStats()
+        self.faults = FaultLog()
+        self._on_deadline = on_deadline
+        self._by_ufrag: dict[str, Endpoint] = {}
+        self._by_prefix: dict[bytes, Endpoint] = {}
+        # local address -> remote address -> route
+        self._routes: dict[Address, dict[Address, Route]] = {}
+        self._touched: dict[Endpoint, None] = {}
+        # (deadline, number, endpoint): the number keeps endpoints from being compared.
+        self._timers: list[tuple[float, int, Endpoint]] = []
+        # When each is woken, the next time last. Later entries are kept and used again:
+        # most deadlines come near for a moment only.
+        self._armed: dict[Endpoint, list[float]] = {}
+        self._numbers = itertools.count()
+
+    # Who is there
+
+    @property
+    def endpoints(self) -> int:
+        """How many sessions there are."""
+        return len(self._by_prefix)
+
+    def attach(self, endpoint: Endpoint, prefix: bytes) -> None:
+        """Let a session take part.
+
+        Args:
+            prefix: with what the ids of its STUN transactions begin.
+        """
+        self._by_prefix[prefix] = endpoint
+        self._armed[endpoint] = []
+
+    def detach(self, endpoint: Endpoint, prefix: bytes) -> None:
+        """Forget a session."""
+        self._by_prefix.pop(prefix, None)
+        self._touched.pop(endpoint, None)
+        self._armed.pop(endpoint, None)
+
+    def has_prefix(self, prefix: bytes) -> bool:
+        """Whether a session has this prefix already."""
+        return prefix in self._by_prefix
+
+    def route_ufrags(
+        self, endpoint: Endpoint, old: Iterable[str], new: Iterable[str]
+    ) -> None:
+        """Hand STUN requests with the new user names to a session, no more the old."""
+        for ufrag in old:
+            if self._by_ufrag.get(ufrag) is endpoint:
+                del self._by_ufrag[ufrag]
+        for ufrag in new:
+            self._by_ufrag[ufrag] = endpoint
+
+    def route_path(self, endpoint: Endpoint, path: Path) -> None:
+        """Hand what comes on a path to a session, before all others that have it."""
+        routes = self._routes.setdefault(path.local, {})
+        route = routes.get(path.remote)
+        if route is None:
+            route = routes[path.remote] = Route(path)
+        if endpoint in route.endpoints:
+            route.endpoints.remove(endpoint)
+        route.endpoints.insert(0, endpoint)
+        del route.endpoints[MAX_SHARING:]
+
+    def forget_path(self, endpoint: Endpoint, path: Path) -> None:
+        """Hand nothing more on a path to a session."""
+        routes = self._routes.get(path.local, {})
+        route = routes.get(path.remote)
+        if route is not None and endpoint in route.endpoints:
+            route.endpoints.remove(endpoint)
+            if not route.endpoints:
+                del routes[path.remote]
+                if not routes:
+                    del self._routes[path.local]
+
+    def is_used(self, local: Address) -> bool:
+        """Whether any session has a path from this local address."""
+        return local in self._routes
+
+    # Datagrams
+
+    def receive(
+        self, datagram: bytes, local: Address, remote: Address, now: float
+    ) -> None:
+        """Hand a datagram to its session; ``flush`` is to follow."""
+        if not datagram:
+            return
+        if datagram[0] < 4:
+            self._receive_stun(datagram, Path(local, remote), now)
+            return
+        routes = self._routes.get(local)
+        route = None if routes is None else routes.get(remote)
+        if route is None:
+            self.stats.unknown_address += 1
+            return
+        # A copy: the list changes while a session ends.
+        endpoints = route.endpoints
+        for endpoint in endpoints if len(endpoints) == 1 else tuple(endpoints):
+            self._touched[endpoint] = None
+            try:
+                if endpoint.receive(datagram, route.path, now):
+                    return
+            except Exception as error:
+                endpoint.fail(error)
+                return
+        self.stats.refused += 1
+
+    def _receive_stun(self, datagram: bytes, path: Path, now: float) -> None:
+        endpoint = (
+            self._by_ufrag.get(_ufrag(datagram))
+            if datagram[:2] == _BINDING_REQUEST
+            else self._by_prefix.get(datagram[_PREFIX])
+        )
+        if endpoint is None:
+            self.stats.unknown_stun += 1
+            return
+        self._touched[endpoint] = None
+        try:
+            endpoint.receive(datagram, path, now)
+        except Exception as error:
+            endpoint.fail(error)
+
+    def touch(self, endpoint: Endpoint) -> None:
+        """Let the next ``flush`` include a session."""
+        self._touched[endpoint] = None
+
+    def flush(self, now: float) -> None:
+        """Let the sessions that were touched send, and look at their deadlines."""
+        while self._touched:
+            endpoint, _ = self._touched.popitem()
+            try:
+                endpoint.flush(now)
+            except Exception as error:
+                endpoint.fail(error)
+            self.arm(endpoint)
+
+    # Time
+
+    @property
+    def deadline(self) -> float:
+        """When ``handle_timeout`` is due; infinite when nothing is waited for."""
+        return self._timers[0][0] if self._timers else math.inf
+
+    def arm(self, endpoint: Endpoint) -> None:
+        """Look at a session's deadline, which may have changed.
+
+        One that has moved back keeps its place until that comes: most deadlines move
+        back with every packet.
+        """
+        deadline = endpoint.deadline
+        times = self._armed.get(endpoint)
+        if times is None:
+            return
+        if deadline < (times[-1] if times else math.inf):
+            times.append(deadline)
+            timers = self._timers
+            heapq.heappush(timers, (deadline, next(self._numbers), endpoint))
+            if timers[0][2] is endpoint:
+                self._on_deadline()
+
+    def handle_timeout(self, now: float) -> None:
+        """Wake the sessions that are due."""
+        timers = self._timers
+        while timers and timers[0][0] <= now:
+            _, _, endpoint = heapq.heappop(timers)
+            times = self._armed.get(endpoint)
+            if times is None:
+                continue  # detached
+            times.pop()
+            if endpoint.deadline <= now:
+                try:
+                    endpoint.handle_timeout(now)
+                except Exception as error:
+                    endpoint.fail(error)
+                self._touched[endpoint] = None
+            else:
+                self.arm(endpoint)
+        self.flush(now)
+
+
+def _ufrag(request: bytes) -> str:
+    """The receiver's user name fragment in a STUN request (RFC 8445 section 7.2.2).
+
+    Nothing else is looked at: whoever gets it parses the whole message.
+
+    Returns:
+        The part of USERNAME before the colon; empty when there is none.
+    """
+    position, end = 20, len(request)
+    while position + 4 <= end:
+        kind = request[position] << 8 | request[position + 1]
+        length = request[position + 2] << 8 | request[position + 3]
+        if kind == _USERNAME:
+            value = request[position + 4 : position + 4 + length]
+            return value.partition(b":")[0].decode("ascii", "replace")
+        position += 4 + length + (-length & 3)
+    return ""

@@ -1,0 +1,301 @@
+"""One UDP port for all sessions: a socket for each address of this machine."""
+
+import asyncio
+import errno
+import logging
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from socket import SOCK_DGRAM, socket
+
+from ..transport.ice import LocalCandidate, host_candidate
+from ..transport.path import Address, Path
+from .addresses import HostAddresses
+from .dispatcher import Dispatcher
+from .udp_socket import UdpSocket, bind
+
+logger = logging.getLogger(__name__)
+
+# The highest local preference there is (RFC 8445 section 5.1.2.1).
+MAX_LOCAL_PREFERENCE = 65535
+
+# Free ports that are tried until one is free on every address.
+_TRIES = 10
+
+
+class PortInUse(OSError):  # noqa: N818 - a state, not a fault
+    """The UDP port is somebody else's. The message names it."""
+
+
+@dataclass(frozen=True, slots=True)
+class UdpStats:
+    """A UDP port at a moment. Counts are since the start.
+
+    Attributes:
+        port: its number.
+        addresses: the local addresses that it has a socket on.
+        receive_buffer, send_buffer: octets of one socket, as granted by the kernel.
+        kernel_drops: datagrams that came and found no room.
+        send_drops: datagrams that could not be sent.
+        unknown_stun, unknown_address, refused: see ``DispatchStats``.
+    """
+
+    port: int
+    addresses: tuple[str, ...]
+    receive_buffer: int
+    send_buffer: int
+    kernel_drops: int
+    send_drops: int
+    unknown_stun: int
+    unknown_address: int
+    refused: int
+
+
+class UdpPort:
+    """The UDP port of the process, and what is in front of it.
+
+    Every address of this machine has a socket of its own, so that an answer leaves from
+    the address that was asked. Addresses that appear later get one when the next
+    session needs candidates; those that have gone lose theirs once no session uses it.
+
+    Args:
+        addresses: where this machine's addresses are found.
+        public: addresses, or names that have some, at which a 1:1 NAT in front of this
+            machine forwards the port.
+        hide_hosts: offer the public addresses only.
+
+    Attributes:
+        dispatcher: hands the datagrams to the sessions.
+        number: the port; 0 before ``open``.
+    """
+
+    # Known from ``open`` on.
+    _loop: asyncio.AbstractEventLoop
+
+    def __init__(
+        self,
+        addresses: HostAddresses | None = None,
+        *,
+        public: Sequence[str] = (),
+        hide_hosts: bool = False,
+    ) -> None:
+        self._addresses = addresses or HostAddresses()
+        self._names = tuple(public)
+        self._public: tuple[str, ...] = ()
+        self._hide_hosts = hide_hosts
+        self._sockets: dict[str, UdpSocket] = {}
+        self._by_local: dict[Address, UdpSocket] = {}
+        self.dispatcher = Dispatcher(self._arm)
+        self.number = 0
+        self._closed = False
+        self._closed_drops = 0
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_at = math.inf
+        self._flushing = False
+
+    @property
+    def now(self) -> float:
+        """The time that sessions go by, in seconds."""
+        return self._loop.time()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it has sockets."""
+        return bool(self._sockets)
+
+    async def open(self, number: int = 0) -> None:
+        """Bind to the port on every address, and look up the public names.
+
+        Args:
+            number: 0 for one that is free on all of them.
+
+        Raises:
+            PortInUse: when somebody else has it.
+            OSError: when no address can be bound at all, or a public name has none.
+        """
+        self._loop = asyncio.get_running_loop()
+        self._public = await self._resolve()
+        for remaining in reversed(range(1 if number else _TRIES)):
+            try:
+                self._bind_all(number)
+            except PortInUse:
+                self._close_sockets()
+                if not remaining:
+                    raise
+            else:
+                return
+
+    async def _resolve(self) -> tuple[str, ...]:
+        """The public addresses, each once."""
+        found: dict[str, None] = {}
+        for name in self._names:
+            try:
+                infos = await self._loop.getaddrinfo(name, None, type=SOCK_DGRAM)
+            except OSError as error:
+                raise OSError(
+                    f"the public address {name} cannot be looked up: {error.strerror}"
+                ) from None
+            found |= {str(info[4][0]): None for info in infos}
+        return tuple(found)
+
+    def _bind_all(self, number: int) -> None:
+        self.number = number
+        problem: OSError | None = None
+        for address in self._addresses.current():
+            try:
+                self._bind(address)
+            except PortInUse:
+                raise
+            except OSError as error:
+                problem = error
+                logger.debug("Cannot bind to %s: %s", address, error)
+        if not self._sockets:
+            raise problem or OSError("this machine has no address")
+
+    def _bind(self, address: str) -> None:
+        try:
+            opened = bind(address, self.number)
+        except OSError as error:
+            if error.errno in (errno.EADDRINUSE, errno.EACCES):
+                reason = (
+                    "is in use" if error.errno == errno.EADDRINUSE else "is forbidden"
+                )
+                raise PortInUse(
+                    error.errno, f"UDP port {self.number} of {address} {reason}"
+                ) from None
+            raise
+        self._add(address, opened)
+
+    def _add(self, address: str, opened: socket) -> None:
+        added = UdpSocket(opened, self.dispatcher.receive, self.dispatcher.flush)
+        self._sockets[address] = self._by_local[added.local] = added
+        self.number = added.local[1]
+
+    def close(self) -> None:
+        """Close all sockets, for good."""
+        self._closed = True
+        self._close_sockets()
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _close_sockets(self) -> None:
+        for opened in self._sockets.values():
+            opened.close()
+        self._sockets.clear()
+        self._by_local.clear()
+
+    # For sessions
+
+    def candidates(self) -> tuple[LocalCandidate, ...]:
+        """The candidates of a new ICE session, as the addresses are now.
+
+        The earlier an address is listed, the more it is preferred. A public address
+        is listed before the host's own, for each socket of its family: which of them
+        the NAT forwards to is not known here.
+
+        Raises:
+            ConnectionError: when there is none, or the port is closed.
+        """
+        self._refresh()
+        found: list[LocalCandidate] = []
+        preference = MAX_LOCAL_PREFERENCE
+        for public in self._public:
+            base = next(
+                (
+                    s.local
+                    for a, s in self._sockets.items()
+                    if (":" in a) == (":" in public)
+                ),
+                None,
+            )
+            if base is not None:
+                found.append(host_candidate(public, self.number, base, preference))
+                preference -= 1
+        if not (self._hide_hosts and found):
+            for address, opened in self._sockets.items():
+                found.append(
+                    host_candidate(address, self.number, opened.local, preference)
+                )
+                preference -= 1
+        if not found:
+            raise ConnectionError("No UDP socket can be opened")
+        return tuple(found)
+
+    def _refresh(self) -> None:
+        """Open sockets on new addresses, close those on addresses that have gone."""
+        if self._closed:
+            raise ConnectionError("The UDP port is closed")
+        current = self._addresses.current()
+        if list(self._sockets) == current:
+            return
+        for address in current:
+            if address not in self._sockets:
+                try:
+                    self._bind(address)
+                except OSError as error:
+                    logger.debug("Cannot bind to %s: %s", address, error)
+        for address, opened in list(self._sockets.items()):
+            if address not in current and not self.dispatcher.is_used(opened.local):
+                self._closed_drops += opened.kernel_drops
+                opened.close()
+                del self._sockets[address], self._by_local[opened.local]
+
+    def send(self, datagram: bytes, path: Path) -> None:
+        """Send a datagram; lost when the socket has gone."""
+        if (opened := self._by_local.get(path.local)) is not None:
+            opened.send(datagram, path.remote)
+
+    def send_batch(self, datagrams: Sequence[bytes | memoryview], path: Path) -> None:
+        """Send datagrams to one destination, in as few calls as possible."""
+        if (opened := self._by_local.get(path.local)) is not None:
+            opened.send_batch(datagrams, path.remote)
+
+    def backlog(self, path: Path) -> int:
+        """Octets for a destination that the network has not taken yet."""
+        opened = self._by_local.get(path.local)
+        return 0 if opened is None else opened.backlog(path.remote)
+
+    def flush_soon(self) -> None:
+        """Flush the sessions that were touched, at the end of this turn of the loop."""
+        if not self._flushing:
+            self._flushing = True
+            self._loop.call_soon(self._flush)
+
+    def _flush(self) -> None:
+        self._flushing = False
+        self.dispatcher.flush(self._loop.time())
+
+    @property
+    def stats(self) -> UdpStats:
+        """What it has done so far."""
+        sockets = self._sockets.values()
+        drops = self.dispatcher.stats
+        return UdpStats(
+            port=self.number,
+            addresses=tuple(self._sockets),
+            receive_buffer=min((s.receive_buffer for s in sockets), default=0),
+            send_buffer=min((s.send_buffer for s in sockets), default=0),
+            kernel_drops=self._closed_drops + sum(s.kernel_drops for s in sockets),
+            send_drops=sum(s.dropped for s in sockets),
+            unknown_stun=drops.unknown_stun,
+            unknown_address=drops.unknown_address,
+            refused=drops.refused,
+        )
+
+    # Time
+
+    def _arm(self) -> None:
+        """Set the timer for the earliest deadline."""
+        deadline = self.dispatcher.deadline
+        if deadline >= self._timer_at or self._closed:
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer_at = deadline
+        self._timer = self._loop.call_at(deadline, self._timeout)
+
+    def _timeout(self) -> None:
+        self._timer, self._timer_at = None, math.inf
+        self.dispatcher.handle_timeout(self._loop.time())
+        if self.dispatcher.deadline < math.inf:
+            self._arm()

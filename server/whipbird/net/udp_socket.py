@@ -1,0 +1,302 @@
+"""One UDP socket of the process, read and written in batches."""
+
+import asyncio
+import contextlib
+import errno
+import sys
+from collections import deque
+from collections.abc import Callable, Sequence
+from socket import (
+    AF_INET,
+    AF_INET6,
+    IPPROTO_IPV6,
+    IPV6_V6ONLY,
+    SO_RCVBUF,
+    SO_SNDBUF,
+    SOCK_DGRAM,
+    SOL_SOCKET,
+    socket,
+)
+from struct import Struct
+
+from ..transport.path import Address
+
+# Octets that the kernel is asked to keep for all sessions. It gives what it may:
+# net.core.rmem_max and wmem_max of Linux are the bound for who is not root.
+BUFFER_SIZE = 8 * 1024 * 1024
+
+# Octets for one destination that wait until the network takes them; more are dropped.
+MAX_BACKLOG = 2 * 1024 * 1024
+# ... and for all of them.
+MAX_TOTAL_BACKLOG = 64 * 1024 * 1024
+
+# Datagrams, or batches of them, that are read before others have their turn.
+MAX_READS = 32
+
+# Linux, udp(7) and socket(7); Python has no names for them.
+_SOL_UDP = 17
+_UDP_SEGMENT = 103
+_UDP_GRO = 104
+_SO_RXQ_OVFL = 40
+_SO_SNDBUFFORCE = 32
+_SO_RCVBUFFORCE = 33
+_SEGMENT_SIZE = Struct("=H")
+_INT = Struct("=i")
+_UINT = Struct("=I")
+# Octets, and datagrams, that fit into one call.
+_MAX_SEGMENTED = 65000
+_MAX_SEGMENTS = 64
+
+_READ_SIZE = 65535
+_CONTROL_SIZE = 64
+
+# The network interface cannot cut batches into datagrams.
+_CANNOT_SEGMENT = frozenset({errno.EIO, errno.EINVAL, errno.EOPNOTSUPP})
+
+Receive = Callable[[bytes, Address, Address, float], None]
+"""Takes a datagram: its octets, the local and the remote address, and the time."""
+
+
+class UdpSocket:
+    """A UDP socket on one address of this machine.
+
+    Args:
+        sock: bound, and not blocking.
+        receive: takes each datagram.
+        flush: called after each turn of reading, with the time.
+
+    Attributes:
+        local: its address.
+        receive_buffer, send_buffer: octets, as the kernel has granted them.
+        kernel_drops: datagrams that the kernel has dropped, for want of room.
+        dropped: datagrams that were not sent, since too much waited already or the
+            network refused them.
+    """
+
+    def __init__(
+        self, sock: socket, receive: Receive, flush: Callable[[float], None]
+    ) -> None:
+        self._socket = sock
+        self._receive = receive
+        self._flush = flush
+        self._loop = asyncio.get_running_loop()
+        self.local: Address = sock.getsockname()[:2]
+        self.receive_buffer, self.send_buffer = _size_buffers(sock)
+        self.kernel_drops = 0
+        self.dropped = 0
+        self._is_ipv6 = sock.family == AF_INET6
+        self._segments = _enable(sock, _UDP_SEGMENT, 0)
+        _enable(sock, _UDP_GRO, 1)
+        if sys.platform == "linux":
+            with contextlib.suppress(OSError):
+                sock.setsockopt(SOL_SOCKET, _SO_RXQ_OVFL, 1)
+        self._buffer = bytearray(_READ_SIZE)
+        self._view = memoryview(self._buffer)
+        self._reads = 1
+        # What the network has not taken yet, by destination.
+        self._backlog: dict[Address, deque[bytes]] = {}
+        self._backlog_sizes: dict[Address, int] = {}
+        self._backlog_size = 0
+        self._loop.add_reader(sock.fileno(), self._readable)
+
+    def close(self) -> None:
+        """Close the socket; what waits is lost."""
+        self._loop.remove_reader(self._socket.fileno())
+        if self._backlog:
+            self._loop.remove_writer(self._socket.fileno())
+            self._backlog.clear()
+        self._socket.close()
+
+    # Reading
+
+    def _readable(self) -> None:
+        """Read what has come, but let others have their turn."""
+        now = self._loop.time()
+        sock, view, receive, local = self._socket, self._view, self._receive, self.local
+        buffers = [self._buffer]
+        reads = self._reads
+        for count in range(reads):
+            try:
+                size, control, _, remote = sock.recvmsg_into(buffers, _CONTROL_SIZE)
+            except BlockingIOError:
+                # A call that finds nothing costs as much as one that does: after it,
+                # fewer are tried.
+                self._reads = max(1, count)
+                break
+            except OSError:
+                # An earlier datagram could not be delivered (ICMP).
+                break
+            if self._is_ipv6:
+                remote = remote[:2]
+            segment = self._read_control(control) if control else 0
+            if 0 < segment < size:
+                for start in range(0, size, segment):
+                    end = min(start + segment, size)
+                    receive(bytes(view[start:end]), local, remote, now)
+            else:
+                receive(bytes(view[:size]), local, remote, now)
+        else:
+            self._reads = min(2 * reads, MAX_READS)
+        self._flush(now)
+
+    def _read_control(self, control: list[tuple[int, int, bytes]]) -> int:
+        """The size of the segments in a batch; 0 for one datagram."""
+        segment = 0
+        for level, kind, data in control:
+            if level == _SOL_UDP and kind == _UDP_GRO:
+                segment = _INT.unpack_from(data)[0]
+            elif level == SOL_SOCKET and kind == _SO_RXQ_OVFL:
+                self.kernel_drops = _UINT.unpack_from(data)[0]
+        return segment
+
+    # Writing
+
+    def backlog(self, remote: Address) -> int:
+        """Octets for a destination that the network has not taken yet."""
+        return self._backlog_sizes.get(remote, 0) if self._backlog else 0
+
+    def send(self, datagram: bytes, remote: Address) -> None:
+        """Send a datagram."""
+        if self._backlog:
+            self._wait([datagram], remote)
+            return
+        try:
+            self._socket.sendto(datagram, remote)
+        except BlockingIOError:
+            self._wait([datagram], remote)
+        except OSError:
+            # There is no way there, or not for so large a datagram.
+            self.dropped += 1
+
+    def send_batch(
+        self, datagrams: Sequence[bytes | memoryview], remote: Address
+    ) -> None:
+        """Send datagrams, those of one size with one call (``UDP_SEGMENT``)."""
+        if self._backlog:
+            self._wait(datagrams, remote)
+            return
+        start, count = 0, len(datagrams)
+        while start < count:
+            end = self._batch_end(datagrams, start) if self._segments else start + 1
+            batch = datagrams[start:end]
+            try:
+                if len(batch) == 1:
+                    self._socket.sendto(batch[0], remote)
+                else:
+                    size = _SEGMENT_SIZE.pack(len(batch[0]))
+                    control = [(_SOL_UDP, _UDP_SEGMENT, size)]
+                    self._socket.sendmsg(batch, control, 0, remote)
+            except BlockingIOError:
+                self._wait(datagrams[start:], remote)
+                return
+            except OSError as error:
+                if len(batch) > 1:
+                    if error.errno in _CANNOT_SEGMENT:
+                        self._segments = False
+                    for datagram in batch:
+                        self.send(bytes(datagram), remote)
+                else:
+                    self.dropped += 1
+            start = end
+
+    def _batch_end(self, datagrams: Sequence[bytes | memoryview], start: int) -> int:
+        """The end of the datagrams that can be sent with the one at ``start``."""
+        size = len(datagrams[start])
+        most = min(_MAX_SEGMENTS, _MAX_SEGMENTED // size)
+        last = min(len(datagrams), start + most)
+        end = start + 1
+        while end < last and len(datagrams[end]) == size:
+            end += 1
+        # The last one may be shorter.
+        if end < last and len(datagrams[end]) < size:
+            end += 1
+        return end
+
+    def _wait(self, datagrams: Sequence[bytes | memoryview], remote: Address) -> None:
+        """Keep datagrams until the network takes them, up to a bound."""
+        if not self._backlog:
+            self._loop.add_writer(self._socket.fileno(), self._writable)
+        waiting = self._backlog.setdefault(remote, deque())
+        size = self._backlog_sizes.get(remote, 0)
+        for datagram in datagrams:
+            length = len(datagram)
+            if (
+                size + length > MAX_BACKLOG
+                or self._backlog_size + length > MAX_TOTAL_BACKLOG
+            ):
+                self.dropped += 1
+                continue
+            waiting.append(bytes(datagram))
+            size += length
+            self._backlog_size += length
+        self._backlog_sizes[remote] = size
+
+    def _writable(self) -> None:
+        """Send what waits, a datagram for each destination in turn."""
+        while self._backlog:
+            for remote, waiting in list(self._backlog.items()):
+                if waiting:
+                    datagram = waiting[0]
+                    try:
+                        self._socket.sendto(datagram, remote)
+                    except BlockingIOError:
+                        return
+                    except OSError:
+                        self.dropped += 1
+                    waiting.popleft()
+                    self._backlog_size -= len(datagram)
+                    self._backlog_sizes[remote] -= len(datagram)
+                if not waiting:
+                    del self._backlog[remote], self._backlog_sizes[remote]
+        self._loop.remove_writer(self._socket.fileno())
+
+
+def bind(address: str, port: int) -> socket:
+    """A UDP socket on a port of an address; 0 for any free port.
+
+    Raises:
+        OSError: when the address or the port cannot be used.
+    """
+    sock = socket(AF_INET6 if ":" in address else AF_INET, SOCK_DGRAM)
+    try:
+        sock.setblocking(False)
+        if sock.family == AF_INET6:
+            sock.setsockopt(IPPROTO_IPV6, IPV6_V6ONLY, 1)
+        sock.bind((address, port))
+    except OSError:
+        sock.close()
+        raise
+    return sock
+
+
+def _size_buffers(sock: socket) -> tuple[int, int]:
+    """Ask for large buffers.
+
+    Returns:
+        Octets of the receive and the send buffer that were granted.
+    """
+    for option, forced in (
+        (SO_RCVBUF, _SO_RCVBUFFORCE),
+        (SO_SNDBUF, _SO_SNDBUFFORCE),
+    ):
+        with contextlib.suppress(OSError):
+            sock.setsockopt(SOL_SOCKET, option, BUFFER_SIZE)
+        if sys.platform == "linux":
+            # Beyond the bound, for who may.
+            with contextlib.suppress(OSError):
+                sock.setsockopt(SOL_SOCKET, forced, BUFFER_SIZE)
+    return (
+        sock.getsockopt(SOL_SOCKET, SO_RCVBUF),
+        sock.getsockopt(SOL_SOCKET, SO_SNDBUF),
+    )
+
+
+def _enable(sock: socket, option: int, value: int) -> bool:
+    """Set an option of Linux's UDP; whether this system has it."""
+    if sys.platform != "linux":
+        return False
+    try:
+        sock.setsockopt(_SOL_UDP, option, value)
+    except OSError:
+        return False
+    return True

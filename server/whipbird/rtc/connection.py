@@ -1,0 +1,241 @@
+"""A peer's transport on the process's UDP port."""
+
+import logging
+import random
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from ..net import Dispatcher
+from ..net.dispatcher import PREFIX_LENGTH
+from ..transport.certificate import Certificate
+from ..transport.ice import LocalCandidate
+from ..transport.packet_buffer import PacketBuffer
+from ..transport.path import Path
+from ..transport.peer_transport import PeerTransport, TransportState
+from ..transport.sctp import DataChannel
+
+logger = logging.getLogger(__name__)
+
+_RANDOM = random.SystemRandom()
+
+
+class Port(Protocol):
+    """The UDP port of a process, or one of a virtual network."""
+
+    @property
+    def dispatcher(self) -> Dispatcher:
+        """Hands datagrams to the sessions, and wakes these."""
+
+    @property
+    def now(self) -> float:
+        """The time, in seconds."""
+
+    def candidates(self) -> tuple[LocalCandidate, ...]:
+        """The candidates of a new ICE session.
+
+        Raises:
+            ConnectionError: when there is none.
+        """
+
+    def send(self, datagram: bytes, path: Path) -> None:
+        """Send a datagram."""
+
+    def send_batch(self, datagrams: Sequence[bytes | memoryview], path: Path) -> None:
+        """Send datagrams to one destination."""
+
+    def backlog(self, path: Path) -> int:
+        """Octets for a destination that the network has not taken yet."""
+
+    def flush_soon(self) -> None:
+        """Flush the sessions that were touched, at the end of this turn."""
+
+
+class ConnectionEvents(Protocol):
+    """What a connection tells its peer."""
+
+    def state_changed(self, state: TransportState) -> None:
+        """The connection is made, or has ended."""
+
+    def path_selected(self, path: Path) -> None:
+        """Data is sent on this path from now on."""
+
+    def restart_ended(self, succeeded: bool) -> None:
+        """An ICE restart has succeeded, or was given up."""
+
+    def channels_closed(self) -> None:
+        """The peer has ended the SCTP association."""
+
+
+class ChannelEvents(Protocol):
+    """What a connection tells of its data channels."""
+
+    def message_received(
+        self, channel: DataChannel, protocol: int, data: bytes
+    ) -> None:
+        """Take a message."""
+
+    def channel_opened(self, channel: DataChannel) -> None:
+        """The peer has opened a data channel."""
+
+    def channel_changed(self, channel: DataChannel) -> None:
+        """A data channel has another state."""
+
+    def buffered_amount_changed(self, channel: DataChannel, delta: int) -> None:
+        """Octets have left a channel's queue."""
+
+
+class Connection:
+    """One peer's transport, attached to a port from ``__init__`` to ``close``.
+
+    Args:
+        port: what datagrams go through.
+        events: what is told.
+        controlling, ice_lite, limit: see ``PeerTransport``.
+
+    Attributes:
+        transport: the transport itself.
+        rtcp_route: takes the RTCP packets, decrypted.
+    """
+
+    # There are some from ``route_channels`` on.
+    message_received: Callable[[DataChannel, int, bytes], None]
+    channel_opened: Callable[[DataChannel], None]
+    channel_changed: Callable[[DataChannel], None]
+    buffered_amount_changed: Callable[[DataChannel, int], None]
+
+    def __init__(
+        self,
+        port: Port,
+        certificate: Certificate,
+        events: ConnectionEvents,
+        *,
+        controlling: bool,
+        ice_lite: bool = False,
+        limit: int | None = None,
+    ) -> None:
+        self._port = port
+        self._events = events
+        self._dispatcher = port.dispatcher
+        self._prefix = _new_prefix(self._dispatcher)
+        self._ufrags: tuple[str, ...] = ()
+        self._paths: set[Path] = set()
+        self.transport = PeerTransport(
+            self,
+            certificate,
+            controlling=controlling,
+            ice_lite=ice_lite,
+            limit=limit,
+            transaction_prefix=self._prefix,
+        )
+        self._dispatcher.attach(self.transport, self._prefix)
+        self._attached = True
+        # One call less for each packet.
+        self.send = port.send
+        self.send_batch = port.send_batch
+        self.send_rtp = self.transport.send_rtp
+        self.send_rtcp = self.transport.send_rtcp
+        self.send_rtp_batch: Callable[[PacketBuffer], None] = (
+            self.transport.send_rtp_batch
+        )
+        self.path_selected = events.path_selected
+        self.restart_ended = events.restart_ended
+        self.channels_closed = events.channels_closed
+
+    @property
+    def state(self) -> TransportState:
+        """How far the connection has come."""
+        return self.transport.state
+
+    @property
+    def rtp_routes(self) -> dict[int, Callable[[bytes], None]]:
+        """Payload type -> what takes its RTP packets, decrypted."""
+        return self.transport.rtp_routes
+
+    @property
+    def waiting(self) -> int:
+        """Octets for the peer that the network has not taken yet."""
+        path = self.transport.ice.selected
+        return 0 if path is None else self._port.backlog(path)
+
+    def route_rtcp(self, take: Callable[[bytes], None]) -> None:
+        """Hand RTCP packets, decrypted, to a function."""
+        self.transport.rtcp_route = take
+
+    def route_channels(self, channels: ChannelEvents) -> None:
+        """Tell of the data channels, before the connection is made."""
+        self.message_received = channels.message_received
+        self.channel_opened = channels.channel_opened
+        self.channel_changed = channels.channel_changed
+        self.buffered_amount_changed = channels.buffered_amount_changed
+
+    def changed(self) -> None:
+        """Look at the deadline: something was called that may have set one."""
+        self._dispatcher.arm(self.transport)
+
+    def flush_soon(self) -> None:
+        """Send what is queued at the end of this turn of the event loop."""
+        if self._attached:
+            self._dispatcher.touch(self.transport)
+            self._port.flush_soon()
+
+    def check_consent(self) -> None:
+        """Send a check on the path in use at once (RFC 7675)."""
+        self.transport.ice.check_consent(self._port.now)
+        self.changed()
+
+    def end_channels(self) -> None:
+        """End the SCTP association, and keep the connection."""
+        self.transport.end_channels(self._port.now)
+        self.changed()
+
+    def vanish(self) -> None:
+        """Neither hear nor send anything from now on, and say nothing of it."""
+        self._detach()
+        self.transport.abandon()
+
+    def close(self) -> None:
+        """End the connection."""
+        if self._attached:
+            self.transport.close(self._port.now)
+            self._detach()
+
+    def _detach(self) -> None:
+        if not self._attached:
+            return
+        self._attached = False
+        self._dispatcher.route_ufrags(self.transport, self._ufrags, ())
+        for path in self._paths:
+            self._dispatcher.forget_path(self.transport, path)
+        self._paths.clear()
+        self._dispatcher.detach(self.transport, self._prefix)
+
+    # PeerSinks, beside those that are handed on
+
+    def path_verified(self, path: Path) -> None:
+        self._paths.add(path)
+        self._dispatcher.route_path(self.transport, path)
+
+    def path_forgotten(self, path: Path) -> None:
+        self._paths.discard(path)
+        self._dispatcher.forget_path(self.transport, path)
+
+    def ufrags_changed(self, ufrags: tuple[str, ...]) -> None:
+        old, self._ufrags = self._ufrags, ufrags
+        self._dispatcher.route_ufrags(self.transport, old, ufrags)
+
+    def state_changed(self, state: TransportState) -> None:
+        if state in (TransportState.CLOSED, TransportState.FAILED):
+            self._detach()
+        self._events.state_changed(state)
+
+    def failed(self, error: Exception) -> None:
+        """Log a fault of ours. The session has ended."""
+        self._dispatcher.faults.report(logger, error, self._port.now)
+
+
+def _new_prefix(dispatcher: Dispatcher) -> bytes:
+    """A beginning of transaction ids that no other session has."""
+    while True:
+        prefix = _RANDOM.randbytes(PREFIX_LENGTH)
+        if not dispatcher.has_prefix(prefix):
+            return prefix

@@ -1,0 +1,158 @@
+"""A data channel as aiortc has it, on one of the SCTP association's."""
+
+from typing import TYPE_CHECKING
+
+from aiortc import RTCDataChannel
+from aiortc.exceptions import InvalidStateError
+from pyee.asyncio import AsyncIOEventEmitter
+
+from ..transport import sctp
+
+if TYPE_CHECKING:
+    from .transports import SctpTransport
+
+# RFC 8831 section 8; SCTP cannot carry an empty message, so one octet stands for it.
+_EMPTY = frozenset({sctp.PPID_STRING_EMPTY, sctp.PPID_BINARY_EMPTY})
+_TEXT = frozenset({sctp.PPID_STRING, sctp.PPID_STRING_EMPTY})
+_PLACEHOLDER = b"\0"
+
+_MAX_THRESHOLD = 0xFFFFFFFF
+
+
+class DataChannel(RTCDataChannel):
+    """A data channel.
+
+    aiortc's state is not used: all that there is to know, the association knows.
+
+    Args:
+        transport: the SCTP transport that it belongs to.
+        channel: the association's side of it.
+    """
+
+    def __init__(self, transport: "SctpTransport", channel: sctp.DataChannel) -> None:
+        # Not aiortc's, which would open the channel on an association of its own.
+        AsyncIOEventEmitter.__init__(self)
+        self._sctp = transport
+        self._channel = channel
+        self._threshold = 0
+
+    @property
+    def bufferedAmount(self) -> int:  # noqa: N802
+        """Octets that are queued and not yet sent."""
+        return self._channel.buffered_amount
+
+    @property
+    def bufferedAmountLowThreshold(self) -> int:  # noqa: N802
+        """The amount at or below which ``bufferedamountlow`` is emitted."""
+        return self._threshold
+
+    @bufferedAmountLowThreshold.setter
+    def bufferedAmountLowThreshold(self, value: int) -> None:  # noqa: N802
+        if not 0 <= value <= _MAX_THRESHOLD:
+            raise ValueError("bufferedAmountLowThreshold must be in range 0-4294967295")
+        self._threshold = value
+
+    @property
+    def negotiated(self) -> bool:
+        """Whether it was negotiated out of band."""
+        return self._channel.negotiated
+
+    @property
+    def id(self) -> int | None:
+        """The SCTP stream; None until it is assigned."""
+        return self._channel.id
+
+    @property
+    def label(self) -> str:
+        """Its name; several channels may have the same."""
+        return self._channel.label
+
+    @property
+    def ordered(self) -> bool:
+        """Whether messages are delivered in the order in which they were sent."""
+        return self._channel.ordered
+
+    @property
+    def maxPacketLifeTime(self) -> int | None:  # noqa: N802
+        """Milliseconds for which a message is transmitted; None for any time."""
+        return self._channel.max_packet_life_time
+
+    @property
+    def maxRetransmits(self) -> int | None:  # noqa: N802
+        """How often a message is retransmitted; None for any number."""
+        return self._channel.max_retransmits
+
+    @property
+    def protocol(self) -> str:
+        """The name of the subprotocol."""
+        return self._channel.protocol
+
+    @property
+    def readyState(self) -> str:  # noqa: N802
+        """``connecting``, ``open``, ``closing`` or ``closed``."""
+        return self._channel.state.value
+
+    @property
+    def transport(self) -> "SctpTransport":
+        """The SCTP transport that it belongs to."""
+        return self._sctp
+
+    def close(self) -> None:
+        """Close the channel, after the messages that are queued."""
+        self._sctp.close_channel(self._channel)
+
+    def send(self, data: bytes | str) -> None:
+        """Queue a message.
+
+        Raises:
+            InvalidStateError: when the channel is not open.
+            ValueError: when the data is neither ``bytes`` nor ``str``, or larger than
+                the peer takes.
+        """
+        if self.readyState != "open":
+            raise InvalidStateError
+        if isinstance(data, str):
+            protocol = sctp.PPID_STRING if data else sctp.PPID_STRING_EMPTY
+            octets = data.encode()
+        elif isinstance(data, bytes):
+            protocol = sctp.PPID_BINARY if data else sctp.PPID_BINARY_EMPTY
+            octets = data
+        else:
+            raise ValueError(f"Cannot send unsupported data type: {type(data)}")
+        if not self._sctp.send_message(self._channel, protocol, octets or _PLACEHOLDER):
+            raise ValueError(
+                f"Cannot send a message of {len(octets)} octets: the peer takes at "
+                f"most {self._sctp.max_message_size}"
+            )
+
+    # What the association tells
+
+    @property
+    def inner(self) -> sctp.DataChannel:
+        """The association's side of it."""
+        return self._channel
+
+    def state_changed(self) -> None:
+        """Emit the event of a new state."""
+        match self._channel.state:
+            case sctp.ChannelState.OPEN:
+                self.emit("open")
+            case sctp.ChannelState.CLOSED:
+                self.emit("close")
+                # None is emitted any more: let go of the listeners.
+                self.remove_all_listeners()
+
+    def buffered_amount_changed(self, delta: int) -> None:
+        """Emit ``bufferedamountlow`` when the threshold was crossed."""
+        now = self._channel.buffered_amount
+        if now <= self._threshold < now - delta:
+            self.emit("bufferedamountlow")
+
+    def emit_message(self, protocol: int, data: bytes) -> None:
+        """Emit a message as the W3C API has it, if anybody listens."""
+        if self.listeners("message"):
+            octets = b"" if protocol in _EMPTY else data
+            self.emit(
+                "message",
+                octets.decode(errors="replace") if protocol in _TEXT else octets,
+            )

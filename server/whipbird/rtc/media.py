@@ -1,0 +1,128 @@
+"""The media of a peer: its transceivers, and the RTCP that they take and send."""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any
+
+from aiortc import MediaStreamTrack, RTCDtlsTransport
+from aiortc.stats import RTCStatsReport
+
+from ..sdp.local_description import LocalMedia
+from ..sdp.media import OfferedMedia
+from ..sdp.remote_description import RemoteDescription
+from . import negotiation
+from .connection import Connection
+from .feedback import Feedback
+from .receiver import Receiver
+from .sender import RtpTransport, Sender
+from .transceiver import Transceiver
+
+Spawn = Callable[[Coroutine[Any, Any, None]], None]
+
+
+class Media:
+    """Everything that a peer sends and receives, but what an ``Egress`` sends.
+
+    Args:
+        connection: what it goes over.
+        spawn: runs a coroutine as a task of the peer's.
+
+    Attributes:
+        transceivers: in the order of the m-sections.
+    """
+
+    def __init__(self, connection: Connection, spawn: Spawn) -> None:
+        self.transceivers: list[Transceiver] = []
+        self._connection = connection
+        self._spawn = spawn
+        self._feedback: Feedback | None = None
+        self._agreed: list[negotiation.Agreement] = []
+
+    def add(
+        self,
+        track: str | MediaStreamTrack,
+        direction: str,
+        transport: RTCDtlsTransport,
+        rtp: RtpTransport,
+    ) -> Transceiver:
+        """Have another transceiver.
+
+        Args:
+            track: or its kind, when there is none yet.
+            transport, rtp: what it goes over, as aiortc has it, and to send on.
+        """
+        kind = track if isinstance(track, str) else track.kind
+        transceiver = Transceiver(
+            kind,
+            Receiver(kind, self._connection, transport),
+            Sender(track, rtp),
+            direction,
+        )
+        self.transceivers.append(transceiver)
+        return transceiver
+
+    def receive(self, transceiver: Transceiver, media: OfferedMedia) -> None:
+        """Receive what a section has been agreed on."""
+        if self._feedback is None:
+            self._feedback = Feedback(self._connection)
+            self._connection.route_rtcp(self._feedback.rtcp_received)
+        transceiver.receiver.configure(media, self._feedback)
+
+    @property
+    def negotiable(self) -> list[Transceiver]:
+        """The transceivers that have a section: those that are not stopped."""
+        return [t for t in self.transceivers if not t.stopped]
+
+    def agree(
+        self, local: Sequence[LocalMedia], remote: RemoteDescription, cname: str
+    ) -> None:
+        """Take what both sides say of each section, and receive what is to come.
+
+        Raises:
+            UnacceptableSdp: when there is no codec that both sides have.
+        """
+        rtp = [m for m in local if m.kind != "application"]
+        self._agreed = negotiation.agreements(
+            local, remote, self.negotiable[: len(rtp)], cname
+        )
+        for agreed in self._agreed:
+            agreed.transceiver.mid = agreed.mid
+            agreed.transceiver.currentDirection = agreed.direction
+            if agreed.receives is not None:
+                self.receive(agreed.transceiver, agreed.receives)
+
+    def start(self) -> None:
+        """Send what was agreed on: the connection is there."""
+        for agreed in self._agreed:
+            if agreed.sends is not None:
+                self._spawn(agreed.transceiver.sender.send(agreed.sends))
+        if self._agreed:
+            self._connection.route_rtcp(self._rtcp_received)
+
+    @property
+    def received(self) -> list[Transceiver]:
+        """The transceivers of the sections in which something is to come."""
+        return [t for t in self.transceivers if t.receiver.is_configured]
+
+    def disconnected(self) -> None:
+        """The connection has ended: so do the tracks that came over it."""
+        for transceiver in self.transceivers:
+            transceiver.receiver.disconnected()
+
+    async def stop(self) -> None:
+        """Send and receive nothing more."""
+        for transceiver in self.transceivers:
+            await transceiver.stop()
+
+    async def add_stats(self, report: RTCStatsReport) -> None:
+        """Add the statistics of all that is sent and received."""
+        for transceiver in self.transceivers:
+            report.update(await transceiver.sender.getStats())
+            report.update(await transceiver.receiver.getStats())
+
+    def _rtcp_received(self, data: bytes) -> None:
+        now = asyncio.get_running_loop().time()
+        for transceiver in self.transceivers:
+            transceiver.sender.rtcp_received(data, now)
+        if self._feedback is not None:
+            self._feedback.rtcp_received(data)

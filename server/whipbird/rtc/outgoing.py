@@ -1,0 +1,163 @@
+"""The packets of one source, their retransmissions and reports (RFC 3550, RFC 4588)."""
+
+import secrets
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from aiortc.mediastreams import AUDIO_PTIME
+
+from ..rtp import extensions
+from ..rtp.extensions import write_extensions
+from ..rtp.packet import HEADER
+from ..rtp.rtcp import ReportBlock
+from ..sdp.codecs import Codec
+from .encoding import EncodedFrame
+from .sent_packets import SentPackets
+from .source_reports import SourceReports
+
+_VERSION_2 = 0x80
+_EXTENSION = 0x10
+_MARKER = 0x80
+
+# draft-alvestrand-rmcat-remb: seconds as 6.18 bits.
+_SEND_TIME_UNITS = 1 << 18
+_SEND_TIME_MASK = 0xFFFFFF
+
+
+@dataclass(frozen=True, slots=True)
+class SendParameters:
+    """How a track is sent, as negotiated.
+
+    Attributes:
+        codec: with the receiver's payload type.
+        cname: the same for all that is played in time (RFC 3550 section 6.5.1).
+        rtx_payload_type: of retransmissions (RFC 4588); None to retransmit the same
+            packets.
+        mid: of the section; None when it has none.
+        extensions: the header extensions that the receiver takes: URI -> identifier.
+    """
+
+    codec: Codec
+    cname: str
+    rtx_payload_type: int | None = None
+    mid: str | None = None
+    extensions: Mapping[str, int] = field(default_factory=dict)
+
+
+class OutgoingSource:
+    """Writes what is sent of one track after another, as one source.
+
+    Args:
+        kind: ``audio`` or ``video``.
+        ssrc: of the packets.
+        repair_ssrc: of those that are retransmitted over RTX.
+
+    Attributes:
+        packets, octets: how many packets were written, and of how many octets of
+            payload.
+    """
+
+    def __init__(
+        self, kind: str, parameters: SendParameters, ssrc: int, repair_ssrc: int
+    ) -> None:
+        self.packets = 0
+        self.octets = 0
+        self._is_audio = kind == "audio"
+        self._ssrc = ssrc
+        self._codec = parameters.codec
+        self._sent = SentPackets(parameters.rtx_payload_type, repair_ssrc)
+        self._reports = SourceReports(ssrc, parameters.cname)
+        find = parameters.extensions.get
+        mid_id, mid = find(extensions.MID), parameters.mid
+        self._mid = [(mid_id, mid.encode())] if mid_id and mid else []
+        self._send_time_id = find(extensions.ABS_SEND_TIME)
+        self._level_id = find(extensions.AUDIO_LEVEL)
+        # Of the next packet. In the lower half, so that SRTP sees no early wrap-around.
+        self._sequence = secrets.randbits(15)
+        self._timestamp = secrets.randbits(32)
+        self._written_at: float | None = None
+        # From a track's timestamps to those of the packets; None before its first.
+        self._offset: int | None = None
+
+    @property
+    def last_block(self) -> ReportBlock | None:
+        """What the receiver has said last of the source; None before."""
+        return self._reports.last
+
+    @property
+    def rtt(self) -> float | None:
+        """Seconds of the last known round trip; None before."""
+        return self._reports.rtt
+
+    def switch(self) -> None:
+        """What comes next is of another track, with timestamps of its own."""
+        self._offset = None
+
+    def write(self, frame: EncodedFrame, now: float) -> Iterator[bytes]:
+        """The packets of a frame of video, or of some frames of audio.
+
+        Args:
+            now: the time, in seconds.
+        """
+        codec, is_audio = self._codec, self._is_audio
+        if self._offset is None:
+            # It goes on where the track before ended, as much later as it is.
+            self._offset = self.timestamp_at(now) - frame.timestamp
+        first, extension = self._extension(frame.level, now)
+        step = round(AUDIO_PTIME * codec.clock_rate) if is_audio else 0
+        last = len(frame.payloads) - 1
+        for index, payload in enumerate(frame.payloads):
+            timestamp = frame.timestamp + index * step + self._offset
+            self._timestamp, self._written_at = timestamp & 0xFFFFFFFF, now
+            # RFC 3551 section 4.1: of audio, where silence ends.
+            is_marked = not self.packets if is_audio else index == last
+            header = HEADER.pack(
+                first,
+                (_MARKER if is_marked else 0) | codec.payload_type,
+                self._sequence,
+                self._timestamp,
+                self._ssrc,
+            )
+            packet = header + extension + payload
+            self._sent.keep(self._sequence, packet)
+            self._sequence = (self._sequence + 1) & 0xFFFF
+            self.packets += 1
+            self.octets += len(payload)
+            yield packet
+
+    def retransmission(self, sequence: int, now: float) -> bytes | None:
+        """The packet to send for one that was lost (see ``SentPackets``)."""
+        return self._sent.retransmission(sequence, now)
+
+    def timestamp_at(self, now: float) -> int:
+        """The timestamp of what happens now; a random one before the first packet."""
+        if self._written_at is None:
+            return self._timestamp
+        elapsed = round((now - self._written_at) * self._codec.clock_rate)
+        return (self._timestamp + elapsed) & 0xFFFFFFFF
+
+    def report(self, now: float) -> bytes:
+        """A sender report, and what goes with it (RFC 3550 section 6.1)."""
+        timestamp = self.timestamp_at(now)
+        return self._reports.write(timestamp, self.packets, self.octets, now)
+
+    def bye(self, now: float) -> bytes:
+        """The end of the source (RFC 3550 section 6.6), behind a last report."""
+        return self.report(now) + self._reports.write_bye()
+
+    def block_received(self, block: ReportBlock, now: float) -> None:
+        """Take what the receiver says of the source."""
+        if block.ssrc == self._ssrc:
+            self._reports.received(block, now)
+
+    def _extension(self, level: int | None, now: float) -> tuple[int, bytes]:
+        """The first octet of a header, and what stands behind the header."""
+        elements = self._mid.copy()
+        if self._send_time_id:
+            units = int(now * _SEND_TIME_UNITS) & _SEND_TIME_MASK
+            elements.append((self._send_time_id, units.to_bytes(3)))
+        if self._level_id and level is not None:
+            elements.append((self._level_id, bytes((level,))))
+        if not elements:
+            return _VERSION_2, b""
+        return _VERSION_2 | _EXTENSION, write_extensions(elements)

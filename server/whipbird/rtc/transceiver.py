@@ -1,0 +1,67 @@
+"""A transceiver: the sender and the receiver of one m-section."""
+
+from typing import cast
+
+from aiortc import RTCRtpCodecCapability, RTCRtpTransceiver
+
+from .receiver import Receiver
+from .sender import Sender
+
+
+class Transceiver(RTCRtpTransceiver):
+    """aiortc's, which tells what was asked of it, and can be told what was negotiated.
+
+    Attributes:
+        codec_preferences: the codecs to negotiate, most preferred first; empty for all.
+    """
+
+    def __init__(
+        self,
+        kind: str,
+        receiver: Receiver,
+        sender: Sender,
+        direction: str = "sendrecv",
+    ) -> None:
+        super().__init__(kind, receiver, sender, direction)
+        self.codec_preferences: tuple[RTCRtpCodecCapability, ...] = ()
+        self._section: str | None = None
+        self._negotiated: str | None = None
+
+    def setCodecPreferences(  # noqa: N802
+        self, codecs: list[RTCRtpCodecCapability]
+    ) -> None:
+        """Negotiate only these codecs, most preferred first; all of them for none.
+
+        Raises:
+            ValueError: when there is one that aiortc has not.
+        """
+        super().setCodecPreferences(codecs)
+        self.codec_preferences = tuple(codecs)
+
+    @property
+    def sender(self) -> Sender:
+        """What sends its track."""
+        return cast(Sender, super().sender)
+
+    @property
+    def receiver(self) -> Receiver:
+        """What receives the other side's."""
+        return cast(Receiver, super().receiver)
+
+    @property
+    def mid(self) -> str | None:
+        """The identification tag of its section; None before there is one."""
+        return self._section
+
+    @mid.setter
+    def mid(self, mid: str) -> None:
+        self._section = mid
+
+    @property
+    def currentDirection(self) -> str | None:  # noqa: N802
+        """The direction that was negotiated; None before."""
+        return self._negotiated
+
+    @currentDirection.setter
+    def currentDirection(self, direction: str) -> None:  # noqa: N802
+        self._negotiated = direction

@@ -1,0 +1,182 @@
+"""Connectivity checks as STUN transactions (RFC 8445 section 7.2, 8489 6.2.1)."""
+
+import math
+from collections import deque
+from collections.abc import Callable
+
+from ..path import Path
+from .pairs import Pair
+
+# RFC 8445 section 14.2: Ta, seconds from one new check to the next.
+CHECK_INTERVAL = 0.02
+
+# RFC 8445 section 14.3: the least RTO, in seconds.
+MIN_RTO = 0.5
+
+# RFC 8489 section 6.2.1: Rc, how often a request is sent, and Rm, how many RTOs are
+# waited for an answer after the last time.
+MAX_TRANSMISSIONS = 7
+LAST_WAIT = 16
+
+# Checks that are sent once and may still be answered.
+MAX_UNREPEATED = 8
+
+
+class Check:
+    """A request, and what is to be known when it is answered.
+
+    Attributes:
+        pair: what is checked.
+        transaction_id: of the request.
+        request: the message.
+        controlling: the role in which it was sent.
+        nominates: whether it has USE-CANDIDATE.
+        sent_at: when it was sent last.
+        rto: seconds from the last transmission to the next, which is doubled.
+        transmissions: how often it was sent since ``rto`` was reset.
+        is_ambiguous: whether it was retransmitted, so that nobody knows to which
+            transmission an answer belongs.
+        due: when it is to be retransmitted, or has failed.
+    """
+
+    __slots__ = (
+        "controlling",
+        "due",
+        "is_ambiguous",
+        "nominates",
+        "pair",
+        "request",
+        "rto",
+        "sent_at",
+        "transaction_id",
+        "transmissions",
+    )
+
+    def __init__(
+        self,
+        pair: Pair,
+        transaction_id: bytes,
+        request: bytes,
+        *,
+        controlling: bool,
+        nominates: bool,
+    ) -> None:
+        self.pair = pair
+        self.transaction_id = transaction_id
+        self.request = request
+        self.controlling = controlling
+        self.nominates = nominates
+        self.sent_at = -math.inf
+        self.rto = MIN_RTO
+        self.transmissions = 0
+        self.is_ambiguous = False
+        self.due = math.inf
+
+
+class Checks:
+    """The checks that have not been answered.
+
+    Args:
+        send: sends a request.
+
+    Attributes:
+        deadline: when ``handle_timeout`` is due.
+        sent: how many requests were sent, retransmissions too.
+    """
+
+    def __init__(self, send: Callable[[bytes, Path], None]) -> None:
+        self._send = send
+        self._waiting: dict[bytes, Check] = {}
+        self._unrepeated: deque[bytes] = deque()
+        self.deadline = math.inf
+        self.sent = 0
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def get(self, transaction_id: bytes) -> Check | None:
+        """The check of a transaction."""
+        return self._waiting.get(transaction_id)
+
+    def of(self, pair: Pair) -> Check | None:
+        """The check of a pair that is retransmitted."""
+        for check in self._waiting.values():
+            if check.pair is pair and check.due < math.inf:
+                return check
+        return None
+
+    def start(self, check: Check, rto: float, now: float) -> None:
+        """Send a check, and retransmit it until it is answered.
+
+        Args:
+            rto: seconds to the first retransmission.
+        """
+        self._waiting[check.transaction_id] = check
+        check.rto = rto
+        self._transmit(check, now)
+
+    def start_unrepeated(self, check: Check, now: float) -> None:
+        """Send a check once."""
+        if len(self._unrepeated) >= MAX_UNREPEATED:
+            self._waiting.pop(self._unrepeated.popleft(), None)
+        self._unrepeated.append(check.transaction_id)
+        self._waiting[check.transaction_id] = check
+        check.sent_at = now
+        self.sent += 1
+        self._send(check.request, check.pair.path)
+
+    def hasten(self, check: Check, now: float) -> None:
+        """Retransmit at once, and begin again with short waits.
+
+        That the peer sends on this path is a sign that it may now be open. RFC 8445
+        section 7.3.1.4 wants a new transaction instead; this one does as well, and
+        an answer to its earlier transmissions counts too.
+        """
+        if now - check.sent_at >= CHECK_INTERVAL:
+            check.transmissions = 0
+            check.rto = MIN_RTO
+            self._transmit(check, now)
+
+    def end(self, check: Check) -> None:
+        """Wait no more for the answer to a check."""
+        if self._waiting.pop(check.transaction_id, None) is not None:
+            self._find_deadline()
+
+    def keep(self, wanted: Callable[[Check], bool]) -> None:
+        """End all checks but those wanted."""
+        self._waiting = {i: c for i, c in self._waiting.items() if wanted(c)}
+        self._find_deadline()
+
+    def handle_timeout(self, now: float) -> list[Check]:
+        """Retransmit what is due.
+
+        Returns:
+            The checks that have been waited for in vain.
+        """
+        failed = []
+        for check in [c for c in self._waiting.values() if c.due <= now]:
+            if check.transmissions >= MAX_TRANSMISSIONS:
+                del self._waiting[check.transaction_id]
+                failed.append(check)
+            else:
+                self._transmit(check, now)
+        self._find_deadline()
+        return failed
+
+    def _transmit(self, check: Check, now: float) -> None:
+        check.is_ambiguous = check.transmissions > 0 or check.due < math.inf
+        if check.transmissions:
+            check.rto *= 2
+        check.transmissions += 1
+        is_last = check.transmissions >= MAX_TRANSMISSIONS
+        wait = check.rto
+        if is_last:
+            wait = LAST_WAIT * check.rto / 2 ** (MAX_TRANSMISSIONS - 1)
+        check.sent_at = now
+        check.due = now + wait
+        self.sent += 1
+        self._send(check.request, check.pair.path)
+        self._find_deadline()
+
+    def _find_deadline(self) -> None:
+        self.deadline = min((c.due for c in self._waiting.values()), default=math.inf)

@@ -1,0 +1,387 @@
+"""A full ICE agent (RFC 8445), for one ICE session."""
+
+import ipaddress
+import math
+import random
+from collections.abc import Sequence
+
+from ...sdp.candidate import Candidate
+from ...sdp.transport import IceCredentials
+from ..path import Address, Path
+from ..stun import (
+    BINDING_SUCCESS,
+    TRANSACTION_ID_SIZE,
+    ErrorCode,
+    StunMessage,
+    binding_request,
+)
+from .agent import Agent, AgentOwner
+from .candidates import LocalCandidate, peer_reflexive_priority
+from .checks import CHECK_INTERVAL, MIN_RTO, Check, Checks
+from .consent import CONSENT_LIFETIME, Consent
+from .pairs import CheckList, Pair, PairState
+from .role import Role
+
+# No peer needs more addresses; each makes pairs with every base of this side.
+MAX_REMOTE_CANDIDATES = 64
+
+# RFC 8863 section 4: seconds to wait for a check of the peer's before failing.
+PATIENCE = 39.5
+
+
+class FullAgent(Agent):
+    """Checks pairs and has them checked, and selects one of those that work.
+
+    In the controlling role it nominates the first pair that works. In the controlled
+    role it follows the newest nomination; before there is one, it takes the first
+    pair that works in both directions, because some peers (libjuice) send data on
+    such a pair at once, and nominate when they have checked the others.
+
+    Args:
+        needs_nomination: whether to select only what is nominated: in an ICE restart
+            there is another path meanwhile.
+    """
+
+    def __init__(
+        self,
+        owner: AgentOwner,
+        role: Role,
+        rng: random.Random,
+        *,
+        transaction_prefix: bytes,
+        needs_nomination: bool,
+    ) -> None:
+        super().__init__(owner, role, rng)
+        self._prefix = transaction_prefix
+        self._needs_nomination = needs_nomination
+        # Bases, with the priority of the best candidate of each.
+        self._bases: dict[Address, int] = {}
+        # What the peer has signalled, with its priority.
+        self._remotes: dict[Address, int] = {}
+        self._remotes_ended = False
+        self._pairs = CheckList()
+        self._checks = Checks(owner.send)
+        self._consent = Consent(rng)
+        self._selected: Pair | None = None
+        # The one pair whose checks nominate it, in the controlling role.
+        self._nominee: Pair | None = None
+        self._nominations = 0
+        self._check_at = -math.inf
+        self._patient_until = math.inf
+        self._username = b""
+        self._remote_key = b""
+
+    @property
+    def selected(self) -> Path | None:
+        return None if self._selected is None else self._selected.path
+
+    @property
+    def consent_until(self) -> float:
+        return -math.inf if self._selected is None else self._selected.consent_until
+
+    @property
+    def rtt(self) -> float | None:
+        return None if self._selected is None else self._selected.rtt
+
+    @property
+    def checks_sent(self) -> int:
+        return self._checks.sent
+
+    def gather(self, candidates: Sequence[LocalCandidate]) -> None:
+        super().gather(candidates)
+        self._bases.clear()
+        for local in candidates:
+            priority = max(self._bases.get(local.base, 0), local.candidate.priority)
+            self._bases[local.base] = priority
+
+    def start(self, remote: IceCredentials, now: float) -> None:
+        self.remote = remote
+        self._username = f"{remote.ufrag}:{self.local.ufrag}".encode()
+        self._remote_key = remote.pwd.encode()
+        self._patient_until = now + PATIENCE
+        # The peer's checks that came before: RFC 8445 section 7.3.
+        for pair in list(self._pairs):
+            self._check(pair, now)
+        for address, priority in self._remotes.items():
+            self._form_pairs(address, priority)
+        self._check_next(now)
+        self._find_deadline(now)
+
+    def add_remote_candidate(self, candidate: Candidate, now: float) -> None:
+        host = str(ipaddress.ip_address(candidate.address))
+        address = (host, candidate.port)
+        if address in self._remotes or len(self._remotes) >= MAX_REMOTE_CANDIDATES:
+            return
+        self._remotes[address] = candidate.priority
+        for pair in self._pairs:
+            if pair.path.remote == address:
+                # It was known as peer-reflexive: RFC 8838 section 11.4.
+                pair.remote_priority = candidate.priority
+        if self.remote is not None and self._selected is None:
+            self._form_pairs(address, candidate.priority)
+            self._check_next(now)
+        self._find_deadline(now)
+
+    def end_of_candidates(self, now: float) -> None:
+        self._remotes_ended = True
+        self._fail_without_pairs(now)
+        self._find_deadline(now)
+
+    def receive_response(self, response: StunMessage, path: Path, now: float) -> bool:
+        check = self._checks.get(response.transaction_id)
+        if check is None:
+            return False
+        # Where it comes from is what was checked: RFC 8445 section 7.2.5.2.1. One that
+        # anybody may have copied there does not make the check fail.
+        if path == check.pair.path and response.is_authentic(self._remote_key):
+            self._checks.end(check)
+            self._owner.check_answered()
+            if response.type == BINDING_SUCCESS:
+                self._succeeded(check, now)
+            else:
+                self._refused(check, response.error_code, now)
+            self._find_deadline(now)
+        return True
+
+    def handle_timeout(self, now: float) -> None:
+        for check in self._checks.handle_timeout(now):
+            self._failed(check)
+        self._check_next(now)
+        if self._consent.is_expired(now):
+            self._lose_consent(now)
+        elif self._consent.is_check_due(now):
+            self._keep_consent(now)
+        self._fail_without_pairs(now)
+        self._find_deadline(now)
+
+    def check_consent(self, now: float) -> None:
+        if self._selected is not None:
+            self._send_consent_check(self._selected, now)
+            self._find_deadline(now)
+
+    def stop(self) -> None:
+        super().stop()
+        self._selected = None
+        self._consent.stop()
+        self._checks.keep(lambda _: False)
+        self._pairs = CheckList()
+
+    # Pairs
+
+    def _form_pairs(self, address: Address, priority: int) -> None:
+        """Pair a remote candidate with every base (RFC 8445 section 6.1.2.2)."""
+        scope = _scope(address)
+        for base, local_priority in self._bases.items():
+            path = Path(base, address)
+            if _scope(base) == scope and self._pairs.get(path) is None:
+                self._add(Pair(path, local_priority, priority))
+
+    def _add(self, pair: Pair) -> None:
+        self._pairs.add(pair)
+        controlling = self._role.controlling
+        dropped = self._pairs.overflow(self._selected, controlling=controlling)
+        if dropped is not None:
+            self._checks.keep(lambda check: check.pair is not dropped)
+
+    def _checked(self, request: StunMessage, path: Path, now: float) -> None:
+        pair = self._pairs.get(path)
+        if pair is None:
+            # RFC 8445 section 7.3.1.3.
+            priority = self._remotes.get(path.remote, request.priority or 0)
+            pair = Pair(path, self._bases.get(path.local, 0), priority)
+            pair.requested_at = now
+            self._add(pair)
+        pair.requested_at = now
+        if request.nominates and not self._role.controlling:
+            self._nominations += 1
+            pair.nomination = self._nominations
+        if pair.is_valid(now):
+            self._follow_nomination(pair, now)
+        elif self.remote is not None:
+            self._check(pair, now)
+        self._find_deadline(now)
+
+    # Checks
+
+    def _check_next(self, now: float) -> None:
+        """Start an ordinary check when its time has come (RFC 8445 6.1.4.2)."""
+        if self.remote is None or now < self._check_at:
+            return
+        pair = self._pairs.next_waiting(controlling=self._role.controlling)
+        if pair is not None:
+            self._check(pair, now)
+            self._check_at = now + CHECK_INTERVAL
+
+    def _check(self, pair: Pair, now: float) -> None:
+        """Check a pair at once (RFC 8445 section 7.3.1.4), if it is not yet valid."""
+        if pair.state is PairState.IN_PROGRESS:
+            check = self._checks.of(pair)
+            assert check is not None
+            self._checks.hasten(check, now)
+            return
+        pair.state = PairState.IN_PROGRESS
+        if self._selected is None and self._nominee is None:
+            self._nominee = pair
+        self._start(pair, now)
+
+    def _start(self, pair: Pair, now: float) -> None:
+        """Send a check and retransmit it, at a pace by RFC 8445 section 14.3."""
+        number = self._pairs.count(PairState.WAITING, PairState.IN_PROGRESS)
+        check = self._make_check(pair)
+        self._checks.start(check, max(MIN_RTO, CHECK_INTERVAL * number), now)
+
+    def _make_check(self, pair: Pair) -> Check:
+        role = self._role
+        nominates = role.controlling and pair is self._nominee
+        prefix = self._prefix
+        size = TRANSACTION_ID_SIZE - len(prefix)
+        transaction_id = prefix + self._rng.getrandbits(8 * size).to_bytes(size)
+        request = binding_request(
+            transaction_id,
+            username=self._username,
+            key=self._remote_key,
+            priority=peer_reflexive_priority(pair.local_priority),
+            controlling=role.controlling,
+            tie_breaker=role.tie_breaker,
+            nominates=nominates,
+        )
+        return Check(
+            pair,
+            transaction_id,
+            request,
+            controlling=role.controlling,
+            nominates=nominates,
+        )
+
+    def _succeeded(self, check: Check, now: float) -> None:
+        """RFC 8445 section 7.2.5.3."""
+        pair = check.pair
+        pair.state = PairState.SUCCEEDED
+        pair.answered_at = now
+        pair.consent_until = now + CONSENT_LIFETIME
+        if not check.is_ambiguous:
+            pair.rtt = now - check.sent_at
+        self._owner.path_verified(self, pair.path)
+        if pair is self._selected:
+            self._consent.answered()
+        elif not self._role.controlling:
+            self._follow_nomination(pair, now)
+        elif self._selected is None:
+            self._nominate(pair, now, is_told=check.nominates)
+        if pair is not self._selected:
+            self._consent.doubt(now)
+
+    def _refused(self, check: Check, code: int | None, now: float) -> None:
+        """RFC 8445 sections 7.2.5.1 and 7.2.5.2.4, RFC 7675 section 5.2."""
+        if code == ErrorCode.ROLE_CONFLICT:
+            was_controlling = self._role.controlling
+            self._role.refused(controlling=check.controlling)
+            if check.pair.state is PairState.IN_PROGRESS:
+                check.pair.state = PairState.WAITING
+            if self._role.controlling is not was_controlling:
+                self._role_changed(now)
+        elif code == ErrorCode.FORBIDDEN and check.pair is self._selected:
+            self._lose_consent(now)
+        else:
+            self._failed(check)
+
+    def _failed(self, check: Check) -> None:
+        pair = check.pair
+        if pair.state is PairState.IN_PROGRESS:
+            pair.state = PairState.FAILED
+            if pair is self._nominee:
+                self._nominee = None
+
+    # Selection
+
+    def _nominate(self, pair: Pair, now: float, *, is_told: bool = False) -> None:
+        """Use a valid pair, and have the peer use it (RFC 8445 section 8.1.1)."""
+        self._nominee = pair
+        if pair is not self._selected:
+            self._select(pair, now)
+        if not is_told:
+            self._start(pair, now)
+
+    def _follow_nomination(self, pair: Pair, now: float) -> None:
+        """Use a valid pair if the peer wants it so (RFC 8445 section 7.3.1.5)."""
+        selected = self._selected
+        if selected is None:
+            was_requested = pair.requested_at > -math.inf
+            is_wanted = was_requested and not self._needs_nomination
+            if pair.nomination or is_wanted:
+                self._select(pair, now)
+        elif pair.nomination > selected.nomination:
+            self._select(pair, now)
+
+    def _select(self, pair: Pair, now: float) -> None:
+        """Send data on a valid pair, and check others only if they are nominated."""
+        self._selected = pair
+        self._pairs.conclude(pair.nomination)
+        self._checks.keep(lambda check: check.pair.nomination > pair.nomination)
+        self._consent.follow(pair)
+        self._owner.path_selected(self, pair.path, now)
+
+    def _role_changed(self, now: float) -> None:
+        self._nominee = None
+        if self._role.controlling:
+            pair = self._selected or self._pairs.freshest(now)
+            if pair is not None:
+                self._nominate(pair, now)
+
+    # Consent
+
+    def _keep_consent(self, now: float) -> None:
+        selected = self._selected
+        assert selected is not None
+        other = self._pairs.freshest(now, other_than=selected)
+        if other is not None and self._consent.is_dead_beside(other):
+            self._nominations += 1
+            other.nomination = self._nominations
+            if self._role.controlling:
+                self._nominate(other, now)
+            else:
+                self._select(other, now)
+        else:
+            self._send_consent_check(selected, now)
+
+    def _send_consent_check(self, pair: Pair, now: float) -> None:
+        """Send a check that is not retransmitted.
+
+        It nominates the pair again, so that the peer follows when the address that it
+        sees has changed.
+        """
+        self._checks.start_unrepeated(self._make_check(pair), now)
+        self._consent.checked(now)
+
+    def _lose_consent(self, now: float) -> None:
+        self.stop()
+        self._owner.consent_lost(self, now)
+
+    def _fail_without_pairs(self, now: float) -> None:
+        """RFC 8445 section 8.1.2, RFC 8863 section 4."""
+        is_over = self._remotes_ended and now >= self._patient_until
+        if not is_over or self._selected is not None or self._is_stopped:
+            return
+        if self._pairs.count(PairState.FAILED) == len(self._pairs):
+            self.stop()
+            self._owner.agent_failed(self, now)
+
+    def _find_deadline(self, now: float) -> None:
+        if self._is_stopped:
+            return
+        deadline = min(self._checks.deadline, self._consent.deadline)
+        if self.remote is not None and self._pairs.count(PairState.WAITING):
+            deadline = min(deadline, self._check_at)
+        if self._remotes_ended and self._selected is None and self._patient_until > now:
+            deadline = min(deadline, self._patient_until)
+        self.deadline = deadline
+
+
+# How IPv6 addresses of link-local scope begin: RFC 4291 section 2.5.6.
+_LINK_LOCAL = ("fe8", "fe9", "fea", "feb")
+
+
+def _scope(address: Address) -> tuple[bool, bool]:
+    """What the addresses of a pair have in common (RFC 8445 section 6.1.2.2)."""
+    host = address[0]
+    return ":" in host, host.startswith(_LINK_LOCAL)

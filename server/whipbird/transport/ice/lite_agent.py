@@ -1,0 +1,97 @@
+"""A lite ICE agent (RFC 8445 section 2.5): it answers checks, and sends none."""
+
+import math
+import random
+
+from ...sdp.candidate import Candidate
+from ...sdp.transport import IceCredentials
+from ..path import Path
+from ..stun import StunMessage
+from .agent import Agent, AgentOwner
+from .consent import CONSENT_LIFETIME
+from .role import Role
+
+# Seconds after which a path counts as silent: twice the longest time from one consent
+# check to the next (RFC 7675 section 5.1).
+_SILENCE = 12.0
+
+
+class LiteAgent(Agent):
+    """Selects the path that the peer nominates.
+
+    It sends no consent checks (RFC 7675 section 1 leaves that to full agents), but
+    takes the peer's for consent: nothing is sent when the last authentic one on the
+    selected path was 30 s ago.
+    """
+
+    def __init__(self, owner: AgentOwner, role: Role, rng: random.Random) -> None:
+        super().__init__(owner, role, rng)
+        self._selected: Path | None = None
+        self._requested_at = -math.inf
+        # Nominated before the peer's credentials were known.
+        self._early: Path | None = None
+
+    @property
+    def selected(self) -> Path | None:
+        return self._selected
+
+    @property
+    def consent_until(self) -> float:
+        return self._requested_at + CONSENT_LIFETIME
+
+    @property
+    def rtt(self) -> float | None:
+        return None
+
+    @property
+    def checks_sent(self) -> int:
+        return 0
+
+    def start(self, remote: IceCredentials, now: float) -> None:
+        self.remote = remote
+        if self._early is not None:
+            self._select(self._early, now)
+
+    def add_remote_candidate(self, candidate: Candidate, now: float) -> None:
+        """Nothing is sent to a candidate before it sends something."""
+
+    def end_of_candidates(self, now: float) -> None:
+        """It does not matter: see ``add_remote_candidate``."""
+
+    def receive_response(self, response: StunMessage, path: Path, now: float) -> bool:
+        return False
+
+    def handle_timeout(self, now: float) -> None:
+        if self._selected is not None and now >= self.consent_until:
+            self.stop()
+            self._owner.consent_lost(self, now)
+
+    def check_consent(self, now: float) -> None:
+        """A lite agent sends no checks."""
+
+    def stop(self) -> None:
+        super().stop()
+        self._selected = None
+
+    def _role_changed(self, now: float) -> None:
+        """A lite agent's role never changes."""
+
+    def _checked(self, request: StunMessage, path: Path, now: float) -> None:
+        if self.remote is None:
+            if request.nominates:
+                self._early = path
+        elif path == self._selected:
+            self._requested_at = now
+            self.deadline = self.consent_until
+        elif request.nominates or self._is_silent(now):
+            self._select(path, now)
+
+    def _is_silent(self, now: float) -> bool:
+        """Whether the peer's address seems to have changed without its knowledge."""
+        return self._selected is not None and now - self._requested_at > _SILENCE
+
+    def _select(self, path: Path, now: float) -> None:
+        self._selected = path
+        self._requested_at = now
+        self.deadline = self.consent_until
+        self._owner.path_selected(self, path, now)

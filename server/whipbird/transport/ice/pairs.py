@@ -1,0 +1,153 @@
+"""Candidate pairs and the check list (RFC 8445 section 6.1.2)."""
+
+import math
+from collections.abc import Iterator
+from enum import Enum, auto
+
+from ..path import Path
+
+# RFC 8445 section 6.1.2.5 wants a limit, and suggests this one.
+MAX_PAIRS = 100
+
+
+class PairState(Enum):
+    """The states of a pair (RFC 8445 section 6.1.2.6).
+
+    There is no Frozen: with one component of one data stream there is nothing that
+    another check list could tell, and the order is that of the priorities.
+    """
+
+    WAITING = auto()
+    IN_PROGRESS = auto()
+    SUCCEEDED = auto()
+    FAILED = auto()
+
+
+class Pair:
+    """A way from a local base to a remote candidate.
+
+    Attributes:
+        path: the two addresses.
+        local_priority, remote_priority: of the two candidates.
+        state: how far its check has come.
+        nomination: the number of the peer's request that has nominated it, counted
+            over all pairs: the highest is the newest. 0 when none has.
+        requested_at: when the peer has last sent a check on it; minus infinity when
+            it has not.
+        answered_at: when the peer has last answered a check on it; the same.
+        consent_until: when the consent that the answer gives expires (RFC 7675).
+        rtt: seconds that the newest answered check took; None when unknown.
+    """
+
+    __slots__ = (
+        "answered_at",
+        "consent_until",
+        "local_priority",
+        "nomination",
+        "path",
+        "remote_priority",
+        "requested_at",
+        "rtt",
+        "state",
+    )
+
+    def __init__(self, path: Path, local_priority: int, remote_priority: int) -> None:
+        self.path = path
+        self.local_priority = local_priority
+        self.remote_priority = remote_priority
+        self.state = PairState.WAITING
+        self.nomination = 0
+        self.requested_at = self.answered_at = -math.inf
+        self.consent_until = -math.inf
+        self.rtt: float | None = None
+
+    def priority(self, *, controlling: bool) -> int:
+        """RFC 8445 section 6.1.2.3."""
+        local, remote = self.local_priority, self.remote_priority
+        g, d = (local, remote) if controlling else (remote, local)
+        return (min(g, d) << 32) + 2 * max(g, d) + (g > d)
+
+    def is_valid(self, now: float) -> bool:
+        """Whether the peer has answered on it, and not too long ago to send on it."""
+        return self.state is PairState.SUCCEEDED and now < self.consent_until
+
+
+class CheckList:
+    """The pairs of one ICE session, of a bounded number."""
+
+    def __init__(self) -> None:
+        self._pairs: dict[Path, Pair] = {}
+
+    def __len__(self) -> int:
+        return len(self._pairs)
+
+    def __iter__(self) -> Iterator[Pair]:
+        return iter(self._pairs.values())
+
+    def get(self, path: Path) -> Pair | None:
+        """The pair of a path."""
+        return self._pairs.get(path)
+
+    def add(self, pair: Pair) -> None:
+        """Add a pair whose path has none."""
+        self._pairs[pair.path] = pair
+
+    def remove(self, pair: Pair) -> None:
+        """Remove a pair, if it is there."""
+        self._pairs.pop(pair.path, None)
+
+    def overflow(self, keep: Pair | None, *, controlling: bool) -> Pair | None:
+        """Take out a pair when there are too many.
+
+        Those on which the peer has sent nothing go first, by their priority; then
+        the one on which it has been silent for longest.
+
+        Args:
+            keep: a pair that stays.
+
+        Returns:
+            The pair that is taken out, or None when there is room.
+        """
+        if len(self._pairs) <= MAX_PAIRS:
+            return None
+        worst = min(
+            (pair for pair in self._pairs.values() if pair is not keep),
+            key=lambda p: (
+                max(p.requested_at, p.answered_at),
+                p.priority(controlling=controlling),
+            ),
+        )
+        del self._pairs[worst.path]
+        return worst
+
+    def next_waiting(self, *, controlling: bool) -> Pair | None:
+        """The waiting pair of the highest priority."""
+        return max(
+            (p for p in self._pairs.values() if p.state is PairState.WAITING),
+            key=lambda p: p.priority(controlling=controlling),
+            default=None,
+        )
+
+    def count(self, *states: PairState) -> int:
+        """How many pairs are in one of these states."""
+        return sum(pair.state in states for pair in self._pairs.values())
+
+    def freshest(self, now: float, *, other_than: Pair | None = None) -> Pair | None:
+        """The valid pair that was answered last, but for one."""
+        return max(
+            (p for p in self if p is not other_than and p.is_valid(now)),
+            key=lambda p: p.answered_at,
+            default=None,
+        )
+
+    def conclude(self, nomination: int) -> None:
+        """Forget pairs that are not valid and not nominated (RFC 8445 section 8.1.2).
+
+        Args:
+            nomination: the newest that is fulfilled; pairs with newer ones stay.
+        """
+        self._pairs = {
+            path: pair
+            for path, pair in self._pairs.items()
+            if pair.state is PairState.SUCCEEDED or pair.nomination > nomination
+        }

@@ -1,0 +1,54 @@
+"""Where RTP packets are written, encrypted, and sent from, several at a time."""
+
+import pylibsrtp
+from pylibsrtp._binding import ffi, lib
+
+# Packets: more than most frames have.
+SLOTS = 32
+# Octets: more than an encrypted packet has.
+SLOT_SIZE = 2048
+
+
+class PacketBuffer:
+    """Room for some packets of one viewer after another.
+
+    Encrypting in place saves what pylibsrtp spends on copies.
+
+    Args:
+        slots: how many packets it has room for.
+
+    Attributes:
+        slots: the room for each packet, ``SLOT_SIZE`` octets.
+        lengths: of the packets that are in the first slots now, in octets.
+    """
+
+    def __init__(self, slots: int = SLOTS) -> None:
+        memory = ffi.new("char[]", slots * SLOT_SIZE)
+        view = memoryview(ffi.buffer(memory))
+        starts = range(0, slots * SLOT_SIZE, SLOT_SIZE)
+        self.slots = [view[start : start + SLOT_SIZE] for start in starts]
+        self.lengths: list[int] = []
+        self._memory = memory
+        self._pointers = [memory + start for start in starts]
+        self._length = ffi.new("int *")
+
+    def packets(self) -> list[memoryview]:
+        """The packets, each a view of its slot."""
+        return [
+            slot[:length]
+            for slot, length in zip(self.slots, self.lengths, strict=False)
+        ]
+
+    def protect(self, session: pylibsrtp.Session) -> None:
+        """Encrypt the packets (RFC 3711).
+
+        Raises:
+            ConnectionError: when the session can do so no more.
+        """
+        protect, context = lib.srtp_protect, session._srtp[0]
+        length, lengths = self._length, self.lengths
+        for index, pointer in enumerate(self._pointers[: len(lengths)]):
+            length[0] = lengths[index]
+            if protect(context, pointer, length):
+                raise ConnectionError("SRTP protect failed")
+            lengths[index] = length[0]

@@ -1,0 +1,471 @@
+"""Everything between a peer's datagrams and its messages and media, without I/O."""
+
+import math
+import random
+from collections.abc import Callable, Sequence
+from enum import StrEnum
+from typing import Protocol
+
+from ..sdp.transport import Fingerprint, IceCredentials
+from .certificate import Certificate
+from .dtls import DtlsState, DtlsTransport
+from .ice import IceTransport
+from .packet_buffer import PacketBuffer
+from .path import Path
+from .sctp import Association, DataChannel
+from .srtp import SrtpError, SrtpTransport, is_rtcp
+
+_SYSTEM_RANDOM = random.SystemRandom()
+
+
+class TransportState(StrEnum):
+    """The states of W3C webrtc-pc's RTCPeerConnectionState, without disconnected."""
+
+    NEW = "new"
+    CONNECTING = "connecting"
+    CONNECTED = "connected"
+    CLOSED = "closed"
+    FAILED = "failed"
+
+
+class EndCause(StrEnum):
+    """Why a transport has ended, other than by ``close``."""
+
+    CLOSED_BY_PEER = "closed by the peer"
+    CONSENT_EXPIRED = "connection lost"
+    ICE_FAILED = "no connection could be made"
+    DTLS_FAILED = "DTLS failed"
+    INTERNAL_ERROR = "internal error"
+
+
+class PeerSinks(Protocol):
+    """What a peer's transport calls.
+
+    All but ``send`` and ``send_batch`` may be called within any method that is given
+    the time.
+    """
+
+    def send(self, datagram: bytes, path: Path) -> None:
+        """Send a datagram."""
+
+    def send_batch(self, datagrams: Sequence[bytes | memoryview], path: Path) -> None:
+        """Send datagrams, whose octets are not kept afterwards."""
+
+    def path_verified(self, path: Path) -> None:
+        """What comes on this path may be this peer's (see ``IceSinks``)."""
+
+    def path_forgotten(self, path: Path) -> None:
+        """... and no longer."""
+
+    def ufrags_changed(self, ufrags: tuple[str, ...]) -> None:
+        """STUN requests that begin with one of these user names are this peer's."""
+
+    def path_selected(self, path: Path) -> None:
+        """Data is sent on this path from now on."""
+
+    def state_changed(self, state: TransportState) -> None:
+        """The connection is made, or has ended."""
+
+    def restart_ended(self, succeeded: bool) -> None:
+        """An ICE restart has succeeded, or was given up."""
+
+    def message_received(
+        self, channel: DataChannel, protocol: int, data: bytes
+    ) -> None:
+        """Take a message: its payload protocol id (RFC 8831 section 8), its octets."""
+
+    def channel_opened(self, channel: DataChannel) -> None:
+        """The peer has opened a data channel."""
+
+    def channel_changed(self, channel: DataChannel) -> None:
+        """A data channel has another state."""
+
+    def buffered_amount_changed(self, channel: DataChannel, delta: int) -> None:
+        """Octets have left a channel's queue (``delta`` is below zero)."""
+
+    def channels_closed(self) -> None:
+        """The peer has ended the SCTP association; the connection is still there."""
+
+    def failed(self, error: Exception) -> None:
+        """A fault of ours has ended the session; ``state_changed`` follows."""
+
+
+class PeerTransport:
+    """ICE, DTLS, SRTP and SCTP of one peer.
+
+    Args:
+        sinks: what is called.
+        certificate: this side's DTLS certificate.
+        controlling: whether this side nominates: the one that has made the offer.
+        ice_lite: whether this side only answers connectivity checks.
+        limit: octets that the data channels may hold (see ``Association``).
+        transaction_prefix: what the ids of its STUN transactions begin with, so that
+            answers can be told apart on a port that many share.
+        rng: for credentials, tags and numbers.
+
+    Attributes:
+        ice, dtls: the parts below.
+        sctp: the association; None before ``connect`` and where none is negotiated.
+        srtp: the contexts for media; None before the connection.
+        state: how far the connection has come.
+        end: why it has ended; None while it has not, and after ``close``.
+        end_detail: more of that, in words.
+        rtp_routes: payload type -> what takes its RTP packets, decrypted. In a bundle
+            payload types are unique (RFC 9143 section 9.1).
+        rtcp_route: what takes RTCP packets, decrypted.
+        on_stun: is told of every STUN datagram, before it is taken.
+        dropped: datagrams that were not authentic, or of no known kind.
+        bytes_sent, bytes_received, packets_sent, packets_received: of DTLS and SRTP.
+    """
+
+    def __init__(
+        self,
+        sinks: PeerSinks,
+        certificate: Certificate,
+        *,
+        controlling: bool,
+        ice_lite: bool = False,
+        limit: int | None = None,
+        transaction_prefix: bytes = b"",
+        rng: random.Random = _SYSTEM_RANDOM,
+    ) -> None:
+        self._sinks = sinks
+        self._limit = limit
+        self._rng = rng
+        self.ice = IceTransport(
+            self,
+            controlling=controlling,
+            lite=ice_lite,
+            rng=rng,
+            transaction_prefix=transaction_prefix,
+        )
+        self.dtls = DtlsTransport(self, certificate)
+        self.sctp: Association | None = None
+        self.srtp: SrtpTransport | None = None
+        self.state = TransportState.NEW
+        self.end: EndCause | None = None
+        self.end_detail = ""
+        self.rtp_routes: dict[int, Callable[[bytes], None]] = {}
+        self.rtcp_route: Callable[[bytes], None] | None = None
+        self.on_stun: Callable[[bytes, Path], None] | None = None
+        self.dropped = 0
+        self.bytes_sent = self.bytes_received = 0
+        self.packets_sent = self.packets_received = 0
+        self._carries_media = False
+        self._now = 0.0
+        self._outgoing: list[bytes] = []
+        # Where the handshake is answered before a path is selected.
+        self._heard_on: Path | None = None
+
+    # Setting up
+
+    def configure(
+        self,
+        *,
+        is_dtls_client: bool,
+        fingerprints: Sequence[Fingerprint],
+        carries_media: bool,
+    ) -> None:
+        """Take what was negotiated of DTLS and media.
+
+        Args:
+            carries_media: whether SRTP keys are needed.
+        """
+        self._carries_media = carries_media
+        self.dtls.configure(is_client=is_dtls_client, fingerprints=fingerprints)
+
+    def add_association(self) -> Association:
+        """Have data channels; before the connection is made."""
+        self.sctp = Association(
+            self, is_dtls_client=self.ice.controlling, limit=self._limit, rng=self._rng
+        )
+        return self.sctp
+
+    def connect(
+        self, remote: IceCredentials, now: float, *, remote_lite: bool = False
+    ) -> None:
+        """Begin to connect, once the peer's side is known."""
+        self._now = now
+        self._change(TransportState.CONNECTING)
+        if not self.dtls.is_client:
+            # A ClientHello may come on a path before it is the selected one.
+            self.dtls.start(now, self.ice.rtt)
+        self.ice.start(remote, now, remote_lite=remote_lite)
+
+    # Datagrams and time
+
+    def receive(self, datagram: bytes, path: Path, now: float) -> bool:
+        """Take a datagram.
+
+        What there is to answer is sent by ``flush``, but for STUN and the DTLS
+        handshake.
+
+        Returns:
+            Whether it was this peer's: authentic, as far as can be told.
+        """
+        if not datagram:
+            return False
+        self._now = now
+        first = datagram[0]
+        if first < 4:
+            if self.on_stun is not None:
+                self.on_stun(datagram, path)
+            return self.ice.receive(datagram, path, now)
+        if 127 < first < 192:
+            taken = self._receive_srtp(datagram)
+        elif 19 < first < 64:
+            self._heard_on = path
+            taken = self.dtls.receive(datagram, now)
+        else:
+            taken = False
+        if taken:
+            self.packets_received += 1
+            self.bytes_received += len(datagram)
+        else:
+            self.dropped += 1
+        return taken
+
+    def flush(self, now: float) -> None:
+        """Send what has accumulated in the data channels.
+
+        To be called after datagrams were received or messages were queued, once for
+        all of them.
+        """
+        sctp = self.sctp
+        if sctp is None or self.state is not TransportState.CONNECTED:
+            return
+        self._now = now
+        sctp.flush(now)
+        if self._outgoing:
+            self._send_outgoing()
+
+    @property
+    def deadline(self) -> float:
+        """When ``handle_timeout`` is due; infinite when nothing is waited for."""
+        if self.state in (TransportState.CLOSED, TransportState.FAILED):
+            return math.inf
+        deadline = min(self.ice.deadline, self.dtls.deadline)
+        sctp = self.sctp
+        return deadline if sctp is None else min(deadline, sctp.deadline)
+
+    def handle_timeout(self, now: float) -> None:
+        """Do what has become due."""
+        self._now = now
+        if now >= self.ice.deadline:
+            self.ice.handle_timeout(now)
+        if now >= self.dtls.deadline:
+            self.dtls.handle_timeout(now)
+        sctp = self.sctp
+        if sctp is not None and now >= sctp.deadline:
+            sctp.handle_timeout(now)
+            if self._outgoing:
+                self._send_outgoing()
+
+    def close(self, now: float) -> None:
+        """End the connection: SCTP ABORT, close_notify, and no more checks."""
+        if self.state in (TransportState.CLOSED, TransportState.FAILED):
+            return
+        self.end_channels(now)
+        self.dtls.close()
+        self.ice.close()
+        self._change(TransportState.CLOSED)
+
+    def end_channels(self, now: float) -> None:
+        """End the SCTP association (ABORT); the connection stays."""
+        self._now = now
+        if self.sctp is not None:
+            self.sctp.abort(now)
+            if self._outgoing:
+                self._send_outgoing()
+
+    def abandon(self) -> None:
+        """End without a word to anybody: the peer will find out by itself."""
+        self.ice.close()
+        self.state = TransportState.CLOSED
+
+    def fail(self, error: Exception) -> None:
+        """End the session: a method of it has raised an exception, which is our fault.
+
+        Nothing is said to the peer, for what would say it may be what is broken.
+        """
+        ended = self.state in (TransportState.CLOSED, TransportState.FAILED)
+        self._sinks.failed(error)
+        if not ended:
+            self.end, self.end_detail = EndCause.INTERNAL_ERROR, repr(error)
+            self.ice.close()
+            self._change(TransportState.FAILED)
+
+    # Media
+
+    def send_rtp(self, packet: bytes) -> None:
+        """Encrypt and send an RTP packet.
+
+        Raises:
+            ConnectionError: when there is no connection, or it is not for media.
+        """
+        self._send_now(self._media_context().protect_rtp(packet))
+
+    def send_rtcp(self, packet: bytes) -> None:
+        """Encrypt and send an RTCP packet, compound or not.
+
+        Raises:
+            ConnectionError: as above.
+        """
+        self._send_now(self._media_context().protect_rtcp(packet))
+
+    def send_rtp_batch(self, batch: PacketBuffer) -> None:
+        """Encrypt and send the RTP packets of a buffer.
+
+        Raises:
+            ConnectionError: as above.
+        """
+        self._media_context().protect_batch(batch)
+        path = self.ice.selected
+        if path is not None:
+            self._sinks.send_batch(batch.packets(), path)
+            self.bytes_sent += sum(batch.lengths)
+            self.packets_sent += len(batch.lengths)
+
+    # IceSinks
+
+    def send_datagram(self, data: bytes, path: Path) -> None:
+        self._sinks.send(data, path)
+
+    def path_verified(self, path: Path) -> None:
+        self._sinks.path_verified(path)
+
+    def path_forgotten(self, path: Path) -> None:
+        self._sinks.path_forgotten(path)
+
+    def ufrags_changed(self, ufrags: tuple[str, ...]) -> None:
+        self._sinks.ufrags_changed(ufrags)
+
+    def path_selected(self, path: Path) -> None:
+        self._sinks.path_selected(path)
+        if self.dtls.is_client:
+            self.dtls.start(self._now, self.ice.rtt)
+
+    def ice_failed(self) -> None:
+        self._end(EndCause.ICE_FAILED, "no pair of candidates works")
+
+    def consent_expired(self) -> None:
+        self._end(EndCause.CONSENT_EXPIRED, "the peer does not answer any more")
+
+    def restart_ended(self, succeeded: bool) -> None:
+        self._sinks.restart_ended(succeeded)
+
+    # DtlsSinks
+
+    def send_record(self, datagram: bytes) -> None:
+        path = self.ice.selected or self._heard_on
+        if path is not None:
+            self._send_on(path, datagram)
+
+    def dtls_connected(self) -> None:
+        if self._carries_media:
+            self.srtp = self.dtls.srtp()
+            if self.srtp is None:
+                self._end(EndCause.DTLS_FAILED, "the peer has no SRTP profile of ours")
+                return
+        self._change(TransportState.CONNECTED)
+        if self.sctp is not None:
+            self.sctp.start(self._now)
+            if self._outgoing:
+                self._send_outgoing()
+
+    def dtls_data(self, data: bytes) -> None:
+        if self.sctp is not None:
+            self.sctp.receive(data, self._now)
+
+    def dtls_closed(self) -> None:
+        self._end(EndCause.CLOSED_BY_PEER, "")
+
+    def dtls_failed(self, reason: str) -> None:
+        self._end(EndCause.DTLS_FAILED, reason)
+
+    # AssociationSinks
+
+    def send_packet(self, packet: bytes) -> None:
+        if self.dtls.state is DtlsState.CONNECTED:
+            self._outgoing.append(self.dtls.send(packet))
+
+    def message_received(
+        self, channel: DataChannel, protocol: int, data: bytes
+    ) -> None:
+        self._sinks.message_received(channel, protocol, data)
+
+    def channel_opened(self, channel: DataChannel) -> None:
+        self._sinks.channel_opened(channel)
+
+    def channel_changed(self, channel: DataChannel) -> None:
+        self._sinks.channel_changed(channel)
+
+    def buffered_amount_changed(self, channel: DataChannel, delta: int) -> None:
+        self._sinks.buffered_amount_changed(channel, delta)
+
+    def association_closed(self, reason: str) -> None:
+        self.end_detail = reason
+        self._sinks.channels_closed()
+
+    # Private
+
+    def _receive_srtp(self, datagram: bytes) -> bool:
+        srtp = self.srtp
+        if srtp is None or len(datagram) < 2:
+            return False
+        try:
+            if is_rtcp(datagram):
+                packet, route = srtp.unprotect_rtcp(datagram), self.rtcp_route
+            else:
+                route = self.rtp_routes.get(datagram[1] & 0x7F)
+                if route is None:
+                    return False
+                packet = srtp.unprotect_rtp(datagram)
+        except SrtpError:
+            return False
+        if route is not None:
+            route(packet)
+        return True
+
+    def _media_context(self) -> SrtpTransport:
+        if self.srtp is None or self.state is not TransportState.CONNECTED:
+            raise ConnectionError("there is no connection for media")
+        return self.srtp
+
+    def _send_now(self, datagram: bytes) -> None:
+        path = self.ice.selected
+        # None when consent has expired, and an ICE restart may bring another one.
+        if path is not None:
+            self._send_on(path, datagram)
+
+    def _send_on(self, path: Path, datagram: bytes) -> None:
+        self._sinks.send(datagram, path)
+        self.bytes_sent += len(datagram)
+        self.packets_sent += 1
+
+    def _send_outgoing(self) -> None:
+        datagrams, self._outgoing = self._outgoing, []
+        if len(datagrams) == 1:
+            self._send_now(datagrams[0])
+        elif (path := self.ice.selected) is not None:
+            self._sinks.send_batch(datagrams, path)
+            self.bytes_sent += sum(map(len, datagrams))
+            self.packets_sent += len(datagrams)
+
+    def _change(self, state: TransportState) -> None:
+        if state is not self.state:
+            self.state = state
+            self._sinks.state_changed(state)
+
+    def _end(self, cause: EndCause, detail: str) -> None:
+        """End the connection because of the peer or the network."""
+        if self.state in (TransportState.CLOSED, TransportState.FAILED):
+            return
+        self.end, self.end_detail = cause, detail
+        graceful = cause is EndCause.CLOSED_BY_PEER
+        self.dtls.close()
+        self.ice.close()
+        if self.sctp is not None:
+            self.sctp.abort(self._now)
+            self._outgoing.clear()
+        self._change(TransportState.CLOSED if graceful else TransportState.FAILED)

@@ -1,0 +1,152 @@
+"""SRTP with keys from DTLS (RFC 3711, RFC 5764), on libsrtp."""
+
+from dataclasses import dataclass
+
+import pylibsrtp
+from pylibsrtp import Policy, Session
+
+from .packet_buffer import PacketBuffer
+
+# Packets by which one may be late and is still accepted.
+REPLAY_WINDOW = 1024
+
+# RFC 3550 section 6.4: the shorter of the headers of RTP and RTCP, in octets.
+MIN_HEADER = 8
+
+# Octets of the largest packet that pylibsrtp takes.
+MAX_PACKET = 1500
+
+# Octets of the largest packet that pylibsrtp encrypts.
+MAX_PLAIN = MAX_PACKET - 144
+
+# RFC 5761 section 4: the second octets of RTCP packets.
+_RTCP_TYPES = range(192, 224)
+
+
+class SrtpError(Exception):
+    """A packet that is not authentic, was received before, or is cut short."""
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """An SRTP protection profile (RFC 5764 section 4.1.2, RFC 7714 section 14.2).
+
+    Attributes:
+        name: what OpenSSL calls it.
+        number: what libsrtp calls it.
+        key, salt: lengths in octets.
+    """
+
+    name: bytes
+    number: int
+    key: int
+    salt: int
+
+    @property
+    def keying_length(self) -> int:
+        """Octets of keying material for both directions."""
+        return 2 * (self.key + self.salt)
+
+
+def _available(profiles: tuple[Profile, ...]) -> tuple[Profile, ...]:
+    """Those that this build of libsrtp has: AES-GCM is optional."""
+    found = []
+    for profile in profiles:
+        try:
+            Policy(srtp_profile=profile.number)
+        except pylibsrtp.Error:
+            continue
+        found.append(profile)
+    return tuple(found)
+
+
+PROFILES = _available(
+    (
+        Profile(b"SRTP_AEAD_AES_256_GCM", Policy.SRTP_PROFILE_AEAD_AES_256_GCM, 32, 12),
+        Profile(b"SRTP_AEAD_AES_128_GCM", Policy.SRTP_PROFILE_AEAD_AES_128_GCM, 16, 12),
+        Profile(
+            b"SRTP_AES128_CM_SHA1_80", Policy.SRTP_PROFILE_AES128_CM_SHA1_80, 16, 14
+        ),
+    )
+)
+
+
+def is_rtcp(packet: bytes) -> bool:
+    """Whether a packet on a multiplexed port is RTCP (RFC 5761 section 4)."""
+    return packet[1] in _RTCP_TYPES
+
+
+class SrtpTransport:
+    """The two SRTP contexts of a DTLS association.
+
+    Args:
+        profile: what the handshake has chosen.
+        keying_material: ``profile.keying_length`` octets (RFC 5764 section 4.2).
+        is_client: this side's DTLS role.
+    """
+
+    __slots__ = ("_inbound", "_outbound")
+
+    def __init__(
+        self, profile: Profile, keying_material: bytes, *, is_client: bool
+    ) -> None:
+        keys = keying_material[: 2 * profile.key]
+        salts = keying_material[2 * profile.key :]
+        client = keys[: profile.key] + salts[: profile.salt]
+        server = keys[profile.key :] + salts[profile.salt :]
+        ours, theirs = (client, server) if is_client else (server, client)
+        self._inbound = _session(profile, theirs, Policy.SSRC_ANY_INBOUND)
+        self._outbound = _session(profile, ours, Policy.SSRC_ANY_OUTBOUND)
+
+    def unprotect_rtp(self, packet: bytes) -> bytes:
+        """Decrypt an RTP packet.
+
+        Raises:
+            SrtpError: when it is to be dropped.
+        """
+        if not MIN_HEADER <= len(packet) <= MAX_PACKET:
+            raise SrtpError("the packet has an impossible size")
+        try:
+            return self._inbound.unprotect(packet)
+        except pylibsrtp.Error as error:
+            raise SrtpError(str(error)) from None
+
+    def unprotect_rtcp(self, packet: bytes) -> bytes:
+        """Decrypt a compound or reduced-size RTCP packet.
+
+        Raises:
+            SrtpError: when it is to be dropped.
+        """
+        if not MIN_HEADER <= len(packet) <= MAX_PACKET:
+            raise SrtpError("the packet has an impossible size")
+        try:
+            return self._inbound.unprotect_rtcp(packet)
+        except pylibsrtp.Error as error:
+            raise SrtpError(str(error)) from None
+
+    def protect_rtp(self, packet: bytes) -> bytes:
+        """Encrypt an RTP packet of at most ``SLOT_SIZE`` less 16 octets."""
+        if len(packet) <= MAX_PLAIN:
+            return self._outbound.protect(packet)
+        # pylibsrtp reserves more room than any authentication tag needs.
+        buffer = PacketBuffer(1)
+        buffer.slots[0][: len(packet)] = packet
+        buffer.lengths = [len(packet)]
+        buffer.protect(self._outbound)
+        return bytes(buffer.packets()[0])
+
+    def protect_rtcp(self, packet: bytes) -> bytes:
+        """Encrypt an RTCP packet."""
+        return self._outbound.protect_rtcp(packet)
+
+    def protect_batch(self, batch: PacketBuffer) -> None:
+        """Encrypt the RTP packets of a buffer in place."""
+        batch.protect(self._outbound)
+
+
+def _session(profile: Profile, key: bytes, direction: int) -> Session:
+    policy = Policy(key=key, ssrc_type=direction, srtp_profile=profile.number)
+    # A retransmission without RTX is the same packet, encrypted to the same octets.
+    policy.allow_repeat_tx = True
+    policy.window_size = REPLAY_WINDOW
+    return Session(policy)

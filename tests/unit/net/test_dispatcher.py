@@ -1,0 +1,324 @@
+"""Datagrams to the session that they are for, and sessions woken when they are due."""
+
+import math
+import random
+from struct import pack
+
+import pytest
+
+from whipbird.net.dispatcher import MAX_SHARING, PREFIX_LENGTH, Dispatcher
+from whipbird.transport.path import Path
+
+LOCAL = ("192.0.2.1", 8080)
+OTHER_LOCAL = ("192.0.2.2", 8080)
+REMOTE = ("198.51.100.7", 5000)
+
+
+class Session:
+    """Takes what begins with one of its marks, and notes what is called."""
+
+    def __init__(self, *marks: bytes, error: Exception | None = None) -> None:
+        self.deadline = math.inf
+        self.received: list[tuple[bytes, Path, float]] = []
+        self.offered = 0
+        self.flushed: list[float] = []
+        self.woken: list[float] = []
+        self.failures: list[Exception] = []
+        self._marks = marks
+        self._error = error
+
+    def receive(self, datagram: bytes, path: Path, now: float) -> bool:
+        self.offered += 1
+        if self._error is not None:
+            raise self._error
+        if not datagram.startswith(self._marks):
+            return False
+        self.received.append((datagram, path, now))
+        return True
+
+    def flush(self, now: float) -> None:
+        self.flushed.append(now)
+
+    def handle_timeout(self, now: float) -> None:
+        self.woken.append(now)
+        if self._error is not None:
+            raise self._error
+        self.deadline = math.inf
+
+    def fail(self, error: Exception) -> None:
+        self.failures.append(error)
+
+
+def dispatcher() -> Dispatcher:
+    return Dispatcher(lambda: None)
+
+
+def attached(
+    to: Dispatcher, *marks: bytes, prefix: bytes = b"1111", path: Path | None = None
+) -> Session:
+    session = Session(*(marks or (b"\x80", b"\x00", b"\x01")))
+    to.attach(session, prefix)
+    if path is not None:
+        to.route_path(session, path)
+    return session
+
+
+def request(username: bytes, before: bytes = b"") -> bytes:
+    attributes = before + pack("!HH", 6, len(username)) + username
+    attributes += bytes(-len(attributes) % 4)
+    return pack("!HHI", 1, len(attributes), 0x2112A442) + bytes(12) + attributes
+
+
+def response(prefix: bytes) -> bytes:
+    return pack("!HHI", 0x101, 0, 0x2112A442) + prefix + bytes(8)
+
+
+# STUN
+
+
+def test_requests_go_by_their_ufrag_wherever_they_come_from() -> None:
+    to = dispatcher()
+    a, b = attached(to, prefix=b"aaaa"), attached(to, prefix=b"bbbb")
+    to.route_ufrags(a, (), ("ufragA",))
+    to.route_ufrags(b, (), ("ufragB", "nextB"))
+    to.route_path(a, Path(LOCAL, REMOTE))
+    for username in (b"ufragB:them", b"nextB:them"):
+        to.receive(request(username), LOCAL, REMOTE, 1.0)
+    assert not a.received
+    assert [path for _, path, _ in b.received] == 2 * [Path(LOCAL, REMOTE)]
+
+
+def test_the_user_name_is_found_behind_other_attributes() -> None:
+    to = dispatcher()
+    session = attached(to)
+    to.route_ufrags(session, (), ("ufrag",))
+    before = pack("!HHI", 0x24, 4, 1) + pack("!HH", 0x8022, 3) + b"abc\0"
+    to.receive(request(b"ufrag:them", before), LOCAL, REMOTE, 0.0)
+    assert len(session.received) == 1
+
+
+def test_a_ufrag_that_is_given_up_is_nobodys() -> None:
+    to = dispatcher()
+    session = attached(to)
+    to.route_ufrags(session, (), ("one", "two"))
+    to.route_ufrags(session, ("one", "two"), ("two", "three"))
+    for name in (b"one", b"two", b"three"):
+        to.receive(request(name + b":x"), LOCAL, REMOTE, 0.0)
+    assert len(session.received) == 2
+    assert to.stats.unknown_stun == 1
+
+
+def test_responses_go_by_their_transaction() -> None:
+    to = dispatcher()
+    a, b = attached(to, prefix=b"aaaa"), attached(to, prefix=b"bbbb")
+    to.receive(response(b"bbbb"), LOCAL, REMOTE, 0.0)
+    to.receive(response(b"cccc"), LOCAL, REMOTE, 0.0)
+    assert (a.offered, b.offered) == (0, 1)
+    assert to.stats.unknown_stun == 1
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_no_octets_are_a_fault(seed: int) -> None:
+    rng = random.Random(seed)
+    to = dispatcher()
+    session = attached(to, path=Path(LOCAL, REMOTE))
+    to.route_ufrags(session, (), ("ufrag",))
+    valid = request(b"ufrag:them", pack("!HHI", 0x24, 4, 1))
+    for _ in range(500):
+        data = bytearray(valid)
+        for _ in range(rng.randrange(1, 6)):
+            data[rng.randrange(len(data))] = rng.randrange(256)
+        to.receive(bytes(data[: rng.randrange(len(data) + 1)]), LOCAL, REMOTE, 0.0)
+        to.receive(rng.randbytes(rng.randrange(40)), LOCAL, REMOTE, 0.0)
+    assert not session.failures
+
+
+# Paths
+
+
+def test_the_rest_goes_by_its_path_once_that_is_verified() -> None:
+    to = dispatcher()
+    session = attached(to)
+    to.receive(b"\x80early", LOCAL, REMOTE, 0.0)
+    assert to.stats.unknown_address == 1
+    to.route_path(session, Path(LOCAL, REMOTE))
+    to.receive(b"\x80now", LOCAL, REMOTE, 2.0)
+    assert session.received == [(b"\x80now", Path(LOCAL, REMOTE), 2.0)]
+    to.forget_path(session, Path(LOCAL, REMOTE))
+    to.receive(b"\x80late", LOCAL, REMOTE, 3.0)
+    assert to.stats.unknown_address == 2
+    assert not to.is_used(LOCAL)
+
+
+def test_one_remote_address_may_be_two_clients_on_two_local_addresses() -> None:
+    """A NAT with address-dependent mapping gives one port to several of its hosts."""
+    to = dispatcher()
+    a = attached(to, prefix=b"aaaa", path=Path(LOCAL, REMOTE))
+    b = attached(to, prefix=b"bbbb", path=Path(OTHER_LOCAL, REMOTE))
+    to.receive(b"\x80a", LOCAL, REMOTE, 0.0)
+    to.receive(b"\x80b", OTHER_LOCAL, REMOTE, 0.0)
+    assert [data for data, _, _ in a.received] == [b"\x80a"]
+    assert [data for data, _, _ in b.received] == [b"\x80b"]
+
+
+def test_clients_that_share_a_path_get_what_is_theirs() -> None:
+    to = dispatcher()
+    path = Path(LOCAL, REMOTE)
+    a = attached(to, b"\x80a", prefix=b"aaaa", path=path)
+    b = attached(to, b"\x80b", prefix=b"bbbb", path=path)
+    for data in (b"\x80a", b"\x80b", b"\x80a", b"\x80c"):
+        to.receive(data, LOCAL, REMOTE, 0.0)
+    assert [data for data, _, _ in a.received] == [b"\x80a", b"\x80a"]
+    assert [data for data, _, _ in b.received] == [b"\x80b"]
+    assert to.stats.refused == 1
+
+
+def test_a_path_that_moves_to_another_session_keeps_what_belongs_to_the_first() -> None:
+    """Whoever passes a check of a session of its own takes nothing from another."""
+    to = dispatcher()
+    path = Path(LOCAL, REMOTE)
+    victim = attached(to, b"\x80victim", prefix=b"aaaa", path=path)
+    attacker = attached(to, b"\x80attacker", prefix=b"bbbb", path=path)
+    to.receive(b"\x80victim's", LOCAL, REMOTE, 0.0)
+    assert len(victim.received) == 1
+    assert not attacker.received
+    to.forget_path(attacker, path)
+    to.receive(b"\x80victim's", LOCAL, REMOTE, 0.0)
+    assert len(victim.received) == 2
+
+
+def test_the_session_that_was_verified_last_is_asked_first() -> None:
+    to = dispatcher()
+    path = Path(LOCAL, REMOTE)
+    a = attached(to, prefix=b"aaaa", path=path)
+    b = attached(to, prefix=b"bbbb", path=path)
+    to.receive(b"\x80", LOCAL, REMOTE, 0.0)
+    to.route_path(a, path)
+    to.receive(b"\x80", LOCAL, REMOTE, 0.0)
+    assert (a.offered, b.offered) == (1, 1)
+
+
+def test_sessions_on_one_path_are_bounded() -> None:
+    to = dispatcher()
+    path = Path(LOCAL, REMOTE)
+    sessions = [
+        attached(to, b"no", prefix=pack("!I", n), path=path)
+        for n in range(3 * MAX_SHARING)
+    ]
+    to.receive(b"\x80", LOCAL, REMOTE, 0.0)
+    assert sum(session.offered for session in sessions) == MAX_SHARING
+
+
+def test_an_empty_datagram_is_nothing() -> None:
+    to = dispatcher()
+    session = attached(to, path=Path(LOCAL, REMOTE))
+    to.receive(b"", LOCAL, REMOTE, 0.0)
+    assert session.offered == 0
+
+
+# Turns
+
+
+def test_sessions_are_flushed_once_for_all_their_datagrams() -> None:
+    to = dispatcher()
+    session = attached(to, path=Path(LOCAL, REMOTE))
+    idle = attached(to, prefix=b"idle")
+    for _ in range(5):
+        to.receive(b"\x80", LOCAL, REMOTE, 1.0)
+    assert not session.flushed
+    to.flush(1.5)
+    to.flush(1.6)
+    assert session.flushed == [1.5]
+    assert not idle.flushed
+
+
+def test_a_fault_ends_its_session_and_no_other() -> None:
+    to = dispatcher()
+    error = RuntimeError("a bug")
+    broken = Session(error=error)
+    to.attach(broken, b"bbbb")
+    to.route_path(broken, Path(LOCAL, REMOTE))
+    sound = attached(to, path=Path(LOCAL, ("198.51.100.8", 1)))
+    to.receive(b"\x80", LOCAL, REMOTE, 0.0)
+    to.receive(b"\x80", LOCAL, ("198.51.100.8", 1), 0.0)
+    assert broken.failures == [error]
+    assert len(sound.received) == 1
+    broken.deadline = 1.0
+    to.arm(broken)
+    to.handle_timeout(1.0)
+    assert broken.failures == [error, error]
+
+
+# Time
+
+
+def test_sessions_are_woken_when_they_are_due() -> None:
+    told: list[float] = []
+    to = Dispatcher(lambda: told.append(to.deadline))
+    a, b = attached(to, prefix=b"aaaa"), attached(to, prefix=b"bbbb")
+    for session, deadline in ((a, 5.0), (b, 3.0)):
+        session.deadline = deadline
+        to.arm(session)
+    assert told == [5.0, 3.0]
+    to.handle_timeout(2.9)
+    assert not b.woken
+    to.handle_timeout(3.0)
+    assert (a.woken, b.woken) == ([], [3.0])
+    assert b.flushed == [3.0]
+    to.handle_timeout(10.0)
+    assert a.woken == [10.0]
+    assert to.deadline == math.inf
+
+
+def test_a_deadline_that_moves_back_is_looked_at_when_the_old_one_comes() -> None:
+    to = dispatcher()
+    session = attached(to)
+    session.deadline = 1.0
+    to.arm(session)
+    session.deadline = 4.0
+    to.arm(session)
+    to.handle_timeout(1.0)
+    assert not session.woken
+    assert to.deadline == 4.0
+    to.handle_timeout(4.0)
+    assert session.woken == [4.0]
+
+
+def test_deadlines_that_come_near_for_a_moment_leave_nothing_behind() -> None:
+    to = dispatcher()
+    session = attached(to)
+    session.deadline = 1000.0
+    to.arm(session)
+    for n in range(1000):
+        session.deadline = n + 0.04
+        to.arm(session)
+        to.handle_timeout(n + 0.04)
+        session.deadline = 1000.0
+        to.arm(session)
+    assert len(session.woken) == 1000
+    assert len(to._timers) <= 2
+
+
+def test_a_session_that_has_gone_is_neither_flushed_nor_woken() -> None:
+    to = dispatcher()
+    session = attached(to, path=Path(LOCAL, REMOTE))
+    to.route_ufrags(session, (), ("ufrag",))
+    session.deadline = 1.0
+    to.arm(session)
+    to.receive(b"\x80", LOCAL, REMOTE, 0.0)
+    to.detach(session, b"1111")
+    to.flush(0.5)
+    to.handle_timeout(2.0)
+    assert not session.flushed
+    assert not session.woken
+    assert to.endpoints == 0
+    to.arm(session)
+    assert to.deadline == math.inf
+
+
+def test_prefixes_have_their_length() -> None:
+    assert PREFIX_LENGTH == 4
+    to = dispatcher()
+    attached(to, prefix=b"abcd")
+    assert to.has_prefix(b"abcd")
+    assert not to.has_prefix(b"abce")
