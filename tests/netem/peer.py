@@ -247,7 +247,11 @@ class Signalling:
             fingerprints=(other.certificate.fingerprint,),
             carries_media=carries_media,
         )
-        one.transport.add_association()
+        one.transport.associate(
+            local_port=SCTP_PORT,
+            remote_port=SCTP_PORT,
+            max_message_size=MAX_MESSAGE_SIZE,
+        )
         one.transport.connect(remote, one.now)
         self._add_candidates(one, other)
         one.changed()

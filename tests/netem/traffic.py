@@ -90,9 +90,14 @@ class Flow:
 
     @property
     def is_open(self) -> bool:
-        """Whether messages can be sent."""
+        """Whether the channel is open at the sender."""
         channel = self.channel
         return channel is not None and channel.state is ChannelState.OPEN
+
+    @property
+    def can_send(self) -> bool:
+        """Whether its sender can send now: its process may be stopped."""
+        return self.is_open and not self.sender.host.is_suspended
 
     @property
     def is_complete(self) -> bool:
@@ -100,7 +105,13 @@ class Flow:
         return len(self.received) == len(self._sizes)
 
     def send(self, size: int) -> None:
-        """Send a message of a size, no smaller than `HEADER_SIZE`."""
+        """Send a message of a size, no smaller than `HEADER_SIZE`.
+
+        It is sent when the sender's process goes on, if that is stopped.
+        """
+        self.sender.host.run(self._send, size)
+
+    def _send(self, size: int) -> None:
         assert self.channel is not None
         index = len(self._sizes)
         self._sizes.append(size)
@@ -155,6 +166,7 @@ class Conversation:
     def close(self, by_opener: bool) -> None:
         """Close the channel from one side."""
         flow = self.there if by_opener else self.back
+        assert not flow.sender.host.is_suspended, "a stopped process does nothing"
         assert flow.channel is not None
         self.closed_by = flow.sender
         flow.sender.sctp.close_channel(flow.channel)
@@ -212,6 +224,8 @@ class LimitCheck:
                 if protocol not in (STRING, BINARY):
                     return
                 key, index, _ = _HEADER.unpack_from(chunk, 16)
+                if key not in self._flows:
+                    return  # of earlier traffic
                 entry = (self._flows[key], index, 0)
             else:
                 previous = self._sent.get(tsn - 1 & 0xFFFFFFFF)
@@ -254,7 +268,10 @@ class Traffic:
         self._peers = (one, other)
 
     def open(self, kind: Kind, opener: VirtualPeer) -> Conversation:
-        """Open a channel; a negotiated one on both sides."""
+        """Open a channel; a negotiated one on both sides, of which none is stopped.
+
+        A process that is stopped opens it when it goes on.
+        """
         other = self._peers[opener is self._peers[0]]
         there, back = self._new_flow(kind, opener), self._new_flow(kind, other)
         conversation = Conversation(kind, there, back)
@@ -262,9 +279,11 @@ class Traffic:
         label = f"{there.key}"
         self._by_label[label] = conversation
         stream = 500 + len(self.conversations)
-        self._attach(there, back, opener, kind.options(label, stream))
+        options = kind.options(label, stream)
+        opener.host.run(self._attach, there, back, opener, options)
         if kind.negotiated:
-            self._attach(back, there, other, kind.options(label, stream))
+            assert not any(peer.host.is_suspended for peer in self._peers)
+            self._attach(back, there, other, options)
         return conversation
 
     @property
@@ -274,7 +293,7 @@ class Traffic:
 
     def open_flows(self) -> list[Flow]:
         """All flows in which messages can be sent now."""
-        return [flow for c in self.conversations for flow in c.flows if flow.is_open]
+        return [flow for c in self.conversations for flow in c.flows if flow.can_send]
 
     def _attach(
         self, flow: Flow, back: Flow, peer: VirtualPeer, options: ChannelOptions

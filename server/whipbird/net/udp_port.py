@@ -69,9 +69,6 @@ class UdpPort:
         number: the port; 0 before ``open``.
     """
 
-    # Known from ``open`` on.
-    _loop: asyncio.AbstractEventLoop
-
     def __init__(
         self,
         addresses: HostAddresses | None = None,
@@ -87,6 +84,8 @@ class UdpPort:
         self._by_local: dict[Address, UdpSocket] = {}
         self.dispatcher = Dispatcher(self._arm)
         self.number = 0
+        # Known from ``open`` on: a port can be made before the loop runs.
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._closed = False
         self._closed_drops = 0
         self._timer: asyncio.TimerHandle | None = None
@@ -96,7 +95,7 @@ class UdpPort:
     @property
     def now(self) -> float:
         """The time that sessions go by, in seconds."""
-        return self._loop.time()
+        return (self._loop or asyncio.get_running_loop()).time()
 
     @property
     def is_open(self) -> bool:
@@ -128,9 +127,10 @@ class UdpPort:
     async def _resolve(self) -> tuple[str, ...]:
         """The public addresses, each once."""
         found: dict[str, None] = {}
+        loop = asyncio.get_running_loop()
         for name in self._names:
             try:
-                infos = await self._loop.getaddrinfo(name, None, type=SOCK_DGRAM)
+                infos = await loop.getaddrinfo(name, None, type=SOCK_DGRAM)
             except OSError as error:
                 raise OSError(
                     f"the public address {name} cannot be looked up: {error.strerror}"
@@ -257,13 +257,13 @@ class UdpPort:
 
     def flush_soon(self) -> None:
         """Flush the sessions that were touched, at the end of this turn of the loop."""
-        if not self._flushing:
+        if not self._flushing and self._loop is not None:
             self._flushing = True
             self._loop.call_soon(self._flush)
 
     def _flush(self) -> None:
         self._flushing = False
-        self.dispatcher.flush(self._loop.time())
+        self.dispatcher.flush(self.now)
 
     @property
     def stats(self) -> UdpStats:
@@ -287,7 +287,7 @@ class UdpPort:
     def _arm(self) -> None:
         """Set the timer for the earliest deadline."""
         deadline = self.dispatcher.deadline
-        if deadline >= self._timer_at or self._closed:
+        if deadline >= self._timer_at or self._closed or self._loop is None:
             return
         if self._timer is not None:
             self._timer.cancel()
@@ -296,6 +296,6 @@ class UdpPort:
 
     def _timeout(self) -> None:
         self._timer, self._timer_at = None, math.inf
-        self.dispatcher.handle_timeout(self._loop.time())
+        self.dispatcher.handle_timeout(self.now)
         if self.dispatcher.deadline < math.inf:
             self._arm()

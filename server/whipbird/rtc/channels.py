@@ -17,11 +17,10 @@ octets as they came."""
 
 
 class Channels:
-    """Keeps a ``DataChannel`` for every channel of an association.
+    """Keeps a ``DataChannel`` for every channel of a peer.
 
     Args:
         transport: the association as aiortc has it.
-        association: the association itself.
         opened: called with each channel that the peer has opened.
 
     Attributes:
@@ -30,27 +29,55 @@ class Channels:
     """
 
     def __init__(
-        self,
-        transport: SctpTransport,
-        association: sctp.Association,
-        opened: Callable[[DataChannel], None],
+        self, transport: SctpTransport, opened: Callable[[DataChannel], None]
     ) -> None:
         self.transport = transport
         self.on_message: MessageHandler | None = None
-        self._association = association
+        self._association: sctp.Association | None = None
         self._opened = opened
+        # To be opened once there is an association, which needs to know the DTLS role.
+        self._pending: list[DataChannel] = []
 
     def create(self, options: sctp.ChannelOptions) -> DataChannel:
-        """Open a channel.
+        """Open a channel, now or as soon as there is an association.
 
         Raises:
-            ValueError: when its id is out of range or in use.
+            ValueError: when its id is missing, out of range or in use.
         """
-        inner = self._association.open_channel(options)
-        channel = DataChannel(self.transport, inner)
-        inner.face = channel
-        self.transport.flush_soon()
+        association = self._association
+        if association is not None:
+            inner = association.open_channel(options)
+            channel = DataChannel(self.transport, inner)
+            inner.face = channel
+            self.transport.flush_soon()
+            return channel
+        number = options.id
+        if (options.negotiated and number is None) or (
+            number is not None and not 0 <= number < sctp.MAX_STREAMS
+        ):
+            raise ValueError(f"ID must be in range 0-{sctp.MAX_STREAMS - 1}")
+        if number is not None and any(c.id == number for c in self._pending):
+            raise ValueError(f"ID {number} is in use")
+        channel = DataChannel(self.transport, options)
+        self._pending.append(channel)
         return channel
+
+    def associate(self, association: sctp.Association) -> None:
+        """Open the channels on an association that is about to begin."""
+        self._association = association
+        self.transport.associate(association)
+        pending, self._pending = self._pending, []
+        # Those with a number first: the others take what is left.
+        for channel in sorted(pending, key=lambda c: c.id is None):
+            if not channel.is_given_up:
+                channel.attach(association.open_channel(channel.options))
+
+    def give_up(self) -> None:
+        """Close what was not opened: the connection has ended."""
+        pending, self._pending = self._pending, []
+        for channel in pending:
+            if not channel.is_given_up:
+                channel.give_up()
 
     # What the association tells
 

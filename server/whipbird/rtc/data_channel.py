@@ -26,20 +26,27 @@ class DataChannel(RTCDataChannel):
 
     Args:
         transport: the SCTP transport that it belongs to.
-        channel: the association's side of it.
+        about: the association's channel; or how it is to be, when there is no
+            association yet.
     """
 
-    def __init__(self, transport: "SctpTransport", channel: sctp.DataChannel) -> None:
+    def __init__(
+        self,
+        transport: "SctpTransport",
+        about: sctp.DataChannel | sctp.ChannelOptions,
+    ) -> None:
         # Not aiortc's, which would open the channel on an association of its own.
         AsyncIOEventEmitter.__init__(self)
         self._sctp = transport
-        self._channel = channel
+        self._about = about
+        self._channel = about if isinstance(about, sctp.DataChannel) else None
+        self._is_given_up = False
         self._threshold = 0
 
     @property
     def bufferedAmount(self) -> int:  # noqa: N802
         """Octets that are queued and not yet sent."""
-        return self._channel.buffered_amount
+        return 0 if self._channel is None else self._channel.buffered_amount
 
     @property
     def bufferedAmountLowThreshold(self) -> int:  # noqa: N802
@@ -55,42 +62,44 @@ class DataChannel(RTCDataChannel):
     @property
     def negotiated(self) -> bool:
         """Whether it was negotiated out of band."""
-        return self._channel.negotiated
+        return self._about.negotiated
 
     @property
     def id(self) -> int | None:
         """The SCTP stream; None until it is assigned."""
-        return self._channel.id
+        return self._about.id
 
     @property
     def label(self) -> str:
         """Its name; several channels may have the same."""
-        return self._channel.label
+        return self._about.label
 
     @property
     def ordered(self) -> bool:
         """Whether messages are delivered in the order in which they were sent."""
-        return self._channel.ordered
+        return self._about.ordered
 
     @property
     def maxPacketLifeTime(self) -> int | None:  # noqa: N802
         """Milliseconds for which a message is transmitted; None for any time."""
-        return self._channel.max_packet_life_time
+        return self._about.max_packet_life_time
 
     @property
     def maxRetransmits(self) -> int | None:  # noqa: N802
         """How often a message is retransmitted; None for any number."""
-        return self._channel.max_retransmits
+        return self._about.max_retransmits
 
     @property
     def protocol(self) -> str:
         """The name of the subprotocol."""
-        return self._channel.protocol
+        return self._about.protocol
 
     @property
     def readyState(self) -> str:  # noqa: N802
         """``connecting``, ``open``, ``closing`` or ``closed``."""
-        return self._channel.state.value
+        if self._channel is not None:
+            return self._channel.state.value
+        return "closed" if self._is_given_up else "connecting"
 
     @property
     def transport(self) -> "SctpTransport":
@@ -99,7 +108,10 @@ class DataChannel(RTCDataChannel):
 
     def close(self) -> None:
         """Close the channel, after the messages that are queued."""
-        self._sctp.close_channel(self._channel)
+        if self._channel is not None:
+            self._sctp.close_channel(self._channel)
+        elif not self._is_given_up:
+            self.give_up()
 
     def send(self, data: bytes | str) -> None:
         """Queue a message.
@@ -119,7 +131,7 @@ class DataChannel(RTCDataChannel):
             octets = data
         else:
             raise ValueError(f"Cannot send unsupported data type: {type(data)}")
-        if not self._sctp.send_message(self._channel, protocol, octets or _PLACEHOLDER):
+        if not self._sctp.send_message(self.inner, protocol, octets or _PLACEHOLDER):
             raise ValueError(
                 f"Cannot send a message of {len(octets)} octets: the peer takes at "
                 f"most {self._sctp.max_message_size}"
@@ -129,22 +141,47 @@ class DataChannel(RTCDataChannel):
 
     @property
     def inner(self) -> sctp.DataChannel:
-        """The association's side of it."""
+        """The association's channel; there is one once both sides have negotiated."""
+        assert self._channel is not None
         return self._channel
+
+    @property
+    def options(self) -> sctp.ChannelOptions:
+        """How it is to be, while there is no association."""
+        assert isinstance(self._about, sctp.ChannelOptions)
+        return self._about
+
+    def attach(self, channel: sctp.DataChannel) -> None:
+        """Be the face of the association's channel from now on."""
+        self._about = self._channel = channel
+        channel.face = self
+
+    @property
+    def is_given_up(self) -> bool:
+        """Whether it was closed before there was an association."""
+        return self._is_given_up
+
+    def give_up(self) -> None:
+        """Close before there is an association."""
+        self._is_given_up = True
+        self._emit_close()
 
     def state_changed(self) -> None:
         """Emit the event of a new state."""
-        match self._channel.state:
+        match self.inner.state:
             case sctp.ChannelState.OPEN:
                 self.emit("open")
             case sctp.ChannelState.CLOSED:
-                self.emit("close")
-                # None is emitted any more: let go of the listeners.
-                self.remove_all_listeners()
+                self._emit_close()
+
+    def _emit_close(self) -> None:
+        self.emit("close")
+        # None is emitted any more: let go of the listeners.
+        self.remove_all_listeners()
 
     def buffered_amount_changed(self, delta: int) -> None:
         """Emit ``bufferedamountlow`` when the threshold was crossed."""
-        now = self._channel.buffered_amount
+        now = self.bufferedAmount
         if now <= self._threshold < now - delta:
             self.emit("bufferedamountlow")
 

@@ -200,8 +200,9 @@ class Peer(RTCPeerConnection):
         if self.connection.state in _ENDED:
             raise ConnectionError("The connection is closed")
         candidates = self._port.candidates()
-        self._restart.begin()
+        # An unfinished one is given up by it.
         self.connection.transport.ice.restart(candidates, self._port.now)
+        self._restart.begin()
         self.connection.changed()
         return self.local_ice
 
@@ -537,6 +538,8 @@ class Peer(RTCPeerConnection):
             case _:
                 self._restart.end(False)
                 self._media.disconnected()
+                if self._channels is not None:
+                    self._channels.give_up()
                 self._set_states(str(state), str(state))
                 if self.closed_by_peer and self._closed is None:
                     self._spawn(self.close())
@@ -575,8 +578,15 @@ class Peer(RTCPeerConnection):
             fingerprints=remote.fingerprints,
             carries_media=any(m.kind != "application" for m in remote.media),
         )
-        if transport.sctp is not None:
-            transport.sctp.max_message_size = max_message_size
+        if self._channels is not None and not sctp_port:
+            self._channels.give_up()
+        elif self._channels is not None:
+            association = transport.associate(
+                local_port=SCTP_PORT,
+                remote_port=sctp_port,
+                max_message_size=max_message_size,
+            )
+            self._channels.associate(association)
         transport.connect(remote.ice, self._port.now, remote_lite=remote_lite)
         self.add_candidates(remote.candidates)
 
@@ -615,10 +625,7 @@ class Peer(RTCPeerConnection):
 
     def _add_channels(self) -> Channels:
         if self._channels is None:
-            association = self.connection.transport.add_association()
-            self._channels = Channels(
-                SctpTransport(self, association), association, self._channel_opened
-            )
+            self._channels = Channels(SctpTransport(self), self._channel_opened)
             self._channels.on_message = self._on_message
             self.connection.route_channels(self._channels)
         return self._channels

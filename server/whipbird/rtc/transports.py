@@ -163,11 +163,15 @@ class DtlsTransport(RTCDtlsTransport):
 class SctpTransport(RTCSctpTransport):
     """The SCTP transport of a peer, and its data channels."""
 
-    def __init__(self, peer: "Peer", association: sctp.Association) -> None:
+    def __init__(self, peer: "Peer") -> None:
         AsyncIOEventEmitter.__init__(self)
         self._peer = peer
-        self._association = association
+        self._association: sctp.Association | None = None
         self.mid: str | None = None
+
+    def associate(self, association: sctp.Association) -> None:
+        """Stand for an association, now that there is one."""
+        self._association = association
 
     @property
     def is_server(self) -> bool:
@@ -187,16 +191,15 @@ class SctpTransport(RTCSctpTransport):
     @property
     def state(self) -> str:
         """``new``, ``connecting``, ``connected`` or ``closed``."""
-        match self._association.state:
+        association = self._association
+        if association is None:
+            return "new"
+        match association.state:
             case sctp.AssociationState.ESTABLISHED:
                 return "connected"
             case sctp.AssociationState.CLOSED:
-                ended = self._peer.connection.state in (
-                    TransportState.CLOSED,
-                    TransportState.FAILED,
-                    TransportState.CONNECTED,
-                )
-                return "closed" if ended else "new"
+                connecting = self._peer.connection.state is TransportState.CONNECTING
+                return "new" if connecting else "closed"
             case _:
                 return "connecting"
 
@@ -208,7 +211,8 @@ class SctpTransport(RTCSctpTransport):
     @property
     def max_message_size(self) -> int:
         """Octets that the peer takes in one message; 0 for any number."""
-        return self._association.max_message_size
+        association = self._association
+        return 0 if association is None else association.max_message_size
 
     def setTransport(self, transport: RTCDtlsTransport) -> None:  # noqa: N802
         """Not to be called: there is one transport.
@@ -241,14 +245,18 @@ class SctpTransport(RTCSctpTransport):
             Whether it was queued: not when the channel is no longer open, nor when it
             is larger than the peer takes.
         """
-        sent = self._association.send(channel, protocol, data)
+        association = self._association
+        assert association is not None
+        sent = association.send(channel, protocol, data)
         if sent:
             self.flush_soon()
         return sent
 
     def close_channel(self, channel: sctp.DataChannel) -> None:
         """Close a channel, after its messages."""
-        self._association.close_channel(channel)
+        association = self._association
+        assert association is not None
+        association.close_channel(channel)
         self.flush_soon()
 
     def flush_soon(self) -> None:

@@ -174,10 +174,22 @@ class PeerTransport:
         self._carries_media = carries_media
         self.dtls.configure(is_client=is_dtls_client, fingerprints=fingerprints)
 
-    def add_association(self) -> Association:
-        """Have data channels; before the connection is made."""
+    def associate(
+        self, *, local_port: int, remote_port: int, max_message_size: int
+    ) -> Association:
+        """Have data channels; after ``configure``, and before the connection is made.
+
+        Args:
+            max_message_size: octets that the peer takes; 0 for any number.
+        """
         self.sctp = Association(
-            self, is_dtls_client=self.ice.controlling, limit=self._limit, rng=self._rng
+            self,
+            is_dtls_client=self.dtls.is_client,
+            local_port=local_port,
+            remote_port=remote_port,
+            limit=self._limit,
+            max_message_size=max_message_size,
+            rng=self._rng,
         )
         return self.sctp
 

@@ -78,7 +78,7 @@ class Story:
 
     def restart(self) -> None:
         self.restarts += 1
-        self.scene.signalling.restart()
+        self.scene.client.host.run(self.scene.signalling.restart)
 
     def rebind(self) -> None:
         if (nat := self.scene.client_nat) is not None:
@@ -105,7 +105,7 @@ class Story:
         conversations = [
             c
             for c in self.traffic.conversations
-            if c.closed_by is None and c.there.is_open and c.back.is_open
+            if c.closed_by is None and c.there.can_send and c.back.can_send
         ]
         if conversations:
             conversation = self.rng.choice(conversations)

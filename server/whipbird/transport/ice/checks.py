@@ -126,16 +126,19 @@ class Checks:
         self._send(check.request, check.pair.path)
 
     def hasten(self, check: Check, now: float) -> None:
-        """Retransmit at once, and begin again with short waits.
+        """Retransmit as soon as there was time for an answer; then wait shortly again.
 
         That the peer sends on this path is a sign that it may now be open. RFC 8445
         section 7.3.1.4 wants a new transaction instead; this one does as well, and
         an answer to its earlier transmissions counts too.
         """
+        check.transmissions = 0
+        check.rto = MIN_RTO
         if now - check.sent_at >= CHECK_INTERVAL:
-            check.transmissions = 0
-            check.rto = MIN_RTO
             self._transmit(check, now)
+        else:
+            check.due = check.sent_at + CHECK_INTERVAL
+            self._find_deadline()
 
     def end(self, check: Check) -> None:
         """Wait no more for the answer to a check."""

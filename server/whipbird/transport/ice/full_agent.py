@@ -189,14 +189,16 @@ class FullAgent(Agent):
             # RFC 8445 section 7.3.1.3.
             priority = self._remotes.get(path.remote, request.priority or 0)
             pair = Pair(path, self._bases.get(path.local, 0), priority)
-            pair.requested_at = now
             self._add(pair)
+        is_first = pair.requested_at == -math.inf
         pair.requested_at = now
         if request.nominates and not self._role.controlling:
             self._nominations += 1
             pair.nomination = self._nominations
         if pair.is_valid(now):
             self._follow_nomination(pair, now)
+        elif pair.state is PairState.IN_PROGRESS:
+            self._check_again(pair, now, is_first=is_first)
         elif self.remote is not None:
             self._check(pair, now)
         self._find_deadline(now)
@@ -213,16 +215,28 @@ class FullAgent(Agent):
             self._check_at = now + CHECK_INTERVAL
 
     def _check(self, pair: Pair, now: float) -> None:
-        """Check a pair at once (RFC 8445 section 7.3.1.4), if it is not yet valid."""
-        if pair.state is PairState.IN_PROGRESS:
-            check = self._checks.of(pair)
-            assert check is not None
-            self._checks.hasten(check, now)
-            return
+        """Check a pair at once."""
         pair.state = PairState.IN_PROGRESS
         if self._selected is None and self._nominee is None:
             self._nominee = pair
         self._start(pair, now)
+
+    def _check_again(self, pair: Pair, now: float, *, is_first: bool) -> None:
+        """Check a pair again before there is an answer (RFC 8445 section 7.3.1.4).
+
+        A controlling peer has dropped what came before it knew this side. A controlled
+        one is about to answer: see ``receive_request``.
+
+        Args:
+            is_first: whether the peer has never sent a check on the pair before.
+        """
+        check = self._checks.of(pair)
+        assert check is not None
+        if is_first and not self._role.controlling:
+            self._checks.end(check)
+            self._start(pair, now)
+        else:
+            self._checks.hasten(check, now)
 
     def _start(self, pair: Pair, now: float) -> None:
         """Send a check and retransmit it, at a pace by RFC 8445 section 14.3."""

@@ -249,6 +249,7 @@ class Association:
         peer = self._handshake.peer
         if with_abort and peer is not None:
             self._packets.add_packet(peer.tag, write_chunk(ABORT))
+        self._packets.clear()
         self._handshake.close()
         self._parts.forget()
         if reason:

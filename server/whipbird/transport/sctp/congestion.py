@@ -1,4 +1,4 @@
-"""How much may be sent, and how long an answer may take (RFC 9260 sections 6.3 and 7)."""
+"""How much may be sent, how long an answer may take (RFC 9260 sections 6.3 and 7)."""
 
 from .chunks import USER_DATA_SIZE
 

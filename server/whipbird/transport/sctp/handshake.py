@@ -25,9 +25,9 @@ from .chunks import (
     write_init,
     write_parameter,
 )
+from .congestion import MAX_RETRANSMISSIONS, RTO_INITIAL, back_off
 from .packets import PacketWriter
 from .reassembly import MAX_STREAMS
-from .congestion import MAX_RETRANSMISSIONS, RTO_INITIAL, back_off
 
 COOKIE_LIFETIME = 60.0
 """Seconds for which a state cookie is good."""

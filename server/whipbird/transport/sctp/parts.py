@@ -37,7 +37,6 @@ class Parts:
 
     def forget(self) -> None:
         """Forget all data: the association is over, or the peer begins anew."""
-        self.packets.clear()
         self.sender.clear()
         self.inbound.start(0)
         self.recovery.start(0, 0)

@@ -1,4 +1,4 @@
-"""Packets that come: checked, and their chunks handed to the parts of an association."""
+"""Packets that come: they are checked, and their chunks handed to their parts."""
 
 from collections.abc import Callable
 from itertools import islice

@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 from .channel import DataChannel
 from .chunks import RE_CONFIG, TSN_MASK, SctpError, unwrap, write_chunk, write_parameter
-from .reassembly import MAX_STREAMS
 from .congestion import MAX_RETRANSMISSIONS, back_off
+from .reassembly import MAX_STREAMS
 
 # Parameters (RFC 6525 section 4).
 OUTGOING_RESET = 13

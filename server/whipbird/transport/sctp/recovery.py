@@ -401,7 +401,7 @@ class Recovery:
         """Give up a message: all its chunks (RFC 3758 section 3.5, A3)."""
         message.is_abandoned = True
         for chunk in message.chunks or ():
-            if chunk.state == IN_FLIGHT:
+            if chunk.state == IN_FLIGHT and chunk.tsn > self.acknowledged:
                 self.flight -= chunk.size
             chunk.state = ABANDONED
         message.chunks = None
