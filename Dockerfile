@@ -22,7 +22,8 @@ ENV PATH=/opt/whipbird/bin:$PATH \
 # A whipbird.toml mounted here is read.
 WORKDIR /etc/whipbird
 USER whipbird
-EXPOSE 8080/tcp
+# TCP for HTTP, UDP for media and data: publish both, under the same number.
+EXPOSE 8080/tcp 8080/udp
 HEALTHCHECK --interval=10s --timeout=3s --start-period=5s CMD ["python", "-c", \
     "import http.client, os, sys; e = os.environ; h = e['WHIPBIRD_HOST']; h = {'0.0.0.0': '127.0.0.1', '::': '::1'}.get(h, h); c = http.client.HTTPConnection(h, int(e['WHIPBIRD_PORT']), timeout=2); c.request('GET', '/healthz'); sys.exit(c.getresponse().status != 200)"]
 STOPSIGNAL SIGTERM

@@ -1,4 +1,4 @@
-"""Measure Whipbird beside the textbook server, in one run and in turn."""
+"""Measure Whipbird beside other servers, in one run and in turn."""
 
 import argparse
 import asyncio
@@ -11,7 +11,7 @@ import platform
 import signal
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,7 +21,7 @@ from whipbird.client import WhipError
 
 from .clients import BenchError
 from .measures import FULL, MEASURES, QUICK, Load, Measure
-from .servers import Program, ServerError, running
+from .servers import TEXTBOOK, WHIPBIRD, Program, ServerError, before, running
 from .table import Row, as_json, as_text, rows_of
 
 ROUNDS = 5
@@ -64,11 +64,24 @@ def _options() -> argparse.Namespace:
         default=[measure.name for measure in MEASURES if measure.usual],
         help=f"measure these only: {', '.join(names)} [default: all but soak]",
     )
+    parser.add_argument(
+        "--before",
+        type=Path,
+        metavar="DIR",
+        help="compare with the server of another checkout, too",
+    )
+    parser.add_argument(
+        "--no-textbook",
+        action="store_true",
+        help="do not compare with the textbook server",
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write figures there")
     options = parser.parse_args()
     options.are_rounds_given = options.rounds is not None
     if options.rounds is None:
         options.rounds = QUICK_ROUNDS if options.quick else ROUNDS
+    if options.before and not (options.before / "server" / "whipbird").is_dir():
+        parser.error(f"--before: there is no server in {options.before}")
     if options.rounds < 1:
         parser.error("--rounds: there must be at least one")
     return options
@@ -94,12 +107,16 @@ async def _try(
 
 
 async def _run(
-    measures: Mapping[Measure, int], cores: Cores, load: Load
+    measures: Mapping[Measure, int],
+    others: Sequence[Program],
+    cores: Cores,
+    load: Load,
 ) -> tuple[list[Row], list[str]]:
-    """Make all trials, the two servers in turn.
+    """Make all trials, the servers in turn.
 
     Args:
         measures: what is measured, and in how many rounds.
+        others: what Whipbird is compared with.
 
     Returns:
         The rows of the table, and what went wrong.
@@ -109,7 +126,7 @@ async def _run(
     for number in range(1, total + 1):
         for measure in (m for m, rounds in measures.items() if number <= rounds):
             _say(f"round {number} of {total}: {measure.name}")
-            for program in measure.programs:
+            for program in _programs(measure, others):
                 try:
                     figures = await _try(measure, program, cores.server, load)
                 except (
@@ -129,6 +146,14 @@ async def _run(
                         row.of(program.name).append(figures[row.metric.key])
     _say("")
     return rows, failures
+
+
+def _programs(measure: Measure, others: Sequence[Program]) -> list[Program]:
+    """The servers that a measure is made on."""
+    return [
+        WHIPBIRD,
+        *(p for p in others if p is not TEXTBOOK or TEXTBOOK in measure.programs),
+    ]
 
 
 def _say(progress: str) -> None:
@@ -154,19 +179,23 @@ async def _main(options: argparse.Namespace) -> int:
     rounds = max(measures.values())
     began, busy = time.monotonic(), os.getloadavg()[0]
     load = Load(QUICK if options.quick else FULL)
-    rows, failures = await _run(measures, cores, load)
+    others = [before(options.before)] if options.before else []
+    if not options.no_textbook:
+        others.append(TEXTBOOK)
+    rows, failures = await _run(measures, others, cores, load)
 
     print(
         f"Python {platform.python_version()}, {os.cpu_count()} cores, load "
         f"{busy:.1f} before; {cores}.\n"
-        f"{rounds} rounds in {time.monotonic() - began:.0f} s, Whipbird and textbook "
-        f"in turn, each trial on a server just started.\n"
+        f"{rounds} rounds in {time.monotonic() - began:.0f} s, the servers in turn, "
+        f"each trial on one just started.\n"
     )
-    print(as_text(rows))
+    names = [program.name for program in others]
+    print(as_text(rows, names))
     for failure in failures:
         print(f"Failed: {failure}")
     if options.json:
-        report = {"rounds": rounds, "measures": as_json(rows)}
+        report = {"rounds": rounds, "measures": as_json(rows, names)}
         options.json.write_text(
             json.dumps({**report, "failures": failures}, indent=2) + "\n"
         )

@@ -4,15 +4,18 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from socket import SO_REUSEADDR, SOL_SOCKET
 from typing import Any
 
 import aiohttp
-from aiortc.rtcsctptransport import WEBRTC_BINARY
 from yarl import URL
 
 from whipbird.client import WhipClient, WhipHttp
 from whipbird.client.whip import TIMEOUT
-from whipbird.rtc import Certificate, DataChannel, HostAddresses, PeerOptions
+from whipbird.net import HostAddresses, UdpPort
+from whipbird.rtc import Certificate, DataChannel, PeerOptions
+from whipbird.transport.path import Path
+from whipbird.transport.sctp import PPID_BINARY
 
 
 class BenchError(Exception):
@@ -32,12 +35,30 @@ class TimedHttp(WhipHttp):
         return await super().request(method, url, **arguments)
 
 
-class TimedClient(WhipClient):
-    """A client whose own work can be kept away from the clock."""
+class _SharedPort(UdpPort):
+    """A port whose addresses other sockets can have, too."""
 
-    def __init__(self, url: str, *, options: PeerOptions) -> None:
-        super().__init__(url, options=options)
+    def share_addresses(self) -> None:
+        """Let other sockets be bound to the addresses from now on."""
+        for opened in self._sockets.values():
+            opened.set_option(SOL_SOCKET, SO_REUSEADDR, 1)
+
+
+class TimedClient(WhipClient):
+    """A client whose own work can be kept away from the clock.
+
+    Args:
+        certificate: the same for many, so that each costs this side little.
+        addresses: of this machine, to be reached at.
+    """
+
+    def __init__(
+        self, url: str, certificate: Certificate, addresses: HostAddresses
+    ) -> None:
+        port = _SharedPort(addresses)
+        super().__init__(url, options=PeerOptions(certificate, port))
         self.http: TimedHttp = TimedHttp(None, TIMEOUT)
+        self._port = port
 
     @property
     def posted(self) -> float:
@@ -46,9 +67,23 @@ class TimedClient(WhipClient):
 
     async def prepare(self) -> DataChannel:
         """Make a channel, sockets and candidates; ``post`` will do it faster."""
+        assert self._port is not None
+        await self._port.open()
         channel = self.peer.createDataChannel("bench")
         await self.peer.setLocalDescription(await self.peer.createOffer())
         return channel
+
+    def share_address(self) -> None:
+        """Let another socket have the address of this client's as well."""
+        assert isinstance(self._port, _SharedPort)
+        self._port.share_addresses()
+
+    def receive(self, datagram: bytes, path: Path) -> None:
+        """Take a datagram that another socket has read."""
+        assert self._port is not None
+        dispatcher, now = self._port.dispatcher, self._port.now
+        dispatcher.receive(datagram, path.local, path.remote, now)
+        dispatcher.flush(now)
 
     async def delete(self) -> None:
         """End the session at the server; what is left on this side is to be closed."""
@@ -70,7 +105,7 @@ class Wire:
         Raises:
             BenchError: when the channel is no longer open.
         """
-        if not self.client.peer.send_message(self.channel, WEBRTC_BINARY, message):
+        if not self.client.peer.send_message(self.channel, PPID_BINARY, message):
             raise BenchError("the server has closed the channel")
 
     def on_message(self, take: Callable[[bytes], None]) -> None:
@@ -86,20 +121,19 @@ class _OneAddress(HostAddresses):
 
 
 class Clients:
-    """Makes clients. They have one certificate, so that each costs this side little."""
+    """Makes clients, each with a UDP port of its own, as those of many machines."""
 
     def __init__(self) -> None:
-        certificate = Certificate.generateCertificate()
-        self._options = PeerOptions(certificate)
-        self._with_one_path = PeerOptions(certificate, _OneAddress())
+        self._certificate = Certificate.generate()
+        self._addresses, self._one_address = HostAddresses(), _OneAddress()
 
     def new(self, url: str) -> TimedClient:
         """A client that is not connected yet."""
-        return TimedClient(url, options=self._options)
+        return TimedClient(url, self._certificate, self._addresses)
 
     def with_one_path(self, url: str) -> TimedClient:
         """The same, where both sides can send to one address only."""
-        return TimedClient(url, options=self._with_one_path)
+        return TimedClient(url, self._certificate, self._one_address)
 
     async def wire(self, url: str) -> Wire:
         """Connect a client, and open a channel. It is the caller's to close."""

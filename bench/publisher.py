@@ -42,7 +42,7 @@ class Player:
         self.clip = clip
         self.sent_at = array("q")
         self.octets = 0
-        self._transport = client.peer.transport
+        self._transport = client.peer.connection
         section = client.offer.partition(f"\nm={clip.kind}")[2].partition("\nm=")[0]
         payload_type = re.search(rf"a=rtpmap:(\d+) {clip.rtpmap}", section)
         ssrc = re.search(r"a=ssrc:(\d+) ", section)

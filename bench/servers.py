@@ -8,7 +8,7 @@ import tempfile
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO
 
@@ -38,6 +38,7 @@ class Program:
         arguments: further ones.
         viewers: how many are tried to watch one stream, one number after another.
         forwards: whether these get the publisher's packets, not other ones.
+        tree: the checkout that it is run from; None for this one.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Program:
     arguments: tuple[str, ...] = ()
     viewers: tuple[int, ...] = ()
     forwards: bool = False
+    tree: Path | None = None
 
 
 # One client sends all the requests, as fast as it can.
@@ -57,6 +59,13 @@ WHIPBIRD = Program(
     viewers=(100, 200, 400, 500, 600),
     forwards=True,
 )
+
+
+def before(tree: Path) -> Program:
+    """Whipbird as another checkout has it: from before a change."""
+    return replace(WHIPBIRD, name="before", tree=tree.resolve())
+
+
 TEXTBOOK = Program("textbook", "bench.textbook", viewers=(1, 2, 3, 4))
 
 
@@ -114,7 +123,7 @@ async def running(program: Program, core: int | None) -> AsyncIterator[Server]:
             str(port),
             # Nobody's settings but the defaults.
             cwd=empty,
-            env=_environment(),
+            env=_environment(program.tree or ROOT),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=log,
             stderr=log,
@@ -135,16 +144,16 @@ def _free_port() -> int:
         return port
 
 
-def _environment() -> dict[str, str]:
+def _environment(tree: Path) -> dict[str, str]:
     settings = {
         name: value
         for name, value in os.environ.items()
         if not name.startswith("WHIPBIRD_")
     }
-    # This tree's server, whichever is installed.
+    # The tree's server, whichever is installed.
     return {
         **settings,
-        "PYTHONPATH": os.pathsep.join([str(ROOT / "server"), str(ROOT)]),
+        "PYTHONPATH": os.pathsep.join([str(tree / "server"), str(tree)]),
     }
 
 

@@ -6,51 +6,45 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .measures import Better, Measure, Metric
-from .servers import TEXTBOOK, WHIPBIRD
+from .servers import WHIPBIRD
 
 
 @dataclass
 class Row:
-    """One figure of both servers, from all rounds.
+    """One figure of all servers, from all rounds.
 
     Attributes:
         measure, metric: what it is.
-        whipbird, textbook: the figures of the rounds, in their order.
+        figures: by the server's name, those of the rounds in their order.
     """
 
     measure: str
     metric: Metric
-    whipbird: list[float] = field(default_factory=list)
-    textbook: list[float] = field(default_factory=list)
+    figures: dict[str, list[float]] = field(default_factory=dict)
 
     def of(self, program: str) -> list[float]:
         """The figures of one server."""
-        return self.whipbird if program == WHIPBIRD.name else self.textbook
+        return self.figures.setdefault(program, [])
 
-    @property
-    def ratio(self) -> float | None:
-        """How many times better Whipbird is: below 1 it loses. By the medians.
+    def ratio(self, other: str) -> float | None:
+        """How many times better Whipbird is than another server, by the medians.
 
-        None when a figure is missing, or has no better and worse.
+        Below 1 it loses. None when a figure is missing, or has no better and worse.
         """
-        if not self.whipbird or not self.textbook:
+        ours, theirs = self.of(WHIPBIRD.name), self.of(other)
+        if not ours or not theirs:
             return None
-        return self._better_by(
-            statistics.median(self.whipbird), statistics.median(self.textbook)
-        )
+        return self._better_by(statistics.median(ours), statistics.median(theirs))
 
-    @property
-    def spread(self) -> tuple[float, float] | None:
+    def spread(self, other: str) -> tuple[float, float] | None:
         """The smallest and the largest ratio of the single rounds."""
-        pairs = zip(self.whipbird, self.textbook, strict=False)
+        pairs = zip(self.of(WHIPBIRD.name), self.of(other), strict=False)
         ratios = [r for pair in pairs if (r := self._better_by(*pair)) is not None]
         return (min(ratios), max(ratios)) if ratios else None
 
-    def _better_by(self, whipbird: float, textbook: float) -> float | None:
+    def _better_by(self, ours: float, theirs: float) -> float | None:
         better, worse = (
-            (whipbird, textbook)
-            if self.metric.better is Better.HIGHER
-            else (textbook, whipbird)
+            (ours, theirs) if self.metric.better is Better.HIGHER else (theirs, ours)
         )
         if self.metric.better is Better.NEITHER or worse <= 0:
             return None
@@ -67,34 +61,40 @@ def rows_of(measures: Sequence[Measure]) -> list[Row]:
     return [Row(m.name, metric) for m in measures for metric in m.metrics]
 
 
-def as_text(rows: Sequence[Row]) -> str:
-    """The table, and a last line that says where Whipbird loses."""
-    lines = [
-        f"{'':9}{'measure':33}{'unit':>7}{'Whipbird':>10}{'textbook':>10}"
-        f"{'ratio':>8}  {'of the rounds':16}better",
-    ]
+def as_text(rows: Sequence[Row], others: Sequence[str]) -> str:
+    """The table, and last lines that say where Whipbird loses.
+
+    Args:
+        others: the names of the servers that it is compared with.
+    """
+    head = f"{'':9}{'measure':33}{'unit':>7}{'Whipbird':>10}"
+    for other in others:
+        head += f"{other:>10}{'ratio':>8}  {'of the rounds':16}"
+    lines = [head + "better"]
     measure = ""
     for row in rows:
-        ratio, spread = row.ratio, row.spread
-        lines.append(
+        line = (
             f"{'' if row.measure == measure else row.measure:9}"
             f"{row.metric.title:33}{row.metric.unit:>7}"
-            f"{_median(row.whipbird):>10}{_median(row.textbook):>10}"
-            f"{'-' if ratio is None else _times(ratio):>8}  "
-            f"{'' if spread is None else ' to '.join(map(_times, spread)):16}"
-            f"{row.metric.better}"
+            f"{_median(row.of(WHIPBIRD.name)):>10}"
         )
+        for other in others:
+            ratio, spread = row.ratio(other), row.spread(other)
+            line += (
+                f"{_median(row.of(other)):>10}"
+                f"{'-' if ratio is None else _times(ratio):>8}  "
+                f"{'' if spread is None else ' to '.join(map(_times, spread)):16}"
+            )
+        lines.append(line + str(row.metric.better))
         measure = row.measure
-    lost = [row.name for row in rows if row.ratio is not None and row.ratio < 1]
-    lines += [
-        "",
-        "Medians. The ratio says how many times better Whipbird is.",
-        f"Whipbird loses in: {', '.join(lost) or 'none'}.",
-    ]
+    lines += ["", "Medians. A ratio says how many times better Whipbird is."]
+    for other in others:
+        lost = [row.name for row in rows if (ratio := row.ratio(other)) and ratio < 1]
+        lines.append(f"It loses to {other} in: {', '.join(lost) or 'none'}.")
     return "\n".join(lines)
 
 
-def as_json(rows: Sequence[Row]) -> list[dict[str, Any]]:
+def as_json(rows: Sequence[Row], others: Sequence[str]) -> list[dict[str, Any]]:
     """The rows, each with the figures of all rounds."""
     return [
         {
@@ -102,13 +102,13 @@ def as_json(rows: Sequence[Row]) -> list[dict[str, Any]]:
             "metric": row.metric.title.strip(),
             "unit": row.metric.unit,
             "better": str(row.metric.better),
-            "ratio": row.ratio,
+            "ratios": {other: row.ratio(other) for other in others},
             **{
                 name: {
                     "median": statistics.median(row.of(name)) if row.of(name) else None,
                     "rounds": row.of(name),
                 }
-                for name in (WHIPBIRD.name, TEXTBOOK.name)
+                for name in (WHIPBIRD.name, *others)
             },
         }
         for row in rows

@@ -84,14 +84,11 @@ class Viewer:
             if ssrc is None:
                 raise BenchError(f"a viewer is sent no {kind}")
             self._sources[kind] = int(ssrc[1])
-        pair = client.peer.transport.connection.selected_pair
-        assert pair is not None
-        self._protocol, self._address = pair.protocol, pair.remote_addr
-        local = self._protocol.local_candidate
-        assert local is not None
-        own = self._protocol.transport.get_extra_info("socket")
-        own.setsockopt(SOL_SOCKET, SO_REUSEADDR, 1)
-        self._socket = _second_socket((local.host, local.port), self._address)
+        path = client.peer.connection.transport.ice.selected
+        assert path is not None
+        self._path = path
+        client.share_address()
+        self._socket = _second_socket(path.local, path.remote)
 
     async def close(self) -> None:
         """End the session."""
@@ -148,7 +145,7 @@ class Viewer:
                 self._sample = bytes(_view[start:end])
         else:
             # Checks of ICE, and reports.
-            self._protocol.datagram_received(bytes(_view[start:end]), self._address)
+            self._receive(bytes(_view[start:end]))
 
     def sample(self) -> bytes | None:
         """The payload of the first packet since all was forgotten, decrypted.
@@ -162,21 +159,25 @@ class Viewer:
         if self._sample is None:
             return None
         decrypted: list[bytes] = []
-        routes = self._client.peer.transport.rtp_routes
+        routes = self._client.peer.connection.rtp_routes
         routes[self._sample[1] & 0x7F] = decrypted.append
-        self._protocol.datagram_received(self._sample, self._address)
+        self._receive(self._sample)
         routes.clear()
         packet = RtpPacket.parse(decrypted[0]) if decrypted else None
         if packet is None:
             raise BenchError("a viewer cannot decrypt what it is sent")
         return packet.payload
 
+    def _receive(self, datagram: bytes) -> None:
+        """Let the client have a datagram, as if its own socket had read it."""
+        self._client.receive(datagram, self._path)
+
     def _report(self) -> None:
         """Say that nothing is lost, and that there is room for all that is sent."""
         sources = list(self._sources.values())
         blocks = [ReportBlock(ssrc, 0, 0, 0, 0, 0, 0) for ssrc in sources]
         try:
-            self._client.peer.transport.send_rtcp(
+            self._client.peer.connection.send_rtcp(
                 write_receiver_report(1, blocks) + write_remb(1, BANDWIDTH, sources)
             )
         except ConnectionError:

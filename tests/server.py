@@ -110,6 +110,11 @@ class ServerProcess:
         self._process.send_signal(signal.SIGCONT)
 
     @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
+    @property
     def output(self) -> str:
         """What the process has written so far."""
         self._output.seek(0)

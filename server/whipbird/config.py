@@ -86,6 +86,8 @@ def _host(value: str) -> str:
         return value
     if address.is_unspecified or address.is_multicast:
         raise ValueError(f"{value} is not the address of one machine")
+    if address.is_link_local:
+        raise ValueError(f"{value} is known on one link only")
     return str(address)
 
 

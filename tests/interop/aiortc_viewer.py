@@ -78,12 +78,8 @@ class AiortcViewer:
             self.answer = await response.text()
             assert response.status == 201, self.answer
             self._session = self._url.join(URL(response.headers["Location"]))
-        # aiortc takes the candidates of each section for that section's own.
-        lines = self.answer.splitlines(keepends=True)
-        shared = [line for line in lines if line.startswith(("a=candidate", "a=end-"))]
-        others = [line for line in lines if line not in shared]
         await connection.setRemoteDescription(
-            RTCSessionDescription("".join([*others, *shared]), "answer")
+            RTCSessionDescription(self.answer, "answer")
         )
         self._listen()
         await until(lambda: connection.connectionState == "connected")

@@ -26,7 +26,7 @@ def measure(root: object, package: str = "whipbird.transport") -> Held:
 
     Args:
         root: where to begin.
-        package: objects of other packages are not looked into.
+        package: objects of other packages are not looked into, but for the root.
     """
     entries = octets = 0
     most, largest = 0, ""
@@ -49,7 +49,7 @@ def measure(root: object, package: str = "whipbird.transport") -> Held:
             if len(value) > most:
                 most, largest = len(value), name
             stack += [(name, item) for item in value]
-        elif type(value).__module__.startswith(package):
+        elif value is root or type(value).__module__.startswith(package):
             stack += [(f"{name}.{key}", item) for key, item in _attributes(value)]
     return Held(entries, octets, f"{largest} ({most})")
 

@@ -16,9 +16,22 @@ MAX_MESSAGE_SIZE = 262_144
 
 
 class Tapped(PeerTransport):
-    """A peer transport that shows its SCTP packets before they are encrypted."""
+    """A peer transport that can be looked into.
+
+    Attributes:
+        tap: is called with each SCTP packet before it is encrypted.
+        answered_at: when a check of its was answered last.
+    """
 
     tap: Callable[[bytes], None] | None = None
+    answered_at = 0.0
+
+    def receive(self, datagram: bytes, path: Path, now: float) -> bool:
+        responses = self.ice.responses_received
+        taken = super().receive(datagram, path, now)
+        if self.ice.responses_received > responses:
+            self.answered_at = now
+        return taken
 
     def send_packet(self, packet: bytes) -> None:
         if self.tap is not None:
@@ -151,7 +164,7 @@ class VirtualPeer:
     def path_verified(self, path: Path) -> None:
         assert path not in self.verified, "a path is verified once"
         self.verified[path] = None
-        self.port.dispatcher.route_path(self.transport, path)
+        self.port.dispatcher.route_path(self.transport, path, self.port.now)
 
     def path_forgotten(self, path: Path) -> None:
         del self.verified[path]
@@ -257,7 +270,12 @@ class Signalling:
         one.changed()
 
     def restart(self) -> None:
-        """Restart ICE: an offer with new credentials, and its answer."""
+        """Restart ICE: an offer with new credentials, and its answer.
+
+        Nothing happens when the session has ended on one side.
+        """
+        if self.offerer.ended_at is not None:
+            return
         ice = self.offerer.transport.ice
         ice.restart(self.offerer.port.candidates(), self.offerer.now)
         self.offerer.changed()

@@ -4,7 +4,7 @@ import random
 from collections.abc import Callable
 
 from tests.netem.host import Host
-from tests.netem.link import Conditions
+from tests.netem.link import Conditions, Link
 from tests.netem.nat import Dependence, Nat
 from tests.netem.network import Access, Network
 from tests.netem.peer import Signalling, VirtualPeer
@@ -73,7 +73,7 @@ class Scene(Session):
     Attributes:
         internet: what is between them.
         client_nat: the NAT before the client, if there is one.
-        access: where the client's side is attached to the internet.
+        accesses: where the client's side is attached to the internet.
         client_port, server_port: their UDP ports.
     """
 
@@ -95,6 +95,7 @@ class Scene(Session):
         self.server_port = self._make_server(server_behind_nat, has_ipv6)
         self.client_port = self._make_client(client_nat, has_ipv6)
         self._ice_lite = ice_lite
+        self._down_until: dict[Link, float] = {}
         self._offers_candidates = offers_candidates
         first = self.add_session(self.client_port, "")
         super().__init__(first.client, first.server, offers_candidates)
@@ -129,25 +130,38 @@ class Scene(Session):
         if nat is not None:
             self.client_nat = Nat(self.internet, "client nat", CLIENT, **nat)  # type: ignore[arg-type]
             host = Host(self.client_nat.inside, "client", "10.0.0.2")
-            self.access: Access = self.client_nat.access
+            self.accesses: list[Access] = [self.client_nat.access]
             if has_ipv6:
-                host.attach(self.internet, CLIENT_V6)
+                self.accesses.append(host.attach(self.internet, CLIENT_V6))
         else:
             addresses = (CLIENT, CLIENT_V6) if has_ipv6 else (CLIENT,)
             host = Host(self.internet, "client", *addresses)
-            self.access = host.access
+            self.accesses = [host.access]
         return VirtualPort(host)
 
+    @property
+    def links(self) -> list[Link]:
+        """The client's ways to the internet and back."""
+        return [link for access in self.accesses for link in access.links]
+
     def change(self, **properties: float | bool) -> None:
-        """Change the conditions of the client's way to the internet and back."""
-        self.access.change(**properties)
+        """Change the conditions of the client's ways to the internet and back."""
+        for access in self.accesses:
+            access.change(**properties)
 
     def partition(self, seconds: float, directions: str = "both") -> None:
         """Let nothing pass for a time: ``up``, ``down`` or ``both``."""
-        links = {"up": [self.access.up], "down": [self.access.down]}
-        for link in links.get(directions, self.access.links):
-            link.conditions.is_down = True
-            self.world.call_later(seconds, setattr, link.conditions, "is_down", False)
+        until = self.world.now + seconds
+        for access in self.accesses:
+            links = {"up": [access.up], "down": [access.down]}
+            for link in links.get(directions, access.links):
+                link.conditions.is_down = True
+                self._down_until[link] = max(until, self._down_until.get(link, 0))
+                self.world.call_at(until, self._heal, link)
+
+    def _heal(self, link: Link) -> None:
+        if self.world.now >= self._down_until[link]:
+            link.conditions.is_down = False
 
 
 def random_scene(seed: int) -> Scene:
@@ -168,7 +182,7 @@ def random_scene(seed: int) -> Scene:
         offers_candidates=rng.random() < 0.5,
         ice_lite=rng.random() < 0.1,
     )
-    for link in scene.access.links:
+    for link in scene.links:
         link.conditions = random_conditions(rng)
     return scene
 

@@ -41,6 +41,11 @@ def refused(
 def test_defaults() -> None:
     settings = load_settings()
     assert (settings.host, settings.port) == ("127.0.0.1", 8080)
+    # The number of the TCP port.
+    assert settings.udp_port is None
+    assert settings.public_addresses == ()
+    assert not settings.hide_host_addresses
+    assert not settings.ice_lite
     assert settings.setup_timeout == 15
     assert settings.echo_buffer == 1024 * 1024
     assert not settings.ice_loopback
@@ -143,6 +148,11 @@ def test_settings_do_not_change() -> None:
         ("port", -1),
         ("port", 65536),
         ("port", "http"),
+        ("udp_port", -1),
+        ("udp_port", 65536),
+        ("udp_port", "media"),
+        ("hide_host_addresses", "some"),
+        ("ice_lite", "perhaps"),
         ("setup_timeout", 0),
         ("setup_timeout", 601),
         ("setup_timeout", "soon"),
@@ -172,6 +182,8 @@ def test_values_that_are_not_allowed(name: str, value: object) -> None:
     [
         ("port", 0),
         ("port", 65535),
+        ("udp_port", 0),
+        ("udp_port", 65535),
         ("setup_timeout", 0.001),
         ("setup_timeout", 600),
         ("echo_buffer", 512 * 1024),
@@ -352,6 +364,104 @@ def test_ice_servers_that_are_no_list(write_toml: WriteToml) -> None:
     message = refused()
     assert message.startswith("ice_servers: ")
     assert "5550" not in message
+
+
+def test_udp_port(write_toml: WriteToml, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It does not depend on ``port``: who runs the server makes them one."""
+    write_toml("port = 1\nudp_port = 2\n")
+    assert load_settings().udp_port == 2
+    monkeypatch.setenv("WHIPBIRD_UDP_PORT", "3")
+    assert load_settings().udp_port == 3
+    assert load_settings({"udp_port": 0}).udp_port == 0
+
+
+PUBLIC = ("203.0.113.5", "2001:db8::5", "media.example")
+
+
+def test_public_addresses_in_the_file(write_toml: WriteToml) -> None:
+    """As a list, or in one string."""
+    write_toml('public_addresses = ["203.0.113.5", "2001:db8::5", "media.example"]\n')
+    assert load_settings().public_addresses == PUBLIC
+    write_toml('public_addresses = "203.0.113.5"\n')
+    assert load_settings().public_addresses == PUBLIC[:1]
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("", ()),
+        (" \n", ()),
+        ("203.0.113.5", PUBLIC[:1]),
+        ("203.0.113.5 2001:db8::5 media.example", PUBLIC),
+        ("203.0.113.5,2001:db8::5, media.example\n", PUBLIC),
+    ],
+)
+def test_public_addresses_in_the_environment(
+    monkeypatch: pytest.MonkeyPatch, value: str, expected: tuple[str, ...]
+) -> None:
+    """Parted by commas or white space."""
+    monkeypatch.setenv("WHIPBIRD_PUBLIC_ADDRESSES", value)
+    assert load_settings().public_addresses == expected
+
+
+def test_public_addresses_on_the_command_line(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """They are not mixed with those of another source."""
+    monkeypatch.setenv("WHIPBIRD_PUBLIC_ADDRESSES", "198.51.100.7")
+    assert load_settings({"public_addresses": PUBLIC}).public_addresses == PUBLIC
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        # A container engine on a desktop forwards that of the loopback interface.
+        ("127.0.0.1", "127.0.0.1"),
+        ("192.168.1.20", "192.168.1.20"),
+        ("2001:DB8:0:0::5", "2001:db8::5"),
+        ("localhost", "localhost"),
+        ("Media-1.example.com", "Media-1.example.com"),
+        ("media.example.", "media.example."),
+    ],
+)
+def test_what_a_public_address_may_be(value: str, expected: str) -> None:
+    assert load_settings({"public_addresses": [value]}).public_addresses == (expected,)
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ("", "expected an IPv4 or IPv6 address or a host name"),
+        ("203.0.113", "expected an IPv4"),
+        ("203.0.113.256", "expected an IPv4"),
+        ("203.0.113.5:8080", "expected an IPv4"),
+        ("[2001:db8::5]", "expected an IPv4"),
+        ("http://media.example", "expected an IPv4"),
+        ("media.example:8080", "expected an IPv4"),
+        ("-media.example", "expected an IPv4"),
+        ("media..example", "expected an IPv4"),
+        ("a" * 64, "expected an IPv4"),
+        ("media example", "expected an IPv4"),
+        ("0.0.0.0", "is not the address of one machine"),
+        ("::", "is not the address of one machine"),
+        ("224.0.0.1", "is not the address of one machine"),
+        ("169.254.1.1", "is known on one link only"),
+        ("fe80::1%eth0", "is known on one link only"),
+        (5, "valid string"),
+    ],
+)
+def test_public_addresses_that_are_none(value: object, said: str) -> None:
+    """The message says which, and what was expected."""
+    message = refused({"public_addresses": ["203.0.113.5", value]})
+    assert message.startswith("public_addresses.1: ")
+    assert said in message
+    assert str(value) in message
+    assert "\n" not in message
+
+
+def test_public_addresses_that_are_no_list(write_toml: WriteToml) -> None:
+    write_toml("public_addresses = 5\n")
+    assert refused().startswith("public_addresses: ")
 
 
 @pytest.mark.parametrize("token", ["a", "AZaz09-._~+/", "c2VjcmV0=="])

@@ -9,15 +9,18 @@ import pytest
 from pytest_aiohttp.plugin import AiohttpServer
 
 from tests.waiting import until
-from whipbird.app import STORE, create_app
+from whipbird.app import STORE, UDP_PORT, create_app
 from whipbird.client import WhipClient
 from whipbird.config import Settings
-from whipbird.rtc import Certificate, Peer, PeerOptions
-from whipbird.rtc.ice_agent import IceAgent
+from whipbird.net import UdpPort
+from whipbird.rtc import Peer
 from whipbird.sessions import Session
+from whipbird.transport.peer_transport import PeerTransport
 
 SESSIONS = 200
 AT_ONCE = 10
+
+KINDS = (Session, Peer, PeerTransport, UdpPort)
 
 
 def _descriptors() -> int:
@@ -35,10 +38,9 @@ async def test_sessions_leave_nothing(aiohttp_server: AiohttpServer, how: str) -
     app = create_app(Settings(setup_timeout=1.0))
     server = await aiohttp_server(app)
     url = str(server.make_url("/whip/leak"))
-    options = PeerOptions(Certificate.generate())
 
     async def session() -> None:
-        client = WhipClient(url, options=options)
+        client = WhipClient(url)
         channel = client.peer.createDataChannel("test")
         if how == "never connected":
             await client.post()
@@ -58,15 +60,16 @@ async def test_sessions_leave_nothing(aiohttp_server: AiohttpServer, how: str) -
         for _ in range(count // AT_ONCE):
             await asyncio.gather(*(session() for _ in range(AT_ONCE)))
         await until(lambda: not app[STORE].count().total())
+        await until(lambda: not app[UDP_PORT].dispatcher.endpoints)
 
     await many(AT_ONCE)  # what is made once
     await until(lambda: len(asyncio.all_tasks()) < 20)
     tasks, descriptors = len(asyncio.all_tasks()), _descriptors()
-    before = _alive(Session, Peer, IceAgent)
+    before = _alive(*KINDS)
     await many(SESSIONS if how in ("deleted", "never connected") else SESSIONS // 4)
     await until(lambda: len(asyncio.all_tasks()) <= tasks)
     await until(lambda: _descriptors() <= descriptors)
     # Cancelled timers hold their callbacks until the loop sweeps them.
     handles = getattr(asyncio.get_running_loop(), "_scheduled", [])
     handles[:] = [handle for handle in handles if not handle.cancelled()]
-    await until(lambda: _alive(Session, Peer, IceAgent) <= before)
+    await until(lambda: _alive(*KINDS) <= before)

@@ -8,8 +8,8 @@ from typing import Any, TypeVar
 from aiohttp import hdrs
 from yarl import URL
 
-from ..net import HostAddresses, UdpPort
-from ..rtc import Certificate, PeerOptions
+from ..net import HostAddresses
+from ..rtc import Certificate
 from ..rtc.probe import StunProbe
 from ..sdp.errors import SdpError
 from .answer import Answer
@@ -39,9 +39,9 @@ class Endpoint(Requests):
         self.shape = Shape()
         self.path_kinds: tuple[str, ...] = ()
         self.echoes = False
+        self._certificate = Certificate.generate()
         # A server that is tried out may have no other addresses.
-        self._port = UdpPort(HostAddresses(loopback=is_loopback(url)))
-        self._peer_options = PeerOptions(Certificate.generate(), self._port)
+        self._addresses = HostAddresses(loopback=is_loopback(url))
         self._shared: dict[Callable[..., Any], asyncio.Task[Any]] = {}
         self._publishers: list[Publisher] = []
         self._probes: list[StunProbe] = []
@@ -115,9 +115,7 @@ class Endpoint(Requests):
 
     async def publisher(self) -> Publisher:
         """A client that is ready to offer what carries media here."""
-        if not self._port.is_open:
-            await self._port.open()
-        publisher = Publisher(self._peer_options, self.path_kinds)
+        publisher = Publisher(self._certificate, self._addresses, self.path_kinds)
         self._publishers.append(publisher)
         await publisher.prepare()
         return publisher
@@ -222,7 +220,6 @@ class Endpoint(Requests):
             await publisher.close()
         for probe in self._probes:
             probe.close()
-        self._port.close()
         await self.http.end_sessions()
 
     async def close(self) -> None:

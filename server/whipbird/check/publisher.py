@@ -9,7 +9,8 @@ from typing import Any
 from aiortc import MediaStreamTrack, RTCSessionDescription
 from av import Packet, VideoFrame
 
-from ..rtc import DataChannel, Peer, PeerOptions
+from ..net import HostAddresses, UdpPort
+from ..rtc import Certificate, DataChannel, Peer, PeerOptions
 from ..rtc.probe import is_answered
 from ..sdp.errors import SdpError
 from .answer import Answer
@@ -71,7 +72,11 @@ class NotConnected(Exception):  # noqa: N818 - what there is, not an error of ou
 
 
 class Publisher:
-    """A peer that offers some kinds of media.
+    """A peer that offers some kinds of media, on a UDP port of its own.
+
+    Args:
+        certificate: its DTLS certificate.
+        addresses: of this machine, to be reached at.
 
     Attributes:
         peer: this side's end of the connection.
@@ -80,8 +85,14 @@ class Publisher:
         channel: its data channel; None when it offers none.
     """
 
-    def __init__(self, options: PeerOptions, kinds: tuple[str, ...]) -> None:
-        self.peer = Peer(options)
+    def __init__(
+        self,
+        certificate: Certificate,
+        addresses: HostAddresses,
+        kinds: tuple[str, ...],
+    ) -> None:
+        self._port = UdpPort(addresses)
+        self.peer = Peer(PeerOptions(certificate, self._port))
         self.kinds = kinds
         self.transport = LocalTransport.made_up()
         self.channel: DataChannel | None = None
@@ -90,6 +101,7 @@ class Publisher:
 
     async def prepare(self) -> None:
         """Gather candidates."""
+        await self._port.open()
         for kind in self.kinds:
             if kind == "application":
                 self.channel = self.peer.createDataChannel("whipbird-check")
@@ -202,8 +214,8 @@ class Publisher:
 
     async def close(self) -> None:
         """End the connection."""
-        with contextlib.suppress(ConnectionError):
-            await self.peer.close()
+        await self.peer.close()
+        self._port.close()
 
     def _closed(self) -> None:
         self._changed.set()

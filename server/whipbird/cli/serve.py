@@ -35,6 +35,9 @@ SHUTDOWN_TIMEOUT = 3.0
 # Octets of the UDP receive buffer below which the operator is told.
 SMALL_BUFFER = 1024 * 1024
 
+# Numbers that are tried until one is free for both TCP and UDP.
+TRIES = 10
+
 # File descriptors beside those of the sessions.
 SPARE_DESCRIPTORS = 200
 
@@ -91,12 +94,57 @@ def allow_descriptors(settings: Settings) -> None:
             )
 
 
+class _CannotStart(Exception):  # noqa: N818 - a state, not a fault
+    """The server cannot start. The message says why."""
+
+
 async def _serve(settings: Settings) -> int:
-    if settings.udp_port is None:
-        # One number for everything.
-        settings = settings.model_copy(update={"udp_port": settings.port})
-    app = create_app(settings)
-    udp = app[UDP_PORT]
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    try:
+        runner = await _start(settings)
+    except _CannotStart as error:
+        click.echo(f"Error: {error}", err=True)
+        return 1
+    try:
+        # All that was imported stays. While it is looked through for garbage, nobody is
+        # sent anything: that took tens of milliseconds.
+        gc.collect()
+        gc.freeze()
+        _greet(settings, runner.addresses[0][1], runner.app[UDP_PORT].stats)
+        await stop.wait()
+        return 0
+    finally:
+        await runner.cleanup()
+
+
+async def _start(settings: Settings) -> web.AppRunner:
+    """Start the server on its ports.
+
+    Raises:
+        _CannotStart: when a port cannot be used.
+    """
+    # A number that is free for UDP may be taken for TCP.
+    any_number = settings.port == 0 and settings.udp_port is None
+    tries = TRIES if any_number else 1
+    while True:
+        tries -= 1
+        try:
+            return await _listen(settings)
+        except _CannotStart:
+            if not tries:
+                raise
+
+
+async def _listen(settings: Settings) -> web.AppRunner:
+    """Open the UDP port, then the TCP port, by default with the same number."""
+    one_number = settings.udp_port is None
+    if one_number:
+        app = create_app(settings.model_copy(update={"udp_port": settings.port}))
+    else:
+        app = create_app(settings)
     runner = web.AppRunner(
         app,
         shutdown_timeout=SHUTDOWN_TIMEOUT,
@@ -105,51 +153,38 @@ async def _serve(settings: Settings) -> int:
         access_log=None,  # it would show whole session ids
     )
     try:
-        await runner.setup()
-    except OSError as error:
-        await runner.cleanup()
-        _complain_of_udp(error)
-        return 1
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
-    try:
         try:
-            await web.TCPSite(
-                runner, settings.host, settings.port or udp.number
-            ).start()
+            await runner.setup()
         except OSError as error:
-            _complain(settings, error)
-            return 1
-        # All that was imported stays. While it is looked through for garbage, nobody is
-        # sent anything: that took tens of milliseconds.
-        gc.collect()
-        gc.freeze()
-        _greet(settings, runner.addresses[0][1], udp.stats)
-        await stop.wait()
-        return 0
-    finally:
+            raise _CannotStart(_why_no_udp(settings, error)) from error
+        port = app[UDP_PORT].number if one_number else settings.port
+        try:
+            await web.TCPSite(runner, settings.host, port).start()
+        except OSError as error:
+            raise _CannotStart(_why_no_tcp(settings.host, port, error)) from error
+    except BaseException:
         await runner.cleanup()
+        raise
+    return runner
 
 
-def _complain_of_udp(error: OSError) -> None:
-    """Say why the UDP port cannot be used."""
-    reason = error.strerror or str(error)
-    hint = "; choose another with --udp-port" if isinstance(error, PortInUse) else ""
-    click.echo(f"Error: {reason}{hint}", err=True)
+def _why_no_udp(settings: Settings, error: OSError) -> str:
+    """Why the UDP port cannot be used."""
+    hint = ""
+    if isinstance(error, PortInUse):
+        hint = "; choose another with --udp-port"
+        if settings.udp_port is None:
+            hint += ", or with --port for TCP and UDP"
+    return f"{error.strerror or error}{hint}"
 
 
-def _complain(settings: Settings, error: OSError) -> None:
-    """Say why the address cannot be listened on."""
+def _why_no_tcp(host: str, port: int, error: OSError) -> str:
+    """Why the address cannot be listened on."""
     number = error.errno or 0
     # asyncio's own text says the address once more.
     reason = os.strerror(number) if number in errno.errorcode else str(error)
     hint = "; choose another with --port" if error.errno == errno.EADDRINUSE else ""
-    click.echo(
-        f"Error: cannot listen on {settings.host} port {settings.port}: {reason}{hint}",
-        err=True,
-    )
+    return f"cannot listen on {host} port {port}: {reason}{hint}"
 
 
 def _greet(settings: Settings, port: int, udp: UdpStats) -> None:
@@ -159,7 +194,10 @@ def _greet(settings: Settings, port: int, udp: UdpStats) -> None:
     everywhere = _is_unspecified(host)
     # A WHIP client on another machine needs an address of this one.
     hosts = [a for a in HostAddresses().current() if ":" not in a] if everywhere else []
-    shown = [*(["localhost"] if everywhere else [host]), *hosts]
+    shown = ["localhost" if everywhere else host, *hosts]
+    if everywhere:
+        # The last is what others are given.
+        shown += [name for name in settings.public_addresses if name not in shown]
     bases = [
         f"http://[{name}]:{port}" if ":" in name else f"http://{name}:{port}"
         for name in shown

@@ -39,8 +39,9 @@ class WhipClient:
         url: the WHIP endpoint.
         token: sent as ``Authorization: Bearer`` with every request, when given.
         timeout: seconds to wait for each response, and for a connection.
-        options: what the peer shares with others; by default it shares nothing, and has
-            a UDP port of its own.
+        options: by default the peer shares nothing, and has a UDP port of its own.
+            On a port that several share, only one may connect to a server at a time:
+            a DTLS handshake does not say which of them it is for.
 
     Attributes:
         peer: this side's end of the connection.
@@ -100,7 +101,7 @@ class WhipClient:
             WhipError: when the server refuses, or cannot be reached.
         """
         try:
-            if self._port is not None:
+            if self._port is not None and not self._port.is_open:
                 await self._port.open()
             await self.peer.setLocalDescription(await self.peer.createOffer())
         except OSError as error:

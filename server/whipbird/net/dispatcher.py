@@ -5,7 +5,7 @@ import itertools
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from ..transport.path import Address, Path
 from .faults import FaultLog
@@ -19,7 +19,11 @@ _BINDING_REQUEST = b"\x00\x01"
 _USERNAME = 0x0006
 
 # Sessions that may share one path: clients behind one address and port.
-MAX_SHARING = 8
+MAX_SHARING = 32
+
+# Seconds for which a session that was heard keeps its place among them: as long as
+# consent lasts (RFC 7675 section 5.1).
+HEARD_LIFETIME = 30.0
 
 
 class Endpoint(Protocol):
@@ -64,18 +68,52 @@ class DispatchStats:
     refused: int = 0
 
 
-class Route:
-    """The sessions of one path.
+# A deadline, a number that keeps endpoints from being compared, and the endpoint; None
+# when it was detached.
+_Timer = list[Any]
 
-    Attributes:
-        endpoints: the one that was verified last comes first.
+
+class Route:
+    """The sessions of one path, the one that was heard or verified last first.
+
+    A session keeps its place while it is heard: others that come cannot drive it out.
     """
 
-    __slots__ = ("endpoints", "path")
+    __slots__ = ("_heard", "endpoints", "path")
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.endpoints: list[Endpoint] = []
+        # When each was heard, from the moment that there are several.
+        self._heard: dict[Endpoint, float] = {}
+
+    def add(self, endpoint: Endpoint, now: float) -> None:
+        """Add a session, if there is room for it, or move it to the front."""
+        endpoints = self.endpoints
+        if endpoint in endpoints:
+            endpoints.remove(endpoint)
+        elif len(endpoints) == MAX_SHARING:
+            oldest = min(endpoints, key=lambda e: self._heard.get(e, -math.inf))
+            if now - self._heard.get(oldest, -math.inf) < HEARD_LIFETIME:
+                return
+            self.remove(oldest)
+        endpoints.insert(0, endpoint)
+        if len(endpoints) > 1:
+            for other in endpoints:
+                self._heard.setdefault(other, now)
+
+    def remove(self, endpoint: Endpoint) -> None:
+        """Remove a session."""
+        if endpoint in self.endpoints:
+            self.endpoints.remove(endpoint)
+            self._heard.pop(endpoint, None)
+
+    def heard(self, endpoint: Endpoint, now: float) -> None:
+        """Note that a session has taken a datagram; there are several."""
+        self._heard[endpoint] = now
+        if self.endpoints[0] is not endpoint and endpoint in self.endpoints:
+            self.endpoints.remove(endpoint)
+            self.endpoints.insert(0, endpoint)
 
 
 class Dispatcher:
@@ -103,11 +141,10 @@ class Dispatcher:
         # local address -> remote address -> route
         self._routes: dict[Address, dict[Address, Route]] = {}
         self._touched: dict[Endpoint, None] = {}
-        # (deadline, number, endpoint): the number keeps endpoints from being compared.
-        self._timers: list[tuple[float, int, Endpoint]] = []
-        # When each is woken, the next time last. Later entries are kept and used again:
+        self._timers: list[_Timer] = []
+        # When each is woken, the next time last. Later ones are kept and used again:
         # most deadlines come near for a moment only.
-        self._armed: dict[Endpoint, list[float]] = {}
+        self._armed: dict[Endpoint, list[_Timer]] = {}
         self._numbers = itertools.count()
 
     # Who is there
@@ -130,7 +167,9 @@ class Dispatcher:
         """Forget a session."""
         self._by_prefix.pop(prefix, None)
         self._touched.pop(endpoint, None)
-        self._armed.pop(endpoint, None)
+        for timer in self._armed.pop(endpoint, ()):
+            # It stays in the heap until its time comes, the endpoint need not.
+            timer[2] = None
 
     def has_prefix(self, prefix: bytes) -> bool:
         """Whether a session has this prefix already."""
@@ -146,23 +185,20 @@ class Dispatcher:
         for ufrag in new:
             self._by_ufrag[ufrag] = endpoint
 
-    def route_path(self, endpoint: Endpoint, path: Path) -> None:
+    def route_path(self, endpoint: Endpoint, path: Path, now: float) -> None:
         """Hand what comes on a path to a session, before all others that have it."""
         routes = self._routes.setdefault(path.local, {})
         route = routes.get(path.remote)
         if route is None:
             route = routes[path.remote] = Route(path)
-        if endpoint in route.endpoints:
-            route.endpoints.remove(endpoint)
-        route.endpoints.insert(0, endpoint)
-        del route.endpoints[MAX_SHARING:]
+        route.add(endpoint, now)
 
     def forget_path(self, endpoint: Endpoint, path: Path) -> None:
         """Hand nothing more on a path to a session."""
         routes = self._routes.get(path.local, {})
         route = routes.get(path.remote)
         if route is not None and endpoint in route.endpoints:
-            route.endpoints.remove(endpoint)
+            route.remove(endpoint)
             if not route.endpoints:
                 del routes[path.remote]
                 if not routes:
@@ -188,15 +224,19 @@ class Dispatcher:
         if route is None:
             self.stats.unknown_address += 1
             return
-        # A copy: the list changes while a session ends.
         endpoints = route.endpoints
-        for endpoint in endpoints if len(endpoints) == 1 else tuple(endpoints):
+        is_shared = len(endpoints) > 1
+        # A copy: the list changes when a session ends.
+        for endpoint in tuple(endpoints) if is_shared else endpoints:
             self._touched[endpoint] = None
             try:
-                if endpoint.receive(datagram, route.path, now):
-                    return
+                taken = endpoint.receive(datagram, route.path, now)
             except Exception as error:
                 endpoint.fail(error)
+                return
+            if taken:
+                if is_shared:
+                    route.heard(endpoint, now)
                 return
         self.stats.refused += 1
 
@@ -243,25 +283,25 @@ class Dispatcher:
         back with every packet.
         """
         deadline = endpoint.deadline
-        times = self._armed.get(endpoint)
-        if times is None:
+        armed = self._armed.get(endpoint)
+        if armed is None:
             return
-        if deadline < (times[-1] if times else math.inf):
-            times.append(deadline)
+        if deadline < (armed[-1][0] if armed else math.inf):
+            timer: _Timer = [deadline, next(self._numbers), endpoint]
+            armed.append(timer)
             timers = self._timers
-            heapq.heappush(timers, (deadline, next(self._numbers), endpoint))
-            if timers[0][2] is endpoint:
+            heapq.heappush(timers, timer)
+            if timers[0] is timer:
                 self._on_deadline()
 
     def handle_timeout(self, now: float) -> None:
         """Wake the sessions that are due."""
         timers = self._timers
         while timers and timers[0][0] <= now:
-            _, _, endpoint = heapq.heappop(timers)
-            times = self._armed.get(endpoint)
-            if times is None:
+            endpoint = heapq.heappop(timers)[2]
+            if endpoint is None:
                 continue  # detached
-            times.pop()
+            self._armed[endpoint].pop()
             if endpoint.deadline <= now:
                 try:
                     endpoint.handle_timeout(now)

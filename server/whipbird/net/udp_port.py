@@ -196,38 +196,37 @@ class UdpPort:
         Raises:
             ConnectionError: when there is none, or the port is closed.
         """
-        self._refresh()
+        bases = self._refresh()
         found: list[LocalCandidate] = []
         preference = MAX_LOCAL_PREFERENCE
         for public in self._public:
-            base = next(
-                (
-                    s.local
-                    for a, s in self._sockets.items()
-                    if (":" in a) == (":" in public)
-                ),
-                None,
-            )
+            base = next((b for b in bases if (":" in b[0]) == (":" in public)), None)
             if base is not None:
                 found.append(host_candidate(public, self.number, base, preference))
                 preference -= 1
         if not (self._hide_hosts and found):
-            for address, opened in self._sockets.items():
-                found.append(
-                    host_candidate(address, self.number, opened.local, preference)
-                )
+            for base in bases:
+                found.append(host_candidate(base[0], self.number, base, preference))
                 preference -= 1
         if not found:
             raise ConnectionError("No UDP socket can be opened")
         return tuple(found)
 
-    def _refresh(self) -> None:
-        """Open sockets on new addresses, close those on addresses that have gone."""
+    def _refresh(self) -> list[Address]:
+        """Open sockets on new addresses, close those on addresses that have gone.
+
+        Returns:
+            The sockets' addresses that are there now. One that has gone may still have
+            a socket, for the sessions that use it.
+        """
         if self._closed:
             raise ConnectionError("The UDP port is closed")
         current = self._addresses.current()
-        if list(self._sockets) == current:
-            return
+        if list(self._sockets) != current:
+            self._follow(current)
+        return [self._sockets[a].local for a in current if a in self._sockets]
+
+    def _follow(self, current: Sequence[str]) -> None:
         for address in current:
             if address not in self._sockets:
                 try:

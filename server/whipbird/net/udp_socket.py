@@ -99,6 +99,14 @@ class UdpSocket:
         self._backlog_size = 0
         self._loop.add_reader(sock.fileno(), self._readable)
 
+    def set_option(self, level: int, option: int, value: int) -> None:
+        """Set an option of the socket.
+
+        Raises:
+            OSError: when this system does not have it.
+        """
+        self._socket.setsockopt(level, option, value)
+
     def close(self) -> None:
         """Close the socket; what waits is lost."""
         self._loop.remove_reader(self._socket.fileno())

@@ -196,8 +196,10 @@ class Connection:
     def close(self) -> None:
         """End the connection."""
         if self._attached:
-            self.transport.close(self._port.now)
-            self._detach()
+            try:
+                self.transport.close(self._port.now)
+            finally:
+                self._detach()
 
     def _detach(self) -> None:
         if not self._attached:
@@ -213,7 +215,7 @@ class Connection:
 
     def path_verified(self, path: Path) -> None:
         self._paths.add(path)
-        self._dispatcher.route_path(self.transport, path)
+        self._dispatcher.route_path(self.transport, path, self._port.now)
 
     def path_forgotten(self, path: Path) -> None:
         self._paths.discard(path)

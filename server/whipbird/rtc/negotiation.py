@@ -215,6 +215,16 @@ def common_direction(direction: str, remote: RemoteMedia) -> str:
     return _DIRECTION[sends and remote_receives, receives and remote_sends]
 
 
+def receives(direction: str, remote: RemoteMedia) -> bool:
+    """Whether the other side is to send in a section.
+
+    Args:
+        direction: what this side wants.
+    """
+    _, receives = _CAN[common_direction(direction, remote)]
+    return receives
+
+
 def common_codecs(ours: Sequence[Codec], remote: RemoteMedia) -> tuple[Codec, ...]:
     """The codecs that both sides have, with the other side's payload types and order.
 

@@ -142,6 +142,20 @@ class Negotiator:
             self.remote = description
             self.state = "have-remote-offer"
 
+    @property
+    def incoming(self) -> list[Transceiver]:
+        """The transceivers of the sections in which the other side is to send."""
+        if self._offer is None or self.agreement is not None:
+            return self._media.received
+        sections = [m for m in self._offer.media if m.kind != "application"]
+        return [
+            transceiver
+            for transceiver, section in zip(
+                self._media.negotiable, sections, strict=False
+            )
+            if negotiation.receives(transceiver.direction, section)
+        ]
+
     def _take_offer(self, offer: RemoteDescription) -> None:
         """Have a transceiver for every section of an offer, in their order."""
         found = negotiation.match_transceivers(offer, self._media.negotiable)

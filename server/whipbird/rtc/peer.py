@@ -33,6 +33,7 @@ from ..sdp.role import VIEWER
 from ..sdp.transport import IceCredentials
 from ..transport import sctp
 from ..transport.certificate import Certificate
+from ..transport.ice import MAX_REMOTE_CANDIDATES
 from ..transport.path import Path
 from ..transport.peer_transport import EndCause, TransportState
 from .channels import MAX_MESSAGE_SIZE, Channels, MessageHandler
@@ -84,6 +85,7 @@ class Peer(RTCPeerConnection):
     Attributes:
         certificate: its DTLS certificate.
         connection: what its datagrams go through.
+        remote_candidates: the usable ones of the other side, of the newest ICE session.
         egress: what is sent to a viewer; None for whoever is none.
         on_channels_closed: is called when the peer has ended the SCTP association.
     """
@@ -102,6 +104,7 @@ class Peer(RTCPeerConnection):
         )
         self.egress: Egress | None = None
         self.on_channels_closed: Callable[[], None] | None = None
+        self.remote_candidates: list[Candidate] = []
         self._port = options.port
         self._on_message: MessageHandler | None = None
         self._dtls: DtlsTransport | None = None
@@ -110,6 +113,8 @@ class Peer(RTCPeerConnection):
         self._negotiator = Negotiator(
             self._media, self._add_transceiver, self._local_transport
         )
+        # Those whose tracks were told of.
+        self._told: list[Transceiver] = []
         self._restart = RestartWait()
         self._connection_state = "new"
         self._ice_state = "new"
@@ -165,17 +170,20 @@ class Peer(RTCPeerConnection):
             sctp_port=channels.sctp_port if channels else 0,
             max_message_size=channels.max_message_size if channels else 0,
         )
-        self._emit_tracks()
+        self._emit_tracks(self._media.received)
         return write_answer(
             offer, self._local_transport(), secrets.randbits(62), sources
         )
 
     def add_candidates(self, candidates: Iterable[Candidate]) -> None:
         """Add the other side's candidates; those that cannot be used are discarded."""
-        ice = self.connection.transport.ice
+        ice, known = self.connection.transport.ice, self.remote_candidates
         for candidate in candidates:
-            if candidate.is_usable:
-                ice.add_remote_candidate(candidate, self._port.now)
+            if not candidate.is_usable or candidate in known:
+                continue
+            ice.add_remote_candidate(candidate, self._port.now)
+            if len(known) < MAX_REMOTE_CANDIDATES:
+                known.append(candidate)
         self.connection.changed()
 
     # ICE restart (RFC 8445 section 9)
@@ -217,6 +225,7 @@ class Peer(RTCPeerConnection):
         if not self._restart.is_going_on:
             raise ConnectionError("No ICE restart has begun")
         self.connection.transport.ice.accept_restart(remote, self._port.now)
+        self.remote_candidates.clear()
         self.add_candidates(candidates)
 
     async def restarted(self) -> None:
@@ -487,7 +496,7 @@ class Peer(RTCPeerConnection):
         self._check_open()
         self._negotiator.set_remote(sessionDescription)
         self._follow_negotiation()
-        self._emit_tracks()
+        self._emit_tracks(self._negotiator.incoming)
 
     async def addIceCandidate(  # noqa: N802
         self, candidate: RTCIceCandidate | None
@@ -633,11 +642,14 @@ class Peer(RTCPeerConnection):
     def _channel_opened(self, channel: DataChannel) -> None:
         self.emit("datachannel", channel)
 
-    def _emit_tracks(self) -> None:
+    def _emit_tracks(self, incoming: Iterable[Transceiver]) -> None:
+        """Tell of the tracks that are to come, of each once."""
         if not self.listeners("track"):
             return
-        for transceiver in self._media.received:
-            self.emit("track", transceiver.receiver.track)
+        for transceiver in incoming:
+            if transceiver not in self._told:
+                self._told.append(transceiver)
+                self.emit("track", transceiver.receiver.track)
 
     def _set_states(self, connection: str, ice: str) -> None:
         if ice != self._ice_state:

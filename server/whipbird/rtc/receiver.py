@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
-from aiortc import RTCDtlsTransport, RTCRtpReceiver
+from aiortc import InvalidStateError, RTCDtlsTransport, RTCRtpReceiver
 from aiortc.rtcrtpparameters import RTCRtpReceiveParameters
 from aiortc.rtcrtpreceiver import RTCRtpSynchronizationSource
 from aiortc.stats import RTCInboundRtpStreamStats, RTCStatsReport
@@ -254,6 +254,14 @@ class Receiver(RTCRtpReceiver):
     def transport(self) -> RTCDtlsTransport:
         """What the packets come over."""
         return self._transport
+
+    def setTransport(self, transport: RTCDtlsTransport) -> None:  # noqa: N802
+        """Not to be called: there is one transport.
+
+        Raises:
+            InvalidStateError: always.
+        """
+        raise InvalidStateError("all that is negotiated shares one transport")
 
     async def getStats(self) -> RTCStatsReport:  # noqa: N802
         """Statistics of each encoding."""

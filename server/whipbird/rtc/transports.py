@@ -87,8 +87,7 @@ class IceTransport(RTCIceTransport):
 
     def getRemoteCandidates(self) -> list[RTCIceCandidate]:  # noqa: N802
         """The peer's candidates that are known."""
-        ice = self._peer.connection.transport.ice
-        return [_to_aiortc(c) for c in ice.remote_candidates]
+        return [_to_aiortc(c) for c in self._peer.remote_candidates]
 
     async def start(self, remoteParameters: RTCIceParameters) -> None:  # noqa: N803
         """Not to be called: the peer connection does it.

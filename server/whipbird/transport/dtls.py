@@ -28,14 +28,15 @@ MAX_RETRANSMISSIONS = 30
 # Retransmissions of the last flight, which nobody acknowledges.
 MAX_FINAL_RETRANSMISSIONS = 12
 
+# Datagrams of the handshake that are known again.
+MAX_SEEN = 32
+
 # Datagrams kept until the peer's fingerprint is known: a ClientHello may come early.
 MAX_EARLY_DATAGRAMS = 16
 
 # DTLS 1.2 record: content type, version, epoch, sequence number, then the length.
 _RECORD_HEADER = 13
-_CHANGE_CIPHER_SPEC = 20
 _ALERT = 21
-_HANDSHAKE = 22
 _APPLICATION_DATA = 23
 
 _EXPORTER_LABEL = b"EXTRACTOR-dtls_srtp"  # RFC 5764 section 4.2
@@ -100,6 +101,8 @@ class DtlsTransport:
         self._ssl: SSL.Connection | None = None
         self._early: list[bytes] = []
         self._flight: list[bytes] = []
+        # Hashes of the datagrams of the handshake, to know them again.
+        self._seen: set[int] = set()
         self._interval = INITIAL_INTERVAL
         self._retransmissions = 0
 
@@ -159,6 +162,11 @@ class DtlsTransport:
             return False
         assert self._ssl is not None
         self._ssl.bio_write(datagram)
+        if datagram[0] == _APPLICATION_DATA:
+            # It came before the last message of the handshake, or is not for here.
+            return False
+        if len(self._seen) < MAX_SEEN:
+            self._seen.add(hash(datagram))
         if self._shake_hands(now):
             # Application data may have come behind the last message.
             self._read_all()
@@ -355,16 +363,15 @@ class DtlsTransport:
             return True
         if written:
             return True
-        is_plain = len(datagram) >= _RECORD_HEADER and not datagram[3] | datagram[4]
-        if is_plain and datagram[0] in (_HANDSHAKE, _CHANGE_CIPHER_SPEC):
-            # The client has not received the last flight. OpenSSL answers a flight
-            # with new record numbers by itself; this one has the old ones.
-            if not self.is_client and self._retransmissions < MAX_FINAL_RETRANSMISSIONS:
-                self._retransmissions += 1
-                for answer in self._flight:
-                    self._sinks.send_record(answer)
-            return True
-        return False
+        if hash(datagram) not in self._seen:
+            return False
+        # The peer has repeated a flight, octet for octet: it has not received the
+        # last one. OpenSSL answers by itself to one that is written anew.
+        if not self.is_client and self._retransmissions < MAX_FINAL_RETRANSMISSIONS:
+            self._retransmissions += 1
+            for answer in self._flight:
+                self._sinks.send_record(answer)
+        return True
 
     def _fail(self, reason: str) -> None:
         self._end(DtlsState.FAILED)

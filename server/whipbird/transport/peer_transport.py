@@ -354,6 +354,8 @@ class PeerTransport:
 
     def path_selected(self, path: Path) -> None:
         self._sinks.path_selected(path)
+        if self.sctp is not None:
+            self.sctp.path_changed(self._now)
         if self.dtls.is_client:
             self.dtls.start(self._now, self.ice.rtt)
 
@@ -381,6 +383,8 @@ class PeerTransport:
                 return
         self._change(TransportState.CONNECTED)
         if self.sctp is not None:
+            if (rtt := self.ice.rtt) is not None:
+                self.sctp.set_rtt(rtt)
             self.sctp.start(self._now)
             if self._outgoing:
                 self._send_outgoing()

@@ -89,10 +89,10 @@ async def test_the_end_of_a_track() -> None:
     await track.recv()
     with pytest.raises(MediaStreamError):
         await track.recv()
-    await asyncio.wait_for(track.ended(), 1)
+    await asyncio.wait_for(track.ended(), 20)
     with pytest.raises(MediaStreamError):
         await track.recv()
 
 
 async def test_seconds_before_the_first_need_no_waiting() -> None:
-    await asyncio.wait_for(MediaClock().wait_until(-0.25), 1)
+    await asyncio.wait_for(MediaClock().wait_until(-0.25), 20)

@@ -10,9 +10,9 @@ from whipbird.app import STORE, create_app
 from whipbird.client import WhipClient, WhipError
 from whipbird.client.ping import MIN_SIZE, Reply, Summary, ping
 from whipbird.config import Settings
-from whipbird.rtc.sctp import MAX_MESSAGE_SIZE
 from whipbird.sdp.role import PUBLISHER
 from whipbird.sessions import EndReason
+from whipbird.transport.sctp import MAX_MESSAGE_SIZE
 
 
 def replies(*rtts: float | None) -> list[Reply]:

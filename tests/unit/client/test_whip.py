@@ -12,12 +12,12 @@ from pytest_aiohttp.plugin import AiohttpServer
 from whipbird.app import STORE, create_app
 from whipbird.client import WhipClient, WhipError
 from whipbird.config import Settings
-from whipbird.rtc import HostAddresses
+from whipbird.net import HostAddresses
 from whipbird.sdp.offer import parse_offer
 from whipbird.sdp.parser import parse_description
 from whipbird.sdp.role import PUBLISHER
 
-LIMIT = 10.0
+LIMIT = 30.0
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 

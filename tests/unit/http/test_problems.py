@@ -121,6 +121,7 @@ async def test_no_errors_are_left_alone() -> None:
     assert (await problem_middleware(request, handler)).status == 204
 
 
+@pytest.mark.expects_fault
 async def test_a_fault_of_ours_is_logged_and_not_told(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
@@ -133,6 +134,7 @@ async def test_a_fault_of_ours_is_logged_and_not_told(
     assert "GET" in record.message
 
 
+@pytest.mark.expects_fault
 async def test_the_log_has_one_line_for_one_path(
     caplog: pytest.LogCaptureFixture,
 ) -> None:

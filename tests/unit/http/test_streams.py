@@ -68,7 +68,7 @@ async def test_before_the_first_packet(client: Client) -> None:
 
 async def test_packets_are_described(client: Client) -> None:
     session = await publish(client, "live", offers.CHROMIUM_MEDIA)
-    routes = session.peer.transport.rtp_routes
+    routes = session.peer.connection.rtp_routes
     # One packet of Opus: CELT, 20 ms, stereo (RFC 6716 section 3.1).
     routes[111](rtp(111, 1, ssrc=1, payload=b"\xfc\xff\xfe"))
     frames = encode_video("libvpx", width=320, height=180)
@@ -102,7 +102,7 @@ async def test_packets_are_described(client: Client) -> None:
 
 async def test_a_layer_for_each_rid(client: Client) -> None:
     session = await publish(client, "live", offers.CHROMIUM_SIMULCAST)
-    route = session.peer.transport.rtp_routes[96]
+    route = session.peer.connection.rtp_routes[96]
     for ssrc, rid in enumerate((b"q", b"h", b"f"), start=1):
         route(rtp(96, 1, 0, ssrc, b"\x10\x00", extensions={10: rid}))
     _, track = (await ask(client, "/api/streams/live"))["tracks"]

@@ -33,8 +33,8 @@ async def publish(client: Client, offer: str = offers.CHROMIUM_MEDIA) -> Session
     """Publish a picture, and sound."""
     assert client.app is not None
     session, _ = await client.app[STORE].publish("live", parse_offer(offer), "-")
-    session.peer.transport.rtp_routes[96](rtp(96, 1, payload=KEY))
-    session.peer.transport.rtp_routes[111](rtp(111, 1, ssrc=2, payload=b"\xfc\xff"))
+    session.peer.connection.rtp_routes[96](rtp(96, 1, payload=KEY))
+    session.peer.connection.rtp_routes[111](rtp(111, 1, ssrc=2, payload=b"\xfc\xff"))
     return session
 
 

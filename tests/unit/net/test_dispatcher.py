@@ -6,7 +6,12 @@ from struct import pack
 
 import pytest
 
-from whipbird.net.dispatcher import MAX_SHARING, PREFIX_LENGTH, Dispatcher
+from whipbird.net.dispatcher import (
+    HEARD_LIFETIME,
+    MAX_SHARING,
+    PREFIX_LENGTH,
+    Dispatcher,
+)
 from whipbird.transport.path import Path
 
 LOCAL = ("192.0.2.1", 8080)
@@ -59,7 +64,7 @@ def attached(
     session = Session(*(marks or (b"\x80", b"\x00", b"\x01")))
     to.attach(session, prefix)
     if path is not None:
-        to.route_path(session, path)
+        to.route_path(session, path, 0.0)
     return session
 
 
@@ -81,7 +86,7 @@ def test_requests_go_by_their_ufrag_wherever_they_come_from() -> None:
     a, b = attached(to, prefix=b"aaaa"), attached(to, prefix=b"bbbb")
     to.route_ufrags(a, (), ("ufragA",))
     to.route_ufrags(b, (), ("ufragB", "nextB"))
-    to.route_path(a, Path(LOCAL, REMOTE))
+    to.route_path(a, Path(LOCAL, REMOTE), 0.0)
     for username in (b"ufragB:them", b"nextB:them"):
         to.receive(request(username), LOCAL, REMOTE, 1.0)
     assert not a.received
@@ -141,7 +146,7 @@ def test_the_rest_goes_by_its_path_once_that_is_verified() -> None:
     session = attached(to)
     to.receive(b"\x80early", LOCAL, REMOTE, 0.0)
     assert to.stats.unknown_address == 1
-    to.route_path(session, Path(LOCAL, REMOTE))
+    to.route_path(session, Path(LOCAL, REMOTE), 0.0)
     to.receive(b"\x80now", LOCAL, REMOTE, 2.0)
     assert session.received == [(b"\x80now", Path(LOCAL, REMOTE), 2.0)]
     to.forget_path(session, Path(LOCAL, REMOTE))
@@ -193,7 +198,7 @@ def test_the_session_that_was_verified_last_is_asked_first() -> None:
     a = attached(to, prefix=b"aaaa", path=path)
     b = attached(to, prefix=b"bbbb", path=path)
     to.receive(b"\x80", LOCAL, REMOTE, 0.0)
-    to.route_path(a, path)
+    to.route_path(a, path, 0.0)
     to.receive(b"\x80", LOCAL, REMOTE, 0.0)
     assert (a.offered, b.offered) == (1, 1)
 
@@ -207,6 +212,43 @@ def test_sessions_on_one_path_are_bounded() -> None:
     ]
     to.receive(b"\x80", LOCAL, REMOTE, 0.0)
     assert sum(session.offered for session in sessions) == MAX_SHARING
+
+
+def test_a_session_that_is_heard_is_not_driven_out() -> None:
+    to = dispatcher()
+    path = Path(LOCAL, REMOTE)
+    victim = attached(to, b"\x80victim", prefix=b"vict", path=path)
+    for n in range(10 * MAX_SHARING):
+        attacker = attached(to, b"\x80" + pack("!I", n), prefix=pack("!I", n))
+        to.route_path(attacker, path, n / 10)
+        to.receive(b"\x80" + pack("!I", n), LOCAL, REMOTE, n / 10)
+        to.receive(b"\x80victim's", LOCAL, REMOTE, n / 10)
+    assert len(victim.received) == 10 * MAX_SHARING
+
+
+def test_sessions_that_have_fallen_silent_give_way() -> None:
+    to = dispatcher()
+    path = Path(LOCAL, REMOTE)
+    for n in range(MAX_SHARING):
+        attached(to, b"no", prefix=pack("!I", n), path=path)
+    late = attached(to, b"\x80late", prefix=b"late")
+    to.route_path(late, path, HEARD_LIFETIME - 0.1)
+    to.receive(b"\x80late", LOCAL, REMOTE, HEARD_LIFETIME - 0.1)
+    assert not late.received
+    to.route_path(late, path, HEARD_LIFETIME)
+    to.receive(b"\x80late", LOCAL, REMOTE, HEARD_LIFETIME)
+    assert len(late.received) == 1
+
+
+def test_the_session_that_was_heard_last_is_asked_first() -> None:
+    to = dispatcher()
+    path = Path(LOCAL, REMOTE)
+    a = attached(to, b"\x80a", prefix=b"aaaa", path=path)
+    b = attached(to, b"\x80b", prefix=b"bbbb", path=path)
+    for _ in range(10):
+        to.receive(b"\x80a", LOCAL, REMOTE, 0.0)
+    assert len(a.received) == 10
+    assert b.offered == 1
 
 
 def test_an_empty_datagram_is_nothing() -> None:
@@ -237,7 +279,7 @@ def test_a_fault_ends_its_session_and_no_other() -> None:
     error = RuntimeError("a bug")
     broken = Session(error=error)
     to.attach(broken, b"bbbb")
-    to.route_path(broken, Path(LOCAL, REMOTE))
+    to.route_path(broken, Path(LOCAL, REMOTE), 0.0)
     sound = attached(to, path=Path(LOCAL, ("198.51.100.8", 1)))
     to.receive(b"\x80", LOCAL, REMOTE, 0.0)
     to.receive(b"\x80", LOCAL, ("198.51.100.8", 1), 0.0)

@@ -78,7 +78,7 @@ def path_between(a: UdpPort, b: UdpPort, address: str = "127.0.0.1") -> Path:
 def listen(port: UdpPort, path: Path) -> Session:
     session = Session()
     port.dispatcher.attach(session, b"test")
-    port.dispatcher.route_path(session, path)
+    port.dispatcher.route_path(session, path, 0.0)
     return session
 
 
@@ -123,13 +123,12 @@ async def test_addresses_that_come_and_go(ports: list[UdpPort]) -> None:
     used = Path(("127.0.0.1", port.number), ("127.0.0.9", 9))
     session = listen(port, used)
     found.found = ["127.0.0.2"]
-    # The socket that a session uses stays.
-    assert [c.candidate.address for c in port.candidates()] == [
-        "127.0.0.1",
-        "127.0.0.2",
-    ]
+    # The socket that a session uses stays, but its address is offered no more.
+    assert [c.candidate.address for c in port.candidates()] == ["127.0.0.2"]
+    assert list(port.stats.addresses) == ["127.0.0.1", "127.0.0.2"]
     port.dispatcher.forget_path(session, used)
     assert [c.candidate.address for c in port.candidates()] == ["127.0.0.2"]
+    assert list(port.stats.addresses) == ["127.0.0.2"]
 
 
 async def test_a_port_in_use_is_named(ports: list[UdpPort]) -> None:

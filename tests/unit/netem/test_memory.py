@@ -28,4 +28,5 @@ def test_entries_and_octets_of_all_parts_are_counted_once() -> None:
 
 
 def test_objects_of_other_packages_are_not_looked_into() -> None:
-    assert measure(Root(), package="another") == (0, 0, " (0)")
+    """But for the one that is measured."""
+    assert measure(Root(), package="another") == (10, 45, ".table (10)")

@@ -2,7 +2,6 @@
 
 import random
 from dataclasses import dataclass, field
-from functools import cache
 from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,7 +11,7 @@ import av
 
 from tests.encoders import EncodedFrame, encode_opus, encode_video
 from tests.unit.rtc.media import Rig, rig, rtp
-from whipbird.rtc import Certificate, Peer
+from whipbird.rtc import Peer
 from whipbird.rtc.layer import Layer
 from whipbird.sdp.codecs import Codec
 from whipbird.sdp.media import OfferedMedia
@@ -35,8 +34,6 @@ AUDIO = {
 }
 FRAME_TICKS = 3000
 NTP_EPOCH = 3_900_000_000
-
-_certificate = cache(Certificate.generateCertificate)
 
 
 def video_frames(encoder: str, **options: Any) -> tuple[EncodedFrame, ...]:
@@ -89,7 +86,7 @@ class Publisher:
         if video is not None:
             sections.append(OfferedMedia("video", "1", "", (video, *others), **media))
         offer = cast(Offer, SimpleNamespace(media=sections))
-        self.rig: Rig = rig(offer, _certificate())
+        self.rig: Rig = rig(offer)
         self.video = Source(1, 96, 2**32 - 5 * FRAME_TICKS, 2**16 - 20)
         self.audio = Source(2, 111, 2**32 - 5000, 2**16 - 7)
 

@@ -268,6 +268,7 @@ async def test_a_system_without_another_thread(
     await publisher.rig.stop()
 
 
+@pytest.mark.expects_fault
 async def test_what_is_wrong_in_the_program_ends_it_too(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,15 +1,15 @@
 """Packets as a publisher sends them, and receivers that need no network."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import cast
 
+from aiortc import RTCDtlsTransport
 from aiortc.rtp import RtcpPacket
 
 from tests.rtp_packets import write_rtp
-from whipbird.rtc import Certificate, HostAddresses
-from whipbird.rtc.dtls import DtlsTransport
+from whipbird.rtc.connection import Connection
 from whipbird.rtc.feedback import Feedback
-from whipbird.rtc.ice import IceTransport
 from whipbird.rtc.receiver import Receiver
 from whipbird.sdp.offer import Offer
 
@@ -42,17 +42,37 @@ def rtp(
 
 
 @dataclass
+class Inlet:
+    """A publisher's connection, over which nothing comes but what a test pushes.
+
+    Attributes:
+        rtp_routes: payload type -> what takes its packets.
+        rtcp: what was sent.
+    """
+
+    rtp_routes: dict[int, Callable[[bytes], None]] = field(default_factory=dict)
+    rtcp: list[bytes] = field(default_factory=list)
+
+    def send_rtcp(self, packet: bytes) -> None:
+        self.rtcp.append(packet)
+
+
+@dataclass
 class Rig:
     """The receivers of an offer, and the RTCP that they send."""
 
-    transport: DtlsTransport
+    connection: Inlet
     feedback: Feedback
     receivers: list[Receiver]
-    rtcp: list[bytes] = field(default_factory=list)
+
+    @property
+    def rtcp(self) -> list[bytes]:
+        """The RTCP that was sent so far."""
+        return self.connection.rtcp
 
     def push(self, data: bytes) -> None:
         """A packet comes."""
-        self.transport.rtp_routes[data[1] & 0x7F](data)
+        self.connection.rtp_routes[data[1] & 0x7F](data)
 
     def sent(self) -> Iterator[object]:
         """The RTCP packets that were sent so far."""
@@ -64,15 +84,14 @@ class Rig:
             await receiver.stop()
 
 
-def rig(offer: Offer, certificate: Certificate) -> Rig:
+def rig(offer: Offer) -> Rig:
     """Make receivers for all the media sections of an offer."""
-    transport = DtlsTransport(IceTransport(HostAddresses()), [certificate])
-    feedback = Feedback(transport)
+    inlet = Inlet()
+    connection = cast(Connection, inlet)
+    feedback = Feedback(connection)
     receivers = []
     for media in offer.media:
-        receiver = Receiver(media.kind, transport)
+        receiver = Receiver(media.kind, connection, cast(RTCDtlsTransport, inlet))
         receiver.configure(media, feedback)
         receivers.append(receiver)
-    made = Rig(transport, feedback, receivers)
-    transport.send_rtcp = made.rtcp.append  # type: ignore[method-assign, assignment]
-    return made
+    return Rig(inlet, feedback, receivers)

@@ -7,6 +7,7 @@ from struct import pack
 import pytest
 from aiortc.rtp import RtcpPacket, RtcpSdesPacket, RtcpSrPacket
 
+from tests.netem.world import World
 from tests.unit.rtc.watching import (
     DELTA,
     KEY,
@@ -19,8 +20,7 @@ from tests.unit.rtc.watching import (
     taken,
 )
 from tests.waiting import until
-from whipbird.rtc import egress as egress_module
-from whipbird.rtc.egress import Egress
+from whipbird.rtc.egress import REPORT_INTERVAL, Egress
 from whipbird.rtc.feed import Feed
 from whipbird.rtp.rtcp import (
     ReportBlock,
@@ -40,7 +40,7 @@ def reports_of(wire: Wire) -> list[RtcpSrPacket]:
 
 
 async def test_what_the_answer_says() -> None:
-    egress = Egress(Wire().transport, "live")
+    egress = Egress(Wire().connection, "live")
     audio, video = egress.add(AUDIO), egress.add(VIDEO)
     assert audio.msid == video.msid == "live"
     assert audio.cname == video.cname
@@ -51,7 +51,7 @@ async def test_what_the_answer_says() -> None:
 
 async def test_lost_packets_come_again() -> None:
     wire, source = Wire(), Source()
-    egress = Egress(wire.transport, "live")
+    egress = Egress(wire.connection, "live")
     sent = egress.add(VIDEO)
     assert wire.rtcp_route is not None
     egress.forwarders[0].watch(Feed(source.layer, {}))
@@ -66,7 +66,7 @@ async def test_lost_packets_come_again() -> None:
 @pytest.mark.parametrize("ask", [write_pli, partial(write_fir, request=1)])
 async def test_key_frames_are_asked_for(ask: Callable[[int, int], bytes]) -> None:
     wire, source = Wire(), Source()
-    egress = Egress(wire.transport, "live")
+    egress = Egress(wire.connection, "live")
     sent = egress.add(VIDEO)
     egress.rtcp_received(ask(5, sent.ssrc))
     egress.forwarders[0].watch(Feed(source.layer, {}))
@@ -80,7 +80,7 @@ async def test_key_frames_are_asked_for(ask: Callable[[int, int], bytes]) -> Non
 
 async def test_what_it_says_of_its_network() -> None:
     news: list[int | None] = []
-    egress = Egress(Wire().transport, "live")
+    egress = Egress(Wire().connection, "live")
     sent = egress.add(VIDEO)
     egress.on_news = lambda: news.append(egress.estimate)
     egress.rtcp_received(write_remb(5, 1_000_000, [sent.ssrc]))
@@ -91,7 +91,7 @@ async def test_what_it_says_of_its_network() -> None:
 
 
 async def test_what_is_malformed_does_no_harm() -> None:
-    egress = Egress(Wire().transport, "live")
+    egress = Egress(Wire().connection, "live")
     egress.add(VIDEO)
     whole = write_remb(5, 1_000_000, [1]) + write_nack(5, 1, [1, 2, 40])
     for end in range(len(whole)):
@@ -99,11 +99,11 @@ async def test_what_is_malformed_does_no_harm() -> None:
         egress.rtcp_received(pack("!BBH", 0x81, 206, end) + whole[:end])
 
 
-async def test_reports_of_sender(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.virtual_time
+async def test_reports_of_sender(world: World) -> None:
     """One with the first packet, so that the picture and the sound are in time."""
-    monkeypatch.setattr(egress_module, "REPORT_INTERVAL", 0.02)
     wire, sound, picture = Wire(), Source(OPUS, ssrc=1), Source(ssrc=2)
-    egress = Egress(wire.transport, "live")
+    egress = Egress(wire.connection, "live")
     audio, video = egress.add(AUDIO), egress.add(VIDEO)
     for source, watcher in zip((sound, picture), egress.forwarders, strict=True):
         watcher.watch(Feed(source.layer, {}))
@@ -111,8 +111,10 @@ async def test_reports_of_sender(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [report.ssrc for report in reports_of(wire)] == [audio.ssrc]
     await picture.play(KEY, DELTA)
     assert [report.ssrc for report in reports_of(wire)] == [audio.ssrc, video.ssrc]
+    began = world.now
     egress.start()
     await until(lambda: len(reports_of(wire)) >= 6)
+    assert world.now - began == pytest.approx(2 * REPORT_INTERVAL, abs=0.01)
     last = reports_of(wire)[-1]
     assert last.ssrc == video.ssrc
     assert last.sender_info.packet_count == 2
@@ -131,7 +133,7 @@ async def test_reports_of_sender(monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_timestamps_of_reports_are_those_of_the_publisher() -> None:
     """What it says of its clock holds for the viewer too, to a millisecond."""
     wire, source = Wire(), Source()
-    egress = Egress(wire.transport, "live")
+    egress = Egress(wire.connection, "live")
     egress.add(VIDEO)
     watcher = egress.forwarders[0]
     watcher.watch(Feed(source.layer, {}))
@@ -149,7 +151,7 @@ async def test_timestamps_of_reports_are_those_of_the_publisher() -> None:
 
 async def test_a_closed_connection() -> None:
     wire, source = Wire(is_connected=False), Source()
-    egress = Egress(wire.transport, "live")
+    egress = Egress(wire.connection, "live")
     sent = egress.add(VIDEO)
     egress.forwarders[0].watch(Feed(source.layer, {}))
     await source.play(KEY)

@@ -2,6 +2,8 @@
 
 import asyncio
 
+import pytest
+
 from tests.unit.rtc.watching import (
     ABS_SEND_TIME,
     DELTA,
@@ -19,8 +21,10 @@ from tests.unit.rtc.watching import (
 from tests.waiting import until
 from whipbird.rtc.feed import Feed
 from whipbird.rtc.forwarder import MAX_WAITING
-from whipbird.rtc.packet_buffer import SLOTS
 from whipbird.rtp.history import MAX_GROUP, SIZE
+from whipbird.transport.packet_buffer import SLOTS
+
+pytestmark = pytest.mark.virtual_time
 
 
 async def test_watchers_begin_with_a_key_frame() -> None:

@@ -20,6 +20,8 @@ from tests.unit.rtc.conftest import Rigged
 from tests.unit.rtc.media import Rig, rtp
 from tests.waiting import until
 
+pytestmark = pytest.mark.virtual_time
+
 # Of the video section of these offers.
 VP8 = 96
 WITHOUT_TRANSPORT_CC = "".join(
@@ -35,7 +37,6 @@ def requests(made: Rig, kind: int) -> list[RtcpPsfbPacket]:
     return [p for p in found if p.fmt == kind]
 
 
-@pytest.mark.usefixtures("fast_reports")
 async def test_reports(rigged: Rigged) -> None:
     """RFC 3550 section 6.4: of all sources in one report, with a name of ours."""
     made = rigged(offers.CHROMIUM_MEDIA)
@@ -127,7 +128,6 @@ async def test_nothing_is_asked_of_who_offers_no_feedback(rigged: Rigged) -> Non
     assert {type(packet) for packet in made.sent()} == {RtcpRrPacket, RtcpSdesPacket}
 
 
-@pytest.mark.usefixtures("fast_reports")
 async def test_an_estimate_for_who_makes_none(rigged: Rigged) -> None:
     """draft-alvestrand-rmcat-remb-03 section 2."""
     made = rigged(WITHOUT_TRANSPORT_CC)
@@ -138,7 +138,6 @@ async def test_an_estimate_for_who_makes_none(rigged: Rigged) -> None:
     assert estimate.fci[8:] == (5).to_bytes(4)
 
 
-@pytest.mark.usefixtures("fast_reports")
 async def test_no_estimate_for_who_makes_its_own(rigged: Rigged) -> None:
     made = rigged(
         offers.added(
@@ -196,7 +195,7 @@ async def test_a_connection_that_is_gone(rigged: Rigged) -> None:
         tried.set()
         raise ConnectionError
 
-    made.transport.send_rtcp = send_rtcp  # type: ignore[method-assign, assignment]
+    made.connection.send_rtcp = send_rtcp  # type: ignore[method-assign]
     made.push(rtp(VP8, 1))
     async with asyncio.timeout(10):
         await tried.wait()

@@ -4,19 +4,16 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
-from aiortc import RTCSessionDescription
 
-from tests.unit.rtc.conftest import Connect, Pair
+from tests.netem.world import World
+from tests.ports import LOOPBACK, Addresses, udp_port
+from tests.unit.rtc.conftest import Connect, Net, NewPeer, Pair, connect_pair
 from tests.waiting import until
-from whipbird.rtc import (
-    Certificate,
-    HostAddresses,
-    Peer,
-    PeerOptions,
-    ice_agent,
-    ice_connection,
-)
-from whipbird.sdp.offer import parse_offer
+from whipbird.net import UdpPort
+from whipbird.rtc import EndCause
+from whipbird.transport.ice import CONSENT_LIFETIME, RESTART_TIMEOUT
+
+LIMIT = 20.0
 
 
 async def restart(pair: Pair) -> None:
@@ -25,12 +22,12 @@ async def restart(pair: Pair) -> None:
     remote = await pair.server.restart_ice()
     pair.server.accept_restart(local.ice, local.candidates)
     pair.client.accept_restart(remote.ice, remote.candidates)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(LIMIT):
         await pair.client.restarted()
         await pair.server.restarted()
 
 
-async def echoes(pair: Pair, text: str) -> None:
+async def arrives(pair: Pair, text: str) -> None:
     """Send a message, and wait until the other side has it."""
     received: list[bytes] = []
     pair.server.on_message = lambda _channel, _protocol, data: received.append(data)
@@ -38,8 +35,9 @@ async def echoes(pair: Pair, text: str) -> None:
     await until(lambda: text.encode() in received)
 
 
-async def test_no_message_is_lost_over_ten_restarts(connect: Connect) -> None:
-    pair: Pair = await connect(maxRetransmits=0, ordered=False)
+@pytest.mark.virtual_time
+async def test_no_message_is_lost_over_ten_restarts(connect_far: Connect) -> None:
+    pair = await connect_far(maxRetransmits=0, ordered=False)
     received: list[bytes] = []
     pair.server.on_message = lambda _channel, _protocol, data: received.append(data)
     sent: list[bytes] = []
@@ -59,45 +57,46 @@ async def test_no_message_is_lost_over_ten_restarts(connect: Connect) -> None:
     sending.cancel()
     assert len(ufrags) == 20
     await until(lambda: len(received) == len(sent))
-    # Not even reordered, though the channel allows it, nor sent again: it may not be.
+    # Not even reordered, though the channel allows it, nor retransmitted: it may not.
     assert received == sent
 
 
 async def test_a_restart_needs_no_new_socket_and_leaves_nothing(
-    connect: Connect,
+    connect: Connect, port: UdpPort
 ) -> None:
-    pair: Pair = await connect()
-    await echoes(pair, "connected")
-    ports = {c.port for c in pair.server.local_ice.candidates}
-    tasks = asyncio.all_tasks()
+    pair = await connect()
+    await arrives(pair, "connected")
+    candidates = [(c.address, c.port) for c in pair.server.local_ice.candidates]
+    tasks, ufrags = asyncio.all_tasks(), len(port.dispatcher._by_ufrag)
     for _ in range(3):
         await restart(pair)
-    assert {c.port for c in pair.server.local_ice.candidates} == ports
+    assert [(c.address, c.port) for c in pair.server.local_ice.candidates] == candidates
     await until(lambda: asyncio.all_tasks() <= tasks)
-    agent = pair.server.transport.connection.agent
-    await until(lambda: not any(socket.transactions for socket in agent.sockets))
+    assert len(port.dispatcher._by_ufrag) == ufrags
+    assert port.dispatcher.endpoints == 1
 
 
+@pytest.mark.virtual_time
 async def test_the_old_pair_is_used_until_the_new_one_is_nominated(
-    connect: Connect,
+    connect_far: Connect,
 ) -> None:
-    pair: Pair = await connect()
-    connection = pair.server.transport.connection
-    before = connection.selected_pair
+    pair = await connect_far()
     local = await pair.client.restart_ice()
     await pair.server.restart_ice()
     pair.server.accept_restart(local.ice, ())
-    await echoes(pair, "on the old pair")
-    assert connection.selected_pair is before
+    restarting = asyncio.create_task(pair.server.restarted())
+    await arrives(pair, "on the old pair")
+    assert not restarting.done()
+    restarting.cancel()
     await restart(pair)
-    assert connection.selected_pair is not before
-    await echoes(pair, "on the new pair")
+    await arrives(pair, "on the new pair")
 
 
+@pytest.mark.virtual_time
 async def test_a_restart_that_is_given_up_leaves_the_old_pair(
-    connect: Connect,
+    connect_far: Connect,
 ) -> None:
-    pair: Pair = await connect()
+    pair = await connect_far()
     before = pair.client.local_ice
     await pair.client.restart_ice()
     waiting = asyncio.create_task(pair.client.restarted())
@@ -106,15 +105,16 @@ async def test_a_restart_that_is_given_up_leaves_the_old_pair(
     with pytest.raises(ConnectionError):
         await waiting
     assert pair.client.local_ice == before
-    await echoes(pair, "still here")
+    await arrives(pair, "still here")
     with pytest.raises(ConnectionError):
         pair.client.accept_restart(before.ice, ())
 
 
+@pytest.mark.virtual_time
 async def test_a_restart_takes_the_place_of_one_that_is_not_finished(
-    connect: Connect,
+    connect_far: Connect,
 ) -> None:
-    pair: Pair = await connect()
+    pair = await connect_far()
     await pair.client.restart_ice()
     first = await pair.server.restart_ice()
     waiting = asyncio.create_task(pair.client.restarted())
@@ -123,11 +123,12 @@ async def test_a_restart_takes_the_place_of_one_that_is_not_finished(
     with pytest.raises(ConnectionError):
         await waiting
     assert pair.server.local_ice.ice != first.ice
-    await echoes(pair, "still here")
+    await arrives(pair, "still here")
 
 
-async def test_restarts_of_a_connection_that_is_closed(connect: Connect) -> None:
-    pair: Pair = await connect()
+@pytest.mark.virtual_time
+async def test_restarts_of_a_connection_that_is_closed(connect_far: Connect) -> None:
+    pair = await connect_far()
     await pair.client.restart_ice()
     waiting = asyncio.create_task(pair.client.restarted())
     await asyncio.sleep(0)
@@ -138,82 +139,75 @@ async def test_restarts_of_a_connection_that_is_closed(connect: Connect) -> None
         await pair.client.restart_ice()
 
 
-class Addresses(HostAddresses):
-    """Addresses that a test changes, as a network does."""
-
-    def __init__(self, *found: str) -> None:
-        super().__init__()
-        self.found = list(found)
-
-    def current(self) -> list[str]:
-        return self.found
+# A client that moves
 
 
 @pytest.fixture
-async def moving(certificate: Certificate) -> AsyncIterator[tuple[Pair, Addresses]]:
-    """A pair whose client can change its address."""
-    addresses = Addresses("127.0.0.1")
-    client = Peer(PeerOptions(certificate, addresses))
-    server = Peer(PeerOptions(certificate, HostAddresses(loopback=True)))
-    pair = Pair(client, server, client.createDataChannel("test"))
-    await client.setLocalDescription(await client.createOffer())
-    answer = await server.answer(parse_offer(client.localDescription.sdp))
-    await client.setRemoteDescription(RTCSessionDescription(sdp=answer, type="answer"))
-    await until(lambda: pair.channel.readyState == "open")
-    yield pair, addresses
-    await client.close()
-    await server.close()
+async def addresses() -> Addresses:
+    """Those of the client."""
+    return Addresses(LOOPBACK)
 
 
+@pytest.fixture
+async def moving_port(addresses: Addresses) -> AsyncIterator[UdpPort]:
+    async with udp_port(addresses) as port:
+        yield port
+
+
+@pytest.mark.virtual_time
 async def test_the_client_moves_to_another_address(
-    moving: tuple[Pair, Addresses],
+    new_peer: NewPeer, moving_port: UdpPort, port: UdpPort, addresses: Addresses
 ) -> None:
-    pair, addresses = moving
-    old = pair.client.transport.connection.agent.sockets
+    pair = await connect_pair(new_peer(moving_port), new_peer(port))
     addresses.found = ["127.0.0.2"]
     await restart(pair)
-    assert pair.server.peer_address is not None
-    assert pair.server.peer_address[0] == "127.0.0.2"
-    await echoes(pair, "from elsewhere")
-    # The socket of the address that is gone is closed.
-    await until(lambda: all(s.transport.is_closing() for s in old))
+    assert pair.server.peer_address == ("127.0.0.2", moving_port.number)
+    await arrives(pair, "from elsewhere")
     assert [c.address for c in pair.client.local_ice.candidates] == ["127.0.0.2"]
+    # What is on its way over the old path is welcome for a while; then its socket,
+    # whose address has gone, is closed.
+    assert list(moving_port.stats.addresses) == [LOOPBACK, "127.0.0.2"]
+    await asyncio.sleep(CONSENT_LIFETIME + 1)
+    await restart(pair)
+    assert list(moving_port.stats.addresses) == ["127.0.0.2"]
 
 
+@pytest.mark.virtual_time
 async def test_the_client_moves_when_the_old_path_is_dead_already(
-    moving: tuple[Pair, Addresses], monkeypatch: pytest.MonkeyPatch
+    connect_far: Connect, net: Net
 ) -> None:
     """Consent expires while the restart is under way: it may still succeed."""
-    monkeypatch.setattr(ice_agent, "CONSENT_INTERVAL", 0.02)
-    monkeypatch.setattr(ice_agent, "CONSENT_LIFETIME", 0.1)
-    pair, addresses = moving
-    await restart(pair)  # ... with these times
-    connection = pair.server.transport.connection
-    for socket in pair.client.transport.connection.agent.sockets:
-        monkeypatch.setattr(socket, "datagram_received", lambda *_: None)
-    addresses.found = ["127.0.0.2"]
+    pair = await connect_far()
+    net.cut()
+    await asyncio.sleep(CONSENT_LIFETIME - 6)
     remote = await pair.server.restart_ice()
     local = await pair.client.restart_ice()
-    await until(lambda: connection.selected_pair is None)
-    connection.send_now(b"lost, as on any network")
-    monkeypatch.setattr(ice_agent, "CONSENT_LIFETIME", 30)
-    pair.server.accept_restart(local.ice, local.candidates)
-    pair.client.accept_restart(remote.ice, remote.candidates)
-    await echoes(pair, "from elsewhere")
+    await until(lambda: pair.server.peer_address is None)
+    # Lost, as on any network.
+    pair.channel.send("meanwhile")
+    net.mend()
+    pair.server.accept_restart(remote=local.ice, candidates=local.candidates)
+    pair.client.accept_restart(remote=remote.ice, candidates=remote.candidates)
+    await arrives(pair, "from elsewhere")
+    assert pair.server.connectionState == "connected"
 
 
+@pytest.mark.virtual_time
 async def test_consent_that_expires_ends_the_connection_and_a_late_restart_too(
-    moving: tuple[Pair, Addresses], monkeypatch: pytest.MonkeyPatch
+    connect_far: Connect, net: Net, world: World
 ) -> None:
     """RFC 7675 section 5.1."""
-    monkeypatch.setattr(ice_agent, "CONSENT_INTERVAL", 0.02)
-    monkeypatch.setattr(ice_agent, "CONSENT_LIFETIME", 0.1)
-    monkeypatch.setattr(ice_connection, "RESTART_TIMEOUT", 0.1)
-    pair, _ = moving
-    await restart(pair)
-    for socket in pair.client.transport.connection.agent.sockets:
-        socket.transport.abort()
+    pair = await connect_far()
+    net.cut()
+    await asyncio.sleep(CONSENT_LIFETIME - 6)
     await pair.server.restart_ice()
-    await until(lambda: pair.server.connectionState in ("failed", "closed"))
+    restarting = asyncio.create_task(pair.server.restarted())
+    await until(lambda: pair.server.peer_address is None)
+    lost_at = world.now
+    await until(lambda: pair.server.connectionState == "failed")
+    assert world.now - lost_at == pytest.approx(RESTART_TIMEOUT, abs=0.1)
+    assert pair.server.end is EndCause.CONSENT_EXPIRED
     with pytest.raises(ConnectionError):
-        pair.server.transport.connection.send_now(b"too late")
+        await restarting
+    with pytest.raises(ConnectionError):
+        await pair.server.restart_ice()

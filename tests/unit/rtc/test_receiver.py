@@ -4,21 +4,19 @@ import asyncio
 import threading
 from fractions import Fraction
 from typing import Any
-from unittest.mock import Mock
 
 import av
 import pytest
-from aiortc import MediaStreamTrack, RTCRtpReceiver, RTCSessionDescription
+from aiortc import MediaStreamTrack
 from aiortc.rtp import RTCP_PSFB_PLI, RtcpPsfbPacket, RtcpRtpfbPacket
 
 from tests import offers
-from tests.unit.rtc.conftest import Rigged
+from tests.unit.rtc.conftest import Net, NewPeer, Rigged, negotiate
 from tests.unit.rtc.media import rtp
 from tests.waiting import until
-from whipbird.rtc import Certificate, Peer, PeerOptions
-from whipbird.rtc.receiver import UNUSED, Receiver
+from whipbird.rtc.feedback import REPORT_INTERVAL
+from whipbird.rtc.receiver import Receiver
 from whipbird.rtp.packet import RtpPacket
-from whipbird.sdp.offer import parse_offer
 from whipbird.sdp.simulcast import MAX_LAYERS
 
 
@@ -40,36 +38,27 @@ class Packets(MediaStreamTrack):
         return packet
 
 
-@pytest.mark.usefixtures("fast_reports")
-async def test_media_is_received_without_decoding(certificate: Certificate) -> None:
-    client, server = Peer(PeerOptions(certificate)), Peer(PeerOptions(certificate))
+@pytest.mark.virtual_time
+async def test_media_is_received_without_decoding(new_peer: NewPeer, net: Net) -> None:
+    client, server = new_peer(net.client), new_peer(net.server)
     client.addTransceiver(Packets(), direction="sendonly")
     client.createDataChannel("beside")
-    try:
-        await client.setLocalDescription(await client.createOffer())
-        answer = await server.answer(parse_offer(client.localDescription.sdp))
-        await client.setRemoteDescription(
-            RTCSessionDescription(sdp=answer, type="answer")
+    await negotiate(client, server)
+    receiver = server.getReceivers()[0]
+    assert isinstance(receiver, Receiver)
+    await until(lambda: receiver.packets > 100)
+    assert receiver.octets > 100 * 100
+    assert not [t.name for t in threading.enumerate() if "decoder" in t.name]
+    sender = client.getSenders()[0]
+
+    async def reported() -> bool:
+        return any(
+            s.type == "remote-inbound-rtp" for s in (await sender.getStats()).values()
         )
-        receiver = server.getReceivers()[0]
-        assert isinstance(receiver, Receiver)
-        await until(lambda: receiver.packets > 100)
-        assert receiver.octets > 100 * 100
-        assert not [t.name for t in threading.enumerate() if "decoder" in t.name]
-        sender = client.getSenders()[0]
 
-        async def reported() -> bool:
-            return any(
-                s.type == "remote-inbound-rtp"
-                for s in (await sender.getStats()).values()
-            )
-
-        while not await reported():
-            before = receiver.packets
-            await until(lambda n=before: receiver.packets > n)  # type: ignore[misc]
-    finally:
-        await client.close()
-        await server.close()
+    async with asyncio.timeout(2 * REPORT_INTERVAL):
+        while not await reported():  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
 
 
 # Of the video section of this offer.
@@ -95,6 +84,7 @@ async def test_packets_come_out_in_order_and_once(rigged: Rigged) -> None:
     assert video.layers[0].reception.duplicates == 2
 
 
+@pytest.mark.virtual_time
 async def test_what_is_lost_is_asked_for_and_comes_again(rigged: Rigged) -> None:
     """RFC 4585 section 6.2.1, RFC 4588."""
     made = rigged(offers.CHROMIUM_MEDIA)
@@ -140,11 +130,9 @@ async def test_a_retransmission_of_nothing_is_dropped(rigged: Rigged) -> None:
     assert made.receivers[1].packets == 1
 
 
-async def test_what_is_lost_for_good_is_passed_over(
-    rigged: Rigged, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.virtual_time
+async def test_what_is_lost_for_good_is_passed_over(rigged: Rigged) -> None:
     """... and a key frame is asked for instead (RFC 4585 section 6.3.1)."""
-    monkeypatch.setattr("whipbird.rtp.reception.REPAIR_TIME", 0.05)
     made = rigged(offers.CHROMIUM_MEDIA)
     made.push(rtp(VP8, 1))
     found = collected(made.receivers[1])
@@ -244,12 +232,3 @@ async def test_what_audio_says_of_itself(rigged: Rigged) -> None:
     assert (layer.codec.name, layer.channels) == ("opus", 2)
     made.push(rtp(8, 2, 160))
     assert (layer.codec.name, layer.channels) == ("pcma", 1)
-
-
-def test_what_aiortc_must_have() -> None:
-    """The private parts that are overridden: a new aiortc may rename them."""
-    for name in ("receive", "stop", "_handle_disconnect"):
-        assert callable(getattr(RTCRtpReceiver, name)), name
-    made = RTCRtpReceiver("video", Mock(state="new"))
-    for name in UNUSED:
-        assert getattr(made, f"_RTCRtpReceiver__{name}") is not None, name

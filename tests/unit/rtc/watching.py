@@ -6,14 +6,14 @@ from dataclasses import dataclass, field
 from typing import cast
 
 from tests.rtp_packets import write_rtp
-from whipbird.rtc.dtls import DtlsTransport
+from whipbird.rtc.connection import Connection
 from whipbird.rtc.forwarder import Forwarder
 from whipbird.rtc.layer import Layer
-from whipbird.rtc.packet_buffer import PacketBuffer
 from whipbird.rtp import extensions
 from whipbird.rtp.packet import RtpPacket
 from whipbird.sdp.codecs import Codec
 from whipbird.sdp.media import OfferedMedia
+from whipbird.transport.packet_buffer import PacketBuffer
 
 VP8 = Codec(96, "VP8/90000", feedback=("nack", "nack pli"))
 H264 = Codec(103, "H264/90000", "packetization-mode=1", feedback=("nack", "nack pli"))
@@ -48,11 +48,11 @@ def taken(*codecs: Codec, extmap: tuple[tuple[int, str], ...] = ()) -> OfferedMe
 
 @dataclass
 class Wire:
-    """A viewer's transport, from which nothing goes anywhere.
+    """A viewer's connection, from which nothing goes anywhere.
 
     Attributes:
-        waiting: octets that the network has not taken, says its connection.
-        is_connected: or else it raises what a closed transport raises.
+        waiting: octets that the network has not taken.
+        is_connected: or else it raises what a closed connection raises.
     """
 
     rtp: list[bytes] = field(default_factory=list)
@@ -63,12 +63,11 @@ class Wire:
     is_connected: bool = True
 
     @property
-    def connection(self) -> "Wire":
-        return self
+    def connection(self) -> Connection:
+        return cast(Connection, self)
 
-    @property
-    def transport(self) -> DtlsTransport:
-        return cast(DtlsTransport, self)
+    def route_rtcp(self, take: Callable[[bytes], None]) -> None:
+        self.rtcp_route = take
 
     def send_rtp(self, packet: bytes) -> None:
         self._check()
@@ -149,4 +148,4 @@ def forwarder(
 ) -> Forwarder:
     """Somebody who watches, with SSRCs 7 and 8."""
     media = media or taken(VIEWER_VP8, RTX)
-    return Forwarder(media, 7, 8, wire.transport, began)
+    return Forwarder(media, 7, 8, wire.connection, began)

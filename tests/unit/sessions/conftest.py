@@ -7,6 +7,7 @@ import pytest
 from aiortc import RTCSessionDescription
 
 from tests.waiting import until
+from whipbird.net import UdpPort
 from whipbird.rtc import Certificate, DataChannel, Peer, PeerOptions
 from whipbird.sdp.offer import parse_offer
 from whipbird.sessions import Session, SessionStore
@@ -31,20 +32,42 @@ class Opened:
 
 
 Open = Callable[..., Awaitable[Opened]]
+NewStore = Callable[..., SessionStore]
 
 
 @pytest.fixture
-async def store() -> AsyncIterator[SessionStore]:
-    store = SessionStore(setup_timeout=10, echo_buffer=1024 * 1024)
-    yield store
-    await store.close()
+async def new_store(port: UdpPort) -> AsyncIterator[NewStore]:
+    """Make stores, and close them after the test: nothing of them must be left."""
+    made: list[SessionStore] = []
+
+    def new_store(**options: object) -> SessionStore:
+        settings = {"setup_timeout": 10, "echo_buffer": 1024 * 1024} | options
+        made.append(SessionStore(port, **settings))  # type: ignore[arg-type]
+        return made[-1]
+
+    yield new_store
+    for store in made:
+        await store.close()
+    assert not port.dispatcher.endpoints
 
 
 @pytest.fixture
-async def open_session() -> AsyncIterator[Open]:
+async def store(new_store: NewStore) -> SessionStore:
+    return new_store()
+
+
+@pytest.fixture(scope="session")
+def client_certificate() -> Certificate:
+    return Certificate.generate()
+
+
+@pytest.fixture
+async def open_session(
+    client_certificate: Certificate, client_port: UdpPort
+) -> AsyncIterator[Open]:
     """Open sessions, and close their clients after the test."""
     clients: list[Peer] = []
-    options = PeerOptions(Certificate.generate())
+    options = PeerOptions(client_certificate, client_port)
 
     async def open_session(store: SessionStore, *, connect: bool = True) -> Opened:
         client = Peer(options)

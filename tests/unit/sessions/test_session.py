@@ -2,22 +2,18 @@
 
 import asyncio
 import logging
-import os
 from contextlib import suppress
-from typing import Any
 
 import pytest
+from aiortc import RTCSessionDescription
 
 from tests import offers
-from tests.unit.sessions.conftest import Open, Opened
+from tests.netem.world import World
+from tests.unit.sessions.conftest import NewStore, Open, Opened
 from tests.waiting import until
-from whipbird.rtc import (
-    Certificate,
-    DataChannel,
-    HostAddresses,
-    ice_agent,
-    ice_connection,
-)
+from whipbird.net import UdpPort
+from whipbird.rtc import Certificate, DataChannel, Peer, PeerOptions
+from whipbird.rtc.probe import fall_silent
 from whipbird.sdp.candidate import Candidate
 from whipbird.sdp.errors import UnacceptableSdp
 from whipbird.sdp.fragment import Fragment, parse_fragment
@@ -32,15 +28,16 @@ from whipbird.sessions import (
     Unavailable,
 )
 
+# Seconds, on a machine that is busy with something else.
+LIMIT = 20.0
+
 
 async def test_states(store: SessionStore, open_session: Open) -> None:
     opened = await open_session(store, connect=False)
     session = opened.session
-    seen = [session.state]
-    await until(lambda: session.state is not SessionState.NEW)
-    seen.append(session.state)
+    assert session.state is SessionState.CONNECTING
     await session.end(EndReason.DELETED)
-    assert [*seen, session.state] == ["new", "connecting", "closed"]
+    assert session.state is SessionState.CLOSED
 
     opened = await open_session(store)
     await until(lambda: opened.session.state is SessionState.CONNECTED)
@@ -68,7 +65,7 @@ async def test_the_first_reason_counts(store: SessionStore, open_session: Open) 
 async def test_closed_by_the_peer(store: SessionStore, open_session: Open) -> None:
     opened = await open_session(store)
     # Only DTLS says good-bye, as when a publisher of media goes.
-    await opened.client.transport.stop()
+    opened.client.connection.transport.dtls.close()
     await until(lambda: opened.session.reason)
     assert opened.session.reason is EndReason.CLOSED_BY_PEER
 
@@ -84,66 +81,73 @@ async def test_data_channels_closed_by_the_peer(
     assert opened.session.reason is EndReason.CHANNELS_CLOSED
 
 
-async def test_setup_timeout(open_session: Open) -> None:
-    store = SessionStore(setup_timeout=0.2, echo_buffer=1024 * 1024)
+@pytest.mark.virtual_time
+async def test_setup_timeout(
+    new_store: NewStore, open_session: Open, world: World
+) -> None:
+    store = new_store(setup_timeout=15)
     session = (await open_session(store, connect=False)).session
+    began = world.now
     await until(lambda: session.reason)
+    assert world.now - began == pytest.approx(15, abs=0.1)
     assert session.reason is EndReason.SETUP_TIMEOUT
     assert store.count().total() == 0
-    await store.close()
 
 
-async def test_a_connected_session_has_no_setup_timeout(open_session: Open) -> None:
-    store = SessionStore(setup_timeout=1.0, echo_buffer=1024 * 1024)
-    session = (await open_session(store)).session
-    await until(lambda: session.state is SessionState.CONNECTED)
-    assert session._deadline.cancelled()
-    await store.close()
+@pytest.mark.virtual_time
+async def test_a_connected_session_has_no_setup_timeout(
+    new_store: NewStore, open_session: Open
+) -> None:
+    session = (await open_session(new_store(setup_timeout=15))).session
+    await asyncio.sleep(1000)
+    assert session.state is SessionState.CONNECTED
 
 
+@pytest.mark.virtual_time
 async def test_consent_is_lost(
-    store: SessionStore,
-    open_session: Open,
-    monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
+    store: SessionStore, open_session: Open, caplog: pytest.LogCaptureFixture
 ) -> None:
     """RFC 7675 section 5.1: no answer to checks ends the session."""
     caplog.set_level(logging.INFO, "whipbird")
-    monkeypatch.setattr(ice_agent, "CONSENT_INTERVAL", 0.02)
-    monkeypatch.setattr(ice_agent, "CONSENT_LIFETIME", 0.5)
     opened = await open_session(store)
-    for socket in opened.client.transport.connection.agent.sockets:
-        socket.transport.abort()
-    await until(lambda: opened.session.reason)
+    fall_silent(opened.client)
+    await until(lambda: opened.session.reason, timeout=60)
     assert opened.session.reason is EndReason.CONSENT_LOST
     assert "peer=-" not in caplog.text
 
 
-async def test_dtls_fails(store: SessionStore, open_session: Open) -> None:
+async def test_dtls_fails(
+    store: SessionStore, client_certificate: Certificate, client_port: UdpPort
+) -> None:
     """The client's certificate is not the one of its fingerprint."""
-    opened = await open_session(store, connect=False)
-    stranger = Certificate.generate()
-    transport: Any = opened.client.transport
-    transport._RTCDtlsTransport__local_certificate = stranger
-    await opened.apply_answer()
-    await until(lambda: opened.session.reason)
-    assert opened.session.reason is EndReason.DTLS_FAILED
+    with_another = PeerOptions(Certificate.generate(), client_port)
+    client = Peer(with_another)
+    client.createDataChannel("test")
+    await client.setLocalDescription(await client.createOffer())
+    sdp = client.localDescription.sdp.replace(
+        client.certificate.fingerprint.value, client_certificate.fingerprint.value
+    )
+    session, answer = await store.publish("stream", parse_offer(sdp), "198.51.100.1")
+    await client.setRemoteDescription(RTCSessionDescription(sdp=answer, type="answer"))
+    await until(lambda: session.reason)
+    await client.close()
+    assert session.reason is EndReason.DTLS_FAILED
 
 
 async def test_trickled_candidates_of_another_generation_are_ignored(
     store: SessionStore, open_session: Open
 ) -> None:
     opened = await open_session(store, connect=False)
-    agent = opened.session.peer.transport.connection.agent
-    before = len(agent.remote_candidates)
+    known = opened.session.peer.remote_candidates
+    before = len(known)
     values = (
         "1 1 udp 1 198.51.100.1 5000 typ host ufrag other",
         "1 1 udp 1 198.51.100.1 5001 typ host",
     )
     candidates = tuple(Candidate.parse(value) for value in values)
     assert await opened.session.patch(Fragment(None, candidates)) is None
-    assert len(agent.remote_candidates) == before + 1
-    assert agent.remote_candidates[-1].port == 5001
+    assert len(known) == before + 1
+    assert known[-1].port == 5001
 
 
 async def _restart(opened: Opened) -> Fragment:
@@ -170,7 +174,7 @@ async def test_a_restart_is_answered_with_all_that_the_client_needs(
     assert fragment.candidates
     assert fragment.end_of_candidates
     assert opened.session.etag != etag
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(LIMIT):
         await opened.client.restarted()
         await opened.session.peer.restarted()
     received: list[object] = []
@@ -187,7 +191,7 @@ async def test_a_restart_before_the_first_connection(
     await opened.apply_answer()
     await _restart(opened)
     await opened.connected()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(LIMIT):
         await opened.session.peer.restarted()
     assert opened.session.state is SessionState.CONNECTED
 
@@ -214,16 +218,23 @@ async def test_a_request_of_an_earlier_ice_session_changes_nothing(
     with pytest.raises(OutdatedIce):
         await opened.session.patch(Fragment(old))
     assert opened.session.etag == etag
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(LIMIT):
         await opened.client.restarted()
 
 
 async def test_a_restart_without_candidates_of_ours_leaves_the_session(
-    store: SessionStore, open_session: Open, monkeypatch: pytest.MonkeyPatch
+    store: SessionStore,
+    open_session: Open,
+    port: UdpPort,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     opened = await open_session(store)
     etag = opened.session.etag
-    monkeypatch.setattr(HostAddresses, "current", lambda _: [])
+
+    def no_candidates() -> None:
+        raise ConnectionError("No UDP socket can be opened")
+
+    monkeypatch.setattr(port, "candidates", no_candidates)
     with pytest.raises(Unavailable):
         await opened.session.patch(Fragment(IceCredentials("new1", "n" * 22)))
     assert opened.session.etag == etag
@@ -245,25 +256,22 @@ async def test_a_restart_that_never_connects_leaves_the_session(
     await until(lambda: received)
     # ... and the next one may succeed.
     await _restart(opened)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(LIMIT):
         await opened.client.restarted()
     opened.channel.send("and here")
     await until(lambda: len(received) == 2)
 
 
+@pytest.mark.virtual_time
 async def test_consent_that_expires_during_a_failed_restart_ends_the_session(
-    store: SessionStore, open_session: Open, monkeypatch: pytest.MonkeyPatch
+    store: SessionStore, open_session: Open
 ) -> None:
     """RFC 9725 section 4.3.3: "the session MUST be terminated if the ICE consent
     expires as a consequence of the failed ICE restart"."""
-    monkeypatch.setattr(ice_agent, "CONSENT_INTERVAL", 0.02)
-    monkeypatch.setattr(ice_agent, "CONSENT_LIFETIME", 0.2)
-    monkeypatch.setattr(ice_connection, "RESTART_TIMEOUT", 0.1)
     opened = await open_session(store)
-    for socket in opened.client.transport.connection.agent.sockets:
-        socket.transport.abort()
+    fall_silent(opened.client)
     assert await opened.session.patch(Fragment(IceCredentials("new1", "n" * 22)))
-    await until(lambda: opened.session.reason)
+    await until(lambda: opened.session.reason, timeout=120)
     assert opened.session.reason is EndReason.CONSENT_LOST
 
 
@@ -311,10 +319,10 @@ async def test_stopping_waits_for_sessions_that_are_ending(
     await until(lambda: opened.client.closed_by_peer)
 
 
-@pytest.mark.parametrize("steps", range(12))
-async def test_stopping_while_a_session_is_opened_leaves_no_socket(steps: int) -> None:
-    store = SessionStore(setup_timeout=10, echo_buffer=1024 * 1024)
-    before = len(os.listdir("/proc/self/fd"))
+@pytest.mark.parametrize("steps", range(4))
+async def test_stopping_while_a_session_is_opened_leaves_nothing(
+    store: SessionStore, port: UdpPort, steps: int
+) -> None:
     offer = parse_offer(offers.CHROMIUM_DATA)
     opening = asyncio.create_task(store.publish("stream", offer, "198.51.100.1"))
     for _ in range(steps):
@@ -322,8 +330,8 @@ async def test_stopping_while_a_session_is_opened_leaves_no_socket(steps: int) -
     await store.close()
     with suppress(Unavailable):
         await opening
-    await until(lambda: len(os.listdir("/proc/self/fd")) <= before)
     assert store.count().total() == 0
+    assert port.dispatcher.endpoints == 0
 
 
 async def test_a_session_is_found_by_its_stream_and_id(

@@ -1,25 +1,19 @@
 """The store: how many sessions it holds."""
 
 import asyncio
-import errno
 import os
 
 import pytest
 
 from tests import offers
-from tests.unit.sessions.conftest import Open
+from tests.unit.sessions.conftest import NewStore, Open
 from tests.waiting import until
-from whipbird.rtc import Peer, ice_socket
+from whipbird.net import UdpPort
+from whipbird.rtc import Peer
 from whipbird.sdp.offer import parse_offer
 from whipbird.sessions import EndReason, Full, Session, SessionStore, Unavailable
 
 OFFER = parse_offer(offers.CHROMIUM_DATA)
-
-
-def bounded(sessions: int) -> SessionStore:
-    return SessionStore(
-        setup_timeout=10, echo_buffer=1024 * 1024, max_sessions=sessions
-    )
 
 
 async def opened(store: SessionStore) -> Session:
@@ -31,8 +25,8 @@ def descriptors() -> int:
     return len(os.listdir("/proc/self/fd"))
 
 
-async def test_no_more_than_there_may_be() -> None:
-    store = bounded(2)
+async def test_no_more_than_there_may_be(new_store: NewStore) -> None:
+    store = new_store(max_sessions=2)
     for _ in range(2):
         await opened(store)
     before = descriptors()
@@ -43,22 +37,24 @@ async def test_no_more_than_there_may_be() -> None:
     await store.close()
 
 
-async def test_no_socket_can_be_opened(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_no_address_to_be_reached_at(
+    new_store: NewStore, port: UdpPort, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """An answer without candidates would be of no use to anybody."""
 
-    def bind(address: str) -> None:
-        raise OSError(errno.EMFILE, "Too many open files")
+    def no_candidates() -> None:
+        raise ConnectionError("No UDP socket can be opened")
 
-    monkeypatch.setattr(ice_socket, "bind", bind)
-    store = bounded(2)
+    monkeypatch.setattr(port, "candidates", no_candidates)
+    store = new_store()
     with pytest.raises(Unavailable):
         await opened(store)
     assert store.count().total() == 0
-    await store.close()
+    assert port.dispatcher.endpoints == 0
 
 
-async def test_several_at_once() -> None:
-    store = bounded(3)
+async def test_several_at_once(new_store: NewStore) -> None:
+    store = new_store(max_sessions=3)
     results = await asyncio.gather(
         *(opened(store) for _ in range(8)), return_exceptions=True
     )
@@ -67,10 +63,10 @@ async def test_several_at_once() -> None:
 
 
 async def test_a_session_that_is_ending_counts_until_it_is_gone(
-    open_session: Open,
+    new_store: NewStore, open_session: Open
 ) -> None:
-    """Its sockets are still there."""
-    store = bounded(1)
+    """It still has to say good-bye."""
+    store = new_store(max_sessions=1)
     session = (await open_session(store)).session
     session.end_soon(EndReason.DELETED)
     assert store.count().total() == 0
@@ -82,12 +78,12 @@ async def test_a_session_that_is_ending_counts_until_it_is_gone(
 
 
 async def test_an_offer_that_could_not_be_answered_takes_no_place(
-    monkeypatch: pytest.MonkeyPatch,
+    new_store: NewStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def fail(_peer: Peer, _offer: object, _stream: str) -> str:
         raise OSError("no more of it")
 
-    store = bounded(1)
+    store = new_store(max_sessions=1)
     with monkeypatch.context() as patch:
         patch.setattr(Peer, "answer", fail)
         with pytest.raises(OSError, match="no more"):
@@ -96,8 +92,11 @@ async def test_an_offer_that_could_not_be_answered_takes_no_place(
     await store.close()
 
 
-async def test_a_session_that_runs_out_of_time_makes_room() -> None:
-    store = SessionStore(setup_timeout=0.05, echo_buffer=1024 * 1024, max_sessions=1)
+@pytest.mark.virtual_time
+async def test_a_session_that_runs_out_of_time_makes_room(
+    new_store: NewStore,
+) -> None:
+    store = new_store(setup_timeout=15, max_sessions=1)
     session = await opened(store)
     await until(lambda: session.reason)
     await session.end(EndReason.DELETED)
@@ -105,8 +104,10 @@ async def test_a_session_that_runs_out_of_time_makes_room() -> None:
     await store.close()
 
 
-async def test_a_full_server_that_stops_is_not_said_to_be_full() -> None:
-    store = bounded(1)
+async def test_a_full_server_that_stops_is_not_said_to_be_full(
+    new_store: NewStore,
+) -> None:
+    store = new_store(max_sessions=1)
     await opened(store)
     await store.close()
     with pytest.raises(Unavailable) as caught:
@@ -114,9 +115,11 @@ async def test_a_full_server_that_stops_is_not_said_to_be_full() -> None:
     assert not isinstance(caught.value, Full)
 
 
-async def test_without_a_bound() -> None:
-    store = SessionStore(setup_timeout=10, echo_buffer=1024 * 1024)
+async def test_without_a_bound(new_store: NewStore, port: UdpPort) -> None:
+    """Sessions have no sockets of their own."""
+    store = new_store()
+    before = descriptors()
     for _ in range(20):
         await opened(store)
-    assert store.count().total() == 20
-    await store.close()
+    assert store.count().total() == port.dispatcher.endpoints == 20
+    assert descriptors() == before

@@ -3,20 +3,17 @@
 import pytest
 
 from tests import offers
+from tests.unit.sessions.conftest import NewStore
 from whipbird.sdp.offer import parse_offer
-from whipbird.sessions import EndReason, SessionStore
+from whipbird.sessions import EndReason
 from whipbird.streams import StreamTaken
 
 MEDIA = parse_offer(offers.CHROMIUM_MEDIA)
 DATA = parse_offer(offers.CHROMIUM_DATA)
 
 
-def store_that(*, takeover: bool) -> SessionStore:
-    return SessionStore(setup_timeout=10, echo_buffer=1024 * 1024, takeover=takeover)
-
-
-async def test_a_stream_has_one_publisher() -> None:
-    store = store_that(takeover=False)
+async def test_a_stream_has_one_publisher(new_store: NewStore) -> None:
+    store = new_store(takeover=False)
     first, _ = await store.publish("live", MEDIA, "-")
     with pytest.raises(StreamTaken):
         await store.publish("live", MEDIA, "-")
@@ -36,8 +33,8 @@ async def test_a_stream_has_one_publisher() -> None:
     assert not list(store.streams)
 
 
-async def test_a_stream_is_taken_over() -> None:
-    store = store_that(takeover=True)
+async def test_a_stream_is_taken_over(new_store: NewStore) -> None:
+    store = new_store(takeover=True)
     first, _ = await store.publish("live", MEDIA, "-")
     second, _ = await store.publish("live", MEDIA, "-")
     assert first.reason is EndReason.TAKEN_OVER
@@ -48,10 +45,10 @@ async def test_a_stream_is_taken_over() -> None:
 
 
 async def test_of_several_at_once_one_gets_it(
-    monkeypatch: pytest.MonkeyPatch,
+    new_store: NewStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Both were told that the name is free."""
-    store = store_that(takeover=False)
+    store = new_store(takeover=False)
     monkeypatch.setattr(store.streams, "is_free", lambda _: True)
     first, _ = await store.publish("live", MEDIA, "-")
     with pytest.raises(StreamTaken):

@@ -20,7 +20,7 @@ from tests.unit.rtc.watching import (
     taken,
 )
 from tests.waiting import until
-from whipbird.rtc import Certificate, Egress, Peer
+from whipbird.rtc import Egress, Peer
 from whipbird.rtp.rtcp import write_pli, write_remb
 from whipbird.sdp.codecs import Codec
 from whipbird.sdp.offer import parse_offer
@@ -42,8 +42,8 @@ RIDS = (b"q", b"h", b"f")
 class Publisher:
     """Sends packets of VP8 and Opus, in one layer or three."""
 
-    def __init__(self, certificate: Certificate, offer: str) -> None:
-        self.rig: Rig = rig(parse_offer(offer), certificate)
+    def __init__(self, offer: str) -> None:
+        self.rig: Rig = rig(parse_offer(offer))
         peer = cast(Peer, SimpleNamespace(receivers=self.rig.receivers))
         self.stream = Stream("live", peer, lambda: None)
         self._sequences: dict[int, int] = {}
@@ -65,19 +65,14 @@ class Publisher:
 Publish = Callable[..., Publisher]
 
 
-@pytest.fixture(scope="module")
-def certificate() -> Certificate:
-    return Certificate.generate()
-
-
 @pytest.fixture
-async def publish(certificate: Certificate) -> AsyncIterator[Publish]:
+async def publish() -> AsyncIterator[Publish]:
     made: list[Publisher] = []
 
     def publish(
         to: Audience | Audiences, offer: str = offers.CHROMIUM_MEDIA
     ) -> Publisher:
-        made.append(Publisher(certificate, offer))
+        made.append(Publisher(offer))
         to.publisher_came(made[-1].stream)
         return made[-1]
 
@@ -92,7 +87,7 @@ def viewer(
     choice: LayerChoice | None = None,
     sound: bool = False,
 ) -> Viewer:
-    egress = Egress(wire.transport, "live")
+    egress = Egress(wire.connection, "live")
     if sound:
         egress.add(taken(VIEWER_OPUS))
     egress.add(taken(*(codecs or (VIEWER_VP8,))))

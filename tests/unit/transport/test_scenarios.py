@@ -3,6 +3,7 @@
 A failing seed prints itself; ``NETEM_SEED`` replays it (see ``tests/netem/seeds.py``).
 """
 
+import math
 import random
 import time
 from functools import partial
@@ -14,7 +15,7 @@ from tests.netem.link import Datagram
 from tests.netem.memory import measure
 from tests.netem.nat import ADDRESS_AND_PORT, ENDPOINT_INDEPENDENT
 from tests.netem.port import VirtualPort
-from tests.netem.scene import Scene, Session, random_scene
+from tests.netem.scene import Scene, Session, random_conditions, random_scene
 from tests.netem.seeds import for_seeds
 from tests.netem.traffic import HEADER_SIZE, KINDS, RELIABLE, Conversation
 from whipbird.transport.peer_transport import EndCause, TransportState
@@ -25,8 +26,8 @@ SETTLE_LIMIT = 300.0
 CONSENT_LIFETIME = 30.0
 
 # What a transport may hold at most while there is traffic, and when all is quiet.
-MAX_ENTRIES, MAX_OCTETS = 20_000, 4_000_000
-MAX_QUIET_ENTRIES, MAX_QUIET_OCTETS = 1_000, 40_000
+MAX_ENTRIES, MAX_OCTETS = 5_000, 800_000
+MAX_QUIET_ENTRIES, MAX_QUIET_OCTETS = 300, 8_000
 
 
 # (a) Messages
@@ -40,8 +41,8 @@ class Story:
         self.world = scene.world
         self.rng = scene.world.rng
         self.traffic = scene.talk()
-        self.octets_left = 200_000
-        self.restarts = 0
+        self.octets_left = 400_000
+        self.next_outage = 0.0
 
     def tell(self, seconds: float) -> None:
         """Let things happen for a time, then wait until all promises are kept."""
@@ -50,17 +51,28 @@ class Story:
         end = self.world.now + seconds
         actions = [self.send] * 14 + [
             *(self.restart, self.rebind, self.partition, self.suspend),
-            *(self.open, self.close, self.step_clock),
+            *(self.open, self.close, self.change_conditions, self.step_clock),
         ]
-        while self.world.now < end:
+        while self.world.now < end and not has_ended(self.scene):
             self.rng.choice(actions)()
             self.world.run_for(self.rng.expovariate(1.5))
-            self.check_memory()
+            if self.rng.random() < 0.1:
+                self.check_memory()
 
-    def settle(self) -> None:
-        """Wait until all promises are kept."""
-        self.world.run_until(lambda: self.traffic.is_settled, SETTLE_LIMIT)
-        assert self.scene.is_connected
+    def settle(self) -> bool:
+        """Wait until all promises are kept.
+
+        Returns:
+            False when consent has expired meanwhile, rightly: with 30 % loss each way
+            that happens when outages come in addition.
+        """
+        self.world.run_until(
+            lambda: self.traffic.is_settled or has_ended(self.scene), SETTLE_LIMIT
+        )
+        if has_ended(self.scene):
+            check_expiry(self.scene)
+            return False
+        return True
 
     # What may happen
 
@@ -77,7 +89,6 @@ class Story:
                 self.octets_left -= size
 
     def restart(self) -> None:
-        self.restarts += 1
         self.scene.client.host.run(self.scene.signalling.restart)
 
     def rebind(self) -> None:
@@ -86,8 +97,18 @@ class Story:
             nat.rebind(f"192.0.2.{self.rng.randrange(10, 250)}" if moves else None)
 
     def partition(self) -> None:
-        seconds = self.rng.uniform(0.1, 10)
-        self.scene.partition(seconds, self.rng.choice(("up", "down", "both")))
+        if self.world.now > self.next_outage:
+            seconds = self.rng.uniform(0.1, 10)
+            self.scene.partition(seconds, self.rng.choice(("up", "down", "both")))
+            self.next_outage = self.world.now + seconds + 10
+
+    def change_conditions(self) -> None:
+        """Another loss and delay; a bit may be wrong, too, now and then."""
+        for link in self.scene.links:
+            is_down = link.conditions.is_down
+            link.conditions = random_conditions(self.rng)
+            link.conditions.corruption = self.rng.choice((0, 0.01))
+            link.conditions.is_down = is_down
 
     def suspend(self) -> None:
         self.rng.choice(self.scene.peers).host.suspend(self.rng.uniform(0.1, 5))
@@ -98,8 +119,12 @@ class Story:
         )
 
     def open(self) -> None:
-        if len(self.traffic.conversations) < 12:
-            self.traffic.open(self.rng.choice(KINDS), self.rng.choice(self.scene.peers))
+        kind, opener = self.rng.choice(KINDS), self.rng.choice(self.scene.peers)
+        is_stopped = any(peer.host.is_suspended for peer in self.scene.peers)
+        if len(self.traffic.conversations) < 12 and not (
+            kind.negotiated and is_stopped
+        ):
+            self.traffic.open(kind, opener)
 
     def close(self) -> None:
         conversations = [
@@ -120,13 +145,30 @@ class Story:
             assert held.octets <= MAX_OCTETS, (peer.name, held)
 
     def check_quiet(self) -> None:
-        """After all is delivered, next to nothing is held."""
-        self.world.run_for(60)
-        for peer in self.scene.peers:
+        """After all is delivered or given up, next to nothing is held."""
+        peers = self.scene.peers
+        self.world.run_until(
+            lambda: has_ended(self.scene) or not any(peer.sctp.held for peer in peers),
+            SETTLE_LIMIT,
+        )
+        # Paths of ICE sessions that are over are remembered for 30 s.
+        self.world.run_for(31)
+        for peer in peers:
             held = measure(peer.transport)
             assert held.entries <= MAX_QUIET_ENTRIES, (peer.name, held)
             assert held.octets <= MAX_QUIET_OCTETS, (peer.name, held)
-            assert peer.sctp.held == 0
+
+
+def has_ended(scene: Scene) -> bool:
+    return any(peer.ended_at is not None for peer in scene.peers)
+
+
+def check_expiry(scene: Scene) -> None:
+    """Who ends a session first has had no answer for 30 s."""
+    first = min(scene.peers, key=lambda peer: peer.ended_at or math.inf)
+    assert first.transport.end is EndCause.CONSENT_EXPIRED
+    assert first.ended_at is not None
+    assert first.ended_at >= first.transport.answered_at + CONSENT_LIFETIME - 1e-6
 
 
 def check_end(scene: Scene) -> None:
@@ -148,10 +190,27 @@ def test_messages_over_channels_of_every_kind(seed: int) -> None:
     scene = random_scene(seed)
     scene.connect(CONNECT_LIMIT)
     story = Story(scene)
-    story.tell(scene.world.rng.uniform(5, 30))
-    story.settle()
-    story.check_quiet()
-    check_end(scene)
+    story.tell(scene.world.rng.uniform(10, 50))
+    if story.settle():
+        story.check_quiet()
+        check_end(scene)
+
+
+@for_seeds(10)
+def test_where_nothing_is_lost_unreliable_channels_deliver_all(seed: int) -> None:
+    scene = Scene(seed)
+    scene.connect()
+    traffic = scene.talk()
+    conversations = [traffic.open(kind, scene.client) for kind in KINDS]
+    scene.world.run_until(partial(all_open, conversations), 10)
+    for _ in range(20):
+        for flow in traffic.open_flows():
+            flow.send(scene.world.rng.choice((HEADER_SIZE, 1000, 3000)))
+        scene.world.run_for(0.1)
+    scene.world.run_for(5)
+    for conversation in conversations:
+        for flow in conversation.flows:
+            assert flow.is_complete, flow
 
 
 # (b) Handshakes
@@ -166,9 +225,7 @@ def connect_with_a_channel(scene: Scene, limit: float = CONNECT_LIMIT) -> float:
     begin = scene.world.now
     scene.connect(limit)
     conversation = scene.talk().open(RELIABLE, scene.client)
-    scene.world.run_until(
-        lambda: conversation.there.is_open and conversation.back.is_open, limit
-    )
+    scene.world.run_until(partial(all_open, [conversation]), limit)
     return scene.world.now - begin
 
 
@@ -211,6 +268,21 @@ def _handshake_under_loss(seed: int, loss: float, delay: float) -> float:
     return connect_with_a_channel(scene)
 
 
+@pytest.mark.parametrize("ice_lite", [False, True])
+@for_seeds(50)
+def test_both_sides_select_one_path(seed: int, ice_lite: bool) -> None:
+    """IPv4 and IPv6 have different delays: checks overtake each other."""
+    scene = Scene(seed, client_nat={}, has_ipv6=True, ice_lite=ice_lite)
+    for access in scene.accesses:
+        access.change(delay=scene.world.rng.uniform(0.001, 0.15))
+    assert scene.connect() < 2
+    scene.world.run_for(1)
+    client, server = (peer.transport.ice.selected for peer in scene.peers)
+    assert client is not None
+    assert server is not None
+    assert (":" in client.local[0]) == (":" in server.local[0])
+
+
 # (c) Consent (RFC 7675)
 
 
@@ -227,29 +299,29 @@ def test_consent_ends_a_dead_session_within_30_s_and_no_sooner(
     begin = scene.world.now
     scene.partition(1000, directions)
     scene.world.run_for(1)
-    # The last answer, or to a lite agent the last check, came at most 6 s ago.
+    # Its last answer (to a lite agent, the last check) came at most 6 s ago.
     until = {peer: peer.transport.ice.consent_until for peer in scene.peers}
     scene.world.run_for(40)
-    for peer in scene.peers:
-        ended_at = peer.ended_at
-        if directions == "down" and peer.transport.ice.checks_sent == 0:
-            continue  # a lite agent hears the client, which does not know that
+    ended = sorted((peer.ended_at or math.inf, peer.name, peer) for peer in scene.peers)
+    # Who has ended first tells the other, if that can hear it.
+    for ended_at, _, peer in ended if directions == "both" else ended[:1]:
         assert peer.transport.end is EndCause.CONSENT_EXPIRED
-        assert ended_at is not None
         assert ended_at == pytest.approx(until[peer])
         assert begin + 30 - 6.5 < ended_at < begin + 30.5
+    assert ended[1][0] < begin + 40
 
 
 @for_seeds(30)
-def test_a_session_outlives_an_outage_of_20_s(seed: int) -> None:
+def test_a_session_outlives_an_outage_of_17_s(seed: int) -> None:
+    """With what may be between two checks, before and after: 30 s less 12 s."""
     scene = random_scene(seed)
     scene.change(loss=0)
     scene.connect()
     traffic = scene.talk()
     conversation = traffic.open(RELIABLE, scene.client)
-    scene.world.run_until(lambda: conversation.back.is_open, 10)
+    scene.world.run_until(partial(all_open, [conversation]), 10)
     scene.world.run_for(scene.world.rng.uniform(0, 20))
-    scene.partition(20, scene.world.rng.choice(("up", "down", "both")))
+    scene.partition(17, scene.world.rng.choice(("up", "down", "both")))
     for _ in range(10):
         conversation.there.send(100)
         conversation.back.send(2000)
@@ -259,14 +331,17 @@ def test_a_session_outlives_an_outage_of_20_s(seed: int) -> None:
     assert scene.is_connected
 
 
+@pytest.mark.parametrize("loss", [0.1, 0.2, 0.3])
 @for_seeds(20)
-def test_a_session_outlives_loss(seed: int) -> None:
-    """Half of all round trips fail, for ten minutes."""
+def test_a_session_under_loss_ends_only_when_nothing_is_answered(
+    seed: int, loss: float
+) -> None:
     scene = Scene(seed)
     scene.connect()
-    scene.change(loss=0.3)
+    scene.change(loss=loss)
     scene.world.run_for(600)
-    assert scene.is_connected
+    if not scene.is_connected:
+        check_expiry(scene)
 
 
 def test_a_session_ends_when_its_restart_does_not_succeed() -> None:
@@ -291,7 +366,7 @@ def test_a_restart_saves_a_session_whose_path_has_died() -> None:
     scene.connect()
     traffic = scene.talk()
     conversation = traffic.open(RELIABLE, scene.client)
-    scene.world.run_until(lambda: conversation.back.is_open, 10)
+    scene.world.run_until(partial(all_open, [conversation]), 10)
     scene.partition(1000)
     host = scene.client.host
     host.attach(scene.internet, "192.0.2.77")
@@ -323,14 +398,16 @@ def test_a_session_follows_its_client_to_another_address(seed: int) -> None:
     scene.change(loss=rng.choice((0, 0.1)))
     traffic = scene.talk()
     conversation = traffic.open(RELIABLE, scene.server)
-    scene.world.run_until(lambda: conversation.there.is_open, 10)
+    scene.world.run_until(partial(all_open, [conversation]), 10)
     for number in range(10):
         scene.client_nat.rebind(f"192.0.2.{10 + number}" if number % 3 == 2 else None)
         conversation.there.send(100)
         conversation.back.send(100)
-        scene.world.run_until(lambda: traffic.is_settled, 40)
+        scene.world.run_until(lambda: traffic.is_settled or has_ended(scene), 40)
         scene.world.run_for(rng.uniform(0, 10))
-    assert scene.is_connected
+        if has_ended(scene):
+            check_expiry(scene)
+            return
 
 
 # Addresses shared
@@ -372,16 +449,34 @@ def test_sessions_behind_one_address_and_port(seed: int) -> None:
     exchange(scene, others[1])
 
 
-@for_seeds(30)
-def test_sessions_behind_one_address_and_port_connect_at_once(seed: int) -> None:
-    scene = Scene(seed, client_nat={}, offers_candidates=False)
-    scene.change(loss=scene.world.rng.choice((0, 0.1)))
-    others = [scene.add_session(scene.client_port, f" {n}") for n in (2, 3)]
+def test_many_sessions_of_one_host() -> None:
+    scene = Scene(0, client_nat={})
+    scene.change(loss=0.02)
+    ports = [VirtualPort(scene.client.host) for _ in range(30)]
+    others = [scene.add_session(port, f" {n}") for n, port in enumerate(ports)]
     sessions = (scene, *others)
     for session in sessions:
         session.signalling.connect()
-    scene.world.run_until(lambda: all(s.is_connected for s in sessions), 60)
+    scene.world.run_until(lambda: all(s.is_connected for s in sessions), 30)
     exchange(*sessions)
+
+
+@pytest.mark.xfail(
+    strict=True, reason="DtlsTransport.receive takes all datagrams while it connects"
+)
+@for_seeds(3)
+def test_a_session_that_never_begins_its_handshake_takes_nothing_from_others(
+    seed: int,
+) -> None:
+    """It shares its path with one that is connected, and does ICE only."""
+    scene = Scene(seed, client_nat={}, offers_candidates=False)
+    scene.connect()
+    other = scene.add_session(scene.client_port, " 2")
+    other.client.transport.dtls.start = lambda *_: None  # type: ignore[method-assign]
+    other.signalling.connect()
+    scene.world.run_for(1)
+    assert other.server.transport.ice.selected is not None
+    exchange(scene)
 
 
 @for_seeds(30)
@@ -419,7 +514,8 @@ def test_nobody_takes_a_session_with_what_they_have_overheard(seed: int) -> None
     socket = thief.bind(("203.0.113.66", 1), lambda data, path: None)
     (server,) = scene.server_port.sockets.values()
     (client,) = scene.client_port.sockets.values()
-    send = scene.access.up.send
+    (access,) = scene.accesses
+    send = access.up.send
 
     def overhear(datagram: Datagram) -> None:
         send(datagram)
@@ -429,7 +525,7 @@ def test_nobody_takes_a_session_with_what_they_have_overheard(seed: int) -> None
             scene.internet.route(Datagram(client.address, server.address, noise))
             socket.send(noise, client.address)
 
-    scene.access.up.send = overhear  # type: ignore[method-assign]
+    access.up.send = overhear  # type: ignore[method-assign]
     scene.connect()
     exchange(scene)
     scene.world.run_for(60)
@@ -493,18 +589,20 @@ def test_steps_of_the_wall_clock_do_no_harm(
 
 @for_seeds(30)
 def test_a_process_that_is_stopped_for_a_while_does_no_harm(seed: int) -> None:
-    rng = random.Random(seed)
     scene = random_scene(seed)
+    rng = scene.world.rng
     scene.change(loss=rng.choice((0, 0.05)))
     scene.signalling.connect()
     traffic = None
     for _ in range(20):
-        rng.choice(scene.peers).host.suspend(rng.uniform(0, 8))
+        stopped = rng.choice(scene.peers).host
+        if not stopped.is_suspended:
+            stopped.suspend(rng.uniform(0, 8))
         scene.world.run_for(rng.uniform(0, 12))
         if traffic is None and scene.is_connected:
             traffic = scene.talk()
             conversation = traffic.open(RELIABLE, scene.client)
-        elif traffic is not None and conversation.back.is_open:
+        elif traffic is not None and all_open([conversation]):
             conversation.there.send(100)
             conversation.back.send(5000)
     assert traffic is not None

@@ -2,7 +2,7 @@
 
 from .candidates import MAX_LOCAL_PREFERENCE, LocalCandidate, host_candidate
 from .consent import CONSENT_INTERVAL, CONSENT_LIFETIME
-from .full_agent import MAX_REMOTE_CANDIDATES
+from .pairing import MAX_REMOTE_CANDIDATES
 from .paths import MAX_VERIFIED_PATHS
 from .sinks import IceSinks
 from .transport import RESTART_TIMEOUT, IceTransport

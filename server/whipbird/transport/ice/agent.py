@@ -141,6 +141,11 @@ class Agent(ABC):
         if not request.is_authentic(self._key):
             self._refuse_unauthentic(request, path)
             return False
+        if not self._is_of_peer(request):
+            # A browser that restarts ICE pairs its new candidates with our old ones,
+            # and would keep such a pair. This answer makes it let go of it.
+            self._refuse(request, path, ErrorCode.BAD_REQUEST)
+            return False
         if request.unknown:
             self._refuse(request, path, ErrorCode.UNKNOWN_ATTRIBUTE)
             return True
@@ -151,6 +156,8 @@ class Agent(ABC):
         if self._role.controlling is not was_controlling:
             self._role_changed(now)
         self._owner.path_verified(self, path)
+        if self._is_stopped:
+            return True
         self._checked(request, path, now)
         response = success_response(request.transaction_id, path.remote, self._key)
         self._owner.send(response, path)
@@ -163,6 +170,17 @@ class Agent(ABC):
     @abstractmethod
     def _role_changed(self, now: float) -> None:
         """Take note of another role."""
+
+    def _is_of_peer(self, request: StunMessage) -> bool:
+        """Whether a check is of the peer's ICE session that this agent is for.
+
+        Its USERNAME ends with the peer's ufrag (RFC 8445 section 7.2.2). While the
+        peer's credentials are not known, any will do.
+        """
+        if self.remote is None:
+            return True
+        ufrag = (request.username or b"").partition(b":")[2]
+        return ufrag == self.remote.ufrag.encode()
 
     def _refuse(self, request: StunMessage, path: Path, code: ErrorCode) -> None:
         response = error_response(

@@ -13,10 +13,14 @@ CHECK_INTERVAL = 0.02
 # RFC 8445 section 14.3: the least RTO, in seconds.
 MIN_RTO = 0.5
 
-# RFC 8489 section 6.2.1: Rc, how often a request is sent, and Rm, how many RTOs are
-# waited for an answer after the last time.
-MAX_TRANSMISSIONS = 7
-LAST_WAIT = 16
+# Seconds from a transmission to the next when the peer is known to be there. libwebrtc
+# sends checks every 50 ms until one is answered.
+HASTY_RTO = 0.1
+
+# RTOs to wait after each transmission of a request. RFC 8489 section 6.2.1 doubles them
+# six times, so that it has sent four requests when the first 7 s are over, and with
+# much loss that is often in vain. These are doubled twice, and twelve.
+WAITS = (1, 2, *(4,) * 9, 16)
 
 # Checks that are sent once and may still be answered.
 MAX_UNREPEATED = 8
@@ -32,8 +36,8 @@ class Check:
         controlling: the role in which it was sent.
         nominates: whether it has USE-CANDIDATE.
         sent_at: when it was sent last.
-        rto: seconds from the last transmission to the next, which is doubled.
-        transmissions: how often it was sent since ``rto`` was reset.
+        rto: seconds from the first transmission to the second.
+        transmissions: how often it was sent, since it was last hastened.
         is_ambiguous: whether it was retransmitted, so that nobody knows to which
             transmission an answer belongs.
         due: when it is to be retransmitted, or has failed.
@@ -126,7 +130,7 @@ class Checks:
         self._send(check.request, check.pair.path)
 
     def hasten(self, check: Check, now: float) -> None:
-        """Retransmit as soon as there was time for an answer; then wait shortly again.
+        """Retransmit soon, and then as from the beginning.
 
         That the peer sends on this path is a sign that it may now be open. RFC 8445
         section 7.3.1.4 wants a new transaction instead; this one does as well, and
@@ -134,11 +138,9 @@ class Checks:
         """
         check.transmissions = 0
         check.rto = MIN_RTO
-        if now - check.sent_at >= CHECK_INTERVAL:
-            self._transmit(check, now)
-        else:
-            check.due = check.sent_at + CHECK_INTERVAL
-            self._find_deadline()
+        soon = max(now + CHECK_INTERVAL, check.sent_at + HASTY_RTO)
+        check.due = min(check.due, soon)
+        self._find_deadline()
 
     def end(self, check: Check) -> None:
         """Wait no more for the answer to a check."""
@@ -150,6 +152,20 @@ class Checks:
         self._waiting = {i: c for i, c in self._waiting.items() if wanted(c)}
         self._find_deadline()
 
+    def conclude(self, wanted: Callable[[Check], bool]) -> None:
+        """End all checks but those wanted and those that nominate.
+
+        What has nominated is not retransmitted, but its answer is still of interest:
+        the peer may follow it.
+        """
+        for check in self._waiting.values():
+            if check.nominates and check.due < math.inf and not wanted(check):
+                check.due = math.inf
+                self._unrepeated.append(check.transaction_id)
+        self.keep(lambda check: wanted(check) or check.nominates)
+        while len(self._unrepeated) > MAX_UNREPEATED:
+            self._waiting.pop(self._unrepeated.popleft(), None)
+
     def handle_timeout(self, now: float) -> list[Check]:
         """Retransmit what is due.
 
@@ -158,7 +174,7 @@ class Checks:
         """
         failed = []
         for check in [c for c in self._waiting.values() if c.due <= now]:
-            if check.transmissions >= MAX_TRANSMISSIONS:
+            if check.transmissions >= len(WAITS):
                 del self._waiting[check.transaction_id]
                 failed.append(check)
             else:
@@ -167,16 +183,10 @@ class Checks:
         return failed
 
     def _transmit(self, check: Check, now: float) -> None:
-        check.is_ambiguous = check.transmissions > 0 or check.due < math.inf
-        if check.transmissions:
-            check.rto *= 2
-        check.transmissions += 1
-        is_last = check.transmissions >= MAX_TRANSMISSIONS
-        wait = check.rto
-        if is_last:
-            wait = LAST_WAIT * check.rto / 2 ** (MAX_TRANSMISSIONS - 1)
+        check.is_ambiguous = check.sent_at > -math.inf
         check.sent_at = now
-        check.due = now + wait
+        check.due = now + check.rto * WAITS[check.transmissions]
+        check.transmissions += 1
         self.sent += 1
         self._send(check.request, check.pair.path)
         self._find_deadline()

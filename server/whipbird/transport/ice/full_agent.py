@@ -1,29 +1,21 @@
 """A full ICE agent (RFC 8445), for one ICE session."""
 
-import ipaddress
 import math
 import random
 from collections.abc import Sequence
 
 from ...sdp.candidate import Candidate
 from ...sdp.transport import IceCredentials
-from ..path import Address, Path
-from ..stun import (
-    BINDING_SUCCESS,
-    TRANSACTION_ID_SIZE,
-    ErrorCode,
-    StunMessage,
-    binding_request,
-)
+from ..path import Path
+from ..stun import BINDING_SUCCESS, ErrorCode, StunMessage
 from .agent import Agent, AgentOwner
-from .candidates import LocalCandidate, peer_reflexive_priority
+from .candidates import LocalCandidate
 from .checks import CHECK_INTERVAL, MIN_RTO, Check, Checks
 from .consent import CONSENT_LIFETIME, Consent
+from .pairing import Pairing
 from .pairs import CheckList, Pair, PairState
+from .requests import CheckMaker
 from .role import Role
-
-# No peer needs more addresses; each makes pairs with every base of this side.
-MAX_REMOTE_CANDIDATES = 64
 
 # RFC 8863 section 4: seconds to wait for a check of the peer's before failing.
 PATIENCE = 39.5
@@ -54,22 +46,20 @@ class FullAgent(Agent):
         super().__init__(owner, role, rng)
         self._prefix = transaction_prefix
         self._needs_nomination = needs_nomination
-        # Bases, with the priority of the best candidate of each.
-        self._bases: dict[Address, int] = {}
-        # What the peer has signalled, with its priority.
-        self._remotes: dict[Address, int] = {}
+        self._pairing = Pairing()
         self._remotes_ended = False
         self._pairs = CheckList()
         self._checks = Checks(owner.send)
         self._consent = Consent(rng)
         self._selected: Pair | None = None
-        # The one pair whose checks nominate it, in the controlling role.
+        # The one pair whose checks nominate it, in the controlling role: the selected
+        # one, and before that the first that is checked.
         self._nominee: Pair | None = None
         self._nominations = 0
         self._check_at = -math.inf
         self._patient_until = math.inf
-        self._username = b""
-        self._remote_key = b""
+        # Known when the peer's credentials are.
+        self._maker: CheckMaker | None = None
 
     @property
     def selected(self) -> Path | None:
@@ -89,36 +79,29 @@ class FullAgent(Agent):
 
     def gather(self, candidates: Sequence[LocalCandidate]) -> None:
         super().gather(candidates)
-        self._bases.clear()
-        for local in candidates:
-            priority = max(self._bases.get(local.base, 0), local.candidate.priority)
-            self._bases[local.base] = priority
+        self._pairing.set_local(candidates)
 
     def start(self, remote: IceCredentials, now: float) -> None:
         self.remote = remote
-        self._username = f"{remote.ufrag}:{self.local.ufrag}".encode()
-        self._remote_key = remote.pwd.encode()
+        self._maker = CheckMaker(
+            self._role, self.local, remote, self._prefix, self._rng
+        )
         self._patient_until = now + PATIENCE
         # The peer's checks that came before: RFC 8445 section 7.3.
         for pair in list(self._pairs):
             self._check(pair, now)
-        for address, priority in self._remotes.items():
-            self._form_pairs(address, priority)
+        for pair in self._pairing.all_pairs():
+            self._add(pair)
         self._check_next(now)
         self._find_deadline(now)
 
     def add_remote_candidate(self, candidate: Candidate, now: float) -> None:
-        host = str(ipaddress.ip_address(candidate.address))
-        address = (host, candidate.port)
-        if address in self._remotes or len(self._remotes) >= MAX_REMOTE_CANDIDATES:
+        address = self._pairing.add_remote(candidate)
+        if address is None:
             return
-        self._remotes[address] = candidate.priority
-        for pair in self._pairs:
-            if pair.path.remote == address:
-                # It was known as peer-reflexive: RFC 8838 section 11.4.
-                pair.remote_priority = candidate.priority
-        if self.remote is not None and self._selected is None:
-            self._form_pairs(address, candidate.priority)
+        if self._maker is not None and self._selected is None:
+            for pair in self._pairing.pairs_with(address):
+                self._add(pair)
             self._check_next(now)
         self._find_deadline(now)
 
@@ -129,11 +112,11 @@ class FullAgent(Agent):
 
     def receive_response(self, response: StunMessage, path: Path, now: float) -> bool:
         check = self._checks.get(response.transaction_id)
-        if check is None:
+        if check is None or self._maker is None:
             return False
         # Where it comes from is what was checked: RFC 8445 section 7.2.5.2.1. One that
         # anybody may have copied there does not make the check fail.
-        if path == check.pair.path and response.is_authentic(self._remote_key):
+        if path == check.pair.path and self._maker.is_authentic(response):
             self._checks.end(check)
             self._owner.check_answered()
             if response.type == BINDING_SUCCESS:
@@ -168,15 +151,8 @@ class FullAgent(Agent):
 
     # Pairs
 
-    def _form_pairs(self, address: Address, priority: int) -> None:
-        """Pair a remote candidate with every base (RFC 8445 section 6.1.2.2)."""
-        scope = _scope(address)
-        for base, local_priority in self._bases.items():
-            path = Path(base, address)
-            if _scope(base) == scope and self._pairs.get(path) is None:
-                self._add(Pair(path, local_priority, priority))
-
     def _add(self, pair: Pair) -> None:
+        """Add a pair, unless its path has one already."""
         self._pairs.add(pair)
         controlling = self._role.controlling
         dropped = self._pairs.overflow(self._selected, controlling=controlling)
@@ -185,13 +161,13 @@ class FullAgent(Agent):
 
     def _checked(self, request: StunMessage, path: Path, now: float) -> None:
         pair = self._pairs.get(path)
+        is_new = pair is None
         if pair is None:
-            # RFC 8445 section 7.3.1.3.
-            priority = self._remotes.get(path.remote, request.priority or 0)
-            pair = Pair(path, self._bases.get(path.local, 0), priority)
-            self._add(pair)
+            pair = self._pairing.pair_of(path, request.priority or 0)
         is_first = pair.requested_at == -math.inf
         pair.requested_at = now
+        if is_new:
+            self._add(pair)
         if request.nominates and not self._role.controlling:
             self._nominations += 1
             pair.nomination = self._nominations
@@ -199,7 +175,7 @@ class FullAgent(Agent):
             self._follow_nomination(pair, now)
         elif pair.state is PairState.IN_PROGRESS:
             self._check_again(pair, now, is_first=is_first)
-        elif self.remote is not None:
+        elif self._maker is not None:
             self._check(pair, now)
         self._find_deadline(now)
 
@@ -207,7 +183,7 @@ class FullAgent(Agent):
 
     def _check_next(self, now: float) -> None:
         """Start an ordinary check when its time has come (RFC 8445 6.1.4.2)."""
-        if self.remote is None or now < self._check_at:
+        if self._maker is None or now < self._check_at:
             return
         pair = self._pairs.next_waiting(controlling=self._role.controlling)
         if pair is not None:
@@ -245,27 +221,9 @@ class FullAgent(Agent):
         self._checks.start(check, max(MIN_RTO, CHECK_INTERVAL * number), now)
 
     def _make_check(self, pair: Pair) -> Check:
-        role = self._role
-        nominates = role.controlling and pair is self._nominee
-        prefix = self._prefix
-        size = TRANSACTION_ID_SIZE - len(prefix)
-        transaction_id = prefix + self._rng.getrandbits(8 * size).to_bytes(size)
-        request = binding_request(
-            transaction_id,
-            username=self._username,
-            key=self._remote_key,
-            priority=peer_reflexive_priority(pair.local_priority),
-            controlling=role.controlling,
-            tie_breaker=role.tie_breaker,
-            nominates=nominates,
-        )
-        return Check(
-            pair,
-            transaction_id,
-            request,
-            controlling=role.controlling,
-            nominates=nominates,
-        )
+        assert self._maker is not None
+        nominates = self._role.controlling and pair is self._nominee
+        return self._maker.make(pair, nominates=nominates)
 
     def _succeeded(self, check: Check, now: float) -> None:
         """RFC 8445 section 7.2.5.3."""
@@ -276,12 +234,18 @@ class FullAgent(Agent):
         if not check.is_ambiguous:
             pair.rtt = now - check.sent_at
         self._owner.path_verified(self, pair.path)
+        if self._is_stopped:
+            return
         if pair is self._selected:
             self._consent.answered()
         elif not self._role.controlling:
             self._follow_nomination(pair, now)
         elif self._selected is None:
             self._nominate(pair, now, is_told=check.nominates)
+        elif check.nominates:
+            # It was overtaken by the selected pair's nomination; the peer takes the
+            # one that has come last for the newest.
+            self._start(self._selected, now)
         if pair is not self._selected:
             self._consent.doubt(now)
 
@@ -300,11 +264,8 @@ class FullAgent(Agent):
             self._failed(check)
 
     def _failed(self, check: Check) -> None:
-        pair = check.pair
-        if pair.state is PairState.IN_PROGRESS:
-            pair.state = PairState.FAILED
-            if pair is self._nominee:
-                self._nominee = None
+        if check.pair.state is PairState.IN_PROGRESS:
+            check.pair.state = PairState.FAILED
 
     # Selection
 
@@ -331,12 +292,11 @@ class FullAgent(Agent):
         """Send data on a valid pair, and check others only if they are nominated."""
         self._selected = pair
         self._pairs.conclude(pair.nomination)
-        self._checks.keep(lambda check: check.pair.nomination > pair.nomination)
+        self._checks.conclude(lambda check: check.pair.nomination > pair.nomination)
         self._consent.follow(pair)
         self._owner.path_selected(self, pair.path, now)
 
     def _role_changed(self, now: float) -> None:
-        self._nominee = None
         if self._role.controlling:
             pair = self._selected or self._pairs.freshest(now)
             if pair is not None:
@@ -384,18 +344,8 @@ class FullAgent(Agent):
         if self._is_stopped:
             return
         deadline = min(self._checks.deadline, self._consent.deadline)
-        if self.remote is not None and self._pairs.count(PairState.WAITING):
+        if self._maker is not None and self._pairs.count(PairState.WAITING):
             deadline = min(deadline, self._check_at)
         if self._remotes_ended and self._selected is None and self._patient_until > now:
             deadline = min(deadline, self._patient_until)
         self.deadline = deadline
-
-
-# How IPv6 addresses of link-local scope begin: RFC 4291 section 2.5.6.
-_LINK_LOCAL = ("fe8", "fe9", "fea", "feb")
-
-
-def _scope(address: Address) -> tuple[bool, bool]:
-    """What the addresses of a pair have in common (RFC 8445 section 6.1.2.2)."""
-    host = address[0]
-    return ":" in host, host.startswith(_LINK_LOCAL)

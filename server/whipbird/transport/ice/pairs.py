@@ -10,6 +10,11 @@ from ..path import Path
 MAX_PAIRS = 100
 
 
+# Seconds from an answer until a pair is checked again before it is selected: consent
+# (RFC 7675) must not expire before it can be renewed.
+FRESHNESS = 15.0
+
+
 class PairState(Enum):
     """The states of a pair (RFC 8445 section 6.1.2.6).
 
@@ -68,8 +73,8 @@ class Pair:
         return (min(g, d) << 32) + 2 * max(g, d) + (g > d)
 
     def is_valid(self, now: float) -> bool:
-        """Whether the peer has answered on it, and not too long ago to send on it."""
-        return self.state is PairState.SUCCEEDED and now < self.consent_until
+        """Whether the peer has answered on it, and lately."""
+        return self.state is PairState.SUCCEEDED and now - self.answered_at < FRESHNESS
 
 
 class CheckList:
@@ -89,12 +94,8 @@ class CheckList:
         return self._pairs.get(path)
 
     def add(self, pair: Pair) -> None:
-        """Add a pair whose path has none."""
-        self._pairs[pair.path] = pair
-
-    def remove(self, pair: Pair) -> None:
-        """Remove a pair, if it is there."""
-        self._pairs.pop(pair.path, None)
+        """Add a pair, unless its path has one already."""
+        self._pairs.setdefault(pair.path, pair)
 
     def overflow(self, keep: Pair | None, *, controlling: bool) -> Pair | None:
         """Take out a pair when there are too many.

@@ -19,7 +19,7 @@ class Role:
     """
 
     def __init__(self, *, controlling: bool, lite: bool, rng: random.Random) -> None:
-        self.controlling = controlling
+        self.controlling = controlling and not lite
         self.tie_breaker = rng.getrandbits(64)
         self._lite = lite
         self._rng = rng

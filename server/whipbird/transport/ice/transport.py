@@ -264,6 +264,8 @@ class IceTransport:
         self._drop(agent)
         self._tell_ufrags()
         self._sinks.restart_ended(False)
+        if self._closed:
+            return
         if self._has_lost_consent:
             self._sinks.consent_expired()
         elif self._has_failed:
@@ -289,7 +291,8 @@ class IceTransport:
         old, self._current, self._next = self._current, agent, None
         self._retire(old, now)
         self._sinks.path_selected(path)
-        self._sinks.restart_ended(True)
+        if not self._closed:
+            self._sinks.restart_ended(True)
 
     def consent_lost(self, agent: Agent, now: float) -> None:
         self._has_lost_consent = True

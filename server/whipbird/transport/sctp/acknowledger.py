@@ -56,11 +56,6 @@ class Acknowledger:
         self._duplicates: list[int] = []
 
     @property
-    def has_gaps(self) -> bool:
-        """Whether something is missing."""
-        return bool(self._runs)
-
-    @property
     def is_due(self) -> bool:
         """Whether the acknowledgement cannot wait any more."""
         return self.at_once or self._packets >= PACKETS_PER_SACK

@@ -109,6 +109,10 @@ class Association:
         self._recovery.round_trip.seed(rtt)
         self._handshake.rto = self._recovery.round_trip.timeout
 
+    def path_changed(self, now: float) -> None:
+        """Take note that packets go another way: what is lost need not wait for long."""
+        self._recovery.path_changed(now)
+
     def start(self, now: float) -> None:
         """Begin the association; both ends do (RFC 8841 section 9.3)."""
         if not self._receiver.is_over:
@@ -141,7 +145,7 @@ class Association:
             return
         sender, recovery = self._sender, self._recovery
         chunks = sender.collect(now)
-        if recovery.forward_is_due:
+        if recovery.board.forward_is_due:
             packets.add_control(recovery.write_forward_tsn(now))
         if self._resets.pending:
             self._request_resets(now)
@@ -149,16 +153,16 @@ class Association:
         if sender.has_left:
             for channel, delta in sender.take_left().items():
                 self._sinks.buffered_amount_changed(channel, delta)
-        if state is not _ESTABLISHED and sender.is_idle and recovery.is_idle:
+        if state is not _ESTABLISHED and sender.is_idle and recovery.board.is_idle:
             self._acknowledger.sent(0)
             self._handshake.acknowledge_shutdown(now)
             packets.write(b"", False, ())
 
     def _request_resets(self, now: float) -> None:
-        recovery, resets = self._recovery, self._resets
-        rto = recovery.round_trip.timeout
-        resets.acknowledged(recovery.acknowledged, now, rto)
-        resets.request(recovery.next_tsn, now, rto)
+        board, resets = self._recovery.board, self._resets
+        rto = self._recovery.round_trip.timeout
+        resets.acknowledged(board.acknowledged, now, rto)
+        resets.request(board.next_tsn, now, rto)
 
     def _write(self, chunks: list[OutboundChunk]) -> None:
         """Send chunks, with an acknowledgement if there is one."""

@@ -64,7 +64,9 @@ MAX_PACKET_SIZE: Final = 1189
 USER_DATA_SIZE: Final = 1160
 """Octets of user data in a chunk: what fits a packet, in whole words."""
 
-COMMON_HEADER: Final = Struct("!HHLL")
+# Octets of unknown parameters that are reported; they fit a packet.
+_MAX_REPORTED: Final = USER_DATA_SIZE // 2
+
 CHUNK_HEADER: Final = Struct("!BBH")
 DATA_HEADER: Final = Struct("!BBHLHHL")
 SACK_HEADER: Final = Struct("!BBHLLHH")
@@ -170,8 +172,8 @@ def read_init(body: bytes) -> Init:
             extensions = value
         elif kind not in _IGNORED:
             # The two highest bits say what to do (RFC 9260 section 3.2.1).
-            if kind & 0x4000 and len(unrecognized) < USER_DATA_SIZE // 2:
-                whole = write_parameter(kind, value)
+            whole = write_parameter(kind, value)
+            if kind & 0x4000 and len(unrecognized) + len(whole) <= _MAX_REPORTED:
                 unrecognized += write_parameter(UNRECOGNIZED_PARAMETER, whole)
             if not kind & 0x8000:
                 break
@@ -179,7 +181,7 @@ def read_init(body: bytes) -> Init:
         forward_tsn=forward_tsn or FORWARD_TSN in extensions,
         re_config=RE_CONFIG in extensions,
         cookie=cookie,
-        unrecognized=unrecognized[: USER_DATA_SIZE // 2],
+        unrecognized=unrecognized,
     )
 
 

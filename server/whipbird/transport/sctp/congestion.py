@@ -1,15 +1,17 @@
 """How much may be sent, how long an answer may take (RFC 9260 sections 6.3 and 7)."""
 
+import math
+
 from .chunks import USER_DATA_SIZE
 
 RTO_INITIAL = 0.5
-RTO_MIN = 0.2
 RTO_MAX = 60.0
 
 ACKNOWLEDGEMENT_ALLOWANCE = 0.22
 """Seconds by which the retransmission timeout exceeds the round trip at least.
 
-A peer may delay an acknowledgement for 200 ms (RFC 9260 section 6.2)."""
+A peer may delay an acknowledgement for 200 ms (RFC 9260 section 6.2). This takes the
+place of RTO.Min, which is 1 s there: too long for a conversation."""
 
 MAX_BACKOFF = 3.0
 """Seconds to which timeouts double at most, rather than ``RTO_MAX``.
@@ -24,8 +26,9 @@ INITIAL_WINDOW = 10 * USER_DATA_SIZE
 """Octets of the congestion window at first, as RFC 6928 has it for TCP."""
 
 MAX_BURST = 32 * USER_DATA_SIZE
-"""Octets that are sent at a time at most (RFC 9260 section 7.1), and by which one
-acknowledgement opens the congestion window at most (section 7.2.1)."""
+"""Octets that are sent at a time at most, beside those just acknowledged (RFC 9260
+section 6.1, rule D), and by which one acknowledgement opens the congestion window at
+most (section 7.2.1)."""
 
 _MIN_THRESHOLD = 4 * USER_DATA_SIZE
 
@@ -40,10 +43,12 @@ class RoundTrip:
 
     Attributes:
         timeout: the retransmission timeout (seconds), without backoff.
+        due: when the next is to be measured: once in each (section 6.3.1, C4).
     """
 
     def __init__(self) -> None:
         self.timeout = RTO_INITIAL
+        self.due = -math.inf
         self._smoothed: float | None = None
         self._variation = 0.0
 
@@ -52,8 +57,9 @@ class RoundTrip:
         if self._smoothed is None:
             self._set_timeout(rtt, 2 * rtt)
 
-    def measure(self, rtt: float) -> None:
+    def measure(self, rtt: float, now: float) -> None:
         """Take a round-trip time (seconds)."""
+        self.due = now + rtt
         smoothed = self._smoothed
         if smoothed is None:
             self._smoothed = smoothed = rtt
@@ -67,7 +73,7 @@ class RoundTrip:
         if margin < ACKNOWLEDGEMENT_ALLOWANCE:
             margin = ACKNOWLEDGEMENT_ALLOWANCE
         timeout = rtt + margin
-        self.timeout = RTO_MAX if timeout > RTO_MAX else max(timeout, RTO_MIN)
+        self.timeout = RTO_MAX if timeout > RTO_MAX else timeout
 
 
 class CongestionWindow:

@@ -3,7 +3,7 @@
 RFC 9260 section 6.2, RFC 3758 section 3.6 and RFC 6525 section 5.2.2.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from .acknowledger import MAX_GAP, MAX_MISORDERED, Acknowledger
 from .chunks import (
@@ -12,7 +12,6 @@ from .chunks import (
     ERROR,
     IMMEDIATE,
     INVALID_STREAM,
-    TSN_MASK,
     UNORDERED,
     WHOLE_MESSAGE,
     SctpError,
@@ -24,13 +23,14 @@ from .chunks import (
 from .packets import PacketWriter
 from .reassembly import (
     DEFAULT_WINDOW,
+    FRAGMENT_COST,
     MAX_MESSAGE_SIZE,
     MAX_STREAMS,
     Fragment,
     Message,
     Reassembly,
 )
-from .reconfig import ResetRequest, StreamResets
+from .reconfig import StreamResets
 from .sender import Sender
 
 Deliver = Callable[[int, int, bytes, bool], None]
@@ -90,6 +90,11 @@ class Inbound:
         return DEFAULT_WINDOW if limit is None else limit
 
     @property
+    def streams(self) -> Iterable[int]:
+        """The streams that the peer has used."""
+        return self._reassembly.streams
+
+    @property
     def kept(self) -> int:
         """Octets of memory, about, that fragments take."""
         return self._reassembly.cost
@@ -123,21 +128,19 @@ class Inbound:
         acknowledger.needed = True
         if flags & IMMEDIATE:
             acknowledger.at_once = True
-        ahead = (number - acknowledger.cumulative) & TSN_MASK
-        is_next = ahead == 1
+        tsn = unwrap(number, acknowledger.cumulative)
+        ahead = tsn - acknowledger.cumulative
         # A SACK cannot report what is further ahead (RFC 9260 section 3.3.4).
-        if MAX_GAP < ahead <= TSN_MASK // 2 or not self._has_room(length, is_next):
+        if ahead > MAX_GAP or not self._has_room(length, ahead == 1):
             acknowledger.at_once = True
             return
-        tsn = unwrap(number, acknowledger.cumulative)
-        if is_next and not acknowledger.misordered:
+        if ahead == 1 and not acknowledger.misordered:
             acknowledger.cumulative = tsn
         elif not acknowledger.add(tsn):
             return
         if stream_id >= MAX_STREAMS:
             # RFC 9260 section 6.5: acknowledged, but of no use.
-            cause = write_parameter(INVALID_STREAM, stream_id.to_bytes(2, "big") * 2)
-            self._packets.add_control(write_chunk(ERROR, cause))
+            self._refuse_stream(stream_id)
             return
         data = packet[position + DATA_HEADER_SIZE : position + length]
         if flags & WHOLE_MESSAGE == WHOLE_MESSAGE and self._resets.deferred is None:
@@ -150,6 +153,11 @@ class Inbound:
                 self._deliver(stream_id, protocol, data, True)
                 return
         self._add(Fragment(tsn, flags, stream_id, sequence, protocol, data))
+
+    def _refuse_stream(self, stream_id: int) -> None:
+        value = stream_id.to_bytes(2, "big") + b"\0\0"
+        error = write_chunk(ERROR, write_parameter(INVALID_STREAM, value))
+        self._packets.add_control(error)
 
     def receive_forward_tsn(self, body: bytes) -> None:
         """Handle a FORWARD TSN chunk (RFC 3758 section 3.6).
@@ -168,16 +176,10 @@ class Inbound:
         acknowledger.skip_to(cumulative)
         self._deliver_all(self._reassembly.skip(cumulative, streams))
 
-    def reset(self, request: ResetRequest) -> set[int]:
-        """Begin streams of the peer anew (RFC 6525 section 5.2.2, E3 and E4).
-
-        Returns:
-            The streams; of all, those that were used.
-        """
-        streams = set(request.streams or self._reassembly.streams)
+    def reset(self, streams: Iterable[int]) -> None:
+        """Begin streams of the peer anew (RFC 6525 section 5.2.2, E4)."""
         for stream_id in streams:
             self._reassembly.reset(stream_id)
-        return streams
 
     def release(self) -> None:
         """Handle what has come after a reset that waited (section 5.2.2, E5)."""
@@ -203,7 +205,11 @@ class Inbound:
         twice the window. For one that does not, chunks are dropped, which it will
         retransmit.
         """
-        room = self.window + self.free_window
+        reassembly = self._reassembly
+        room = 2 * self.window - reassembly.octets
+        room -= reassembly.fragments * FRAGMENT_COST
+        if self._counts_outgoing:
+            room -= self._sender.held
         if room >= length:
             return is_next or self.acknowledger.misordered < MAX_MISORDERED
         # With nothing to send, only completing a message can make room.

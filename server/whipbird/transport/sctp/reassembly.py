@@ -76,8 +76,9 @@ class _Assembly:
     @property
     def is_whole(self) -> bool:
         """Whether no fragment is missing."""
-        count = self.last - self.first + 1
-        return self.first >= 0 and self.last >= 0 and count == len(self.fragments)
+        if self.first < 0 or self.last < 0:
+            return False
+        return self.last - self.first + 1 == len(self.fragments)
 
     def add(self, fragment: Fragment) -> None:
         if fragment.flags & FIRST_FRAGMENT:
@@ -146,7 +147,9 @@ class Reassembly:
         Returns:
             The messages that can be delivered now, in their order.
         """
-        stream = self.stream(fragment.stream_id)
+        stream = self.streams.get(fragment.stream_id)
+        if stream is None:
+            stream = self.stream(fragment.stream_id)
         if fragment.flags & UNORDERED:
             return self._add_unordered(stream.unordered, fragment, cumulative)
         ahead = (fragment.sequence - stream.sequence) & _SEQUENCE_MASK
@@ -154,12 +157,13 @@ class Reassembly:
             # A message that was skipped. One that is whole does no harm.
             whole = fragment.flags & WHOLE_MESSAGE == WHOLE_MESSAGE
             return [_whole(fragment)] if whole else []
-        self._keep(fragment)
+        self.octets += len(fragment.data)
+        self.fragments += 1
         assembly = stream.ordered.get(fragment.sequence)
         if assembly is None:
             assembly = stream.ordered[fragment.sequence] = _Assembly()
         assembly.add(fragment)
-        return [] if ahead else self._pop_ordered(stream)
+        return [] if ahead or assembly.last < 0 else self._pop_ordered(stream)
 
     def hold(self, fragment: Fragment) -> None:
         """Keep a fragment until its stream has been reset."""

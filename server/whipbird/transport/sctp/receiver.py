@@ -83,6 +83,7 @@ class Receiver:
             SctpError: at the first that is not sound.
         """
         self._check(packet)
+        has_sack = False
         position, end = COMMON_HEADER_SIZE, len(packet)
         while position + CHUNK_HEADER.size <= end and not self.is_over:
             kind, flags, length = CHUNK_HEADER.unpack_from(packet, position)
@@ -92,8 +93,11 @@ class Receiver:
                 if self._handshake.state is _ESTABLISHED or self._takes_data():
                     self._inbound.receive_data(packet, position, flags, length)
             elif kind == SACK:
+                # One is enough: going through gaps takes time.
                 if self._handshake.state is _ESTABLISHED or self._takes_data():
-                    self._receive_sack(packet, position, length, now)
+                    if not has_sack:
+                        self._receive_sack(packet, position, length, now)
+                    has_sack = True
             elif kind == COOKIE_ECHO:
                 self._receive_cookie_echo(packet, position, length, now)
             else:
@@ -110,7 +114,9 @@ class Receiver:
         parts = self._parts
         request = parts.resets.take_due(self._inbound.acknowledger.cumulative)
         if request is not None:
-            parts.table.reset_by_peer(self._inbound.reset(request))
+            streams = request.streams or {*parts.table.channels, *self._inbound.streams}
+            self._inbound.reset(streams)
+            parts.table.reset_by_peer(streams)
             self._inbound.release()
 
     def _check(self, packet: bytes) -> None:
@@ -242,7 +248,8 @@ class Receiver:
         rto = recovery.round_trip.timeout
         for kind, value in islice(read_parameters(body), MAX_PARAMETERS):
             if kind == RESPONSE:
-                done = resets.receive_response(value, recovery.acknowledged, now, rto)
+                acknowledged = recovery.board.acknowledged
+                done = resets.receive_response(value, acknowledged, now, rto)
                 parts.sender.reset_streams({c.id for c in done if c.outbound_reset})
                 parts.table.reset_performed(done)
             elif kind == OUTGOING_RESET:

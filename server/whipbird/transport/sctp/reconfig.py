@@ -105,11 +105,6 @@ class StreamResets:
     # Of this side
 
     @property
-    def has_waiting(self) -> bool:
-        """Whether a reset waits to be requested."""
-        return bool(self._waiting)
-
-    @property
     def pending(self) -> int:
         """How many resets are not done."""
         return len(self._waiting) + len(self._requested)
@@ -132,7 +127,8 @@ class StreamResets:
         del ready[MAX_RESET_STREAMS:]
         if not ready:
             return
-        self._waiting = [c for c in self._waiting if c not in ready]
+        chosen = set(ready)
+        self._waiting = [c for c in self._waiting if c not in chosen]
         self._requested = ready
         self._last_tsn = next_tsn - 1
         head = _REQUEST.pack(

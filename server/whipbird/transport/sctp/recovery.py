@@ -1,51 +1,32 @@
-"""The fate of what was sent: acknowledged, lost and retransmitted, or abandoned.
+"""Acknowledgements, timeouts, and how much may be sent.
 
-RFC 9260 sections 6.2.1, 6.3 and 7, and RFC 3758 section 3.5. TSNs are numbers without
-a wrap (see ``chunks.unwrap``).
+RFC 9260 sections 6.1, 6.2.1, 6.3 and 7.
 """
 
 import math
-from collections import deque
 from collections.abc import Iterable
 
-from .chunks import MAX_PACKET_SIZE, TSN_MASK, SctpError, unwrap, write_forward_tsn
+from .chunks import SctpError, unwrap
 from .congestion import MAX_BURST, CongestionWindow, RoundTrip, back_off
-from .outbound import (
-    ABANDONED,
-    ACKNOWLEDGED,
-    IN_FLIGHT,
-    LOST,
-    OutboundChunk,
-    OutboundMessage,
-)
+from .outbound import IN_FLIGHT, OutboundChunk
+from .scoreboard import Scoreboard
 
 MAX_SENT_CHUNKS = 2048
 """Chunks sent and not acknowledged. The congestion window counts octets, of which tiny
 messages have few; an acknowledgement with gaps goes through all chunks."""
 
-MISSES = 3
-"""Reports of a gap after which a chunk counts as lost (RFC 9260 section 7.2.4)."""
-
-_MAX_SKIPPED_STREAMS = (MAX_PACKET_SIZE - 24) // 4
-
 
 class Recovery:
-    """Keeps the chunks that were sent until the peer has them.
+    """Retransmits what the peer does not acknowledge.
 
     Args:
         first: the first TSN, 32 bits.
 
     Attributes:
-        next_tsn: the TSN of the next new chunk.
-        acknowledged: the peer has all TSNs up to this.
-        sent: chunks that follow, in order, without a gap.
-        stored: octets of user data in them.
-        flight: octets that are on their way.
+        board: the chunks that were sent.
         peer_window: octets that the peer can take.
         round_trip: tells the retransmission timeout.
         congestion: the congestion window.
-        has_lost: chunks are to be retransmitted.
-        forward_is_due: a FORWARD TSN is to be sent.
         failures: timeouts since the peer was heard.
         retransmitted: chunks that were retransmitted.
         deadline: when T3 expires.
@@ -53,6 +34,7 @@ class Recovery:
 
     def __init__(self, first: int) -> None:
         self.retransmitted = 0
+        self.board = Scoreboard(first)
         self.round_trip = RoundTrip()
         self.start(first, 1 << 17)
 
@@ -63,114 +45,42 @@ class Recovery:
             first: the first TSN, 32 bits.
             peer_window: octets that the peer can take.
         """
-        self.next_tsn = first + TSN_MASK + 1
-        self.acknowledged = self.next_tsn - 1
-        self.sent: deque[OutboundChunk] = deque()
-        self.stored = self.flight = 0
+        self.board.start(first)
         self.congestion = CongestionWindow(peer_window)
         self.peer_window = peer_window
         self.failures = 0
         self.deadline = math.inf
-        self.has_lost = self.forward_is_due = False
-        self._order = 0
-        self._lost: deque[OutboundChunk] = deque()
-        # Abandoned chunks at the front, of which the peer is to be told.
-        self._skipped: deque[OutboundChunk] = deque()
+        self._credit = 0  # octets acknowledged since data was sent
         self._recovery_exit: int | None = None
         self._retransmit_at_once = False
-
-    @property
-    def is_idle(self) -> bool:
-        """Whether the peer has all that was sent."""
-        return not self.sent and not self._skipped
-
-    @property
-    def chunks(self) -> int:
-        """How many chunks are kept."""
-        return len(self.sent) + len(self._skipped)
 
     # Sending
 
     def allowance(self) -> int:
-        """Return how large ``flight`` may grow now.
+        """Return how large the flight may grow now.
 
-        A closed window is probed with one chunk (RFC 9260 section 6.1, rule A).
+        A burst is limited, but to no less than what has just been acknowledged. A
+        closed window is probed with one chunk (RFC 9260 section 6.1, rules A and D).
         """
-        return min(
-            self.flight + MAX_BURST, self.congestion.size, max(self.peer_window, 1)
-        )
-
-    def add(self, chunk: OutboundChunk, now: float) -> None:
-        """Note that a new chunk, with the next TSN, is sent now."""
-        self.next_tsn += 1
-        self.sent.append(chunk)
-        self.stored += chunk.size
-        self.flight += chunk.size
-        self._order = chunk.order = self._order + 1
-        chunk.sent_at = now
-        chunk.transmissions = 1
-        if self.deadline == math.inf:
-            self.deadline = now + self.round_trip.timeout
-
-    def add_abandoned(self, chunk: OutboundChunk) -> None:
-        """Give the next TSN to a chunk that will never be sent."""
-        self.next_tsn += 1
-        chunk.state = ABANDONED
-        self.sent.append(chunk)
-        self._skip()
+        burst = self.board.flight + self._credit + MAX_BURST
+        self._credit = 0
+        return min(burst, self.congestion.size, max(self.peer_window, 1))
 
     def retransmit(self, now: float, allowance: int) -> list[OutboundChunk]:
         """Take lost chunks that are to be sent now."""
-        chunks: list[OutboundChunk] = []
-        lost = self._lost
-        while lost:
-            chunk = lost[0]
-            if chunk.state != LOST:
-                lost.popleft()
-                continue
-            if chunk.message.has_expired(now):
-                self._abandon(chunk.message)
-                continue
-            if self._retransmit_at_once:
-                # RFC 9260 section 7.2.4, step 3: one packet, whatever the window.
-                self._retransmit_at_once = False
-            elif self.flight >= allowance:
-                break
-            lost.popleft()
-            chunk.state = IN_FLIGHT
-            self.flight += chunk.size
-            self._order = chunk.order = self._order + 1
-            chunk.transmissions += 1
-            chunk.misses = 0
-            chunks.append(chunk)
-        self.has_lost = bool(lost)
-        self._skip()
-        self.retransmitted += len(chunks)
-        if chunks and chunks[0] is self.sent[0]:
-            self._restart_timer(now)
+        board = self.board
+        chunks = board.take_lost(now, allowance, self._retransmit_at_once)
+        if chunks:
+            self._retransmit_at_once = False
+            self.retransmitted += len(chunks)
+            if chunks[0] is board.sent[0]:
+                self._restart_timer(now)
         return chunks
 
     def write_forward_tsn(self, now: float) -> bytes:
-        """Make a FORWARD TSN chunk (RFC 3758 section 3.5, C3)."""
-        self.forward_is_due = False
-        cumulative = self.acknowledged
-        streams: dict[int, int] = {}
-        for chunk in self._skipped:
-            message = chunk.message
-            if message.sequence is not None:
-                if len(streams) == _MAX_SKIPPED_STREAMS:
-                    break
-                streams[message.stream_id] = message.sequence
-            cumulative = chunk.tsn
-        if self.deadline == math.inf:
-            self.deadline = now + self.round_trip.timeout
-        return write_forward_tsn(cumulative & TSN_MASK, streams)
-
-    def forget_streams(self, streams: set[int]) -> None:
-        """Note that streams were reset: old sequence numbers mean nothing now."""
-        for chunk in (*self._skipped, *self.sent):
-            if chunk.message.stream_id in streams:
-                chunk.message.sequence = None
+        """Make a FORWARD TSN chunk, which is retransmitted too."""
+        self.start_timer(now)
+        return self.board.write_forward_tsn()
 
     # Acknowledgements
 
@@ -184,13 +94,14 @@ class Recovery:
         Raises:
             SctpError: when it acknowledges what was never sent.
         """
-        cumulative = unwrap(number, self.acknowledged)
-        count = cumulative - self.acknowledged
-        sent = self.sent
+        board = self.board
+        cumulative = unwrap(number, board.acknowledged)
+        count = cumulative - board.acknowledged
+        sent = board.sent
         if (
             count > len(sent)
-            or self.has_lost
-            or self._skipped
+            or board.has_lost
+            or board.skipped
             or self._recovery_exit is not None
         ):
             self.receive_gaps(number, window, (), now)
@@ -199,22 +110,33 @@ class Recovery:
             return  # older than what is known
         self.peer_window = window
         self.failures = 0
-        if count == 0:
-            return
-        self.acknowledged = cumulative
-        was_full = self.flight >= self.congestion.size
+        if count:
+            self._acknowledge(count, now)
+        if sent and sent[0].state != IN_FLIGHT:
+            board.check_first()
+
+    def _acknowledge(self, count: int, now: float) -> None:
+        """Drop the first chunks, while nothing is lost: the usual case."""
+        board = self.board
+        sent = board.sent
+        board.acknowledged += count
+        was_full = board.flight >= self.congestion.size
         first = sent[0]
-        if first.transmissions == 1 and first.state == IN_FLIGHT:
-            self.round_trip.measure(now - first.sent_at)
-        octets = 0
-        stored = 0
+        if (
+            now >= self.round_trip.due
+            and first.transmissions == 1
+            and first.state == IN_FLIGHT
+        ):
+            self.round_trip.measure(now - first.sent_at, now)
+        octets = stored = 0
         for _ in range(count):
             chunk = sent.popleft()
             stored += chunk.size
             if chunk.state == IN_FLIGHT:
                 octets += chunk.size
-        self.stored -= stored
-        self.flight -= octets
+        board.stored -= stored
+        board.flight -= octets
+        self._credit += octets
         if was_full:
             self.congestion.open(octets)
         self.deadline = now + self.round_trip.timeout if sent else math.inf
@@ -234,218 +156,80 @@ class Recovery:
             gaps: the first and the last offset of each block.
 
         Raises:
-            SctpError: when it is not plausible: going through gaps takes time, and
-                what was never sent cannot be acknowledged.
+            SctpError: when it is not plausible, or acknowledges what was never sent.
         """
-        cumulative = unwrap(number, self.acknowledged)
-        if cumulative >= self.next_tsn:
+        board = self.board
+        cumulative = unwrap(number, board.acknowledged)
+        if cumulative >= board.next_tsn:
             raise SctpError("an acknowledgement of what was never sent")
-        if cumulative < self.acknowledged:
+        if cumulative < board.acknowledged:
             return
-        blocks = self._check_gaps(cumulative, gaps)
+        blocks = board.check_gaps(cumulative, gaps)
         self.peer_window = window
         self.failures = 0
-        was_full = self.flight >= self.congestion.size
-        advanced = cumulative > self.acknowledged
-        octets, newest = self._acknowledge_all(cumulative, now)
+        was_full = board.flight >= self.congestion.size
+        advanced = cumulative > board.acknowledged
+        octets, newest, sent_at = board.acknowledge(cumulative)
+        if sent_at is not None and now >= self.round_trip.due:
+            self.round_trip.measure(now - sent_at, now)
+        found_lost = False
         if blocks:
-            more, newest, missing = self._acknowledge_gaps(blocks, newest)
+            more, found_lost = board.acknowledge_gaps(blocks, newest)
             octets += more
-            if self._strike(missing, newest) and self._recovery_exit is None:
-                # Fast recovery (RFC 9260 section 7.2.4).
-                self.congestion.reduce()
-                self._recovery_exit = self.next_tsn - 1
-                self._retransmit_at_once = True
-        self._unacknowledge_first()
-        if self._recovery_exit is not None:
-            if cumulative >= self._recovery_exit:
-                self._recovery_exit = None
-        elif advanced and was_full:
-            self.congestion.open(octets)
-        self._skip()
+        board.check_first()
+        self._credit += octets
+        self._adjust(cumulative, octets if advanced and was_full else 0, found_lost)
         # Told again until the peer confirms it (RFC 3758 section 3.5, C3).
-        self.forward_is_due = bool(self._skipped)
-        if self.is_idle:
+        board.forward_is_due = bool(board.skipped)
+        if board.is_idle:
             self.deadline = math.inf
         elif advanced:
             self._restart_timer(now)
 
-    def _check_gaps(
-        self, cumulative: int, gaps: Iterable[tuple[int, int]]
-    ) -> list[tuple[int, int]]:
-        """Return the first and the last TSN of each block."""
-        blocks: list[tuple[int, int]] = []
-        outstanding = self.next_tsn - 1 - cumulative
-        reported = 1
-        for first, last in gaps:
-            # The next TSN is missing; blocks ascend and do not touch.
-            if not reported < first <= last <= outstanding:
-                raise SctpError("an acknowledgement with impossible gaps")
-            blocks.append((cumulative + first, cumulative + last))
-            reported = last + 1
-        return blocks
+    def _adjust(self, cumulative: int, octets: int, found_lost: bool) -> None:
+        """Adjust the congestion window (RFC 9260 sections 7.2.1 and 7.2.4).
 
-    def _acknowledge_all(self, cumulative: int, now: float) -> tuple[int, int]:
-        """Drop the chunks up to a TSN.
-
-        Returns:
-            Octets newly acknowledged; the highest ``order`` of a chunk among them, or
-            0.
+        Args:
+            octets: those acknowledged while the window was in full use.
         """
-        octets = newest = 0
-        skipped = self._skipped
-        while skipped and skipped[0].tsn <= cumulative:
-            skipped.popleft()
-        sent = self.sent
-        measured = False
-        while sent and sent[0].tsn <= cumulative:
-            chunk = sent.popleft()
-            self.stored -= chunk.size
-            if chunk.state == IN_FLIGHT:
-                self.flight -= chunk.size
-                if not measured and chunk.transmissions == 1:
-                    measured = True
-                    self.round_trip.measure(now - chunk.sent_at)
-            if chunk.state in (IN_FLIGHT, LOST):
-                octets += chunk.size
-                newest = max(newest, chunk.order)
-            chunk.state = ACKNOWLEDGED
-        self.acknowledged = cumulative
-        return octets, newest
+        if self._recovery_exit is not None:
+            if cumulative >= self._recovery_exit:
+                self._recovery_exit = None
+        elif found_lost:
+            self.congestion.reduce()
+            self._recovery_exit = self.board.next_tsn - 1
+            self._retransmit_at_once = True
+        elif octets:
+            self.congestion.open(octets)
 
-    def _acknowledge_gaps(
-        self, blocks: list[tuple[int, int]], newest: int
-    ) -> tuple[int, int, list[OutboundChunk]]:
-        """Note the chunks that the peer has beyond a gap.
+    # The timer
 
-        Returns:
-            Octets newly acknowledged; the highest ``order`` newly acknowledged; the
-            chunks that are missing before the last block.
-        """
-        octets = 0
-        missing: list[OutboundChunk] = []
-        remaining = iter(blocks)
-        first, last = next(remaining)
-        for chunk in self.sent:
-            if chunk.tsn > last:
-                block = next(remaining, None)
-                if block is None:
-                    break
-                first, last = block
-            if chunk.tsn < first:
-                missing.append(chunk)
-            elif chunk.state in (IN_FLIGHT, LOST):
-                if chunk.state == IN_FLIGHT:
-                    self.flight -= chunk.size
-                chunk.state = ACKNOWLEDGED
-                octets += chunk.size
-                newest = max(newest, chunk.order)
-        return octets, newest, missing
+    def start_timer(self, now: float) -> None:
+        """Start T3, unless it runs (RFC 9260 section 6.3.2, R1)."""
+        if self.deadline == math.inf:
+            self.deadline = now + self.round_trip.timeout
 
-    def _strike(self, missing: list[OutboundChunk], newest: int) -> bool:
-        """Count reports of missing chunks (RFC 9260 section 7.2.4).
-
-        A report counts when a chunk that was sent later has newly arrived. For chunks
-        sent once that is the rule of the RFC; it also tells when a retransmission is
-        lost, which in the RFC only a timeout does.
-
-        Returns:
-            Whether a chunk was found lost.
-        """
-        found = False
-        for chunk in missing:
-            if chunk.state != IN_FLIGHT or chunk.order >= newest:
-                continue
-            chunk.misses += 1
-            if chunk.misses >= MISSES:
-                self.flight -= chunk.size
-                self._lose(chunk)
-                found = True
-        if found:
-            self._sort_lost()
-        return found
-
-    def _unacknowledge_first(self) -> None:
-        """Mark the first chunk lost that the peer had, and has no more.
-
-        It may drop what it has reported only beyond a gap (RFC 9260 section 6.2.1).
-        """
-        if self._skipped or not self.sent:
-            return
-        if self.sent[0].state == ACKNOWLEDGED:
-            self._lose(self.sent[0])
-            self._sort_lost()
-
-    def _lose(self, chunk: OutboundChunk) -> None:
-        chunk.state = LOST
-        message = chunk.message
-        if (
-            message.max_retransmits is not None
-            and chunk.transmissions > message.max_retransmits
-        ):
-            self._abandon(message)
-        else:
-            self._lost.append(chunk)
-
-    def _sort_lost(self) -> None:
-        lost = sorted(
-            (chunk for chunk in self._lost if chunk.state == LOST),
-            key=lambda chunk: chunk.tsn,
-        )
-        self._lost = deque(lost)
-        self.has_lost = bool(lost)
-
-    # Partial reliability (RFC 3758)
-
-    def _abandon(self, message: OutboundMessage) -> None:
-        """Give up a message: all its chunks (RFC 3758 section 3.5, A3)."""
-        message.is_abandoned = True
-        for chunk in message.chunks or ():
-            if chunk.state == IN_FLIGHT and chunk.tsn > self.acknowledged:
-                self.flight -= chunk.size
-            chunk.state = ABANDONED
-        message.chunks = None
-
-    def abandon(self, message: OutboundMessage) -> None:
-        """Give up a message that is partly sent."""
-        self._abandon(message)
-        self._skip()
-
-    def _skip(self) -> None:
-        """Advance the Advanced.Peer.Ack.Point (RFC 3758 section 3.5, C1 and C2)."""
-        sent = self.sent
-        while sent and sent[0].state == ABANDONED:
-            chunk = sent.popleft()
-            self.stored -= chunk.size
-            chunk.octets = b""
-            self._skipped.append(chunk)
-            self.forward_is_due = True
-
-    # Timer and windows
+    def path_changed(self, now: float) -> None:
+        """Retransmit soon what timed out: it went over a path that is used no more."""
+        if self.failures and self.deadline < math.inf:
+            self.failures = 0
+            self.deadline = now
 
     def handle_timeout(self, now: float) -> None:
         """Handle an expiry of T3 (RFC 9260 section 6.3.3)."""
         if now < self.deadline:
             return
+        board = self.board
         self.deadline = math.inf
         self.failures += 1
-        if self.sent:
-            for chunk in list(self.sent):
-                if chunk.state == IN_FLIGHT:
-                    chunk.state = LOST
-                    if chunk.message.has_expired(now):
-                        self._abandon(chunk.message)
-                    else:
-                        self._lose(chunk)
-            self.flight = 0
-            self._sort_lost()
-            self._skip()
+        if board.sent:
+            board.lose_all(now)
             self._recovery_exit = None
             # What is lost of a probe says nothing of congestion.
             if self.peer_window:
                 self.congestion.collapse()
-        self.forward_is_due = bool(self._skipped)
-        if not self.is_idle:
+        board.forward_is_due = bool(board.skipped)
+        if not board.is_idle:
             self._restart_timer(now)
 
     def _restart_timer(self, now: float) -> None:

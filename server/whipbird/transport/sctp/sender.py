@@ -37,6 +37,7 @@ class Sender:
 
     def __init__(self, recovery: Recovery) -> None:
         self._recovery = recovery
+        self._board = recovery.board
         self._queue: deque[OutboundMessage] = deque()
         self._held = 0  # messages held by channels
         self._unstamped: list[OutboundMessage] = []
@@ -58,13 +59,9 @@ class Sender:
     @property
     def held(self) -> int:
         """Octets of memory, about, that wait for the peer to take them."""
-        recovery = self._recovery
-        messages = len(self._queue) + self._held
-        return (
-            self.queued_octets
-            + recovery.stored
-            + (messages + recovery.chunks) * MESSAGE_COST
-        )
+        board = self._board
+        count = len(self._queue) + self._held + len(board.sent) + len(board.skipped)
+        return self.queued_octets + board.stored + count * MESSAGE_COST
 
     def push(self, channel: DataChannel, protocol: int, data: bytes) -> None:
         """Queue a message of a user, by the reliability of its channel."""
@@ -138,7 +135,7 @@ class Sender:
         """Begin streams anew (RFC 6525 section 5.2.7)."""
         for stream_id in streams:
             self._sequences.pop(stream_id, None)
-        self._recovery.forget_streams(streams)
+        self._board.forget_streams(streams)
 
     def take_left(self) -> dict[DataChannel, int]:
         """Return how the buffered amounts of channels have changed since last."""
@@ -149,10 +146,10 @@ class Sender:
         """Choose the chunks to be sent now (RFC 9260 section 6.1)."""
         if self._unstamped:
             self._stamp(now)
-        recovery = self._recovery
+        recovery, board = self._recovery, self._board
         allowance = recovery.allowance()
         chunks: list[OutboundChunk] = []
-        if recovery.has_lost:
+        if board.has_lost:
             chunks = recovery.retransmit(now, allowance)
         queue = self._queue
         while queue:
@@ -161,14 +158,16 @@ class Sender:
                 self._abandon_first()
                 continue
             if (
-                recovery.flight >= allowance
-                or recovery.has_lost
-                or len(recovery.sent) >= MAX_SENT_CHUNKS
+                board.flight >= allowance
+                or board.has_lost
+                or len(board.sent) >= MAX_SENT_CHUNKS
             ):
                 break
             chunk = self._make_chunk(message)
-            recovery.add(chunk, now)
+            board.add(chunk, now)
             chunks.append(chunk)
+        if chunks:
+            recovery.start_timer(now)
         return chunks
 
     def _stamp(self, now: float) -> None:
@@ -202,7 +201,7 @@ class Sender:
         if not message.ordered:
             flags |= UNORDERED
         message.position = start + size
-        tsn = self._recovery.next_tsn
+        tsn = self._board.next_tsn
         length = DATA_HEADER_SIZE + size
         header = DATA_HEADER.pack(
             DATA,
@@ -230,9 +229,9 @@ class Sender:
         if message.position:
             # The peer takes what it has of it for a part of which more is to come,
             # until it is told that the last fragment will not come.
-            recovery = self._recovery
-            recovery.abandon(message)
-            recovery.add_abandoned(OutboundChunk(recovery.next_tsn, b"", 0, message))
+            board = self._board
+            board.abandon(message)
+            board.add_abandoned(OutboundChunk(board.next_tsn, b"", 0, message))
         self._leave(message, len(message.data) - message.position)
         message.is_abandoned = True
 

@@ -7,6 +7,7 @@ import random
 from collections.abc import Callable
 
 from whipbird.sdp.candidate import Candidate
+from whipbird.sdp.transport import IceCredentials
 from whipbird.transport.ice import (
     MAX_LOCAL_PREFERENCE,
     IceTransport,
@@ -14,6 +15,7 @@ from whipbird.transport.ice import (
     host_candidate,
 )
 from whipbird.transport.path import Address, Path
+from whipbird.transport.stun import StunMessage, binding_request, parse
 
 
 class End:
@@ -158,6 +160,14 @@ class Link:
     def attach(self, end: End) -> None:
         self._ends.append(end)
 
+    def messages(self, base: Address, since: float = 0) -> list[StunMessage]:
+        """The STUN messages that were sent from an address."""
+        return [
+            parse(data)
+            for at, data, path in self.sent
+            if path.local == base and data[0] < 4 and at >= since
+        ]
+
     def send(self, data: bytes, path: Path) -> None:
         self.sent.append((self.now, data, path))
         if path.local in self.dead or not self.filter(data, path):
@@ -219,18 +229,59 @@ class Link:
 
 
 def pair_up(
-    link: Link, *, client: tuple[str, ...] = ("192.0.2.1",),
-    server: tuple[str, ...] = ("198.51.100.1",), seed: int = 0,
+    link: Link,
+    *,
+    client: tuple[str, ...] = ("192.0.2.1",),
+    server: tuple[str, ...] = ("198.51.100.1",),
+    lite: bool = False,
+    seed: int = 0,
 ) -> tuple[End, End]:
-    """Two ends: the first one is controlling. They know nothing of each other."""
+    """Two ends that know nothing of each other: the first one is controlling."""
     return (
         End(link, *client, controlling=True, seed=seed),
-        End(link, *server, controlling=False, seed=seed),
+        End(link, *server, controlling=False, lite=lite, seed=seed),
     )
 
 
-def connected(link: Link, client: End, server: End) -> bool:
-    return client.ice.selected is not None and server.ice.selected is not None
+def connect(link: Link, client: End, server: End, seconds: float = 5) -> None:
+    """Connect as WHIP does: the server knows of the client first."""
+    server.start(client, knows_candidates=False)
+    client.start(server)
+    assert link.run_until(lambda: are_connected(client, server), seconds)
+
+
+def are_connected(*ends: End) -> bool:
+    return all(end.ice.selected is not None for end in ends)
+
+
+def restart(link: Link, client: End, server: End) -> None:
+    """Restart from the client's side, and let both know of each other."""
+    client.ice.restart(client.candidates(), link.now)
+    server.ice.restart(server.candidates(), link.now)
+    server.ice.accept_restart(client.ice.local, link.now)
+    client.ice.accept_restart(server.ice.local, link.now)
+    client.take_candidates(server)
+
+
+def check_from(
+    sender: IceCredentials,
+    receiver: IceCredentials,
+    *,
+    number: int = 0,
+    controlling: bool = True,
+    nominates: bool = False,
+    tie_breaker: int = 1,
+) -> bytes:
+    """A check as a peer with these credentials makes it."""
+    return binding_request(
+        number.to_bytes(12, "big"),
+        username=f"{receiver.ufrag}:{sender.ufrag}".encode(),
+        key=receiver.pwd.encode(),
+        priority=1 << 24,
+        controlling=controlling,
+        tie_breaker=tie_breaker,
+        nominates=nominates,
+    )
 
 
 def remote_candidate(address: str, port: int, priority: int = 1) -> Candidate:

@@ -43,7 +43,10 @@ class End:
         changes: channels, each with the state that it had then.
         closed: reasons for which the association is over.
         packets: all packets that it sent.
-        echoes: send every message back.
+        sent_at: when it sent them.
+        left: octets that have left the queue of each channel.
+        echoes: whether to send every message back.
+        refused: messages that could not be sent back.
         on_send: sees each packet, and may replace it; None loses it.
         on_message: sees each message.
     """
@@ -61,6 +64,7 @@ class End:
         self.changes: list[tuple[DataChannel, ChannelState]] = []
         self.closed: list[str] = []
         self.packets: list[bytes] = []
+        self.sent_at: list[float] = []
         self.left: dict[DataChannel, int] = {}
         self.echoes = False
         self.refused = 0
@@ -78,6 +82,7 @@ class End:
 
     def send_packet(self, packet: bytes) -> None:
         self.packets.append(packet)
+        self.sent_at.append(self.link.now)
         out = packet if self.on_send is None else self.on_send(packet)
         if out is not None:
             self.link.carry(self, out)

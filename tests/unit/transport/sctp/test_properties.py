@@ -6,9 +6,10 @@ from struct import pack, unpack_from
 
 import pytest
 
-from tests.unit.transport.sctp.link import End, Link, Weather
-from whipbird.transport.sctp import ChannelState, DataChannel
+from tests.unit.transport.sctp.link import End, Link, Weather, chunks_of
+from whipbird.transport.sctp import PPID_DCEP, ChannelState, DataChannel
 from whipbird.transport.sctp.acknowledger import MAX_MISORDERED
+from whipbird.transport.sctp.chunks import DATA
 from whipbird.transport.sctp.recovery import MAX_SENT_CHUNKS
 
 SEEDS = range(200)
@@ -39,8 +40,8 @@ def _check_bounds(end: End) -> None:
     recovery = association._recovery
     assert association._inbound.kept <= 2 * association._inbound.window + 262144
     assert association._acknowledger.misordered <= MAX_MISORDERED
-    assert len(recovery.sent) <= MAX_SENT_CHUNKS + 64  # and what was never sent
-    assert 0 <= recovery.flight <= recovery.stored
+    assert len(recovery.board.sent) <= MAX_SENT_CHUNKS + 64  # and what was never sent
+    assert 0 <= recovery.board.flight <= recovery.board.stored
 
 
 def _check_messages(
@@ -53,6 +54,21 @@ def _check_messages(
         assert numbers == sorted(numbers), "out of order"
     if channel.max_retransmits is None and channel.max_packet_life_time is None:
         assert sorted(numbers) == list(range(len(sent))), "lost"
+
+
+def _check_limits(end: End, channel: DataChannel) -> None:
+    """No chunk is sent more often, or longer, than the channel allows."""
+    times: dict[bytes, list[float]] = {}
+    for at, packet in zip(end.sent_at, end.packets, strict=True):
+        for kind, _, body in chunks_of(packet):
+            is_user_data = kind == DATA and body[8:12] != pack("!L", PPID_DCEP)
+            if is_user_data and unpack_from("!H", body, 4)[0] == channel.id:
+                times.setdefault(body[:4], []).append(at)
+    for sent in times.values():
+        if channel.max_retransmits is not None:
+            assert len(sent) <= channel.max_retransmits + 1
+        if channel.max_packet_life_time is not None:
+            assert sent[-1] - sent[0] <= channel.max_packet_life_time / 1000
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -68,8 +84,6 @@ def test_messages_arrive_as_their_channels_promise(seed: int) -> None:
         channel = near.open(f"{index}", **kind)  # type: ignore[arg-type]
         channels.append((near, far, channel, []))
     link.until(lambda: all(c.state is ChannelState.OPEN for _, _, c, _ in channels))
-    before = {end: dict.fromkeys(range(1024), 0) for end in link.ends}
-    assert not any(end.received for end in before)
 
     for _ in range(source.choice([5, 20, 60])):
         for near, _, channel, sent in channels:
@@ -89,14 +103,17 @@ def test_messages_arrive_as_their_channels_promise(seed: int) -> None:
         _check_messages(received, sent, channel)
         if not weather.loss and channel.max_packet_life_time is None:
             assert len(received) == len(sent) or weather.jitter
-        assert channel.buffered_amount == 0 and channel.queued == 0
+        _check_limits(near, channel)
+        assert channel.buffered_amount == 0
+        assert channel.queued == 0
         assert near.left.get(channel, 0) == sum(map(len, sent))
     for end in link.ends:
         association = end.association
         assert association.deadline == math.inf
         assert association.held == 0
         assert association._inbound.kept == 0
-        assert association._recovery.is_idle and not association._recovery.flight
+        assert association._recovery.board.is_idle
+        assert association._recovery.board.flight == 0
         assert association.malformed == 0
         assert not end.closed
 

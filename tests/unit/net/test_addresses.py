@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import ifaddr
 import pytest
 
-from whipbird.rtc import HostAddresses, addresses
+from whipbird.net import HostAddresses, addresses
 
 V4 = SimpleNamespace(ip="198.51.100.7")
 V4_LOOPBACK = SimpleNamespace(ip="127.0.0.1")
