@@ -55,7 +55,7 @@ def create_app(settings: Settings) -> web.Application:
         ),
     )
     store.streams.observers.append(recorder)
-    snapshots = Snapshots(store.audiences.group)
+    snapshots = Snapshots(store.audiences.current_gop)
     tickets = Tickets() if settings.token is not None else None
     # The same for all of them: their requests are counted together.
     guards = _guards(settings, tickets)

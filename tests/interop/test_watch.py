@@ -132,8 +132,8 @@ async def test_a_picture_at_once(
         # What was kept is played in a moment, what is new in its time.
         assert stamps[11] - stamps[0] == 11 * 3000 // 32
         assert [b - a for a, b in pairwise(stamps[11:])] == [3000] * 12
-    (layer,) = publisher.session.peer.receivers[1].layers
-    assert layer.key_frames == 1
+    (encoding,) = publisher.session.peer.receivers[1].encodings
+    assert encoding.key_frames == 1
 
 
 async def test_publishers_come_and_go(app: web.Application, url: str) -> None:

@@ -15,10 +15,16 @@ from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 
 from .encoders import OpusEncoder, VideoEncoder
-from .lanes import H264PassLane, Lane, OpusPassLane, PcmPassLane, VideoPassLane
 from .media import CLOCK_RATES, Kind, MediaError, StreamInfo, VideoCodec
-from .transcoding import AudioLane, VideoLane
-from .turning import rotation
+from .pipelines import (
+    H264Passthrough,
+    OpusPassthrough,
+    PcmPassthrough,
+    Pipeline,
+    VideoPassthrough,
+)
+from .rotation import rotation
+from .transcoding import AudioPipeline, VideoPipeline
 
 # FFmpeg's names of the codecs that can be sent as they are.
 _PASSED = {
@@ -55,25 +61,25 @@ class FilePart:
     period: Fraction
     encoder: VideoEncoder | None
 
-    def lane(self, is_late: Callable[[Fraction], bool]) -> Lane:
+    def pipeline(self, is_late: Callable[[Fraction], bool]) -> Pipeline:
         """What its packets go through.
 
         Args:
             is_late: see ``MediaSource.frames``.
         """
         if self.encoder is not None:
-            return VideoLane(self.encoder, 1 / self.period, is_late)
+            return VideoPipeline(self.encoder, 1 / self.period, is_late)
         if self.info.is_encoded:
-            return AudioLane(OpusEncoder())
+            return AudioPipeline(OpusEncoder())
         match self.info.codec:
             case "H264":
-                return H264PassLane()
+                return H264Passthrough()
             case "VP8":
-                return VideoPassLane()
+                return VideoPassthrough()
             case "opus":
-                return OpusPassLane()
+                return OpusPassthrough()
             case codec:
-                return PcmPassLane(codec)
+                return PcmPassthrough(codec)
 
 
 def parts_of(

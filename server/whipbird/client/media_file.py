@@ -10,10 +10,10 @@ from av.container.input import InputContainer
 from av.stream import Stream
 
 from .file_parts import codec_name, parts_of
-from .lanes import AnyPacket, DamagedError, Lane
 from .media import DEFAULT_BITRATE, EncodedFrame, MediaError, VideoCodec
+from .pipelines import AnyPacket, DamagedError, Pipeline
 from .timeline import Timeline
-from .transcoding import VideoLane
+from .transcoding import VideoPipeline
 
 # FFmpeg's names of the formats that say how long they are, and do not leave it to
 # guesses; and the seconds by which they may be wrong.
@@ -49,7 +49,7 @@ class MediaFile:
         self.name = path
         self.damaged = 0
         self._repeat = repeat
-        self._lanes: dict[int, Lane] = {}
+        self._pipelines: dict[int, Pipeline] = {}
         with self._open() as container:
             self._parts = parts_of(container, codec, bitrate)
         if not self._parts:
@@ -59,8 +59,12 @@ class MediaFile:
     @property
     def skipped(self) -> int:
         """Pictures that were not encoded because the machine is too slow."""
-        lanes = self._lanes.values()
-        return sum(lane.skipped for lane in lanes if isinstance(lane, VideoLane))
+        pipelines = self._pipelines.values()
+        return sum(
+            pipeline.skipped
+            for pipeline in pipelines
+            if isinstance(pipeline, VideoPipeline)
+        )
 
     def request_key_frame(self) -> None:
         """Let the next picture be a key frame, if pictures are encoded here."""
@@ -70,7 +74,7 @@ class MediaFile:
 
     def frames(self, is_late: Callable[[Fraction], bool]) -> Generator[EncodedFrame]:
         """All frames (see ``MediaSource.frames``)."""
-        self._lanes = {i: part.lane(is_late) for i, part in self._parts.items()}
+        self._pipelines = {i: part.pipeline(is_late) for i, part in self._parts.items()}
         timeline = Timeline()
         error: MediaError | None = None
         try:
@@ -80,8 +84,8 @@ class MediaFile:
         except MediaError as problem:
             # What the encoders still hold comes first.
             error = problem
-        for lane in self._lanes.values():
-            yield from lane.flush()
+        for pipeline in self._pipelines.values():
+            yield from pipeline.flush()
         if error is not None:
             raise error
 
@@ -93,16 +97,16 @@ class MediaFile:
             if names != {i: part.name for i, part in self._parts.items()}:
                 raise MediaError(f"{self.name}: it is another file now")
             for stream in streams:
-                self._lanes[stream.index].begin(stream)
+                self._pipelines[stream.index].begin(stream)
             begun = timeline.end
             timeline.begin(_start(streams))
             packets = cast("Iterator[AnyPacket]", container.demux(*streams))
             while (packet := self._read(packets, timeline)) is not None:
                 index = packet.stream_index
                 time = timeline.place(packet, self._parts[index].period)
-                yield from self._kept(self._lanes[index].take(packet, time))
-            for lane in self._lanes.values():
-                yield from self._kept(lane.end())
+                yield from self._kept(self._pipelines[index].take(packet, time))
+            for pipeline in self._pipelines.values():
+                yield from self._kept(pipeline.end())
             missing = _duration(container) - (timeline.end - begun)
             if missing > MAX_MISSING and len(streams) == len(container.streams):
                 raise self._broken(timeline, "the rest is missing")

@@ -9,8 +9,8 @@ from aiortc import MediaStreamTrack
 from aiortc.mediastreams import MediaStreamError
 from av.packet import Packet
 
-from .lanes import AnyPacket
 from .media import EncodedFrame, Kind
+from .pipelines import AnyPacket
 
 # Seconds that a picture may be late before it is rather not encoded ...
 MAX_LATE = 0.5

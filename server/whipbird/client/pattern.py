@@ -17,7 +17,7 @@ from .media import (
     StreamInfo,
     VideoCodec,
 )
-from .transcoding import AudioLane, VideoLane
+from .transcoding import AudioPipeline, VideoPipeline
 
 # Hertz; every second it beeps.
 _TONE = 440
@@ -52,7 +52,7 @@ class Pattern:
         width, height = size
         self._rate = Fraction(rate)
         self._encoder = VideoEncoder(codec, bitrate, self._rate)
-        self._video: VideoLane | None = None
+        self._video: VideoPipeline | None = None
         self._pictures = _filters(
             ("testsrc2", f"size={width}x{height}:rate={rate}"),
             ("format", "yuv420p"),
@@ -83,8 +83,8 @@ class Pattern:
 
     def frames(self, is_late: Callable[[Fraction], bool]) -> Generator[EncodedFrame]:
         """All frames, without end (see ``MediaSource.frames``)."""
-        video = self._video = VideoLane(self._encoder, self._rate, is_late)
-        audio = AudioLane(OpusEncoder())
+        video = self._video = VideoPipeline(self._encoder, self._rate, is_late)
+        audio = AudioPipeline(OpusEncoder())
         shown = heard = Fraction(0)
         period = Fraction(OPUS_SAMPLES, CLOCK_RATES["opus"])
         while True:

@@ -2,7 +2,7 @@
 
 from fractions import Fraction
 
-from .lanes import AnyPacket, packet_duration
+from .pipelines import AnyPacket, packet_duration
 
 # Seconds between two packets beyond which the timestamps are taken to begin anew.
 MAX_JUMP = 10

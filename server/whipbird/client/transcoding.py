@@ -14,16 +14,16 @@ from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 
 from .encoders import OpusEncoder, VideoEncoder
-from .lanes import AnyPacket, DamagedError, Lane
 from .media import EncodedFrame
-from .turning import Turner
+from .pipelines import AnyPacket, DamagedError, Pipeline
+from .rotation import Rotator
 
 # Pictures that are left out, one after another, before one is encoded although late:
 # so that there is a picture now and then, however slow the machine is.
 MAX_SKIPPED = 5
 
 
-class VideoLane(Lane):
+class VideoPipeline(Pipeline):
     """Pictures to H.264 or VP8.
 
     Args:
@@ -46,7 +46,7 @@ class VideoLane(Lane):
         self._period = 1 / rate
         self._is_late = is_late
         self._decoder: VideoCodecContext | None = None
-        self._turner = Turner()
+        self._rotator = Rotator()
         self._next = Fraction(0)
         self._skipped_now = 0
 
@@ -74,7 +74,7 @@ class VideoLane(Lane):
             self._skipped_now += 1
             return
         self._skipped_now = 0
-        yield from self._encoder.encode(self._turner.turn(frame), time)
+        yield from self._encoder.encode(self._rotator.turn(frame), time)
 
     def _decode(self, packet: AnyPacket | None) -> Iterator[EncodedFrame]:
         assert self._decoder is not None
@@ -86,7 +86,7 @@ class VideoLane(Lane):
             yield from self.encode(frame)
 
 
-class AudioLane(Lane):
+class AudioPipeline(Pipeline):
     """Sound to Opus."""
 
     def __init__(self, encoder: OpusEncoder) -> None:

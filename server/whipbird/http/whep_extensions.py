@@ -143,7 +143,7 @@ class WhepExtensions:
                 "Too many event streams",
                 "This session has as many event streams as it may have; delete one.",
             ) from None
-        self._store.audiences.reconsider(session.stream, viewer)
+        self._store.audiences.update_viewer(session.stream, viewer)
         return web.Response(
             status=201, headers={hdrs.LOCATION: f"{request.path}/{name}"}
         )

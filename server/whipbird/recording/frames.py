@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ..rtp.codecs import VideoCodec, inspector
+from ..rtp.codecs import VideoPayloadFormat, payload_format
 from ..rtp.extensions import find_extension
 from ..rtp.packet import RtpPacket
 from ..sdp.codecs import Codec
@@ -58,7 +58,7 @@ class FrameAssembler:
         self._broken = broken
         self._orientation = orientation
         self._codec: Codec | None = None
-        self._video: VideoCodec | None = None
+        self._video: VideoPayloadFormat | None = None
         self._payloads: list[bytes] = []
         self._sequence: int | None = None
         self._timestamp: int | None = None
@@ -72,7 +72,7 @@ class FrameAssembler:
         """Take the next packet, what it is coded with, and when it came."""
         if codec is not self._codec:
             self._codec = codec
-            self._video = inspector(codec.name)
+            self._video = payload_format(codec.name)
             self._sequence = None
             self.restart()
         payload = packet.payload

@@ -7,7 +7,7 @@ import logging
 from datetime import UTC, datetime
 from functools import partial
 
-from ..rtc import Layer
+from ..rtc import Encoding
 from ..sdp.codecs import Codec
 from ..streams import Stream
 from .files import RecordingFolder
@@ -20,7 +20,7 @@ from .writer import SegmentWriter
 
 logger = logging.getLogger(__name__)
 
-# Seconds between looks at the layers.
+# Seconds between looks at the encodings.
 _LOOK_INTERVAL = 0.5
 # Seconds in which all tracks may show themselves, before a file is begun without one;
 # and how many frames are kept meanwhile.
@@ -60,7 +60,7 @@ class Recording:
         self._loop = asyncio.get_running_loop()
         self._timeline = Timeline(self._loop.time())
         self._is_stopped = self._has_ended = False
-        self._clocks: dict[str, tuple[TrackClock, Layer]] = {}
+        self._clocks: dict[str, tuple[TrackClock, Encoding]] = {}
         self._tracks: dict[str, Codec] = {}
         self._gathered: list[tuple[str, RtpFrame, int]] | None = []
         self.writer = SegmentWriter(folder, stream.name, limits, self._request_soon)
@@ -116,8 +116,8 @@ class Recording:
 
     # Frames
 
-    def _take(self, kind: str, frame: RtpFrame, layer: Layer) -> None:
-        position = self._place(kind, frame, layer)
+    def _take(self, kind: str, frame: RtpFrame, encoding: Encoding) -> None:
+        position = self._place(kind, frame, encoding)
         if self._tracks.get(kind) is not frame.codec:
             self._tracks = {**self._tracks, kind: frame.codec}
         if self._gathered is None:
@@ -127,36 +127,41 @@ class Recording:
         if self._has_all() or len(self._gathered) >= _MAX_GATHERED:
             self._begin()
 
-    def _place(self, kind: str, frame: RtpFrame, layer: Layer) -> int:
+    def _place(self, kind: str, frame: RtpFrame, encoding: Encoding) -> int:
         clock, last = self._clocks.get(kind, (None, None))
         rate = frame.codec.clock_rate
         if clock is None or clock.rate != rate:
             clock = TrackClock(self._timeline, rate, is_reference=kind == "audio")
-        elif layer is not last:
+        elif encoding is not last:
             clock.restart()
-        self._clocks[kind] = clock, layer
-        return clock.place(frame.timestamp, frame.arrival, layer.reception.sender_clock)
+        self._clocks[kind] = clock, encoding
+        return clock.place(
+            frame.timestamp, frame.arrival, encoding.reception.sender_clock
+        )
 
     def _put(self, kind: str, frame: RtpFrame, position: int) -> None:
         self.worker.put(PlacedFrame(kind, frame, position, self._tracks))
 
     def _has_all(self) -> bool:
         """Whether every track has shown itself."""
-        return all(source.layer is not None for source in self._sources.values())
+        return all(source.encoding is not None for source in self._sources.values())
 
     def _begin(self) -> None:
         """Give on what came while the tracks were not all known."""
         gathered, self._gathered = self._gathered or [], None
         for kind, source in self._sources.items():
-            layer = source.layer
+            encoding = source.encoding
             # What is silent is not waited for: a camera may be off for hours.
-            if layer is not None and self._loop.time() - layer.heard_at < _GATHERING:
-                self._tracks = {**self._tracks, kind: layer.codec}
+            if (
+                encoding is not None
+                and self._loop.time() - encoding.last_packet_at < _GATHERING
+            ):
+                self._tracks = {**self._tracks, kind: encoding.codec}
         for kind, frame, position in gathered:
             self._put(kind, frame, position)
 
     def _look(self) -> None:
-        """Follow the layers, and the time."""
+        """Follow the encodings, and the time."""
         for source in self._sources.values():
             source.follow()
         if self._gathered:

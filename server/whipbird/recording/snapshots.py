@@ -8,9 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 import av
 from av.video.codeccontext import VideoCodecContext
 
-from ..rtc import Layer
+from ..rtc import Encoding
 from ..rtp.bits import BitstreamError
-from ..rtp.codecs import inspector
+from ..rtp.codecs import payload_format
 from ..rtp.packet import RtpPacket
 from ..streams import Stream
 from .frames import FrameAssembler, RtpFrame
@@ -32,7 +32,7 @@ _QUALITY = 5
 
 _CLOCK_RATE = 90000
 
-KeptPackets = Callable[[Stream, Layer], Sequence[RtpPacket]]
+KeptPackets = Callable[[Stream, Encoding], Sequence[RtpPacket]]
 
 
 class NoVideo(Exception):  # noqa: N818 - a state, not a fault
@@ -47,7 +47,7 @@ class Snapshots:
     """Decodes key frames: one at a time, and none that was just decoded.
 
     Args:
-        kept: gives the packets of a layer from its last key frame on, as far as they
+        kept: gives the packets of an encoding from its last key frame on, as far as they
             are kept.
     """
 
@@ -58,7 +58,7 @@ class Snapshots:
         self._pictures: dict[Stream, asyncio.Task[bytes]] = {}
 
     async def take(self, stream: Stream) -> bytes:
-        """A picture of the stream's largest layer, as JPEG.
+        """A picture of the stream's largest encoding, as JPEG.
 
         Raises:
             NoVideo: when it has no video.
@@ -89,10 +89,10 @@ class Snapshots:
         video = [r for r in stream.peer.receivers if r.kind == "video"]
         if not video:
             raise NoVideo
-        layer = largest(video[0])
-        if layer is None:
+        encoding = largest(video[0])
+        if encoding is None:
             raise NoPicture("No packet of its video has come yet.")
-        frame = await self._key_frame(stream, layer, orientation_of(video[0]))
+        frame = await self._key_frame(stream, encoding, orientation_of(video[0]))
         loop = asyncio.get_running_loop()
         try:
             return await loop.run_in_executor(self._thread, _decode, frame)
@@ -100,17 +100,17 @@ class Snapshots:
             raise NoPicture("Its last key frame cannot be decoded.") from error
 
     async def _key_frame(
-        self, stream: Stream, layer: Layer, orientation: int
+        self, stream: Stream, encoding: Encoding, orientation: int
     ) -> RtpFrame:
-        packets = self._kept(stream, layer)
-        kept = _first_frame(packets, layer, orientation)
+        packets = self._kept(stream, encoding)
+        kept = _first_frame(packets, encoding, orientation)
         if kept is not None:
             age = (packets[-1].timestamp - kept.timestamp) & 0xFFFFFFFF
             if age < MAX_AGE * _CLOCK_RATE:
                 return kept
         try:
             async with asyncio.timeout(KEY_FRAME_TIMEOUT):
-                return await _next_key_frame(layer, orientation)
+                return await _next_key_frame(encoding, orientation)
         except TimeoutError:
             if kept is not None:
                 return kept
@@ -118,19 +118,19 @@ class Snapshots:
 
 
 def _first_frame(
-    packets: Sequence[RtpPacket], layer: Layer, orientation: int
+    packets: Sequence[RtpPacket], encoding: Encoding, orientation: int
 ) -> RtpFrame | None:
     """The key frame that kept packets begin with, if all of it is there."""
     frames: list[RtpFrame] = []
     assembler = FrameAssembler(frames.append, frames.clear, orientation)
     for packet in packets:
-        assembler.push(packet, layer.codec, 0.0)
+        assembler.push(packet, encoding.codec, 0.0)
         if frames:
             return frames[0]
     return None
 
 
-async def _next_key_frame(layer: Layer, orientation: int) -> RtpFrame:
+async def _next_key_frame(encoding: Encoding, orientation: int) -> RtpFrame:
     """Wait for a key frame, and ask for it."""
     found: asyncio.Future[RtpFrame] = asyncio.get_running_loop().create_future()
 
@@ -138,17 +138,17 @@ async def _next_key_frame(layer: Layer, orientation: int) -> RtpFrame:
         if not found.done():
             found.set_result(frame)
 
-    assembler = FrameAssembler(take, layer.request_key_frame, orientation)
+    assembler = FrameAssembler(take, encoding.request_key_frame, orientation)
 
     def push(packet: RtpPacket) -> None:
-        assembler.push(packet, layer.codec, 0.0)
+        assembler.push(packet, encoding.codec, 0.0)
 
-    layer.subscribe(push)
+    encoding.subscribe(push)
     try:
-        layer.request_key_frame()
+        encoding.request_key_frame()
         return await found
     finally:
-        layer.unsubscribe(push)
+        encoding.unsubscribe(push)
 
 
 def _decode(frame: RtpFrame) -> bytes:
@@ -159,7 +159,7 @@ def _decode(frame: RtpFrame) -> bytes:
         BitstreamError, UnusableError, av.FFmpegError, StopIteration: when it cannot be
             decoded.
     """
-    video = inspector(frame.codec.name)
+    video = payload_format(frame.codec.name)
     assert video is not None
     with template(frame.codec, video.join(frame.payloads)) as container:
         stream = container.streams.video[0]

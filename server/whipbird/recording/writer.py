@@ -10,7 +10,7 @@ import av
 from av.container.input import InputContainer
 
 from ..rtp.bits import BitstreamError
-from ..rtp.codecs import VideoParameters, inspector
+from ..rtp.codecs import VideoParameters, payload_format
 from ..rtp.codecs.opus import read_packet
 from ..sdp.codecs import Codec
 from .container import MediaFile, container_of
@@ -154,7 +154,7 @@ class SegmentWriter:
             BitstreamError: when that cannot be read.
         """
         codec = frame.codec
-        video = inspector(codec.name)
+        video = payload_format(codec.name)
         if video is not None:
             return video.join(frame.payloads)
         if sampling_rate(codec) is None:
@@ -292,7 +292,7 @@ class SegmentWriter:
 
 def _parameters(frame: RtpFrame) -> VideoParameters | None:
     """What a key frame says; None for sound."""
-    video = inspector(frame.codec.name)
+    video = payload_format(frame.codec.name)
     if video is None:
         return None
     found = map(video.read_parameters, frame.payloads)

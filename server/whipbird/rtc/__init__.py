@@ -7,9 +7,9 @@ few places as possible. Every override has a test that fails when aiortc changes
 from .addresses import HostAddresses
 from .certificate import Certificate
 from .egress import Egress
+from .encoding import Encoding
 from .feed import Feed
 from .forwarder import Forwarder
-from .layer import Layer
 from .peer import DataChannel, LocalIce, MessageHandler, Peer, PeerOptions
 from .receiver import Receiver
 
@@ -17,10 +17,10 @@ __all__ = [
     "Certificate",
     "DataChannel",
     "Egress",
+    "Encoding",
     "Feed",
     "Forwarder",
     "HostAddresses",
-    "Layer",
     "LocalIce",
     "MessageHandler",
     "Peer",

@@ -45,13 +45,13 @@ class LocalSource:
         msid: the MediaStream, without a track (RFC 9429 section 5.2.1).
         cname: the same for all that is played in time (RFC 3550 section 6.5.1).
         ssrc: of the packets.
-        repair_ssrc: of those that are sent again over RTX.
+        rtx_ssrc: of those that are sent again over RTX.
     """
 
     msid: str
     cname: str
     ssrc: int
-    repair_ssrc: int
+    rtx_ssrc: int
 
 
 def write_answer(
@@ -137,8 +137,8 @@ def _source_lines(media: OfferedMedia, source: LocalSource) -> Iterator[str]:
     yield f"a=msid:{source.msid}"
     ssrcs = [source.ssrc]
     if any(codec.retransmits is not None for codec in media.codecs):
-        ssrcs.append(source.repair_ssrc)
-        yield f"a=ssrc-group:FID {source.ssrc} {source.repair_ssrc}"
+        ssrcs.append(source.rtx_ssrc)
+        yield f"a=ssrc-group:FID {source.ssrc} {source.rtx_ssrc}"
     for ssrc in ssrcs:
         yield f"a=ssrc:{ssrc} cname:{source.cname}"
 

@@ -9,7 +9,7 @@ from .parser import MediaSection
 _RID = re.compile(r"[A-Za-z0-9_-]{1,16}")
 
 # More than any client sends, and each has a state of its own.
-MAX_LAYERS = 8
+MAX_ENCODINGS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ def offered_simulcast(media: MediaSection) -> Simulcast | None:
     for stream in offered.split(";"):
         known = [a for a in stream.split(",") if a.removeprefix("~") in described]
         names = [alternative.removeprefix("~") for alternative in known]
-        if known and len(rids.keys() | set(names)) <= MAX_LAYERS:
+        if known and len(rids.keys() | set(names)) <= MAX_ENCODINGS:
             streams.append(",".join(known))
             rids |= {name: described[name] for name in names}
     return Simulcast(tuple(rids.values()), ";".join(streams)) if streams else None

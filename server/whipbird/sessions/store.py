@@ -196,7 +196,7 @@ class SessionStore:
         self._check_layer(session.stream, choice.rid)
         viewer = self._viewers[session]
         viewer.choice = choice
-        self.audiences.reconsider(session.stream, viewer)
+        self.audiences.update_viewer(session.stream, viewer)
 
     def _check_layer(self, stream: str, rid: str | None) -> None:
         published = self.streams.get(stream)
@@ -208,7 +208,7 @@ class SessionStore:
     ) -> None:
         """Let the viewers have what a publisher says to them."""
         if channel.label == BROADCAST:
-            self.audiences.tell(stream, protocol, data)
+            self.audiences.broadcast(stream, protocol, data)
 
     def _check_room(self) -> None:
         if self._is_shutting_down:

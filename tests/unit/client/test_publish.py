@@ -217,8 +217,8 @@ async def test_a_request_for_a_key_frame(app: web.Application, url: str) -> None
         running = asyncio.create_task(publication.run())
         receivers = session_of(app, client).peer.receivers
         [video] = [r for r in receivers if r.kind == "video"]
-        await until(lambda: video.layers)
-        video.layers[0].request_key_frame()
+        await until(lambda: video.encodings)
+        video.encodings[0].request_key_frame()
         async with asyncio.timeout(10):
             await asked.wait()
         running.cancel()
@@ -306,8 +306,8 @@ async def test_lost_packets_are_sent_again(
         monkeypatch.setattr(transport, "_send_rtp", send_some)
         running = asyncio.create_task(publication.run())
         [receiver] = session_of(app, client).peer.receivers
-        await until(lambda: receiver.layers)
-        received = receiver.layers[0].reception
+        await until(lambda: receiver.encodings)
+        received = receiver.encodings[0].reception
         await until(lambda: received.recovered == len(lost))
         async with asyncio.timeout(10):
             await running

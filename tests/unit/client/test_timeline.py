@@ -5,7 +5,7 @@ from fractions import Fraction
 import av
 import pytest
 
-from whipbird.client.lanes import AnyPacket
+from whipbird.client.pipelines import AnyPacket
 from whipbird.client.timeline import MAX_JUMP, Timeline
 
 PERIOD = Fraction(1, 25)

@@ -13,7 +13,7 @@ import av
 from tests.encoders import EncodedFrame, encode_opus, encode_video
 from tests.unit.rtc.media import Rig, rig, rtp
 from whipbird.rtc import Certificate, Peer
-from whipbird.rtc.layer import Layer
+from whipbird.rtc.encoding import Encoding
 from whipbird.sdp.codecs import Codec
 from whipbird.sdp.media import OfferedMedia
 from whipbird.sdp.offer import Offer
@@ -100,10 +100,10 @@ class Publisher:
         )
         return Stream(name, cast(Peer, peer), lambda: None)
 
-    def layer(self, kind: str) -> Layer:
+    def encoding(self, kind: str) -> Encoding:
         """The newest encoding of a kind."""
         receiver = next(r for r in self.rig.receivers if r.kind == kind)
-        return receiver.layers[-1]
+        return receiver.encodings[-1]
 
     def send_frame(
         self,
@@ -142,7 +142,7 @@ class Publisher:
     def report(self, kind: str, time: float, timestamp: int) -> None:
         """A sender report: the moment in seconds, and in ticks."""
         ntp = round((NTP_EPOCH + time) * (1 << 32))
-        self.layer(kind).reception.sender_report(ntp, timestamp & 0xFFFFFFFF, 0.0)
+        self.encoding(kind).reception.sender_report(ntp, timestamp & 0xFFFFFFFF, 0.0)
 
 
 @dataclass(frozen=True)

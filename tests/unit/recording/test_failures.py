@@ -122,7 +122,7 @@ async def test_a_full_disk_ends_it_and_leaves_what_was_written(
     assert recording.problem == "No space left on device"
     # What is published goes on, and is nobody's any more.
     long_sent(publisher)
-    assert publisher.layer("video").frames == 180
+    assert publisher.encoding("video").frames == 180
     await recording.close()
     assert recording.state is RecordingState.FAILED
     (path,) = files_in(tmp_path)
@@ -200,15 +200,15 @@ async def test_a_slow_disk_loses_whole_groups_of_pictures(
         publisher.send_frame(frames[sent % 30].payloads)
         publisher.send_sound(opus_packets()[0], 1600)
         sent += 1
-    layer = publisher.layer("video")
-    layer.wants_key_frame = False
+    encoding = publisher.encoding("video")
+    encoding.wants_key_frame = False
     is_quick.set()
     await until(lambda: not recording.worker._waiting)
     while sent % 10:
         publisher.send_frame(frames[sent % 30].payloads)
         sent += 1
         # There is room again.
-        assert layer.wants_key_frame
+        assert encoding.wants_key_frame
     for number in range(sent, sent + 10):
         publisher.send_frame(frames[number % 30].payloads)
     await recording.close()

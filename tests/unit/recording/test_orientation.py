@@ -28,7 +28,7 @@ def publisher_of(encoder: str) -> Publisher:
 
 
 def rotation(file: Path | BytesIO) -> int:
-    """Degrees, counterclockwise, by which a player turns the first picture."""
+    """Degrees, counterclockwise, by which a pencoding turns the first picture."""
     source = str(file) if isinstance(file, Path) else file
     with av.open(source, "r") as container:
         return next(container.decode(video=0)).rotation % 360
@@ -45,10 +45,10 @@ async def test_a_phone_is_turned(tmp_path: Path, encoder: str) -> None:
     for number, frame in enumerate(video_frames(encoder)):
         if number == 15:
             publisher.video.extensions = {ORIENTATION: b"\x0b"}
-            publisher.layer("video").wants_key_frame = False
+            publisher.encoding("video").wants_key_frame = False
         publisher.send_frame(frame.payloads)
         if number == 15:
-            await until(lambda: publisher.layer("video").wants_key_frame)
+            await until(lambda: publisher.encoding("video").wants_key_frame)
     await recording.close()
     first, second = files_in(tmp_path)
     assert (rotation(first), rotation(second)) == (270, 90)
@@ -64,7 +64,7 @@ async def test_a_snapshot_is_turned(said: bytes, degrees: int) -> None:
     frame = video_frames("libvpx")[0]
     publisher.video.extensions = {ORIENTATION: said}
     publisher.send_frame(frame.payloads)
-    publisher.layer("video").subscribe(packets.append)
+    publisher.encoding("video").subscribe(packets.append)
     publisher.send_frame(frame.payloads)
     picture = await snapshots.take(publisher.stream())
     assert rotation(BytesIO(picture)) == degrees

@@ -27,7 +27,7 @@ from tests.waiting import until
 from whipbird.recording.files import RecordingFolder
 from whipbird.recording.recording import Recording, RecordingState
 from whipbird.recording.segments import SegmentLimits
-from whipbird.rtp.codecs import inspector
+from whipbird.rtp.codecs import payload_format
 
 CONTAINERS = {
     ("libx264", "opus"): "mp4",
@@ -70,7 +70,7 @@ def content(encoder: str, frame: EncodedFrame) -> bytes:
 
     The parameter sets of H.265 are in the file's beginning.
     """
-    codec = inspector(VIDEO[encoder].name)
+    codec = payload_format(VIDEO[encoder].name)
     assert codec is not None
     data = codec.join(frame.payloads)
     if encoder == "libx265":
@@ -173,7 +173,7 @@ async def test_what_is_lost_is_left_out_up_to_a_key_frame(tmp_path: Path) -> Non
     for number, frame in enumerate(frames):
         lost = frozenset({1}) if number == 4 else frozenset()
         publisher.send_frame(frame.payloads, lost=lost)
-    publisher.layer("video").tick(asyncio.get_running_loop().time() + 2)
+    publisher.encoding("video").tick(asyncio.get_running_loop().time() + 2)
     await recording.close()
     (file,) = recorded(tmp_path)
     assert [data for _, data, _ in file.packets["video"]] == [
@@ -191,10 +191,10 @@ async def test_it_begins_with_a_key_frame_and_asks_for_one(tmp_path: Path) -> No
     frames = video_frames("libx264")
     publisher.send_sound(opus_packets()[0], 960)
     send(publisher, frames[:2])
-    layer = publisher.layer("video")
-    layer.wants_key_frame = False
+    encoding = publisher.encoding("video")
+    encoding.wants_key_frame = False
     recording = record(publisher, tmp_path)
-    assert layer.wants_key_frame
+    assert encoding.wants_key_frame
     send(publisher, frames[2:10])
     publisher.send_sound(opus_packets()[1], 960)
     assert recording.state is RecordingState.WAITING
@@ -290,7 +290,7 @@ async def test_another_size_of_the_picture_begins_a_new_file(tmp_path: Path) -> 
     await publisher.rig.stop()
 
 
-async def test_h265_is_written_as_apple_s_players_want_it(tmp_path: Path) -> None:
+async def test_h265_is_written_as_apple_s_pencodings_want_it(tmp_path: Path) -> None:
     """As hvc1, with the parameter sets in the file's beginning: they may not change."""
     publisher = Publisher(VIDEO["libx265"])
     recording = record(publisher, tmp_path)
@@ -382,5 +382,5 @@ async def test_ending_it_leaves_nothing_behind(tmp_path: Path) -> None:
     await recording.close()
     send(publisher, video_frames("libvpx")[3:])
     assert recording.writer.frames["video"] == 3
-    assert publisher.rig.receivers[0].on_layers == []
+    assert publisher.rig.receivers[0].on_encodings_changed == []
     await publisher.rig.stop()

@@ -44,7 +44,7 @@ async def test_what_the_answer_says() -> None:
     audio, video = egress.add(AUDIO), egress.add(VIDEO)
     assert audio.msid == video.msid == "live"
     assert audio.cname == video.cname
-    ssrcs = {audio.ssrc, audio.repair_ssrc, video.ssrc, video.repair_ssrc}
+    ssrcs = {audio.ssrc, audio.rtx_ssrc, video.ssrc, video.rtx_ssrc}
     assert len(ssrcs) == 4
     assert [f.rewriter.ssrc for f in egress.forwarders] == [audio.ssrc, video.ssrc]
 
@@ -54,7 +54,7 @@ async def test_lost_packets_come_again() -> None:
     egress = Egress(wire.transport, "live")
     sent = egress.add(VIDEO)
     assert wire.rtcp_route is not None
-    egress.forwarders[0].watch(Feed(source.layer, {}))
+    egress.forwarders[0].watch(Feed(source.encoding, {}))
     await source.play(KEY, DELTA)
     lost = wire.packets[1].sequence
     wire.rtcp_route(write_nack(5, sent.ssrc, [lost]))
@@ -69,20 +69,20 @@ async def test_key_frames_are_asked_for(ask: Callable[[int, int], bytes]) -> Non
     egress = Egress(wire.transport, "live")
     sent = egress.add(VIDEO)
     egress.rtcp_received(ask(5, sent.ssrc))
-    egress.forwarders[0].watch(Feed(source.layer, {}))
+    egress.forwarders[0].watch(Feed(source.encoding, {}))
     await source.play(KEY)
-    assert not source.layer.wants_key_frame
+    assert not source.encoding.wants_key_frame
     egress.rtcp_received(ask(5, sent.ssrc + 1))
-    assert not source.layer.wants_key_frame
+    assert not source.encoding.wants_key_frame
     egress.rtcp_received(ask(5, sent.ssrc))
-    assert source.layer.wants_key_frame
+    assert source.encoding.wants_key_frame
 
 
 async def test_what_it_says_of_its_network() -> None:
     news: list[int | None] = []
     egress = Egress(Wire().transport, "live")
     sent = egress.add(VIDEO)
-    egress.on_news = lambda: news.append(egress.estimate)
+    egress.on_feedback = lambda: news.append(egress.estimate)
     egress.rtcp_received(write_remb(5, 1_000_000, [sent.ssrc]))
     assert news == [pytest.approx(1_000_000, rel=0.001)]
     block = ReportBlock(sent.ssrc, 64, 10, 0, 0, last_report=0, delay=0)
@@ -106,7 +106,7 @@ async def test_reports_of_sender(monkeypatch: pytest.MonkeyPatch) -> None:
     egress = Egress(wire.transport, "live")
     audio, video = egress.add(AUDIO), egress.add(VIDEO)
     for source, watcher in zip((sound, picture), egress.forwarders, strict=True):
-        watcher.watch(Feed(source.layer, {}))
+        watcher.watch(Feed(source.encoding, {}))
     await sound.play(b"\xfc\xff\xfe")
     assert [report.ssrc for report in reports_of(wire)] == [audio.ssrc]
     await picture.play(KEY, DELTA)
@@ -134,12 +134,12 @@ async def test_timestamps_of_reports_are_those_of_the_publisher() -> None:
     egress = Egress(wire.transport, "live")
     egress.add(VIDEO)
     watcher = egress.forwarders[0]
-    watcher.watch(Feed(source.layer, {}))
-    layer = source.layer
+    watcher.watch(Feed(source.encoding, {}))
+    encoding = source.encoding
     # The publisher's clock is 1000 s ahead, and its reports take no time.
-    now = layer.heard_at
-    layer.clock_offset = -1000.0
-    layer.reception.sender_report(int((now + 1000) * (1 << 32)), 90_000, now)
+    now = encoding.last_packet_at
+    encoding.clock_offset = -1000.0
+    encoding.reception.sender_report(int((now + 1000) * (1 << 32)), 90_000, now)
     await source.play(KEY)
     first = wire.packets[0].timestamp
     found = watcher.timestamp_at(now + 2)
@@ -151,7 +151,7 @@ async def test_a_closed_connection() -> None:
     wire, source = Wire(is_connected=False), Source()
     egress = Egress(wire.transport, "live")
     sent = egress.add(VIDEO)
-    egress.forwarders[0].watch(Feed(source.layer, {}))
+    egress.forwarders[0].watch(Feed(source.encoding, {}))
     await source.play(KEY)
     egress.rtcp_received(write_nack(5, sent.ssrc, [0]))
     egress.stop()

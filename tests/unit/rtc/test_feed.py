@@ -1,4 +1,4 @@
-"""A layer's packets, for all who watch it."""
+"""An encoding's packets, for all who watch it."""
 
 import asyncio
 
@@ -20,12 +20,12 @@ from tests.waiting import until
 from whipbird.rtc.feed import Feed
 from whipbird.rtc.forwarder import MAX_WAITING
 from whipbird.rtc.packet_buffer import SLOTS
-from whipbird.rtp.history import MAX_GROUP, SIZE
+from whipbird.rtp.history import MAX_GOP, SIZE
 
 
 async def test_watchers_begin_with_a_key_frame() -> None:
     source, wire = Source(), Wire()
-    feed = Feed(source.layer, {})
+    feed = Feed(source.encoding, {})
     await source.play(DELTA)
     forwarder(wire).watch(feed)
     assert source.key_frames_wanted == 1
@@ -38,7 +38,7 @@ async def test_watchers_begin_with_a_key_frame() -> None:
 
 async def test_or_with_what_came_since_the_last_one() -> None:
     source, wire = Source(), Wire()
-    feed = Feed(source.layer, {})
+    feed = Feed(source.encoding, {})
     await source.play(DELTA, KEY, DELTA, MORE)
     forwarder(wire).watch(feed)
     assert [packet.payload for packet in wire.packets] == [KEY, DELTA, MORE]
@@ -50,8 +50,8 @@ async def test_or_with_what_came_since_the_last_one() -> None:
 async def test_a_long_group_comes_in_parts() -> None:
     """A burst of it all would be lost where the network is thin."""
     source, wire = Source(), Wire()
-    feed = Feed(source.layer, {})
-    source.send(KEY, *[MORE] * (MAX_GROUP - 1))
+    feed = Feed(source.encoding, {})
+    source.send(KEY, *[MORE] * (MAX_GOP - 1))
 
     async def received(count: int) -> None:
         await until(lambda: len(wire.rtp) >= count)
@@ -64,7 +64,7 @@ async def test_a_long_group_comes_in_parts() -> None:
         source.send(DELTA, *[MORE] * (SLOTS - 1))
         wanted = len(wire.rtp) + 2 * SLOTS
         await received(wanted)
-    live = MAX_GROUP + 3 * SLOTS
+    live = MAX_GOP + 3 * SLOTS
     await received(live)
     assert set(wire.batches) == {SLOTS}
     source.send(DELTA, MORE)
@@ -74,7 +74,7 @@ async def test_a_long_group_comes_in_parts() -> None:
 
 async def test_who_cannot_catch_up_begins_anew() -> None:
     source, wire = Source(), Wire()
-    feed = Feed(source.layer, {})
+    feed = Feed(source.encoding, {})
     source.send(KEY, *[MORE] * (2 * SLOTS - 1))
     watcher = forwarder(wire)
     watcher.watch(feed)
@@ -91,7 +91,7 @@ async def test_who_cannot_catch_up_begins_anew() -> None:
 
 async def test_who_leaves_need_not_catch_up() -> None:
     source, wire = Source(), Wire()
-    feed = Feed(source.layer, {})
+    feed = Feed(source.encoding, {})
     source.send(KEY, *[MORE] * (2 * SLOTS - 1))
     watcher, other = forwarder(wire), forwarder(Wire())
     watcher.watch(feed)
@@ -104,7 +104,7 @@ async def test_who_leaves_need_not_catch_up() -> None:
 async def test_nothing_is_given_out_twice_or_left_out() -> None:
     """Neither when somebody comes between packets that have come together."""
     source, early, late = Source(), Wire(), Wire()
-    feed = Feed(source.layer, {})
+    feed = Feed(source.encoding, {})
     forwarder(early).watch(feed)
     source.send(KEY, MORE)
     forwarder(late).watch(feed)
@@ -117,7 +117,7 @@ async def test_nothing_is_given_out_twice_or_left_out() -> None:
 
 async def test_what_comes_together_goes_out_together() -> None:
     source, wire = Source(), Wire()
-    feed = Feed(source.layer, {})
+    feed = Feed(source.encoding, {})
     forwarder(wire).watch(feed)
     source.send(KEY, MORE, MORE)
     assert wire.batches == []
@@ -131,7 +131,7 @@ async def test_what_comes_together_goes_out_together() -> None:
 
 async def test_each_form_has_its_own_extensions() -> None:
     source, plain, dated = Source(), Wire(), Wire()
-    feed = Feed(source.layer, {})
+    feed = Feed(source.encoding, {})
     forwarder(plain).watch(feed)
     forwarder(dated, taken(VIEWER_VP8, RTX, extmap=(ABS_SEND_TIME,))).watch(feed)
     await source.play(KEY)
@@ -142,7 +142,7 @@ async def test_each_form_has_its_own_extensions() -> None:
 
 async def test_who_has_left_gets_what_came_before() -> None:
     source, wire = Source(), Wire()
-    feed = Feed(source.layer, {})
+    feed = Feed(source.encoding, {})
     watcher = forwarder(wire)
     watcher.watch(feed)
     source.send(KEY, MORE)
@@ -150,14 +150,14 @@ async def test_who_has_left_gets_what_came_before() -> None:
     await source.play(DELTA)
     assert [packet.payload for packet in wire.packets] == [KEY, MORE]
     # Who waited for a key frame waits no more.
-    feed.layer.request_key_frame()
+    feed.encoding.request_key_frame()
     await source.play(KEY)
     assert len(wire.rtp) == 2
 
 
 async def test_closed() -> None:
     source, wire = Source(), Wire()
-    feed = Feed(source.layer, {})
+    feed = Feed(source.encoding, {})
     forwarder(wire).watch(feed)
     source.send(KEY)
     feed.close()
@@ -167,7 +167,7 @@ async def test_closed() -> None:
 
 async def test_another_codec_begins_with_its_own_key_frame() -> None:
     source, both, one = Source(), Wire(), Wire()
-    feed = Feed(source.layer, {})
+    feed = Feed(source.encoding, {})
     forwarder(both, taken(VIEWER_VP8, VIEWER_H264)).watch(feed)
     forwarder(one, taken(VIEWER_VP8)).watch(feed)
     await source.play(KEY)
@@ -183,7 +183,7 @@ async def test_another_codec_begins_with_its_own_key_frame() -> None:
 
 async def test_who_is_too_slow_misses_whole_frames() -> None:
     source, slow, quick = Source(), Wire(), Wire()
-    feed = Feed(source.layer, {})
+    feed = Feed(source.encoding, {})
     watchers = [forwarder(slow), forwarder(quick)]
     for watcher in watchers:
         watcher.watch(feed)
@@ -210,7 +210,7 @@ async def test_who_is_too_slow_misses_whole_frames() -> None:
 
 async def test_who_is_too_slow_at_a_key_frame_waits_for_the_next() -> None:
     source, wire = Source(), Wire()
-    feed = Feed(source.layer, {})
+    feed = Feed(source.encoding, {})
     watcher = forwarder(wire)
     watcher.watch(feed)
     wire.waiting = MAX_WAITING + 1
@@ -225,7 +225,7 @@ async def test_who_is_too_slow_at_a_key_frame_waits_for_the_next() -> None:
 
 async def test_one_that_has_gone_disturbs_nobody() -> None:
     source, gone, there = Source(), Wire(is_connected=False), Wire()
-    feed = Feed(source.layer, {})
+    feed = Feed(source.encoding, {})
     for wire in (gone, there):
         forwarder(wire).watch(feed)
     await source.play(KEY, DELTA)

@@ -7,8 +7,8 @@ from typing import cast
 
 from tests.rtp_packets import write_rtp
 from whipbird.rtc.dtls import DtlsTransport
+from whipbird.rtc.encoding import Encoding
 from whipbird.rtc.forwarder import Forwarder
-from whipbird.rtc.layer import Layer
 from whipbird.rtc.packet_buffer import PacketBuffer
 from whipbird.rtp import extensions
 from whipbird.rtp.packet import RtpPacket
@@ -103,11 +103,11 @@ class Wire:
 
 
 class Source:
-    """A layer, and who sends its packets."""
+    """An encoding, and who sends its packets."""
 
     def __init__(self, codec: Codec = VP8, ssrc: int = 1, rid: str | None = None):
         self.key_frames_wanted = 0
-        self.layer = Layer(ssrc, codec, rid, self._wake)
+        self.encoding = Encoding(ssrc, codec, rid, self._wake)
         self.codec = codec
         self.sequence = 1000 * ssrc
         self.timestamp = 90_000 * ssrc
@@ -115,7 +115,7 @@ class Source:
         self._now = asyncio.get_running_loop().time
 
     def _wake(self) -> None:
-        if self.layer.wants_key_frame:
+        if self.encoding.wants_key_frame:
             self.key_frames_wanted += 1
 
     def send(self, *payloads: bytes) -> None:
@@ -131,7 +131,7 @@ class Source:
             )
             packet = RtpPacket.parse(data)
             assert packet is not None
-            self.layer.receive(packet, self.codec, self._now())
+            self.encoding.receive(packet, self.codec, self._now())
             self.sequence += 1
         self.timestamp += self.codec.clock_rate // 30
 
@@ -145,8 +145,8 @@ class Source:
 def forwarder(
     wire: Wire,
     media: OfferedMedia | None = None,
-    began: Callable[[Forwarder], None] = lambda _: None,
+    on_source_changed: Callable[[Forwarder], None] = lambda _: None,
 ) -> Forwarder:
     """Somebody who watches, with SSRCs 7 and 8."""
     media = media or taken(VIEWER_VP8, RTX)
-    return Forwarder(media, 7, 8, wire.transport, began)
+    return Forwarder(media, 7, 8, wire.transport, on_source_changed)

@@ -19,7 +19,7 @@ def rotation(frame: VideoFrame) -> int:
     return round(frame.rotation / 90) % 4 * 90
 
 
-class Turner:
+class Rotator:
     """Turns pictures as they say that they want to be turned."""
 
     def __init__(self) -> None:

@@ -5,13 +5,13 @@ from itertools import pairwise
 
 import pytest
 
-from whipbird.streams.selection import (
+from whipbird.streams.layer_selector import (
     GROWTH_TIME,
     LOSS_DELAY,
     MAX_PAUSE,
     MIN_PAUSE,
     SETTLING_TIME,
-    Selection,
+    LayerSelector,
 )
 
 LAYERS = [("q", 150e3), ("h", 500e3), ("f", 2500e3)]
@@ -21,7 +21,7 @@ LAYERS = [("q", 150e3), ("h", 500e3), ("f", 2500e3)]
 class Viewer:
     """Asks once a second; what was chosen is what it gets the next time."""
 
-    selection: Selection[str] = field(default_factory=Selection)
+    selection: LayerSelector[str] = field(default_factory=LayerSelector)
     now: float = 100.0
     seen: list[str] = field(default_factory=list)
     # Another layer, when no key frame has come since.

@@ -35,7 +35,7 @@ class DamagedError(Exception):
     """A packet makes no sense, and is left out."""
 
 
-class Lane:
+class Pipeline:
     """What the packets of one stream go through.
 
     It stays when the file begins again.
@@ -65,7 +65,7 @@ class Lane:
         yield from ()
 
 
-class VideoPassLane(Lane):
+class VideoPassthrough(Pipeline):
     """Video as it is: VP8, of which a packet in a file is a frame."""
 
     codec = "VP8"
@@ -102,7 +102,7 @@ class VideoPassLane(Lane):
         return bytes(packet)
 
 
-class H264PassLane(VideoPassLane):
+class H264Passthrough(VideoPassthrough):
     """H.264 as it is, in Annex B, with parameter sets before each key frame."""
 
     codec = "H264"
@@ -131,7 +131,7 @@ class H264PassLane(VideoPassLane):
         return data
 
 
-class OpusPassLane(Lane):
+class OpusPassthrough(Pipeline):
     """Opus as it is."""
 
     def __init__(self) -> None:
@@ -150,7 +150,7 @@ class OpusPassLane(Lane):
         yield EncodedFrame("audio", data, timestamp, content.samples, self._clock_rate)
 
 
-class PcmPassLane(Lane):
+class PcmPassthrough(Pipeline):
     """PCMU and PCMA as they are, in packets of 20 ms."""
 
     def __init__(self, codec: str) -> None:

@@ -10,7 +10,7 @@ from av.video.frame import VideoFrame
 
 from tests.media_files import frames_of, write_media
 from whipbird.client.media_file import MediaFile
-from whipbird.client.turning import Turner, rotation
+from whipbird.client.rotation import Rotator, rotation
 
 WIDTH, HEIGHT = 64, 32
 BLACK, WHITE, GREY = 16, 235, 128
@@ -84,12 +84,12 @@ def test_pictures_are_sent_upright(
 def test_pictures_that_are_upright_are_left_alone() -> None:
     frame = corner_picture()
     assert rotation(frame) == 0
-    assert Turner().turn(frame) is frame
+    assert Rotator().turn(frame) is frame
 
 
 def test_pictures_that_change_their_size(tmp_path: Path) -> None:
     """A file may do so in the middle."""
-    turner = Turner()
+    turner = Rotator()
     for width, height in ((64, 32), (32, 96)):
         path = write_media(
             tmp_path / "a.mp4",
