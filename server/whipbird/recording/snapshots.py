@@ -1,4 +1,4 @@
-"""A picture of what is published, made of its last key frame when it is asked for."""
+"""Snapshots: JPEG pictures of streams, decoded on request from their last key frame."""
 
 import asyncio
 import struct
@@ -17,17 +17,18 @@ from .frames import FrameAssembler, RtpFrame
 from .sources import largest, orientation_of
 from .templates import UnusableError, template
 
-# Seconds that a picture is good for.
+# Seconds that a snapshot is cached.
 LIFETIME = 2.0
-# Seconds that a key frame is good for; when none is younger, one is asked for.
+# Seconds after which a kept key frame is too old, and a new one is requested.
 MAX_AGE = 10.0
-# Seconds that one is waited for.
+# Seconds to wait for it.
 KEY_FRAME_TIMEOUT = 4.0
 
-# Pixels of a picture that is decoded (8K has 33 millions), and columns of the JPEG.
+# The largest picture that is decoded, in pixels (8K has 33 million), and the largest
+# width of the JPEG.
 _MAX_PIXELS = 40_000_000
 _MAX_WIDTH = 1280
-# FFmpeg's scale, from 1 to 31.
+# FFmpeg's quality scale, from 1 (best) to 31.
 _QUALITY = 5
 
 _CLOCK_RATE = 90000
@@ -40,28 +41,27 @@ class NoVideo(Exception):  # noqa: N818 - a state, not a fault
 
 
 class NoPicture(Exception):  # noqa: N818 - a state, not a fault
-    """There is no picture now. The message says why, as a sentence."""
+    """No snapshot can be made now. The message is a sentence that says why."""
 
 
 class Snapshots:
-    """Decodes key frames: one at a time, and none that was just decoded.
+    """Makes snapshots: one at a time, cached for ``LIFETIME``.
 
     Args:
-        kept: gives the packets of an encoding from its last key frame on, as far as they
-            are kept.
+        kept: returns the kept packets of an encoding since its last key frame.
     """
 
     def __init__(self, kept: KeptPackets) -> None:
         self._kept = kept
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="snapshot")
-        # Those that are being made, and those that are still good.
+        # Snapshots being made, and cached ones.
         self._pictures: dict[Stream, asyncio.Task[bytes]] = {}
 
     async def take(self, stream: Stream) -> bytes:
-        """A picture of the stream's largest encoding, as JPEG.
+        """Make a snapshot of the stream's largest encoding, as JPEG.
 
         Raises:
-            NoVideo: when it has no video.
+            NoVideo: when the stream has no video.
             NoPicture: when there is no key frame, or it cannot be decoded.
         """
         task = self._pictures.get(stream)
@@ -69,11 +69,11 @@ class Snapshots:
             task = asyncio.create_task(self._make(stream))
             self._pictures[stream] = task
             task.add_done_callback(lambda _: self._forget_later(stream))
-        # Who goes away does not take it from the others.
+        # A request that is cancelled must not cancel it for the others.
         return await asyncio.shield(task)
 
     async def close(self) -> None:
-        """Make no more pictures."""
+        """Cancel all snapshots."""
         tasks = list(self._pictures.values())
         for task in tasks:
             task.cancel()
@@ -91,7 +91,7 @@ class Snapshots:
             raise NoVideo
         encoding = largest(video[0])
         if encoding is None:
-            raise NoPicture("No packet of its video has come yet.")
+            raise NoPicture("No video packet has been received yet.")
         frame = await self._key_frame(stream, encoding, orientation_of(video[0]))
         loop = asyncio.get_running_loop()
         try:
@@ -120,7 +120,7 @@ class Snapshots:
 def _first_frame(
     packets: Sequence[RtpPacket], encoding: Encoding, orientation: int
 ) -> RtpFrame | None:
-    """The key frame that kept packets begin with, if all of it is there."""
+    """The key frame at the start of kept packets, if it is complete."""
     frames: list[RtpFrame] = []
     assembler = FrameAssembler(frames.append, frames.clear, orientation)
     for packet in packets:
@@ -131,7 +131,7 @@ def _first_frame(
 
 
 async def _next_key_frame(encoding: Encoding, orientation: int) -> RtpFrame:
-    """Wait for a key frame, and ask for it."""
+    """Request a key frame, and wait for it."""
     found: asyncio.Future[RtpFrame] = asyncio.get_running_loop().create_future()
 
     def take(frame: RtpFrame) -> None:
@@ -152,7 +152,7 @@ async def _next_key_frame(encoding: Encoding, orientation: int) -> RtpFrame:
 
 
 def _decode(frame: RtpFrame) -> bytes:
-    """In the thread: a key frame to JPEG.
+    """Convert a key frame to JPEG; runs in the thread.
 
     Raises:
         NoPicture: when it is too large.
@@ -175,17 +175,20 @@ def _decode(frame: RtpFrame) -> bytes:
     context.qmin = context.qmax = _QUALITY
     scaled = picture.reformat(context.width, context.height, "yuvj420p")
     packets = [*context.encode(scaled), *context.encode(None)]
-    return _upright(b"".join(map(bytes, packets)), frame.turns)
+    return _with_rotation(b"".join(map(bytes, packets)), frame.rotation)
 
 
-def _upright(jpeg: bytes, turns: int) -> bytes:
-    """A JPEG that says by how many quarters of a turn it is to be turned (Exif).
+def _with_rotation(jpeg: bytes, rotation: int) -> bytes:
+    """Add a rotation to a JPEG, as Exif orientation.
 
-    A directory of one entry: tag 0x0112, of type 3, is the orientation.
+    Exif has a directory of one entry: tag 0x0112 of type 3, the orientation.
+
+    Args:
+        rotation: degrees clockwise.
     """
-    if not turns:
+    if not rotation:
         return jpeg
-    orientation = {1: 6, 2: 3, 3: 8}[turns]
+    orientation = {90: 6, 180: 3, 270: 8}[rotation]
     entry = struct.pack(">HHIHH", 0x0112, 3, 1, orientation, 0)
     directory = struct.pack(">H", 1) + entry + struct.pack(">I", 0)
     exif = b"Exif\0\0" + struct.pack(">2sHI", b"MM", 42, 8) + directory

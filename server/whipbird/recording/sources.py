@@ -1,4 +1,4 @@
-"""The encoding of a track that is recorded, and its frames."""
+"""Selects the encoding of a track to record, and assembles its frames."""
 
 import asyncio
 from collections.abc import Callable
@@ -8,29 +8,31 @@ from ..rtp.extensions import VIDEO_ORIENTATION
 from ..rtp.packet import RtpPacket
 from .frames import FrameAssembler, RtpFrame
 
-# Seconds in which the encodings of simulcast may show themselves.
+# Seconds to wait for all encodings of a simulcast.
 _SETTLING = 1.0
-# Seconds after which an encoding that is silent gives way to others.
+# Seconds after which a silent encoding is replaced by another one.
 _SILENCE = 2.0
-# Seconds that a larger encoding must have been there: it may soon be gone again.
+# Seconds before switching to a larger encoding: it may soon end again.
 _PATIENCE = 3.0
 
-TakeFrame = Callable[[RtpFrame, Encoding], None]
+FrameHandler = Callable[[RtpFrame, Encoding], None]
 
 
-class _Feed:
-    """One encoding's frames."""
+class _EncodingReader:
+    """Assembles the frames of one encoding."""
 
     def __init__(
         self,
         encoding: Encoding,
-        take: Callable[["_Feed", RtpFrame], None],
+        on_frame: Callable[["_EncodingReader", RtpFrame], None],
         orientation: int,
     ) -> None:
         self.encoding = encoding
         self._now = asyncio.get_running_loop().time
         self._assembler = FrameAssembler(
-            lambda frame: take(self, frame), encoding.request_key_frame, orientation
+            lambda frame: on_frame(self, frame),
+            encoding.request_key_frame,
+            orientation,
         )
         encoding.subscribe(self._push)
         encoding.request_key_frame()
@@ -47,29 +49,29 @@ class _Feed:
 
 
 class TrackSource:
-    """The frames of what a receiver gets: of its largest encoding, with simulcast.
+    """The frames of a track: with simulcast, those of its largest encoding.
 
-    When that is silent or has gone, another takes its place, from a key frame on; when
-    a larger one has been there for some seconds, too.
+    It switches to another encoding, at a key frame, when the current one is silent or
+    has ended, or when a larger one has been received for some seconds.
 
     Args:
-        receiver: of the track.
-        take: is given the frames, and the encoding that each is of.
+        receiver: the receiver of the track.
+        on_frame: called with each frame and its encoding.
 
     Attributes:
-        encoding: the one whose frames are given out; None before the first.
+        encoding: the encoding whose frames are passed on; None before the first.
     """
 
-    def __init__(self, receiver: Receiver, take: TakeFrame) -> None:
+    def __init__(self, receiver: Receiver, on_frame: FrameHandler) -> None:
         self.encoding: Encoding | None = None
         self._receiver = receiver
-        self._take = take
+        self._on_frame = on_frame
         self._now = asyncio.get_running_loop().time
         self._settled: float | None = None
-        self._feed: _Feed | None = None
-        # What takes its place as soon as it has a key frame.
-        self._next: _Feed | None = None
-        # What is larger, and since when.
+        self._reader: _EncodingReader | None = None
+        # The reader that replaces it at its first key frame.
+        self._next: _EncodingReader | None = None
+        # A larger encoding, and since when it is known.
         self._larger: tuple[Encoding, float] | None = None
         self._has_begun = False
         self._left_out = 0
@@ -78,31 +80,28 @@ class TrackSource:
 
     @property
     def left_out(self) -> int:
-        """Frames of video that were not given out, because packets are missing.
-
-        Those before the first key frame do not count: it has not begun yet.
-        """
+        """Video frames left out for missing packets, since the first key frame."""
         if not self._has_begun:
             return 0
-        return self._left_out + sum(f.left_out for f in (self._feed, self._next) if f)
+        return self._left_out + sum(r.left_out for r in (self._reader, self._next) if r)
 
     def request_key_frame(self) -> None:
-        """Ask for a key frame of the encoding that is given out."""
+        """Request a key frame of the current encoding."""
         if self.encoding is not None:
             self.encoding.request_key_frame()
 
     def stop(self) -> None:
-        """Give out no more frames."""
+        """Stop passing on frames."""
         self._receiver.on_encodings_changed.remove(self.follow)
-        for feed in (self._feed, self._next):
-            if feed is not None:
-                self._end(feed)
-        self._feed = self._next = None
+        for reader in (self._reader, self._next):
+            if reader is not None:
+                self._end(reader)
+        self._reader = self._next = None
 
     def follow(self) -> None:
-        """See which encoding is the best now; to be called about twice a second."""
+        """Select the best encoding; call it about twice a second."""
         encoding = self._best()
-        current = self._next or self._feed
+        current = self._next or self._reader
         if encoding is None or (current is not None and encoding is current.encoding):
             self._larger = None
             return
@@ -115,11 +114,13 @@ class TrackSource:
         if self._next is not None:
             self._end(self._next)
             self._next = None
-        if self._feed is not None and self._feed.encoding is encoding:
+        if self._reader is not None and self._reader.encoding is encoding:
             return
         if self.encoding is None:
             self.encoding = encoding
-        self._next = _Feed(encoding, self._took, orientation_of(self._receiver))
+        self._next = _EncodingReader(
+            encoding, self._on_reader_frame, orientation_of(self._receiver)
+        )
 
     def _best(self) -> Encoding | None:
         encodings = self._receiver.encodings
@@ -131,38 +132,38 @@ class TrackSource:
         return largest(self._receiver)
 
     def _is_urgent(self) -> bool:
-        """Whether the encoding that is given out is of no use any more."""
-        if self._feed is None or self._feed.encoding.rid is None:
+        """Whether the current encoding is silent or has ended."""
+        if self._reader is None or self._reader.encoding.rid is None:
             return True
-        encoding = self._feed.encoding
+        encoding = self._reader.encoding
         is_silent = self._now() - encoding.last_packet_at >= _SILENCE
         return is_silent or encoding not in self._receiver.encodings
 
-    def _took(self, feed: _Feed, frame: RtpFrame) -> None:
-        if feed is self._next:
-            if self._feed is not None:
-                self._end(self._feed)
-            self._feed, self._next = feed, None
-            self.encoding = feed.encoding
+    def _on_reader_frame(self, reader: _EncodingReader, frame: RtpFrame) -> None:
+        if reader is self._next:
+            if self._reader is not None:
+                self._end(self._reader)
+            self._reader, self._next = reader, None
+            self.encoding = reader.encoding
             if not self._has_begun:
                 self._has_begun = True
-                self._left_out = -feed.left_out
-        self._take(frame, feed.encoding)
+                self._left_out = -reader.left_out
+        self._on_frame(frame, reader.encoding)
 
-    def _end(self, feed: _Feed) -> None:
-        feed.stop()
-        self._left_out += feed.left_out
+    def _end(self, reader: _EncodingReader) -> None:
+        reader.stop()
+        self._left_out += reader.left_out
 
 
 def orientation_of(receiver: Receiver) -> int:
-    """The identifier of what says how its pictures are to be turned; 0 for none."""
+    """The identifier of its video orientation header extension; 0 if there is none."""
     return receiver.extension_map.get(VIDEO_ORIENTATION, 0)
 
 
 def largest(receiver: Receiver) -> Encoding | None:
-    """The encoding with the largest picture, or the newest of what is no simulcast.
+    """The encoding with the largest picture; without simulcast, the newest encoding.
 
-    Those that are silent do not count while others are not. None before the first.
+    Silent encodings count only if all are silent. None if there are no encodings.
     """
     now = asyncio.get_running_loop().time()
     encodings = receiver.encodings
@@ -173,7 +174,7 @@ def largest(receiver: Receiver) -> Encoding | None:
 
 
 def _size(encoding: Encoding) -> tuple[int, float]:
-    """What there is to be seen of an encoding."""
+    """A sort key: the pixels of an encoding, then its bitrate."""
     parameters = encoding.parameters
     pixels = 0 if parameters is None else parameters.width * parameters.height
     return pixels, encoding.bitrate

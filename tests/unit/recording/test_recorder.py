@@ -203,6 +203,6 @@ async def test_a_disk_that_does_not_answer_does_not_keep_the_server_from_ending(
     play(publisher)
     async with asyncio.timeout(10):
         await recorder.close()
-    assert recording.problem == "The disk is too slow to end the file"
+    assert recording.problem == "The disk is too slow to finish the file"
     answers.set()
     await recording.close()

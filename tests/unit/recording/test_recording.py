@@ -290,7 +290,7 @@ async def test_another_size_of_the_picture_begins_a_new_file(tmp_path: Path) -> 
     await publisher.rig.stop()
 
 
-async def test_h265_is_written_as_apple_s_pencodings_want_it(tmp_path: Path) -> None:
+async def test_h265_is_written_as_apple_s_players_want_it(tmp_path: Path) -> None:
     """As hvc1, with the parameter sets in the file's beginning: they may not change."""
     publisher = Publisher(VIDEO["libx265"])
     recording = record(publisher, tmp_path)

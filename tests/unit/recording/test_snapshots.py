@@ -182,7 +182,7 @@ async def test_there_is_no_picture(
     with pytest.raises(NoVideo):
         await snapshots.take(sound.stream())
     publisher = Publisher(VIDEO["libvpx"])
-    with pytest.raises(NoPicture, match="No packet"):
+    with pytest.raises(NoPicture, match="No video packet"):
         await snapshots.take(publisher.stream())
     play(publisher, video_frames("libvpx")[1:3])
     with pytest.raises(NoPicture, match="has not sent a key frame"):

@@ -75,7 +75,7 @@ class Simulcaster:
 
         def is_followed() -> bool:
             self.source.follow()
-            feed = self.source._next or self.source._feed
+            feed = self.source._next or self.source._reader
             return feed is not None and feed.encoding.rid == rid
 
         await until(is_followed)

@@ -126,7 +126,7 @@ def _sequence_header(obu: bytes) -> bytes | None:
 
 
 def _read_leb128(data: bytes, offset: int) -> tuple[int, int]:
-    """Read a leb128() number (AV1 section 4.10.5); return it and the offset after it."""
+    """Read a leb128() number and the offset after it (AV1 section 4.10.5)."""
     value = 0
     for index, octet in enumerate(data[offset : offset + 8]):
         value |= (octet & 0x7F) << 7 * index
