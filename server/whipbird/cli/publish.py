@@ -199,7 +199,7 @@ def _summary(url: str, report: Report) -> str:
     if report.lost is not None:
         total += f", {report.lost} lost"
     if report.retransmitted:
-        total += f", {report.retransmitted} sent again"
+        total += f", {report.retransmitted} retransmitted"
     if report.rtt is not None:
         total += f", rtt {report.rtt * 1e3:.3f} ms"
     lines.append(total)

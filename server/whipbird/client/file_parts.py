@@ -1,4 +1,4 @@
-"""What is in a media file, and how each part of it is sent."""
+"""The streams of a media file, and how each of them is sent."""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -26,8 +26,8 @@ from .pipelines import (
 from .rotation import rotation
 from .transcoding import AudioPipeline, VideoPipeline
 
-# FFmpeg's names of the codecs that can be sent as they are.
-_PASSED = {
+# FFmpeg's codec name -> encoding name of the codecs that need not be transcoded.
+_PASSED_THROUGH = {
     "h264": "H264",
     "vp8": "VP8",
     "opus": "opus",
@@ -35,14 +35,14 @@ _PASSED = {
     "pcm_alaw": "PCMA",
 }
 
-# The formats of pictures that every receiver of WebRTC can show.
+# The pixel formats that every WebRTC receiver can show.
 _PIXELS = ("yuv420p", "yuvj420p")
 
-# Pictures per second, and seconds of a packet of sound, where a file does not say.
+# Defaults for a file without them: pictures per second; seconds of an audio packet.
 _RATE = Fraction(30)
-_SOUND = Fraction(1, 50)
+_AUDIO_PERIOD = Fraction(1, 50)
 
-# Packets among which a picture is looked for that says how it is to be turned.
+# Packets that are decoded to find the rotation of the pictures, at most.
 _MAX_PROBED = 60
 
 
@@ -51,9 +51,10 @@ class FilePart:
     """A stream of a file that is sent.
 
     Attributes:
-        name: what FFmpeg calls its codec.
-        period: seconds of a packet that does not say how long it lasts.
-        encoder: for video that is encoded anew.
+        info: its description.
+        name: FFmpeg's name of its codec.
+        period: seconds of a packet without a duration.
+        encoder: the encoder for video that is transcoded; else None.
     """
 
     info: StreamInfo
@@ -62,7 +63,7 @@ class FilePart:
     encoder: VideoEncoder | None
 
     def pipeline(self, is_late: Callable[[Fraction], bool]) -> Pipeline:
-        """What its packets go through.
+        """Make the pipeline for its packets.
 
         Args:
             is_late: see ``MediaSource.frames``.
@@ -85,10 +86,10 @@ class FilePart:
 def parts_of(
     container: InputContainer, codec: VideoCodec | None, bitrate: int
 ) -> dict[int, FilePart]:
-    """The best video and the best audio stream of a file, by index; what there is.
+    """The best video and the best audio stream of a file, by index.
 
     Args:
-        container: some of its packets are gone then.
+        container: the file; some of its packets are consumed.
         codec, bitrate: see ``MediaFile``.
 
     Raises:
@@ -104,7 +105,7 @@ def parts_of(
 
 
 def _best(container: InputContainer, kind: Kind) -> Stream | None:
-    """The stream that a player would choose; the picture on a cover is none."""
+    """The stream that a player would choose; a cover picture does not count."""
     streams = [
         stream
         for stream in container.streams
@@ -115,8 +116,8 @@ def _best(container: InputContainer, kind: Kind) -> Stream | None:
 
 
 def codec_name(stream: Stream) -> str:
-    """What FFmpeg calls its codec; empty where it has no decoder."""
-    # Without a decoder there is no context, whatever the annotation says.
+    """FFmpeg's name of a stream's codec; empty if FFmpeg cannot decode it."""
+    # Without a decoder there is no context, although the annotation says so.
     context = cast("VideoCodecContext | AudioCodecContext | None", stream.codec_context)
     return context.codec.canonical_name if context else ""
 
@@ -131,7 +132,7 @@ def _known_codec(stream: Stream) -> str:
 
 
 def _rotation(container: InputContainer, video: Stream) -> int:
-    """Degrees counterclockwise by which a player turns the pictures."""
+    """Degrees counterclockwise by which a player rotates the pictures."""
     if not codec_name(video):
         return 0
     with suppress(av.FFmpegError):
@@ -146,16 +147,16 @@ def _video_part(
 ) -> FilePart:
     name = _known_codec(stream)
     context = cast(VideoCodecContext, stream.codec_context)
-    sent = cast("VideoCodec | None", _PASSED.get(name))
+    sent = cast("VideoCodec | None", _PASSED_THROUGH.get(name))
     reason = ""
     if sent is None:
         reason = f"this client does not send {name}"
     elif codec not in (None, sent):
-        reason = "as asked for"
+        reason = "as requested"
     elif context.has_b_frames:
-        reason = "it has B-frames, which WebRTC does not know"
+        reason = "it has B-frames, which WebRTC does not support"
     elif degrees:
-        reason = f"players would have to turn it by {degrees} degrees"
+        reason = f"players would have to rotate it by {degrees} degrees"
     elif context.pix_fmt not in _PIXELS:
         reason = f"not every receiver can show {context.pix_fmt}"
     rate = stream.guessed_rate or stream.average_rate or _RATE
@@ -174,13 +175,13 @@ def _video_part(
 def _audio_part(stream: Stream) -> FilePart:
     name = _known_codec(stream)
     context = cast(AudioCodecContext, stream.codec_context)
-    sent = _PASSED.get(name)
+    sent = _PASSED_THROUGH.get(name)
     rate, channels = context.sample_rate, context.layout.nb_channels
     reason = ""
     if sent is None:
         reason = f"this client does not send {name}"
     elif sent == "opus" and channels > 2:
-        reason = f"not every receiver takes {channels} channels"
+        reason = f"not every receiver supports {channels} channels"
     elif sent != "opus" and (rate, channels) != (CLOCK_RATES[sent], 1):
         reason = f"{sent} is 8000 Hz mono"
     if reason or sent is None:
@@ -188,4 +189,4 @@ def _audio_part(stream: Stream) -> FilePart:
     heard = {1: "mono", 2: "stereo"}.get(channels, f"{channels} channels")
     description = f"{name} {rate} Hz {heard}"
     info = StreamInfo("audio", sent, description, bool(reason), reason)
-    return FilePart(info, name, _SOUND, None)
+    return FilePart(info, name, _AUDIO_PERIOD, None)

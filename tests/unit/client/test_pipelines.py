@@ -34,7 +34,7 @@ def sent(pipeline: Pipeline, *times: float, data: bytes = b"x") -> list[EncodedF
     return [
         frame
         for time in times
-        for frame in pipeline.take(packet(data, 33), Fraction(str(time)))
+        for frame in pipeline.process(packet(data, 33), Fraction(str(time)))
     ]
 
 
@@ -80,7 +80,9 @@ def test_pcm_is_cut_into_20_ms() -> None:
     frames = [
         frame
         for number in range(5)
-        for frame in pipeline.take(packet(bytes([number]) * 100), Fraction(number, 80))
+        for frame in pipeline.process(
+            packet(bytes([number]) * 100), Fraction(number, 80)
+        )
     ]
     assert [(f.timestamp, len(f.data)) for f in frames] == [
         (0, 160),

@@ -262,7 +262,7 @@ async def test_a_server_that_takes_only_a_part(
 
         monkeypatch.setattr(client.http, "request", without_audio)
         publication = Publication(Pattern((64, 64), 30), client)
-        with pytest.raises(WhipError, match=r"does not want audio \(opus\)"):
+        with pytest.raises(WhipError, match=r"did not accept the audio \(opus\)"):
             await publication.connect()
         monkeypatch.undo()
 

@@ -38,7 +38,7 @@ def through(pipeline: Pipeline, path: Path, kind: str) -> list[EncodedFrame]:
             if packet.size:
                 assert packet.pts is not None
                 time = packet.pts * packet.time_base
-                frames.extend(pipeline.take(packet, Fraction(time)))
+                frames.extend(pipeline.process(packet, Fraction(time)))
         frames.extend(pipeline.end())
     return frames
 
@@ -102,5 +102,5 @@ def test_what_cannot_be_decoded(
     with av.open(str(path)) as container:
         pipeline.begin(container.streams[0])
         with pytest.raises(DamagedError):
-            list(chain(pipeline.take(damaged, Fraction(0)), pipeline.end()))
+            list(chain(pipeline.process(damaged, Fraction(0)), pipeline.end()))
     assert len(through(pipeline, path, kind)) >= 14
