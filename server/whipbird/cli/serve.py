@@ -29,10 +29,10 @@ from ..rtc import HostAddresses
 from .loop import run
 from .parameters import settings_options
 
-# Seconds that open HTTP requests are given when the server stops.
+# Seconds to wait for open HTTP requests when the server stops.
 SHUTDOWN_TIMEOUT = 3.0
 
-# File descriptors beside those of the sessions.
+# File descriptors in addition to those of the sessions.
 SPARE_DESCRIPTORS = 200
 
 
@@ -45,7 +45,7 @@ SPARE_DESCRIPTORS = 200
 @settings_options
 def serve_command(config: Path | None, **options: Any) -> None:
     """Run the server."""
-    # What is not given is None, or empty where it can be given several times.
+    # An option that is not given is None, or empty if it can be repeated.
     given = {k: v for k, v in options.items() if v is not None and v != ()}
     try:
         settings = load_settings(given, config)
@@ -64,20 +64,20 @@ def _set_up_logging(settings: Settings) -> None:
         level=settings.log_level.upper(),
         format="%(asctime)s %(levelname)-7s %(message)s",
     )
-    # It logs descriptions, with the ICE passwords in them.
+    # It logs session descriptions, which have ICE passwords.
     logging.getLogger("aiortc.rtcpeerconnection").setLevel(logging.WARNING)
     if settings.log_level != "debug":
-        # They log each check and each chunk, which is what debugging is for.
+        # They log each check and each chunk, for debugging.
         for name in ("aioice", "aiortc"):
             logging.getLogger(name).setLevel(logging.WARNING)
-        # It logs a traceback for what is not HTTP, which anybody can send; failures
-        # of ours are logged by ourselves.
+        # It logs a traceback for malformed requests, which anybody can send; we log
+        # our own errors ourselves.
         logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)
 
 
 def allow_descriptors(settings: Settings) -> None:
-    """Raise this process's limit of file descriptors to what its sessions need."""
-    # Each has a socket for each address, and maybe a connection of HTTP.
+    """Raise the process's limit of file descriptors for its sessions."""
+    # A session has a socket per address, and possibly an HTTP connection.
     sockets = len(HostAddresses(loopback=settings.ice_loopback).current()) + 1
     needed = settings.max_sessions * sockets + SPARE_DESCRIPTORS
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -96,7 +96,7 @@ async def _serve(settings: Settings) -> int:
     runner = web.AppRunner(
         create_app(settings),
         shutdown_timeout=SHUTDOWN_TIMEOUT,
-        # No content coding is supported, so none need be undone.
+        # Content codings are not supported.
         auto_decompress=False,
         access_log=None,  # it would show whole session ids
     )
@@ -111,8 +111,8 @@ async def _serve(settings: Settings) -> int:
         except OSError as error:
             _complain(settings, error)
             return 1
-        # All that was imported stays. While it is looked through for garbage, nobody is
-        # sent anything: that took tens of milliseconds.
+        # Exclude everything imported from garbage collection: a full collection would
+        # stop all packets for tens of milliseconds.
         gc.collect()
         gc.freeze()
         _greet(settings, runner.addresses[0][1])
@@ -123,9 +123,9 @@ async def _serve(settings: Settings) -> int:
 
 
 def _complain(settings: Settings, error: OSError) -> None:
-    """Say why the address cannot be listened on."""
+    """Print why the server cannot listen on its address."""
     number = error.errno or 0
-    # asyncio's own text says the address once more.
+    # asyncio's message would repeat the address.
     reason = os.strerror(number) if number in errno.errorcode else str(error)
     hint = "; choose another with --port" if error.errno == errno.EADDRINUSE else ""
     click.echo(
@@ -135,7 +135,7 @@ def _complain(settings: Settings, error: OSError) -> None:
 
 
 def _greet(settings: Settings, port: int) -> None:
-    """Say where the page is, what to put into OBS, and where to watch it."""
+    """Print the URLs of the page, for OBS, and to watch."""
     host, needs_token = settings.host, settings.token is not None
     lines = [f"Whipbird {__version__} is listening.", ""]
     everywhere = _is_unspecified(host)
@@ -157,12 +157,12 @@ def _greet(settings: Settings, port: int) -> None:
         "",
     ]
     if everywhere and not needs_token:
-        lines += ["There is no authentication: who can reach it can use it.", ""]
+        lines += ["There is no authentication: whoever can reach it can use it.", ""]
     click.echo("\n".join([*lines, "Press Ctrl+C to stop."]))
 
 
 def _command() -> str:
-    """What to type for the ``whipbird`` command here."""
+    """The ``whipbird`` command as it must be typed here."""
     if shutil.which("whipbird"):
         return "whipbird"
     return os.path.relpath(Path(sys.executable).with_name("whipbird"))

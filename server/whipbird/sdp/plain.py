@@ -1,8 +1,8 @@
-"""An offer in its plainest form: only what was understood, said in one way.
+"""Writes a parsed offer in a normal form for aiortc.
 
-The WebRTC stack gets this text, never the client's own, so nothing that it cannot
-read, or reads differently, reaches it. Of the codecs it learns nothing: it need not
-know those that it does not decode.
+aiortc gets this text instead of the client's, so it never sees anything that it cannot
+parse, or parses differently. The codecs are replaced by ones that aiortc knows, since
+it does not decode the media.
 """
 
 from collections.abc import Iterator
@@ -14,10 +14,10 @@ _STAND_INS = {"audio": "opus/48000/2", "video": "VP8/90000"}
 
 
 def plain_offer(offer: Offer) -> str:
-    """Write the offer with the same transport in every section and no candidates.
+    """Write the offer with the same transport in every section, without candidates.
 
-    As all share one transport, it does not matter which section is tagged; aiortc
-    finds the transport by the first.
+    All sections share one transport, so it does not matter which section is tagged;
+    aiortc takes the transport of the first.
     """
     mids = [plain_mid(offer, index) for index in range(len(offer.media))]
     lines = ["v=0", "o=- 1 1 IN IP4 0.0.0.0", "s=-", "t=0 0"]
@@ -30,7 +30,7 @@ def plain_offer(offer: Offer) -> str:
 
 
 def plain_mid(offer: Offer, index: int) -> str:
-    """The mid of a section; its index where the offer gave it none."""
+    """The mid of a section, or its index if the offer has no mid."""
     return offer.media[index].mid or str(index)
 
 
@@ -40,11 +40,11 @@ def _media_lines(mid: str, media: OfferedMedia, offer: Offer) -> Iterator[str]:
         yield f"a=sctp-port:{media.sctp_port}"
         yield f"a=max-message-size:{media.max_message_size}"
     else:
-        # Any codec that aiortc knows: what is taken of the offer, our receiver knows.
+        # Any codec that aiortc knows; our receiver has the accepted ones.
         payload_type = media.codecs[0].payload_type
         yield f"m={media.kind} 9 UDP/TLS/RTP/SAVPF {payload_type}"
         yield f"a={offer.role.direction}"
-        # aiortc reads rtcp-mux only beside a=rtcp.
+        # aiortc reads rtcp-mux only if there is a=rtcp too.
         yield "a=rtcp:9 IN IP4 0.0.0.0"
         yield "a=rtcp-mux"
         yield f"a=rtpmap:{payload_type} {_STAND_INS[media.kind]}"

@@ -216,7 +216,7 @@ async def test_a_folder_that_cannot_be_used(
     client = await aiohttp_client(make_app(recorder))
     problem = await problem_of(await client.post(PATH), 503)
     assert problem["detail"] == (
-        "No file can be made in the folder of recordings: File exists."
+        "No file can be created in the folder of recordings: File exists."
     )
     problem = await problem_of(await client.get(PREFIX), 503)
     assert problem["detail"] == "The recordings cannot be read now: Not a directory."
