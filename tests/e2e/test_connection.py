@@ -252,7 +252,7 @@ async def test_an_impossible_stream_name_in_the_address_is_said(
     ping_page: PingPage,
 ) -> None:
     await ping_page.open_connected("/?stream=bad%20name")
-    await expect(ping_page.rtt_note).to_contain_text("“bad name” is no stream name")
+    await expect(ping_page.rtt_note).to_contain_text("“bad name” is not a stream name")
 
 
 async def test_a_token_goes_with_every_request_and_only_when_given(

@@ -180,7 +180,7 @@ async def test_payload_size_up_to_the_negotiated_maximum(ping_page: PingPage) ->
 async def test_an_impossible_payload_size_is_explained(ping_page: PingPage) -> None:
     await ping_page.open_connected()
     for size, words in (
-        ("99999999", "That is too large. This connection takes 8 to"),
+        ("99999999", "That is too large. This connection allows 8 to"),
         ("7", "7 is too small"),
         ("many", "Please enter a whole number from 8 to"),
         ("", "Please enter a whole number from 8 to"),

@@ -79,7 +79,7 @@ async def test_each_layer_stands_beside_what_is_received_of_it(
     await publisher.open()
     await publisher.frame.run(
         """async () => {
-            const { showLayers } = await import('/publish-figures.js');
+            const { showEncodings } = await import('/publish-figures.js');
             const sent = (rid, width) => ({ kind: 'video', rid, codec: 'VP8', width,
                 height: width / 2, frameRate: 30, bitrate: 1e6, rtt: 0.0123,
                 loss: 0.05, limit: rid === 'f' ? 'cpu' : 'none' });
@@ -87,7 +87,7 @@ async def test_each_layer_stands_beside_what_is_received_of_it(
                 height: width / 2, frame_rate: 29.6, bitrate: 9e5, packets: 99,
                 lost: 1, recovered: 0 });
             const layers = [received('q', 320), received('f', 1280)];
-            showLayers([sent('f', 1280), sent('h', 640), sent('q', 320)],
+            showEncodings([sent('f', 1280), sent('h', 640), sent('q', 320)],
                 { tracks: [{ kind: 'audio', layers: [] }, { kind: 'video', layers }] });
         }"""
     )

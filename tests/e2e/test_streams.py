@@ -145,7 +145,7 @@ async def test_errors_in_words_and_out_of_them(
     await page.route(
         "**/api/streams", lambda route: route.fulfill(status=200, body="<html>")
     )
-    await expect(problem).to_contain_text("something else than it was asked for")
+    await expect(problem).to_contain_text("unexpected response")
 
 
 async def test_a_token_is_asked_for_and_taken(

@@ -90,7 +90,7 @@ async def test_a_codec_that_the_browser_cannot_play(
     )
     await viewer.open()
     await expect(viewer.note).to_have_text(
-        "“foreign” comes as H261, which this browser cannot play."
+        "“foreign” is sent as H261, which this browser cannot play."
     )
 
 
