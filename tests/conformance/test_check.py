@@ -72,7 +72,7 @@ def whole_run() -> Iterator["subprocess.Popen[bytes]"]:
 
 @pytest.fixture(scope="module")
 def report(whole_run: "subprocess.Popen[bytes]") -> dict[str, Any]:
-    """What the whole run has found."""
+    """The results of the whole run."""
     output, _ = whole_run.communicate(timeout=WHOLE_RUN_LIMIT)
     report: dict[str, Any] = json.loads(output)
     return report
@@ -107,7 +107,7 @@ def ids(results: Iterable[Result], outcome: Outcome) -> set[str]:
 
 
 def explained(results: Iterable[Result]) -> str:
-    """What a failed test shows."""
+    """The message of a failed test."""
     return "\n".join(
         f"{result.rule.id} {result.outcome}: {result.note}"
         for result in results

@@ -27,7 +27,7 @@ NOTE_DELETES = """() => {
 
 
 async def noted_delete(ping_page: PingPage) -> object:
-    """What a page of the same context noted of its DELETE."""
+    """The DELETE recorded by a page of the same context."""
     page = await ping_page.page.context.new_page()
     await page.goto(f"{ping_page.url}/favicon.svg")
     return await page.evaluate("() => localStorage.getItem('deletes')")

@@ -139,7 +139,7 @@ async def test_auto_ping_goes_on_until_it_is_switched_off(ping_page: PingPage) -
     await expect(ping_page.answered).to_have_text(re.compile(r"^[5-9]$|^\d\d$"))
     await ping_page.auto.uncheck()
     await ping_page.ping_once()
-    # What was on its way has arrived, and nothing follows it.
+    # Messages in flight have arrived, and no more follow.
     count = await ping_page.answered.inner_text()
     await ping_page.page.wait_for_timeout(300)
     assert await ping_page.answered.inner_text() == count

@@ -62,7 +62,7 @@ async def test_figures_say_what_is_sent_and_received(publisher: PublishPage) -> 
     )
     assert await publisher.figure("Codec") == ("VP8", "VP8")
     assert await publisher.figure("Codec", "Audio") == ("Opus", "Opus")
-    # What is received follows what is sent.
+    # The received figures follow the sent ones.
     cell = table.locator("tr", has_text="Resolution").locator("td").nth(1)
     await expect(cell).to_have_text(size(320, 180))
     for row in ("Bitrate", "Frame rate", "Loss"):

@@ -98,7 +98,11 @@ async def test_latency(
         (STREAM, False, "Waiting for the first picture…"),
         (STREAM, True, "Nothing comes now."),
         (stream_of("VP8"), False, "Waiting for the first picture…"),
-        (stream_of("H261"), False, "“a” is sent as H261, which this browser cannot play"),
+        (
+            stream_of("H261"),
+            False,
+            "“a” is sent as H261, which this browser cannot play",
+        ),
         # One of them is enough.
         (stream_of("H261", "VP8"), False, "Waiting for the first picture…"),
     ],

@@ -31,7 +31,7 @@ FRAMES = SECONDS * ffmpeg_publisher.RATE
 
 @dataclass(frozen=True, slots=True)
 class Publication:
-    """What FFmpeg is told to send, and as what the server should describe it."""
+    """FFmpeg's options, and the expected description by the server."""
 
     name: str
     flags: str

@@ -23,7 +23,7 @@ RATE = 30
 PICTURES = 8 * RATE
 KEY_FRAME_SECONDS = 2
 
-# What each is described as: the codec, and its profile or channels.
+# The expected description: the codec, and its profile or channels.
 VIDEO = {
     "vp8": ("VP8", "Profile 0"),
     "h264": ("H264", "Constrained Baseline"),
@@ -35,7 +35,7 @@ AUDIO = {"opus": ("opus", 2), "pcmu": ("PCMU", 1), "pcma": ("PCMA", 1)}
 
 @dataclass(frozen=True, slots=True)
 class Publication:
-    """What GStreamer is told to send, under the name of the video codec."""
+    """GStreamer's media, by the name of the video codec."""
 
     video: str
     audio: str

@@ -1,4 +1,4 @@
-"""Our own publisher over a path that loses packets: they are sent again over RTX."""
+"""Our own publisher over a lossy path: packets are retransmitted over RTX."""
 
 import asyncio
 from collections.abc import Callable, Generator
@@ -97,7 +97,7 @@ async def test_what_is_lost_is_sent_again(
     assert len(pattern.video) == int(SECONDS * 30)
     units = nal_units if codec == "H264" else lambda data: [data]
     assert [units(f) for f in frames_of(video)] == [units(f) for f in pattern.video]
-    # What was lost is known to the packet.
+    # The number of lost packets is known exactly.
     report, lost = layer_of(stream, "video"), sent[video.ssrc].lost
     assert lost > 0
     assert (report["lost"], report["recovered"]) == (lost, lost)

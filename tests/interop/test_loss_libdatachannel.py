@@ -70,7 +70,7 @@ async def test_what_is_lost_is_sent_again(
     assert video.gaps == 0
     assert len(video.timestamps) == FRAMES
     assert len(video.delivered) == len(sent[video.ssrc].first_sent)
-    # What was lost is known to the packet.
+    # The number of lost packets is known exactly.
     report, lost = layer_of(stream, "video"), sent[video.ssrc].lost
     assert lost > 0
     assert (report["lost"], report["recovered"]) == (lost, lost)

@@ -1,4 +1,4 @@
-"""What is published is watched, by clients that are not ours."""
+"""Clients of others watch a published stream."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -129,7 +129,7 @@ async def test_a_picture_at_once(
         await until(lambda: len(viewer.frames["video"]) >= 23)
         assert_goes_on(viewer.sent("video"))
         stamps = sorted({p.timestamp for p in viewer.sent("video")})
-        # What was kept is played in a moment, what is new in its time.
+        # Kept packets are played quickly, new ones in real time.
         assert stamps[11] - stamps[0] == 11 * 3000 // 32
         assert [b - a for a, b in pairwise(stamps[11:])] == [3000] * 12
     (encoding,) = publisher.session.peer.receivers[1].encodings

@@ -69,7 +69,7 @@ async def publish(*arguments: str, cwd: Path | None = None) -> tuple[int, str, s
 async def described(
     server: ServerProcess, until: Callable[[dict[str, Any]], bool]
 ) -> dict[str, Any]:
-    """What the server says of the stream ``live``, as soon as that holds of it."""
+    """The server's description of the stream ``live``, when it meets a condition."""
     seen: dict[str, Any] = {}
     url = f"{server.url}/api/streams/live"
     try:
@@ -282,7 +282,7 @@ async def test_what_is_no_media_file(tmp_path: Path) -> None:
 
 
 async def test_a_file_that_breaks_off(server: ServerProcess, tmp_path: Path) -> None:
-    """What is there is sent."""
+    """The existing part is sent."""
     path = write_media(tmp_path / "a.mkv", "libx264", frames=60)
     octets = path.read_bytes()
     path.write_bytes(octets[: len(octets) // 2])

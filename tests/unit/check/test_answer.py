@@ -1,4 +1,4 @@
-"""What an answer says, and what our own peer gets of it."""
+"""Answers: parsed, and as given to our own peer."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What is in a file: what is sent as it is, what is encoded and why."""
+"""The streams of a file: which are passed through, which transcoded and why."""
 
 from fractions import Fraction
 from itertools import pairwise

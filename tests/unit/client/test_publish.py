@@ -31,7 +31,7 @@ SPS, PPS = 7, 8
 
 
 class Received:
-    """What a server's session gets, by the name of the codec."""
+    """The media received by a server's session, by the name of the codec."""
 
     def __init__(self, session: Session, client: WhipClient) -> None:
         self.packets: dict[str, list[RtpPacket]] = {}
@@ -66,7 +66,7 @@ class Received:
 
 
 def _codecs(client: WhipClient) -> list[Codec]:
-    """What the answer has."""
+    """The lines of the answer."""
     found = []
     for line in client.answer.splitlines():
         if line.startswith("a=rtpmap:"):
@@ -182,7 +182,7 @@ async def test_timestamps_on_the_wire(
 
 
 async def test_a_duration(app: web.Application, url: str, tmp_path: Path) -> None:
-    """What begins before it is sent, the file again if need be, and nothing after."""
+    """Exactly the frames that begin before the end are sent, with repetitions."""
     path = write_media(tmp_path / "a.mp4", "libx264", "libopus")
     source = MediaFile(str(path), repeat=True)
     received, publication = await publish(app, url, source, duration=1.1)
@@ -312,7 +312,7 @@ async def test_lost_packets_are_sent_again(
         async with asyncio.timeout(10):
             await running
         report = await publication.report()
-        # A request may be repeated before what it asks for has come.
+        # A key frame may be requested again before it arrives.
         assert report.retransmitted >= len(lost)
         await until(lambda: received.packets + received.recovered == report.packets)
 
@@ -338,7 +338,7 @@ class Broken:
 
 
 async def test_a_source_that_breaks_off(app: web.Application, url: str) -> None:
-    """What came before is sent, in its time."""
+    """The frames before the break are sent in real time."""
     source = Broken()
     async with WhipClient(url) as client:
         publication = Publication(source, client)

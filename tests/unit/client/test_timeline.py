@@ -9,7 +9,7 @@ from whipbird.client.pipelines import AnyPacket
 from whipbird.client.timeline import MAX_JUMP, Timeline
 
 PERIOD = Fraction(1, 25)
-# Of the file: its timestamps are in this.
+# The time base of the file.
 TICK = Fraction(1, 100)
 
 

@@ -29,7 +29,7 @@ def picture(pts: int | None) -> VideoFrame:
 
 
 def through(pipeline: Pipeline, path: Path, kind: str) -> list[EncodedFrame]:
-    """What a pipeline makes of all packets of a kind."""
+    """The frames that a pipeline makes of all packets of a kind."""
     frames: list[EncodedFrame] = []
     with av.open(str(path)) as container:
         stream = next(s for s in container.streams if s.type == kind)

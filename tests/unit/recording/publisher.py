@@ -94,7 +94,7 @@ class Publisher:
         self.audio = Source(2, 111, 2**32 - 5000, 2**16 - 7)
 
     def stream(self, name: str = "live") -> Stream:
-        """What it publishes."""
+        """The published stream."""
         peer = SimpleNamespace(
             receivers=self.rig.receivers, connectionState="connected"
         )
@@ -147,7 +147,7 @@ class Publisher:
 
 @dataclass(frozen=True)
 class Recorded:
-    """What is in a file.
+    """The content of a file.
 
     Attributes:
         packets: kind -> (seconds, octets, is_key) of each, in their order.

@@ -99,7 +99,7 @@ async def test_a_publisher_that_comes_back_is_recorded_again(
     recorder.publisher_left(first)
     assert recorder.describe("live") == {"state": "waiting"}
     recorder.publisher_came(second)
-    # What is said of the old one late is not of the new one.
+    # A late end of the old stream does not affect the new one.
     recorder.publisher_left(first)
     play(publisher)
     await until(lambda: (recorder.describe("live") or {})["state"] == "recording")

@@ -1,4 +1,4 @@
-"""What a publisher has sent is in the files, as it was sent."""
+"""A publisher's frames are in the files, unchanged."""
 
 import asyncio
 from collections.abc import Sequence
@@ -66,7 +66,7 @@ def send(publisher: Publisher, frames: Sequence[EncodedFrame], **options: Any) -
 
 
 def content(encoder: str, frame: EncodedFrame) -> bytes:
-    """What is to be in the file of a frame, without what stands between NAL units.
+    """The expected data of a frame in a file, without separators of NAL units.
 
     The parameter sets of H.265 are in the file's beginning.
     """
@@ -146,7 +146,7 @@ async def test_sound_and_pictures_are_together_by_the_sender_s_clock(
     recording = record(publisher, tmp_path)
     frames = video_frames("libx264")
     pictures = 0
-    # What belongs to one moment comes 200 ms apart.
+    # Audio and video of the same moment arrive 200 ms apart.
     for step in range(120):
         if step % 5 < 3:
             publisher.send_frame(frames[pictures % 30].payloads)
@@ -360,7 +360,7 @@ async def test_sound_that_comes_later_is_in_the_next_file(tmp_path: Path) -> Non
     recording = record(publisher, tmp_path)
     frames = video_frames("libvpx")
     send(publisher, frames[:5])
-    # Nothing is written before it is sure that there is no sound.
+    # Nothing is written before the wait for audio is over.
     assert recording.state is RecordingState.WAITING
     await until(lambda: recording.state is RecordingState.RECORDING)
     for frame in frames[5:]:

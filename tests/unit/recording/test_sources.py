@@ -33,7 +33,7 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class Simulcaster:
-    """Publishes two encodings, and records what is given out of them."""
+    """Publishes two encodings, and collects the frames passed on."""
 
     def __init__(self) -> None:
         simulcast = Simulcast((Rid("low"), Rid("high")), "low;high")
@@ -71,7 +71,7 @@ class Simulcaster:
         return list(dict.fromkeys(rid for rid, _ in self.frames))
 
     async def until_followed(self, rid: str) -> None:
-        """Call follow() repeatedly, until an encoding is awaited or given out."""
+        """Call follow() repeatedly, until an encoding is awaited or passed on."""
 
         def is_followed() -> bool:
             self.source.follow()

@@ -1,4 +1,4 @@
-"""What a viewer is sent, and what it says of that."""
+"""RTP and RTCP to one viewer, and its RTCP."""
 
 from collections.abc import Callable
 from functools import partial
@@ -39,7 +39,7 @@ def reports_of(wire: Wire) -> list[RtcpSrPacket]:
     return [packet for packet in found if isinstance(packet, RtcpSrPacket)]
 
 
-async def test_what_the_answer_says() -> None:
+async def test_sources_for_the_answer() -> None:
     egress = Egress(Wire().transport, "live")
     audio, video = egress.add(AUDIO), egress.add(VIDEO)
     assert audio.msid == video.msid == "live"
@@ -49,7 +49,7 @@ async def test_what_the_answer_says() -> None:
     assert [f.rewriter.ssrc for f in egress.forwarders] == [audio.ssrc, video.ssrc]
 
 
-async def test_lost_packets_come_again() -> None:
+async def test_lost_packets_are_retransmitted() -> None:
     wire, source = Wire(), Source()
     egress = Egress(wire.transport, "live")
     sent = egress.add(VIDEO)
@@ -64,7 +64,9 @@ async def test_lost_packets_come_again() -> None:
 
 
 @pytest.mark.parametrize("ask", [write_pli, partial(write_fir, request=1)])
-async def test_key_frames_are_asked_for(ask: Callable[[int, int], bytes]) -> None:
+async def test_key_frame_requests_are_forwarded(
+    ask: Callable[[int, int], bytes],
+) -> None:
     wire, source = Wire(), Source()
     egress = Egress(wire.transport, "live")
     sent = egress.add(VIDEO)
@@ -78,19 +80,19 @@ async def test_key_frames_are_asked_for(ask: Callable[[int, int], bytes]) -> Non
     assert source.encoding.wants_key_frame
 
 
-async def test_what_it_says_of_its_network() -> None:
-    news: list[int | None] = []
+async def test_estimate_and_loss() -> None:
+    estimates: list[int | None] = []
     egress = Egress(Wire().transport, "live")
     sent = egress.add(VIDEO)
-    egress.on_feedback = lambda: news.append(egress.estimate)
+    egress.on_feedback = lambda: estimates.append(egress.estimate)
     egress.rtcp_received(write_remb(5, 1_000_000, [sent.ssrc]))
-    assert news == [pytest.approx(1_000_000, rel=0.001)]
+    assert estimates == [pytest.approx(1_000_000, rel=0.001)]
     block = ReportBlock(sent.ssrc, 64, 10, 0, 0, last_report=0, delay=0)
     egress.rtcp_received(write_receiver_report(5, [block]))
     assert egress.forwarders[0].fraction_lost == 0.25
 
 
-async def test_what_is_malformed_does_no_harm() -> None:
+async def test_malformed_rtcp_is_ignored() -> None:
     egress = Egress(Wire().transport, "live")
     egress.add(VIDEO)
     whole = write_remb(5, 1_000_000, [1]) + write_nack(5, 1, [1, 2, 40])
@@ -99,7 +101,7 @@ async def test_what_is_malformed_does_no_harm() -> None:
         egress.rtcp_received(pack("!BBH", 0x81, 206, end) + whole[:end])
 
 
-async def test_reports_of_sender(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_sender_reports(monkeypatch: pytest.MonkeyPatch) -> None:
     """One with the first packet, so that the picture and the sound are in time."""
     monkeypatch.setattr(egress_module, "REPORT_INTERVAL", 0.02)
     wire, sound, picture = Wire(), Source(OPUS, ssrc=1), Source(ssrc=2)
@@ -128,8 +130,8 @@ async def test_reports_of_sender(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(wire.rtp) == 3
 
 
-async def test_timestamps_of_reports_are_those_of_the_publisher() -> None:
-    """What it says of its clock holds for the viewer too, to a millisecond."""
+async def test_sender_reports_have_the_publishers_clock() -> None:
+    """The publisher's clock is forwarded to the viewer, exact to a millisecond."""
     wire, source = Wire(), Source()
     egress = Egress(wire.transport, "live")
     egress.add(VIDEO)

@@ -1,4 +1,4 @@
-"""One encoding: what it says of itself, and who is given its packets."""
+"""One encoding: its properties and its subscribers."""
 
 import pytest
 
@@ -17,15 +17,15 @@ class Source:
     """A sender of one encoding, with a clock of its own."""
 
     def __init__(self, codec: Codec) -> None:
-        self.woken = 0
-        self.encoding = Encoding(1, codec, None, self._wake)
+        self.feedback_requests = 0
+        self.encoding = Encoding(1, codec, None, self._send_feedback_soon)
         self.now = self.encoding.last_packet_at
         self._codec = codec
         self._sequence = 0
         self._timestamp = 0
 
-    def _wake(self) -> None:
-        self.woken += 1
+    def _send_feedback_soon(self) -> None:
+        self.feedback_requests += 1
 
     def send(self, *payloads: bytes, lost: bool = False) -> None:
         """One frame, in so many packets."""
@@ -116,13 +116,13 @@ async def test_subscribers_come_and_go() -> None:
     assert (first, second) == ([1], [1, 2])
 
 
-async def test_what_is_missing_is_told_of() -> None:
+async def test_a_missing_packet_needs_feedback() -> None:
     source = Source(VP8)
     source.send(b"a")
-    assert source.woken == 0
+    assert source.feedback_requests == 0
     source.send(b"b", lost=True)
     source.send(b"c")
-    assert source.woken == 1
+    assert source.feedback_requests == 1
 
 
 async def test_a_key_frame_is_wanted_until_it_comes() -> None:
@@ -143,7 +143,7 @@ async def test_audio_has_no_key_frames() -> None:
     encoding = source.encoding
     assert encoding.channels == 2
     encoding.request_key_frame()
-    assert source.woken == 0
+    assert source.feedback_requests == 0
     # RFC 6716 section 3.1: the stereo bit is not set, then set.
     source.send(b"\xf8\xff")
     assert encoding.channels == 1

@@ -1,4 +1,4 @@
-"""What senders are told of their packets, and asked for."""
+"""RTCP feedback to media senders."""
 
 import asyncio
 
@@ -20,7 +20,7 @@ from tests.unit.rtc.conftest import Rigged
 from tests.unit.rtc.media import Rig, rtp
 from tests.waiting import until
 
-# Of the video section of these offers.
+# Payload type of the video section of these offers.
 VP8 = 96
 WITHOUT_TRANSPORT_CC = "".join(
     line
@@ -72,7 +72,7 @@ async def test_arrivals_are_fed_back(rigged: Rigged) -> None:
     assert (int.from_bytes(base), int.from_bytes(count)) == (65534, 5)
 
 
-async def test_a_key_frame_is_asked_for_once(
+async def test_a_key_frame_is_requested_once(
     rigged: Rigged, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """RFC 4585 section 6.3.1; however many want it, and until it comes."""
@@ -94,7 +94,7 @@ async def test_a_key_frame_is_asked_for_once(
     assert not encoding.wants_key_frame
 
 
-async def test_a_key_frame_is_asked_for_again(
+async def test_a_key_frame_is_requested_again(
     rigged: Rigged, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("whipbird.rtc.encoding.KEY_FRAME_INTERVAL", 0.02)
@@ -104,7 +104,7 @@ async def test_a_key_frame_is_asked_for_again(
     await until(lambda: len(requests(made, RTCP_PSFB_PLI)) == 3)
 
 
-async def test_where_only_fir_is_offered(
+async def test_fir_if_pli_is_not_offered(
     rigged: Rigged, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """RFC 5104 section 4.3.1: each request has a number of its own."""
@@ -118,7 +118,7 @@ async def test_where_only_fir_is_offered(
     assert second[4] == first[4] + 1
 
 
-async def test_nothing_is_asked_of_who_offers_no_feedback(rigged: Rigged) -> None:
+async def test_no_requests_without_negotiated_feedback(rigged: Rigged) -> None:
     made = rigged(offers.without(offers.CHROMIUM_MEDIA, "a=rtcp-fb:96"))
     made.push(rtp(VP8, 1, payload=b"\x10\x01"))
     made.receivers[1].encodings[0].request_key_frame()
@@ -128,7 +128,7 @@ async def test_nothing_is_asked_of_who_offers_no_feedback(rigged: Rigged) -> Non
 
 
 @pytest.mark.usefixtures("fast_reports")
-async def test_an_estimate_for_who_makes_none(rigged: Rigged) -> None:
+async def test_remb_without_transport_cc(rigged: Rigged) -> None:
     """draft-alvestrand-rmcat-remb-03 section 2."""
     made = rigged(WITHOUT_TRANSPORT_CC)
     made.push(rtp(VP8, 1, ssrc=5))
@@ -139,7 +139,7 @@ async def test_an_estimate_for_who_makes_none(rigged: Rigged) -> None:
 
 
 @pytest.mark.usefixtures("fast_reports")
-async def test_no_estimate_for_who_makes_its_own(rigged: Rigged) -> None:
+async def test_no_remb_with_transport_cc(rigged: Rigged) -> None:
     made = rigged(
         offers.added(
             offers.CHROMIUM_MEDIA,
@@ -156,7 +156,7 @@ async def test_no_estimate_for_who_makes_its_own(rigged: Rigged) -> None:
     assert b"REMB" not in b"".join(made.rtcp)
 
 
-async def test_what_is_no_compound(rigged: Rigged) -> None:
+async def test_reduced_size_rtcp(rigged: Rigged) -> None:
     """RFC 5506: where it was offered, a request need not follow a report."""
     without_reports: list[bool] = []
     for offer in (
@@ -203,7 +203,7 @@ async def test_a_connection_that_is_gone(rigged: Rigged) -> None:
     await until(lambda: made.feedback._timer is None)
 
 
-async def test_after_the_end_nothing_is_told(rigged: Rigged) -> None:
+async def test_no_feedback_after_the_end(rigged: Rigged) -> None:
     made = rigged(offers.CHROMIUM_MEDIA)
     made.push(rtp(VP8, 1))
     timer = made.feedback._timer

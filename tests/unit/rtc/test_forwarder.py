@@ -1,4 +1,4 @@
-"""One track for one viewer: its own numbers, and what it has lost once more."""
+"""One track for one viewer: rewriting and retransmission."""
 
 import asyncio
 
@@ -27,7 +27,7 @@ from whipbird.rtp import extensions
 from whipbird.rtp.extensions import read_extensions
 
 
-async def test_packets_are_the_viewers() -> None:
+async def test_packets_are_rewritten() -> None:
     source, wire = Source(), Wire()
     forwarder(wire).watch(Feed(source.encoding, {}))
     source.send(KEY, MORE)
@@ -39,7 +39,7 @@ async def test_packets_are_the_viewers() -> None:
     assert wire.sequences == [0, 1]
 
 
-async def test_what_it_takes() -> None:
+async def test_accepted_codecs() -> None:
     watcher = forwarder(Wire())
     assert watcher.accepts(VP8)
     assert not watcher.accepts(AV1)
@@ -57,7 +57,7 @@ async def test_another_encoding_begins_at_its_key_frame() -> None:
     watcher.watch(feeds[1])
     await large.play(DELTA)
     small.send(MORE)
-    assert large.key_frames_wanted == 1
+    assert large.key_frames_requested == 1
     await large.play(KEY, DELTA)
     await small.play(DELTA)
     assert [p.payload for p in wire.packets] == [KEY, DELTA, MORE, KEY, DELTA]
@@ -68,7 +68,7 @@ async def test_another_encoding_begins_at_its_key_frame() -> None:
     assert watcher.feed is feeds[1]
 
 
-async def test_another_one_is_wanted_before_the_switch() -> None:
+async def test_a_third_encoding_before_the_switch() -> None:
     sources, wire = [Source(ssrc=n) for n in (1, 2, 3)], Wire()
     feeds = [Feed(source.encoding, {}) for source in sources]
     watcher = forwarder(wire)
@@ -103,8 +103,8 @@ async def test_a_publisher_that_comes_back() -> None:
     assert stamps[3] - stamps[2] == 3000
 
 
-async def test_the_numbers_of_frames_go_on() -> None:
-    """With extensions before them, and when they are sent again."""
+async def test_frame_numbers_are_continuous() -> None:
+    """After header extensions, and in retransmissions."""
     number = (4, extensions.VIDEO_ORIENTATION)
     sources, wire = [Source(ssrc=n) for n in (1, 2)], Wire()
     feeds = [Feed(source.encoding, {}) for source in sources]
@@ -131,10 +131,10 @@ async def test_the_numbers_of_frames_go_on() -> None:
     assert wire.packets[4].payload == lost.sequence.to_bytes(2) + lost.payload
 
 
-# Sent again
+# Retransmission
 
 
-async def test_over_rtx() -> None:
+async def test_retransmission_over_rtx() -> None:
     """RFC 4588 section 4: a stream of its own; the number first, then the payload."""
     source, wire = Source(), Wire()
     watcher = forwarder(wire, taken(VIEWER_VP8, RTX, extmap=(ABS_SEND_TIME,)))
@@ -152,7 +152,7 @@ async def test_over_rtx() -> None:
     assert watcher.retransmitted == 2
 
 
-async def test_as_they_were() -> None:
+async def test_without_rtx() -> None:
     """The very same octets: SRTP has a key stream for each packet, and but one."""
     source, wire = Source(), Wire()
     media = taken(VIEWER_VP8, extmap=(ABS_SEND_TIME, (4, extensions.VIDEO_ORIENTATION)))
@@ -164,7 +164,7 @@ async def test_as_they_were() -> None:
     assert list(watcher.extension_map) == [extensions.VIDEO_ORIENTATION]
 
 
-async def test_as_they_were_when_they_were_caught_up_with() -> None:
+async def test_without_rtx_while_catching_up() -> None:
     source, wire = Source(), Wire()
     feed = Feed(source.encoding, {})
     await source.play(KEY, *[DELTA] * 30)
@@ -175,7 +175,7 @@ async def test_as_they_were_when_they_were_caught_up_with() -> None:
     assert wire.rtp[32:] == wire.rtp[:32]
 
 
-async def test_not_at_all_where_that_was_not_agreed_on() -> None:
+async def test_not_without_negotiation() -> None:
     source, wire = Source(OPUS), Wire()
     watcher = forwarder(wire, taken(VIEWER_OPUS, extmap=(ABS_SEND_TIME,)))
     watcher.watch(Feed(source.encoding, {}))
@@ -185,7 +185,7 @@ async def test_not_at_all_where_that_was_not_agreed_on() -> None:
     assert list(watcher.extension_map) == [extensions.ABS_SEND_TIME]
 
 
-async def test_only_what_was_sent() -> None:
+async def test_only_sent_packets() -> None:
     source, wire = Source(), Wire()
     feed = Feed(source.encoding, {})
     watcher = forwarder(wire)
@@ -197,7 +197,7 @@ async def test_only_what_was_sent() -> None:
     assert len(wire.rtp) == 1
 
 
-async def test_but_once_within_a_round_trip(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_at_most_once_within_an_interval(monkeypatch: pytest.MonkeyPatch) -> None:
     source, wire = Source(), Wire()
     watcher = forwarder(wire)
     watcher.watch(Feed(source.encoding, {}))
@@ -211,10 +211,10 @@ async def test_but_once_within_a_round_trip(monkeypatch: pytest.MonkeyPatch) -> 
     assert len(wire.rtp) == 3
 
 
-async def test_no_more_than_so_many_in_a_second(
+async def test_a_budget_per_second(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Whoever asks for everything, again and again, is not given it."""
+    """A viewer that requests everything repeatedly does not get it."""
     monkeypatch.setattr(forwarder_module, "MIN_RETRANSMISSION_INTERVAL", 0.0)
     source, wire = Source(), Wire()
     watcher = forwarder(wire)

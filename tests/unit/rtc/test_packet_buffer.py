@@ -115,7 +115,7 @@ async def test_each_is_a_datagram_of_its_own(
 
 
 class Reluctant:
-    """A socket that does not take what it is given."""
+    """A socket whose buffer is full."""
 
     def __init__(self, sock: socket.socket, error: type[OSError]) -> None:
         self._socket = sock

@@ -1,4 +1,4 @@
-"""RTP in: in order, repaired, told apart, and not decoded."""
+"""Receiving RTP: in order, retransmitted, demultiplexed, and not decoded."""
 
 import asyncio
 import threading
@@ -72,7 +72,7 @@ async def test_media_is_received_without_decoding(certificate: Certificate) -> N
         await server.close()
 
 
-# Of the video section of this offer.
+# Payload types of the video section of this offer.
 VP8, VP8_RTX = 96, 97
 
 
@@ -95,7 +95,7 @@ async def test_packets_come_out_in_order_and_once(rigged: Rigged) -> None:
     assert video.encodings[0].reception.duplicates == 2
 
 
-async def test_what_is_lost_is_asked_for_and_comes_again(rigged: Rigged) -> None:
+async def test_lost_packets_are_requested_and_retransmitted(rigged: Rigged) -> None:
     """RFC 4585 section 6.2.1, RFC 4588."""
     made = rigged(offers.CHROMIUM_MEDIA)
     video = made.receivers[1]
@@ -123,10 +123,14 @@ async def test_a_retransmission_has_the_original_payload(rigged: Rigged) -> None
     made.receivers[1].encodings[0].subscribe(packets.append)
     made.push(rtp(VP8, 3))
     made.push(rtp(VP8_RTX, 9, 90, 2, b"\x00\x02hello", marker=True))
-    [repaired, _] = packets
-    assert repaired.payload == b"hello"
-    assert (repaired.payload_type, repaired.sequence, repaired.ssrc) == (VP8, 2, 1)
-    assert (repaired.timestamp, repaired.marker) == (90, True)
+    [retransmission, _] = packets
+    assert retransmission.payload == b"hello"
+    assert (
+        retransmission.payload_type,
+        retransmission.sequence,
+        retransmission.ssrc,
+    ) == (VP8, 2, 1)
+    assert (retransmission.timestamp, retransmission.marker) == (90, True)
 
 
 async def test_a_retransmission_of_nothing_is_dropped(rigged: Rigged) -> None:
@@ -140,7 +144,7 @@ async def test_a_retransmission_of_nothing_is_dropped(rigged: Rigged) -> None:
     assert made.receivers[1].packets == 1
 
 
-async def test_what_is_lost_for_good_is_passed_over(
+async def test_packets_lost_for_good_are_skipped(
     rigged: Rigged, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """... and a key frame is asked for instead (RFC 4585 section 6.3.1)."""
@@ -171,7 +175,7 @@ async def test_the_encodings_of_simulcast(rigged: Rigged) -> None:
     assert [(x.rid, x.ssrc, x.reception.packets) for x in video.encodings] == [
         *(("q", 1, 2), ("h", 2, 2), ("f", 3, 2))
     ]
-    # What is sent again names the encoding, too.
+    # Retransmissions name the encoding, too.
     made.push(rtp(VP8, 4, ssrc=2))
     made.push(
         rtp(VP8_RTX, 1, ssrc=9, payload=b"\0\3x", extensions={REPAIRED_RID: b"h"})
@@ -186,7 +190,7 @@ async def test_an_encoding_that_is_not_offered(rigged: Rigged) -> None:
     assert made.receivers[1].encodings == []
 
 
-async def test_an_encoding_whose_encoder_is_started_again(rigged: Rigged) -> None:
+async def test_an_encoding_whose_encoder_is_restarted(rigged: Rigged) -> None:
     made = rigged(offers.CHROMIUM_SIMULCAST)
     made.push(rtp(VP8, 1, ssrc=1, extensions={RID: b"q"}))
     made.push(rtp(VP8, 900, ssrc=7, extensions={RID: b"q"}))
@@ -218,7 +222,7 @@ async def test_a_source_says_good_bye(rigged: Rigged) -> None:
     assert (video.encodings, video._sources, video._rtx_sources) == ([], {}, {})
 
 
-async def test_what_video_says_of_itself(rigged: Rigged) -> None:
+async def test_parameters_of_video(rigged: Rigged) -> None:
     made = rigged(offers.CHROMIUM_MEDIA)
     encoder: Any = av.CodecContext.create("libvpx", "w")
     encoder.width, encoder.height, encoder.pix_fmt = 320, 180, "yuv420p"
@@ -237,7 +241,7 @@ async def test_what_video_says_of_itself(rigged: Rigged) -> None:
     assert encoding.key_frame_interval is not None
 
 
-async def test_what_audio_says_of_itself(rigged: Rigged) -> None:
+async def test_parameters_of_audio(rigged: Rigged) -> None:
     made = rigged(offers.CHROMIUM_MEDIA)
     made.push(rtp(111, 1, payload=b"\xfc\0\0"))
     [encoding] = made.receivers[0].encodings
@@ -246,7 +250,7 @@ async def test_what_audio_says_of_itself(rigged: Rigged) -> None:
     assert (encoding.codec.name, encoding.channels) == ("pcma", 1)
 
 
-def test_what_aiortc_must_have() -> None:
+def test_private_parts_of_aiortc() -> None:
     """The private parts that are overridden: a new aiortc may rename them."""
     for name in ("receive", "stop", "_handle_disconnect"):
         assert callable(getattr(RTCRtpReceiver, name)), name

@@ -41,7 +41,7 @@ def test_a_group_that_is_too_long_is_none() -> None:
     assert len(history.current_gop()) == MAX_GOP
     history.add(rtp_packet(MAX_GOP))
     assert history.current_gop() == []
-    # Its number comes again, but not its packet.
+    # Its sequence number is reused, but the packet is another.
     for sequence in range(MAX_GOP + 1, 65536 + 10):
         history.add(rtp_packet(sequence & 0xFFFF))
     assert history.current_gop() == []

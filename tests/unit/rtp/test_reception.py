@@ -1,4 +1,4 @@
-"""What is known of one source (RFC 3550)."""
+"""The reception state of one source (RFC 3550)."""
 
 import heapq
 import random
@@ -122,7 +122,7 @@ def test_whatever_happens_on_the_way(
 
 
 class TestRecovered:
-    """RFC 4588: what was sent again has a source of its own, and counts there."""
+    """RFC 4588: retransmissions have a source of their own, and count there."""
 
     def test_missing(self) -> None:
         reception = Reception(SSRC, 90000)
@@ -289,12 +289,12 @@ class TestRequests:
 def test_a_lossy_path_is_repaired(loss: float, is_rtx: bool) -> None:
     """A sender that answers requests, 40 ms away: everything comes out, in order.
 
-    Packets overtake each other by up to 5 ms; what is sent again may be lost again.
+    Packets are reordered by up to 5 ms; retransmissions may be lost too.
     """
     rng = random.Random(5)
     reception = Reception(SSRC, 90000)
     buffer = ReorderBuffer[int]()
-    # What is under way: when it comes, what it is, and whether it was sent again.
+    # Packets in flight: arrival time, packet, and whether it is a retransmission.
     path = [
         (n / 500 + 0.02 + 0.005 * rng.random(), 65000 + n, False)
         for n in range(3000)

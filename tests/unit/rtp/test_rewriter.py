@@ -149,7 +149,7 @@ def test_what_is_older_is_caught_up_with() -> None:
     assert sum(steps) == 60 * 3000 // 32
     after = source(61, 0xFFFF0000 + 3000 * 61)
     assert written(to, after, 0.0).timestamp == found[-1].timestamp + 3000
-    # One that is sent again has the timestamp that it had.
+    # A retransmission has the original timestamp.
     again = to.timestamp_of(to.catch_up_timestamp(old[7].sequence, old[7].timestamp))
     assert again == found[7].timestamp
 

@@ -1,4 +1,4 @@
-"""The plain form of an offer, which the WebRTC stack reads."""
+"""The normal form of an offer, for aiortc."""
 
 import pytest
 from aiortc.codecs import CODECS
@@ -22,7 +22,7 @@ def test_means_the_same(name: str) -> None:
     assert plain.candidates == ()
     for ours, theirs in zip(plain.media, offer.media, strict=True):
         assert (ours.kind, ours.mid) == (theirs.kind, theirs.mid)
-        # What is not decoded need not be known to the stack.
+        # aiortc need not know the codecs.
         assert ours.extensions == ()
         assert [c.payload_type for c in ours.codecs] == [
             c.payload_type for c in theirs.codecs[:1]

@@ -1,4 +1,4 @@
-"""Who watches a stream, and what each of them is sent."""
+"""The viewers of a stream, and the selection of encodings for each of them."""
 
 from collections.abc import AsyncIterator, Callable
 from types import SimpleNamespace
@@ -190,7 +190,7 @@ async def test_another_choice_later(publish: Publish) -> None:
     publisher = publish(audiences, offers.CHROMIUM_SIMULCAST)
     publisher.send_layers(KEY)
     watching = viewer(wire, choice=LayerChoice(rid="f"))
-    # Of a viewer that is not connected yet it is only remembered.
+    # The choice of a viewer that is not connected yet is only stored.
     audiences.update_viewer("live", watching)
     assert wire.rtp == []
     audiences.join("live", watching)
@@ -226,21 +226,21 @@ async def test_what_viewers_are_told(publish: Publish) -> None:
     to, watching = Audience(), viewer(Wire())
     events = watching.event_streams[watching.open_events(["layers"])]
     everything = watching.event_streams[watching.open_events(EVENT_TYPES)]
-    turn, all_turn = events.begin(), everything.begin()
+    reader, all_reader = events.begin(), everything.begin()
     to.join(watching)
-    assert await everything.next(all_turn) == Event("viewercount", {"viewercount": 1})
+    assert await everything.next(all_reader) == Event("viewercount", {"viewercount": 1})
     publisher = publish(to, offers.CHROMIUM_SIMULCAST)
-    # Of none of them anything has come.
+    # No packets of them have been received.
     inactive = {"1": [{"rid": "q"}, {"rid": "h"}, {"rid": "f"}]}
-    assert await everything.next(all_turn) == Event("active", {})
-    assert await everything.next(all_turn) == Event("layers", inactive)
-    assert await events.next(turn) == Event("layers", inactive)
+    assert await everything.next(all_reader) == Event("active", {})
+    assert await everything.next(all_reader) == Event("layers", inactive)
+    assert await events.next(reader) == Event("layers", inactive)
     publisher.send_layers(KEY)
     for encoding, bitrate in zip(to._feeds, (150e3, 500e3, 2_501e3), strict=True):
         encoding.bitrate = bitrate
     measured(to, 150e3, 500e3, 2_501e3)
     to.update_viewer(watching)
-    event = await events.next(turn)
+    event = await events.next(reader)
     assert event is not None
     by_rid = {layer["rid"]: layer for layer in event.data["1"]}
     assert by_rid["f"] == {
@@ -251,13 +251,13 @@ async def test_what_viewers_are_told(publish: Publish) -> None:
     }
     to.join(other := viewer(Wire()))
     to.publisher_left()
-    assert await everything.next(all_turn) == Event("viewercount", {"viewercount": 2})
-    assert await everything.next(all_turn) == Event("inactive", {})
-    assert await everything.next(all_turn) == Event("layers", {"1": []})
+    assert await everything.next(all_reader) == Event("viewercount", {"viewercount": 2})
+    assert await everything.next(all_reader) == Event("inactive", {})
+    assert await everything.next(all_reader) == Event("layers", {"1": []})
     to.leave(other)
-    assert await everything.next(all_turn) == Event("viewercount", {"viewercount": 1})
+    assert await everything.next(all_reader) == Event("viewercount", {"viewercount": 1})
     to.leave(watching)
-    assert await everything.next(all_turn) is None
+    assert await everything.next(all_reader) is None
     assert watching.event_streams == {}
 
 

@@ -1,4 +1,4 @@
-"""What viewers are told of a stream, until they fetch it."""
+"""Events on a stream, until viewers fetch them."""
 
 import asyncio
 
@@ -23,12 +23,12 @@ LAYER = {"rid": "h", "bitrate": 500_000}
 
 async def waiting(events: EventStream) -> list[Event]:
     """All that there is to be fetched."""
-    turn = events.begin()
+    reader = events.begin()
     found: list[Event] = []
     while True:
         try:
             async with asyncio.timeout(0):
-                event = await events.next(turn)
+                event = await events.next(reader)
         except TimeoutError:
             return found
         assert event is not None

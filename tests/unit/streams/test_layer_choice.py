@@ -1,4 +1,4 @@
-"""Which layers a viewer will have."""
+"""The layers that a viewer has chosen."""
 
 from types import SimpleNamespace
 from typing import cast

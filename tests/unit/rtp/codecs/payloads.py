@@ -1,4 +1,4 @@
-"""What the tests of all codecs do with payloads."""
+"""Helpers for payloads in the tests of all codecs."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""What holds for the inspectors of all codecs."""
+"""Properties of the payload formats of all codecs."""
 
 import pytest
 from hypothesis import given, settings
@@ -40,7 +40,7 @@ def test_no_other_name_is_known(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ENCODERS)
-def test_codecs_do_not_share_an_inspector(name: str) -> None:
+def test_codecs_do_not_share_a_payload_format(name: str) -> None:
     first = real_payloads(name)[0]
     assert codec_named(name).starts_key_frame(first)
     found = codec_named(name).read_parameters(first)
