@@ -42,7 +42,7 @@ export class Thumbnail {
   /** @param {import('./streams-api.js').LiveStream} stream */
   describe({ tracks }) {
     const video = tracks.filter(({ kind }) => kind === 'video');
-    // If the publisher has just gone, the server would wait for a key frame in vain.
+    // If the publisher has just gone, the server would wait for a key frame for nothing.
     const isLive = (encoding) => encoding.key_frames && encoding.frame_rate;
     this.#hasPictures = video.some(({ layers }) => layers.some(isLive));
     const text = video.length ? 'No picture yet' : 'Sound only';

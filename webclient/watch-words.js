@@ -33,14 +33,14 @@ function undecodable({ tracks }) {
 export function describeSilence({ stream, live, seen }) {
   if (live === null) {
     return seen
-      ? `The publisher of “${stream}” has gone. It will go on when somebody publishes it again.`
+      ? `The publisher of “${stream}” has left. Playback continues when somebody publishes it again.`
       : `Nobody publishes “${stream}” yet. It will play as soon as somebody does.`;
   }
   const codecs = live ? undecodable(live).map(codecName) : [];
   if (codecs.length) {
     return `“${stream}” is sent as ${codecs.join(', ')}, which this browser cannot play.`;
   }
-  return seen ? 'Nothing comes now.' : 'Waiting for the first picture…';
+  return seen ? 'Nothing is received now.' : 'Waiting for the first picture…';
 }
 
 /** @param {string} stream @returns {string} */

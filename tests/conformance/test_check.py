@@ -98,7 +98,7 @@ def rules_for(fault: type[Fault]) -> list[Rule]:
 
 
 def quick(rules: Iterable[Rule]) -> list[Rule]:
-    """Those that do not wait for half a minute, nor flood."""
+    """The rules that neither wait for half a minute nor flood the server."""
     return [rule for rule in rules if not rule.slow and not rule.flood]
 
 

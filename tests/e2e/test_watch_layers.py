@@ -1,4 +1,4 @@
-"""Which of several encodings a viewer gets, and codecs of other publishers."""
+"""The choice among several encodings, and the codecs of other publishers."""
 
 import pytest
 from playwright.async_api import expect

@@ -94,9 +94,9 @@ async def test_latency(
     ("live", "seen", "words"),
     [
         (None, False, "Nobody publishes “a” yet. It will play as soon as somebody"),
-        (None, True, "The publisher of “a” has gone. It will go on when somebody"),
+        (None, True, "The publisher of “a” has left. Playback continues when somebody"),
         (STREAM, False, "Waiting for the first picture…"),
-        (STREAM, True, "Nothing comes now."),
+        (STREAM, True, "Nothing is received now."),
         (stream_of("VP8"), False, "Waiting for the first picture…"),
         (
             stream_of("H261"),

@@ -194,9 +194,9 @@ async def test_what_is_lost_comes_again(
 
 
 async def test_picture_and_sound_are_in_time(app: web.Application, url: str) -> None:
-    """What the viewer is told of the two clocks is what the publisher tells of its
-    own, to 5 ms, though its timestamps begin anywhere. Here the sound comes half a
-    second before the picture that it belongs to.
+    """The sender reports of a viewer relate audio and video as those of the publisher
+    do, to 5 ms, wherever its timestamps begin. Here the sound is sent half a second
+    before the picture that it belongs to.
     """
     publisher = await publish(app)
     frames, sounds = pictures("libvpx", 96, 64), encode_opus("mono")

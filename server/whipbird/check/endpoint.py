@@ -1,4 +1,4 @@
-"""The endpoint under test: its sessions, and what is known of it."""
+"""The endpoint under test: its sessions, and shared results about it."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -46,7 +46,7 @@ class Endpoint(Requests):
         self._shared: dict[Callable[..., Any], asyncio.Task[Any]] = {}
         self._publishers: list[Publisher] = []
         self._probes: list[StunProbe] = []
-        self._nobody: LocalTransport | None = None
+        self._unconnected: LocalTransport | None = None
 
     # The usual offer (see greeting.py)
 
@@ -62,8 +62,8 @@ class Endpoint(Requests):
         Raises:
             Skipped: when there is none.
         """
-        assert self._nobody is not None
-        return self._opened(self.standard, self._nobody, self.shape)
+        assert self._unconnected is not None
+        return self._opened(self.standard, self._unconnected, self.shape)
 
     # Sessions
 
@@ -72,19 +72,19 @@ class Endpoint(Requests):
     ) -> Exchange:
         """POST an offer of some shape, by default one that will not connect."""
         if local is None:
-            local = await self.nobody()
+            local = await self.unconnected_transport()
         return await self.post(write_offer(local, shape).encode())
 
-    async def nobody(self) -> LocalTransport:
+    async def unconnected_transport(self) -> LocalTransport:
         """The transport of offers that will not connect: it has one candidate."""
-        if self._nobody is None:
+        if self._unconnected is None:
             host, port = self.url.host or "", self.url.port or 0
             try:
                 probe = await self._new_probe(await _resolve(host, port))
             except OSError as error:
                 raise NoResponse(f"{host}: {error.strerror or error}") from error
-            self._nobody = LocalTransport.made_up(probe.candidate)
-        return self._nobody
+            self._unconnected = LocalTransport.made_up(probe.candidate)
+        return self._unconnected
 
     async def open(
         self, shape: Shape | None = None, local: LocalTransport | None = None
@@ -97,7 +97,9 @@ class Endpoint(Requests):
         shape = shape or self.shape
         if local is None:
             # With its own credentials, so that sessions are not confused.
-            local = LocalTransport.made_up(*(await self.nobody()).candidates)
+            local = LocalTransport.made_up(
+                *(await self.unconnected_transport()).candidates
+            )
         exchange = await self.post_shape(shape, local)
         return self._opened(exchange, local, shape)
 

@@ -70,7 +70,7 @@ class Recorder:
 
     # Observer of streams
 
-    def publisher_came(self, stream: Stream) -> None:
+    def publisher_joined(self, stream: Stream) -> None:
         """Start to record a stream, if it is to be recorded."""
         current = self._published.get(stream.name)
         if current is not None:

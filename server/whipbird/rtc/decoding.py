@@ -54,7 +54,7 @@ class LazyTrack(RemoteStreamTrack):
 
     Args:
         kind: ``audio`` or ``video``.
-        source: waits for an encoding to decode and returns it; None when none comes.
+        source: waits for an encoding to decode and returns it; None if there is none.
     """
 
     def __init__(

@@ -13,7 +13,7 @@ from ..sdp.codecs import Codec
 # Seconds between measurements of the rates.
 RATE_INTERVAL = 1.0
 
-# Seconds between requests for a key frame, while none comes.
+# Seconds between requests for a key frame, until one is received.
 KEY_FRAME_INTERVAL = 1.0
 
 PacketHandler = Callable[[RtpPacket], None]

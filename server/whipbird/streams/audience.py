@@ -33,7 +33,7 @@ class Audience:
 
     # Publishers
 
-    def publisher_came(self, stream: Stream) -> None:
+    def publisher_joined(self, stream: Stream) -> None:
         """Forward what a publisher sends to all viewers."""
         self._stream = stream
         for receiver in stream.peer.receivers:
@@ -215,9 +215,9 @@ class Audiences:
         if audience := self._audiences.get(name):
             audience.broadcast(protocol, data)
 
-    def publisher_came(self, stream: Stream) -> None:
+    def publisher_joined(self, stream: Stream) -> None:
         """Forward a stream that has a publisher now to its viewers."""
-        self[stream.name].publisher_came(stream)
+        self[stream.name].publisher_joined(stream)
 
     def publisher_left(self, stream: Stream) -> None:
         """Stop forwarding a stream that has no publisher any more."""

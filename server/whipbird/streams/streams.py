@@ -40,7 +40,7 @@ class Stream:
 class Observer(Protocol):
     """An observer of publishers. Its methods return quickly and never raise."""
 
-    def publisher_came(self, stream: Stream) -> None:
+    def publisher_joined(self, stream: Stream) -> None:
         """Called when a stream is published."""
 
     def publisher_left(self, stream: Stream) -> None:
@@ -89,7 +89,7 @@ class Streams:
             self.leave(stream.name, current.peer)
         self._streams[stream.name] = stream
         for observer in self.observers:
-            observer.publisher_came(stream)
+            observer.publisher_joined(stream)
 
     def leave(self, name: str, peer: Peer) -> None:
         """Free a name whose publisher has gone, unless it has a new publisher."""

@@ -31,7 +31,7 @@ def corner_picture() -> VideoFrame:
 
 
 def white_corner(frame: VideoFrame) -> str:
-    """Which corner is white."""
+    """The name of the white corner."""
     luma = frame.planes[0]
     octets = bytes(luma)
     corners = {

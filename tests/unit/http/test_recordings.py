@@ -51,7 +51,7 @@ async def publisher() -> AsyncIterator[Publisher]:
 @pytest.fixture
 async def recorder(tmp_path: Path, publisher: Publisher) -> AsyncIterator[Recorder]:
     made = Recorder(tmp_path)
-    made.publisher_came(publisher.stream())
+    made.publisher_joined(publisher.stream())
     yield made
     await made.close()
 
@@ -212,7 +212,7 @@ async def test_a_folder_that_cannot_be_used(
 ) -> None:
     (tmp_path / "file").touch()
     recorder = Recorder(tmp_path / "file")
-    recorder.publisher_came(publisher.stream())
+    recorder.publisher_joined(publisher.stream())
     client = await aiohttp_client(make_app(recorder))
     problem = await problem_of(await client.post(PATH), 503)
     assert problem["detail"] == (

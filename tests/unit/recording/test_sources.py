@@ -1,4 +1,4 @@
-"""Which of a track's encodings is recorded, and when another takes its place."""
+"""The choice of the encoding of a track that is recorded, and its replacement."""
 
 from itertools import groupby
 

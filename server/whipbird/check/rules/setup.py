@@ -119,7 +119,7 @@ async def post_connects(endpoint: Endpoint) -> str:
     "A POST of another content type than application/sdp is refused with 4xx.",
 )
 async def post_other_type(endpoint: Endpoint) -> str:
-    offer = write_offer(await endpoint.nobody(), endpoint.shape).encode()
+    offer = write_offer(await endpoint.unconnected_transport(), endpoint.shape).encode()
     statuses = set()
     for content_type in OTHER_TYPES:
         exchange = await endpoint.post(offer, content_type=content_type)
@@ -130,7 +130,7 @@ async def post_other_type(endpoint: Endpoint) -> str:
 
 @rule("post-malformed", "4.2", Level.MUST, "Malformed SDP is refused with 4xx.")
 async def post_malformed(endpoint: Endpoint) -> str:
-    offer = write_offer(await endpoint.nobody(), endpoint.shape)
+    offer = write_offer(await endpoint.unconnected_transport(), endpoint.shape)
     statuses = set()
     for name, body in malformed(offer).items():
         exchange = await endpoint.post(body)

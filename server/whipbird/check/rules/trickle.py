@@ -32,7 +32,7 @@ class Trickled:
     Attributes:
         is_supported: whether trickle ICE is supported, as far as the status tells.
         check: the first check with the credentials of the session; None for none.
-        others: how many others have come.
+        others: how many checks were received instead, if ``check`` is None.
     """
 
     session: OpenSession
