@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import pytest
 
-from whipbird.rtc.encoding import Encoding
+from whipbird.rtc.received_encoding import Encoding
 from whipbird.rtp.packet import RtpPacket
 from whipbird.sdp.codecs import Codec
 

@@ -7,10 +7,10 @@ few places as possible. Every override has a test that fails when aiortc changes
 from .addresses import HostAddresses
 from .certificate import Certificate
 from .egress import Egress
-from .encoding import Encoding
 from .feed import Feed
 from .forwarder import Forwarder
 from .peer import DataChannel, LocalIce, MessageHandler, Peer, PeerOptions
+from .received_encoding import Encoding
 from .receiver import Receiver
 
 __all__ = [

@@ -7,8 +7,8 @@ from typing import Protocol
 from ..rtp.forward_template import ExtensionMap, ForwardedPacket, ForwardTemplate
 from ..rtp.history import SIZE, PacketHistory
 from ..rtp.packet import RtpPacket
-from .encoding import RATE_INTERVAL, Encoding
 from .packet_buffer import SLOTS, PacketBuffer
+from .received_encoding import RATE_INTERVAL, Encoding
 
 # The weight of the newest measurement in the smoothed bitrate.
 RATE_WEIGHT = 0.25

@@ -22,7 +22,7 @@ from ..rtp.transport_feedback import TransportFeedback
 
 if TYPE_CHECKING:
     from .dtls import DtlsTransport
-    from .encoding import Encoding
+    from .received_encoding import Encoding
     from .receiver import Receiver
 
 # Seconds between feedback packets while media arrives; browsers expect 0.05 to 0.25.

@@ -16,8 +16,8 @@ from ..sdp.media import OfferedMedia
 from ..sdp.simulcast import MAX_ENCODINGS
 from .decoding import LazyTrack
 from .dtls import DtlsTransport
-from .encoding import Encoding
 from .feedback import Feedback
+from .received_encoding import Encoding
 
 # Seconds without packets after which an encoding may be replaced by a new one.
 ENCODING_LIFETIME = 30.0

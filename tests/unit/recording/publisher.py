@@ -13,7 +13,7 @@ import av
 from tests.encoders import EncodedFrame, encode_opus, encode_video
 from tests.unit.rtc.media import Rig, rig, rtp
 from whipbird.rtc import Certificate, Peer
-from whipbird.rtc.encoding import Encoding
+from whipbird.rtc.received_encoding import Encoding
 from whipbird.sdp.codecs import Codec
 from whipbird.sdp.media import OfferedMedia
 from whipbird.sdp.offer import Offer

@@ -76,7 +76,7 @@ async def test_a_key_frame_is_requested_once(
     rigged: Rigged, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """RFC 4585 section 6.3.1; however many want it, and until it comes."""
-    monkeypatch.setattr("whipbird.rtc.encoding.KEY_FRAME_INTERVAL", 60.0)
+    monkeypatch.setattr("whipbird.rtc.received_encoding.KEY_FRAME_INTERVAL", 60.0)
     made = rigged(offers.CHROMIUM_MEDIA)
     made.push(rtp(VP8, 1, ssrc=5, payload=b"\x10\x01"))
     [encoding] = made.receivers[1].encodings
@@ -97,7 +97,7 @@ async def test_a_key_frame_is_requested_once(
 async def test_a_key_frame_is_requested_again(
     rigged: Rigged, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("whipbird.rtc.encoding.KEY_FRAME_INTERVAL", 0.02)
+    monkeypatch.setattr("whipbird.rtc.received_encoding.KEY_FRAME_INTERVAL", 0.02)
     made = rigged(offers.CHROMIUM_MEDIA)
     made.push(rtp(VP8, 1, payload=b"\x10\x01"))
     made.receivers[1].encodings[0].request_key_frame()
@@ -108,7 +108,7 @@ async def test_fir_if_pli_is_not_offered(
     rigged: Rigged, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """RFC 5104 section 4.3.1: each request has a number of its own."""
-    monkeypatch.setattr("whipbird.rtc.encoding.KEY_FRAME_INTERVAL", 0.02)
+    monkeypatch.setattr("whipbird.rtc.received_encoding.KEY_FRAME_INTERVAL", 0.02)
     made = rigged(offers.without(offers.CHROMIUM_MEDIA, "a=rtcp-fb:96 nack pli"))
     made.push(rtp(VP8, 1, ssrc=5, payload=b"\x10\x01"))
     made.receivers[1].encodings[0].request_key_frame()

@@ -7,9 +7,9 @@ from typing import cast
 
 from tests.rtp_packets import write_rtp
 from whipbird.rtc.dtls import DtlsTransport
-from whipbird.rtc.encoding import Encoding
 from whipbird.rtc.forwarder import Forwarder
 from whipbird.rtc.packet_buffer import PacketBuffer
+from whipbird.rtc.received_encoding import Encoding
 from whipbird.rtp import extensions
 from whipbird.rtp.packet import RtpPacket
 from whipbird.sdp.codecs import Codec

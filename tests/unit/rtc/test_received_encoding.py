@@ -4,7 +4,7 @@ import pytest
 
 from tests.encoders import EncodedFrame, encode_video
 from tests.rtp_packets import write_rtp
-from whipbird.rtc.encoding import KEY_FRAME_INTERVAL, RATE_INTERVAL, Encoding
+from whipbird.rtc.received_encoding import KEY_FRAME_INTERVAL, RATE_INTERVAL, Encoding
 from whipbird.rtp.packet import RtpPacket
 from whipbird.sdp.codecs import Codec
 
