@@ -36,7 +36,7 @@ class BitWriter:
         return self.ue(*(2 * v - 1 if v > 0 else -2 * v for v in values))
 
     def octets(self) -> bytes:
-        """What was written, a stop bit, and zeros up to the next octet."""
+        """The written bits, a stop bit, and zeros up to the next octet."""
         bits = self.bits + "1"
         bits += "0" * (-len(bits) % 8)
         return int(bits, 2).to_bytes(len(bits) // 8)

@@ -122,7 +122,7 @@ def never(_: Fraction) -> bool:
 
 
 def frames_of(source: MediaFile, kind: str) -> list[EncodedFrame]:
-    """What is sent of a kind, all at once."""
+    """All frames of a kind, at once."""
     return [frame for frame in source.frames(never) if frame.kind == kind]
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from hypothesis import strategies as st
 
-# What tends to upset readers of SDP.
+# Tokens that often break SDP parsers.
 _TOKENS = st.sampled_from(
     [
         *("", " ", "-1", "0", "65536", "4294967296", "9" * 30, "1e9", "0x10", "\u0661"),

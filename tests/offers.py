@@ -440,7 +440,7 @@ def watching(offer: str) -> str:
 CHROMIUM_VIEWER = watching(CHROMIUM_MEDIA)
 FIREFOX_VIEWER = watching(FIREFOX_MEDIA)
 
-# What a player for audio, video and messages offers.
+# The offer of a player for audio, video and messages.
 VIEWER_OF_EVERYTHING = replaced(EVERYTHING, "a=sendrecv", "a=recvonly")
 
 CHROMIUM_SIMULCAST = added(

@@ -40,7 +40,7 @@ class ServerProcess:
         Raises:
             RuntimeError: with the server's output, when it does not get there.
         """
-        # What a developer has set for a server of their own is not for this one.
+        # Ignore the developer's own settings of a server.
         env = {k: v for k, v in os.environ.items() if not k.startswith("WHIPBIRD_")}
         self._process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "whipbird", "serve"),
@@ -116,12 +116,12 @@ class ServerProcess:
 
     @property
     def output(self) -> str:
-        """What the process has written so far."""
+        """The output of the process so far."""
         self._output.seek(0)
         return self._output.read().decode(errors="replace")
 
     async def status(self) -> dict[str, Any]:
-        """What the server says of itself."""
+        """The status of the server."""
         async with (
             aiohttp.ClientSession() as http,
             http.get(f"{self.url}/api/status") as response,

@@ -1,5 +1,5 @@
 /**
- * Requests of the page to the server it comes from, other than WHIP and WHEP.
+ * Requests to the page's own server, other than WHIP and WHEP.
  *
  * @module
  */
@@ -7,17 +7,17 @@
 import { WhipError } from './whip-error.js';
 import { WhipHttp } from './whip-http.js';
 
-/** Milliseconds for an answer. */
+/** Milliseconds to wait for a response. */
 const LIMIT = 5000;
-/** ... where that waits for a disk. */
+/** ... if the server has to write to a disk. */
 const CHANGE_LIMIT = 15_000;
 
 /**
  * @param {string} method
- * @param {string} path Next to the page.
- * @param {string} token Empty when there is none.
+ * @param {string} path Relative to the page.
+ * @param {string} token Empty if there is none.
  * @param {AbortSignal} [signal]
- * @returns {Promise<any>} What the server says; null when that is nothing.
+ * @returns {Promise<any>} The JSON in the response; null if it is empty.
  * @throws {WhipError} Or the reason of the signal.
  */
 export async function ask(method, path, token, signal) {
@@ -31,7 +31,7 @@ export async function ask(method, path, token, signal) {
   try {
     return JSON.parse(text);
   } catch (cause) {
-    const title = 'The server said something else than it was asked for';
+    const title = 'The server sent an unexpected response';
     throw new WhipError('protocol', { title, cause });
   }
 }

@@ -1,5 +1,5 @@
 /**
- * The page: its views, and what they share.
+ * The page: its views and their shared settings.
  *
  * @module
  */
@@ -42,7 +42,7 @@ function showStream() {
   $('stream-brief').textContent = settings.stream;
 }
 
-/** Only a ping takes its stream from here. */
+/** Shows the stream name only in the Ping view: other views have their own. */
 function showSettings() {
   const pinging = front === 'ping';
   $('stream-setting').hidden = !pinging;
@@ -65,28 +65,28 @@ $('settings-form').addEventListener('submit', (event) => {
   if (pinging) {
     settings.stream = name;
     showStream();
-    // A reload, or a copy of the address, means this stream again.
+    // A reload or a copied URL leads to this stream again.
     history.replaceState(null, '', `?${new URLSearchParams({ stream: name })}`);
     ping.reconnect();
   } else {
-    announce('The token is taken.');
+    announce('The token is set.');
     views[front].refresh?.();
   }
 });
 
-/* The page's own life */
+/* Events of the page */
 
 addEventListener('pagehide', () => {
   views[front].leave();
   publish.end();
 });
 addEventListener('pageshow', (event) => {
-  // Back from the back/forward cache: the session was ended when the page was left.
+  // Restored from the back/forward cache; leaving the page has ended the session.
   if (event.persisted) views[front].enter('');
 });
 
 onNetworkChange(() => links.forEach((link) => link.networkChanged()));
-// Timers of a hidden page hardly run: no reason to wait longer.
+// Timers of a hidden page are throttled, so retry at once when it is shown.
 document.addEventListener('visibilitychange', () => {
   for (const link of links) {
     if (!document.hidden && link.phase === 'waiting') link.tryNow();
@@ -96,7 +96,7 @@ document.addEventListener('visibilitychange', () => {
 showStream();
 const wanted = new URLSearchParams(location.search).get('stream') ?? settings.stream;
 if (wanted !== settings.stream) {
-  showNote(`“${wanted.slice(0, 64)}” is no stream name; this is ${settings.stream}.`);
+  showNote(`“${wanted.slice(0, 64)}” is not a stream name; using ${settings.stream}.`);
 }
 navigate(views, (view) => {
   front = view;

@@ -1,5 +1,5 @@
 /**
- * The path the browser chose: the selected candidate pair, from its statistics.
+ * The selected candidate pair, from the browser's statistics.
  *
  * @module
  */
@@ -10,15 +10,15 @@
  * @property {string} protocol udp or tcp.
  * @property {string} address Empty when the browser hides it.
  * @property {number} port
- * @property {string|undefined} ufrag Of its ICE session; not every browser tells.
+ * @property {string|undefined} ufrag The ufrag of its ICE session; not in all browsers.
  */
 
 /**
  * @typedef {object} SelectedPair
- * @property {string} id The browser's own.
+ * @property {string} id Its id in the statistics.
  * @property {PairEnd} local
  * @property {PairEnd} remote
- * @property {number|undefined} rtt Milliseconds, of the last connectivity check.
+ * @property {number|undefined} rtt Round-trip time of the last check, in milliseconds.
  * @property {number} bytesSent
  * @property {number} bytesReceived
  */
@@ -32,7 +32,7 @@ export async function selectedPair(pc) {
 }
 
 /**
- * @param {RTCStatsReport} report Of a connection.
+ * @param {RTCStatsReport} report The statistics of a connection.
  * @returns {SelectedPair|null} Null while no pair is selected.
  */
 export function pairIn(report) {
@@ -72,7 +72,7 @@ const TYPES = {
 };
 
 /**
- * The pair as a few lines of text.
+ * Describes the pair in a few lines of text.
  *
  * @param {SelectedPair} pair
  * @returns {string}

@@ -1,5 +1,5 @@
 /**
- * Where published media comes from: camera, screen or test pattern.
+ * Sources of media to publish: camera, screen or test pattern.
  *
  * @module
  */
@@ -20,15 +20,15 @@ import { startPattern } from './test-pattern.js';
 /**
  * @typedef {object} Source
  * @property {MediaStream} media
- * @property {() => void} stop Gives the devices back.
+ * @property {() => void} stop Releases the devices.
  */
 
-/** Media cannot be had. The message is for the user: what is wrong, and what to do. */
+/** Media cannot be captured. The message tells the user the reason and a remedy. */
 export class CaptureError extends Error {
   name = 'CaptureError';
 }
 
-/** What `getUserMedia` and `getDisplayMedia` reject with, by its name. */
+/** Messages for errors of `getUserMedia` and `getDisplayMedia`, by their names. */
 const CAMERA_PROBLEMS = {
   NotAllowedError:
     'The browser may not use the camera or the microphone. Allow both for this page, ' +
@@ -75,7 +75,7 @@ export async function capture(wish) {
       wish.source === 'screen'
         ? await mediaDevices.getDisplayMedia({ video, audio: wish.audio })
         : await mediaDevices.getUserMedia({ video, audio: wish.audio });
-    // What may be given up when not all of it can be sent.
+    // Tells the encoder whether to keep the resolution or the frame rate.
     for (const track of media.getVideoTracks()) {
       track.contentHint = wish.source === 'screen' ? 'detail' : 'motion';
     }

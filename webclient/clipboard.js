@@ -5,8 +5,8 @@
  */
 
 /**
- * Copies text, also where there is no clipboard API: a page that is not served over
- * HTTPS or from localhost has none.
+ * Copies text, even without the clipboard API, which exists only in pages served over
+ * HTTPS or from localhost.
  *
  * @param {string} text
  * @returns {Promise<boolean>} Whether it worked.
@@ -28,10 +28,10 @@ export async function copyText(text) {
 }
 
 /**
- * Makes a button copy a text and say that it did.
+ * Makes a button copy a text and confirm it.
  *
  * @param {HTMLButtonElement} button
- * @param {() => string} read Gives the text.
+ * @param {() => string} read Returns the text.
  * @param {(message: string) => void} announce For screen readers.
  */
 export function wireCopyButton(button, read, announce) {

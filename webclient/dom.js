@@ -1,5 +1,5 @@
 /**
- * The document: elements by their id, and texts in them.
+ * Helpers for the document: elements by id, and their texts.
  *
  * @module
  */
@@ -8,8 +8,8 @@
 export const $ = (id) => document.getElementById(id);
 
 /**
- * Writes a text, unless it stands there: live regions would tell it again, and who
- * has selected a part of it would lose the selection.
+ * Sets the text of an element, if it differs: otherwise live regions would announce it
+ * again, and a selection in it would be lost.
  *
  * @param {string} id
  * @param {string} text
@@ -33,8 +33,8 @@ export function make(tag, properties = {}, ...children) {
 }
 
 /**
- * Writes texts into the body of a table, whose rows begin with a header. What stands
- * there is left alone, so who has selected a part of it does not lose the selection.
+ * Sets the texts of a table body, whose rows begin with a header cell. Unchanged cells
+ * are not touched, so that a selection in them is kept.
  *
  * @param {HTMLTableSectionElement} body
  * @param {string[][]} rows

@@ -1,36 +1,37 @@
 /**
- * How media is to be encoded: what the browser can do, and what it is told.
+ * The encoding of published media: available codecs, and parameters for the browser.
  *
  * @module
  */
 
 /**
  * @typedef {object} EncodingWish
- * @property {string} codec A video codec by its MIME type; empty: what the browser
- *   and the server make of it.
- * @property {number} bitrate Bits per second at most, of video; of the largest layer.
- * @property {number} frameRate Frames per second at most.
+ * @property {string} codec The MIME type of a video codec; empty: the browser and the
+ *   server choose.
+ * @property {number} bitrate The maximum bitrate of video, in bit/s; with simulcast that
+ *   of the largest encoding.
+ * @property {number} frameRate The maximum frame rate, in frames per second.
  * @property {boolean} simulcast Whether video is sent in three sizes at once.
  */
 
-/** No codecs of their own, but what comes with one (RFC 4588, 2198, 5109, 8627). */
+/** RTX, redundancy and forward error correction (RFC 4588, 2198, 5109, 8627). */
 const COMPANIONS = /\/(rtx|red|ulpfec|flexfec-03)$/i;
 const RTX = /\/rtx$/i;
 
-/** The layers of simulcast (RFC 8853), as a quarter, half and full size. */
-export const LAYERS = [
+/** The encodings of simulcast (RFC 8853): quarter, half and full size. */
+export const SIMULCAST_ENCODINGS = [
   { rid: 'q', scaleResolutionDownBy: 4, share: 1 / 9 },
   { rid: 'h', scaleResolutionDownBy: 2, share: 1 / 3 },
   { rid: 'f', scaleResolutionDownBy: 1, share: 1 },
 ];
 
-/** @returns {RTCRtpCodec[]} What the browser can send. */
+/** @returns {RTCRtpCodec[]} The video codecs that the browser can send. */
 function videoCodecs() {
   return globalThis.RTCRtpSender?.getCapabilities?.('video')?.codecs ?? [];
 }
 
 /**
- * A codec's name as people write it.
+ * The common name of a codec.
  *
  * @param {string} mimeType As `video/H264`; or without `video/`.
  * @returns {string}
@@ -53,11 +54,11 @@ export function sendableCodecs() {
  */
 export function encodingsFor({ bitrate, frameRate, simulcast }) {
   if (!simulcast) return [{ maxBitrate: bitrate, maxFramerate: frameRate }];
-  return LAYERS.map(({ share, ...layer }) => ({
-    ...layer,
+  return SIMULCAST_ENCODINGS.map(({ share, ...encoding }) => ({
+    ...encoding,
     maxBitrate: Math.round(bitrate * share),
     maxFramerate: frameRate,
-    // Without it Chromium takes VP9 and AV1 for scalable, in one stream, instead.
+    // Otherwise Chromium sends VP9 and AV1 as one scalable stream (SVC).
     scalabilityMode: 'L1T1',
   }));
 }

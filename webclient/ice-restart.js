@@ -1,6 +1,6 @@
 /**
- * ICE restarts (RFC 9725, section 4.3.3): new credentials on both sides, a new path,
- * and everything above it, from DTLS to the messages in a data channel, as it was.
+ * ICE restarts (RFC 9725, section 4.3.3): new credentials and a new path; DTLS, tracks
+ * and data channels continue.
  *
  * @module
  */
@@ -18,11 +18,11 @@ import { WhipError } from './whip-error.js';
 const PATH_LIMIT = 8000;
 
 /**
- * What became of a restart. In milliseconds after its beginning.
+ * The times of a restart, in milliseconds from its beginning.
  *
  * @typedef {object} RestartTimes
- * @property {number} answered The server has told its new credentials.
- * @property {number} found Packets take a new path.
+ * @property {number} answered The server's response was received.
+ * @property {number} found A new path was selected.
  */
 
 /** One restart. */
@@ -35,11 +35,11 @@ export class IceRestart {
   #stopped = new AbortController();
 
   /**
-   * @param {RTCPeerConnection} pc Established, or at least once.
+   * @param {RTCPeerConnection} pc A connection that is or was established.
    * @param {WhipSession} session
-   * @param {string} answer That of the server; what is not about ICE stays as it says.
-   * @param {(local: OfferIce) => CandidateTrickle} newTrickle Makes one that gets the
-   *   browser's candidates from now on.
+   * @param {string} answer The server's answer; only its ICE attributes are replaced.
+   * @param {(local: OfferIce) => CandidateTrickle} newTrickle Makes the trickle that
+   *   gets the browser's candidates from now on.
    */
   constructor(pc, session, answer, newTrickle) {
     this.#pc = pc;
@@ -49,8 +49,8 @@ export class IceRestart {
   }
 
   /**
-   * Lets go of it: `run()` throws, a pending response changes nothing any more, and no
-   * candidate is told. Does not undo what is done.
+   * Stops the restart: `run()` throws, a pending response is ignored, and no more
+   * candidates are sent. Nothing is undone.
    *
    * @param {WhipError} reason
    */
@@ -60,10 +60,10 @@ export class IceRestart {
   }
 
   /**
-   * @returns {Promise<RestartTimes>} Settled when the new path is found.
-   * @throws {WhipError} The old ICE session goes on if the server has refused. Of kind
-   *   `ice` when no path is found, which is also what it looks like when the two sides
-   *   know of different restarts: another one mends that.
+   * @returns {Promise<RestartTimes>} Resolves when the new path is selected.
+   * @throws {WhipError} If the server has refused, the old ICE session continues. Of
+   *   kind `ice` if no path is found; also if the two sides are in different ICE
+   *   sessions, which another restart repairs.
    */
   async run() {
     const begun = performance.now();
@@ -93,8 +93,8 @@ export class IceRestart {
   }
 
   /**
-   * Tells the new credentials, and takes those of the server; finds out which pair there
-   * was before that, for in a young session the pair still changes.
+   * Exchanges the new credentials. It reads the selected pair as late as possible,
+   * because the pair of a young session still changes.
    */
   async #exchange(local, trickle) {
     const first = await this.#step(trickle.collect());
@@ -104,7 +104,7 @@ export class IceRestart {
     if (!remote) {
       throw new WhipError('protocol', {
         title: 'The server did not restart ICE',
-        detail: 'It accepted the request, but told no ICE credentials that could be used.',
+        detail: 'It accepted the request, but its response has no valid ICE credentials.',
       });
     }
     const sdp = replaceIce(this.#answer, remote);
@@ -115,7 +115,7 @@ export class IceRestart {
     return { remote, before };
   }
 
-  /** Takes the offer back, unless whoever stopped this needs it that way. */
+  /** Rolls the offer back, unless this was stopped: then the caller needs it. */
   async #rollBack() {
     if (this.#stopped.signal.aborted) return;
     if (this.#pc.signalingState !== 'have-local-offer') return;

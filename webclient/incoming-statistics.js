@@ -1,5 +1,5 @@
 /**
- * What the browser receives, from its statistics.
+ * Statistics of received media.
  *
  * @module
  */
@@ -7,18 +7,17 @@
 import { pairIn } from './candidate-pair.js';
 
 /**
- * What is not known is null. Rates, shares and delays are those since the statistics
- * were read before.
+ * Unknown values are null. Rates, fractions and delays are those since the last reading.
  *
  * @typedef {object} IncomingTrack
- * @property {string|null} codec As SDP writes it.
- * @property {number} packets Since the beginning.
- * @property {number} frames Of video: how many were decoded, since the beginning.
+ * @property {string|null} codec The encoding name, as in SDP.
+ * @property {number} packets Packets received so far.
+ * @property {number} frames Video frames decoded so far.
  * @property {number|null} width Pixels.
  * @property {number|null} height
  * @property {number|null} frameRate Frames per second.
  * @property {number|null} bitrate Bits per second of RTP.
- * @property {number|null} loss The share of packets that did not come, 0 to 1.
+ * @property {number|null} loss The fraction of packets lost, 0 to 1.
  * @property {number|null} jitter Seconds.
  * @property {number|null} wait Seconds that media waits in the jitter buffer.
  */
@@ -27,7 +26,7 @@ import { pairIn } from './candidate-pair.js';
  * @typedef {object} Incoming
  * @property {IncomingTrack|null} video
  * @property {IncomingTrack|null} audio
- * @property {number|null} rtt Seconds, of the last check of the path.
+ * @property {number|null} rtt The round-trip time of the last check, in seconds.
  */
 
 /** @typedef {'octets'|'packets'|'lost'|'wait'|'emitted'|'timestamp'} Counter */
@@ -44,12 +43,12 @@ function countersOf(track) {
   };
 }
 
-/** @returns {number|null} Null when there was nothing. */
+/** @returns {number|null} Null if the whole is 0. */
 const ratio = (part, whole) => (whole > 0 ? Math.max(0, part) / whole : null);
 
 export class IncomingStatistics {
   /** @type {RTCPeerConnection} */ #pc;
-  /** The counters of the reading before, by the id of the statistics.
+  /** The counters of the last reading, by the id of the statistics.
    * @type {Map<string, Record<Counter, number>>} */
   #before = new Map();
 

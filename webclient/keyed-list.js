@@ -1,6 +1,6 @@
 /**
- * A list whose items come and go, while those that stay are left alone: who has
- * selected a part of one, or stands on one, stays there.
+ * A list of keyed items. Items that stay are not touched when others are added or
+ * removed, so that focus and selection are kept.
  *
  * @module
  */
@@ -22,13 +22,13 @@ export class KeyedList {
     this.#make = make;
   }
 
-  /** @returns {T[]} In the order in which they stand. */
+  /** @returns {T[]} In the order shown. */
   get items() {
     return [...this.#items.values()];
   }
 
   /**
-   * Shows these, in this order, and no others.
+   * Shows exactly the items with these keys, in this order.
    *
    * @param {string[]} keys
    * @returns {T[]}

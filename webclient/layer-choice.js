@@ -1,5 +1,5 @@
 /**
- * The choice of one of several layers (simulcast). Writes to the document.
+ * The selection of a layer of a simulcast. Writes to the document.
  *
  * @module
  */
@@ -9,7 +9,7 @@ import { formatSize } from './media-words.js';
 
 /**
  * @param {import('./streams-api.js').LiveStream|null} live
- * @returns {[string, string][]} Value and text of each; the first lets the server choose.
+ * @returns {[string, string][]} Values and texts; the first lets the server choose.
  */
 function optionsOf(live) {
   const layers = live?.tracks.find(({ kind }) => kind === 'video')?.layers ?? [];
@@ -21,11 +21,11 @@ function optionsOf(live) {
 }
 
 /**
- * Shows the choice where there is one. An option that is as it was is left alone: the
- * list may be open.
+ * Shows the selection if there are several layers. Unchanged options are not touched,
+ * because the list may be open.
  *
  * @param {import('./streams-api.js').LiveStream|null} live
- * @param {string} chosen The rid of a layer; empty: the server chooses.
+ * @param {string} chosen The rid of the selected layer; empty: the server chooses.
  */
 export function showLayerChoice(live, chosen) {
   const select = $('watch-layer');

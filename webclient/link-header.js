@@ -7,23 +7,22 @@
 
 /**
  * @typedef {object} Link
- * @property {string} target What stands between < and >.
- * @property {Map<string, string>} parameters By name, in lower case. Of a name that
- *   comes twice the first counts.
+ * @property {string} target The text between < and >.
+ * @property {Map<string, string>} parameters By name in lower case; of duplicate names
+ *   the first counts.
  */
 
-/** A link's target; blanks and empty list members may stand before it. */
+/** A link's target, after optional blanks and empty list members. */
 const TARGET = /[\s,]*<([^>]*)>/y;
-/** One parameter: a name, which a token or a quoted string may follow. */
+/** One parameter: a name and, optionally, a token or quoted string. */
 const PARAMETER = /\s*;\s*(?:([^\s"(),/:;<=>?@[\\\]{}]+)(?:\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s",;]*)))?)?/y;
 
 /**
- * Parses the value of one Link header, or of several that a comma joins (which is how
- * `Headers.get` gives them).
+ * Parses the value of one Link header, or of several joined by commas as `Headers.get`
+ * returns them.
  *
  * @param {string|null} value
- * @returns {Link[]} In the order of the header; of a malformed one, what stands before
- *   the fault.
+ * @returns {Link[]} The links in order, up to the first malformed part.
  */
 export function parseLinkHeader(value) {
   const text = value ?? '';
@@ -51,11 +50,10 @@ export function parseLinkHeader(value) {
 }
 
 /**
- * The STUN and TURN servers that a response names. Links of other relations are none
- * of our business, and servers that need another kind of credential than a password are
- * of no use here: browsers know no other.
+ * The STUN and TURN servers in Link headers. Links with other relations are ignored, and
+ * so are servers with credentials other than passwords, which browsers do not support.
  *
- * @param {string|null} value Of the Link headers.
+ * @param {string|null} value The value of the Link headers.
  * @returns {RTCIceServer[]}
  */
 export function iceServersOf(value) {

@@ -1,6 +1,6 @@
 /**
- * Shows the link of the view that is in front, and goes on showing it: its state and
- * its problem at the top, its session at the side.
+ * Shows the link of the current view: its state and problem at the top, its session at
+ * the side.
  *
  * @module
  */
@@ -11,11 +11,11 @@ import * as view from './view.js';
 /** @typedef {import('./link.js').Link} Link */
 /** @typedef {import('./view.js').StateWords} StateWords */
 
-/** Milliseconds that a retry takes before anything is made of it. */
+/** Milliseconds after which a running retry is shown. */
 const RETRY_GRACE = 400;
 
 export class LinkView {
-  /** The link that is shown. @type {Link|null} */ link = null;
+  /** The shown link. @type {Link|null} */ link = null;
   /** @type {StateWords|null} */ #words = null;
   #shown = new AbortController();
   /** @type {ReturnType<typeof setTimeout>|undefined} */ #later;
@@ -30,8 +30,8 @@ export class LinkView {
   /**
    * Shows another link from now on.
    *
-   * @param {Link|null} link Null where there is no connection to be shown.
-   * @param {StateWords|null} words How its states are called.
+   * @param {Link|null} link Null if there is no connection to show.
+   * @param {StateWords|null} words The names of its states.
    */
   show(link, words) {
     this.#shown.abort();
@@ -71,8 +71,8 @@ export class LinkView {
   }
 
   #changed() {
-    // A retry that fails at once is not worth a word: screen readers would tell of it
-    // every time, and buttons would change under the finger.
+    // A retry that fails at once is not shown: screen readers would announce it every
+    // time, and buttons would change while being pressed.
     if (this.link.phase === 'connecting' && this.link.problem) {
       this.#later ??= setTimeout(() => this.#showLink(), RETRY_GRACE);
     } else {

@@ -1,6 +1,6 @@
 /**
- * A standing link to the server: one WHIP or WHEP session, replaced by a new one whenever it
- * is lost.
+ * A permanent link to the server: a WHIP or WHEP session, replaced by a new one whenever
+ * it is lost.
  *
  * @module
  */
@@ -13,46 +13,46 @@ import { WhipError } from './whip-error.js';
 /** @typedef {import('./path-recovery.js').RecoveryCause} RecoveryCause */
 
 /**
- * - `idle`: nobody wants a connection;
- * - `connecting`: on the way to a connection, and to an open channel if it has one;
- * - `connected`: what it is for can begin;
- * - `interrupted`: the server is missed, and may be found again;
- * - `waiting`: no connection, the next try is scheduled;
- * - `stopped`: no connection, and trying again by itself would be useless.
+ * - `idle`: no connection is wanted;
+ * - `connecting`: connecting, and opening the data channel if it has one;
+ * - `connected`: connected, with an open data channel if it has one;
+ * - `interrupted`: no packets are received; a new path is searched;
+ * - `waiting`: not connected; the next attempt is scheduled;
+ * - `stopped`: not connected; another attempt would be useless.
  *
  * @typedef {'idle'|'connecting'|'connected'|'interrupted'|'waiting'|'stopped'} LinkPhase
  */
 
 /**
- * What the sessions are for: a data channel, or media.
+ * The use of the sessions: a data channel, or media.
  *
  * @typedef {object} LinkUse
  * @property {string} [channel] The label of the data channel.
- * @property {(pc: RTCPeerConnection) => void} [addMedia] Adds what is to be sent or
- *   received to a connection.
+ * @property {(pc: RTCPeerConnection) => void} [addMedia] Adds tracks or transceivers to
+ *   a connection.
  */
 
-/** How long an interrupted connection may take to come back where no restart helps. */
+/** Milliseconds after which an interrupted connection is given up, if no restart helps. */
 const INTERRUPTION_LIMIT = 10_000;
 const CHANNEL_LIMIT = 5000;
 
 /**
  * Events:
  * - `change`: phase, problem or the browser's connection state changed;
- * - `open`: it is connected, by a new session; with a new open `channel`, if it has one;
- * - `close`: CustomEvent<{lost: boolean}>, the session is over;
- * - `session`: a new `client` has taken the place of the old one;
- * - `mark`: the setup got one step further;
- * - `countdown`: CustomEvent<number>, seconds to the next try;
- * - `trickle`: more is known of what became of the candidates, see `client.trickled`;
- * - `recovery`: there is a new `recovery`, or a new state of it.
+ * - `open`: a new session is connected, with a new open `channel` if it has one;
+ * - `close`: CustomEvent<{lost: boolean}>, the session has ended;
+ * - `session`: there is a new `client`;
+ * - `mark`: a step of the setup is complete;
+ * - `countdown`: CustomEvent<number>, seconds to the next attempt;
+ * - `trickle`: `client.trickled` has changed;
+ * - `recovery`: `recovery` is new, or its state has changed.
  */
 export class Link extends EventTarget {
   /** @type {LinkPhase} */ phase = 'idle';
   /** @type {WhipError|null} */ problem = null;
   /** @type {WhipClient|null} */ client = null;
   /** @type {RTCDataChannel|null} */ channel = null;
-  /** The latest search for a new path in this session. @type {PathRecovery|null} */
+  /** The last search for a new path in this session. @type {PathRecovery|null} */
   recovery = null;
   #reconnector = new Reconnector();
   #wasConnected = false;
@@ -62,7 +62,7 @@ export class Link extends EventTarget {
   /** @type {LinkUse} */ #use;
 
   /**
-   * @param {() => {endpoint: string|URL, token: string}} target Asked at every try.
+   * @param {() => {endpoint: string|URL, token: string}} target Called at every attempt.
    * @param {LinkUse} use
    */
   constructor(target, use) {
@@ -74,12 +74,12 @@ export class Link extends EventTarget {
     );
   }
 
-  /** Whether there is a session, or one is being set up. */
+  /** Whether there is a session, open or being opened. */
   get active() {
     return /^(connecting|connected|interrupted)$/.test(this.phase);
   }
 
-  /** Whether there was a connection since somebody began to want one. */
+  /** Whether it has been connected since `connect()`. */
   get wasConnected() {
     return this.#wasConnected;
   }
@@ -116,7 +116,7 @@ export class Link extends EventTarget {
   }
 
   /**
-   * Does not try again: there is a reason that trying again would not change.
+   * Stops trying to connect.
    *
    * @param {WhipError} reason
    */
@@ -127,7 +127,7 @@ export class Link extends EventTarget {
     this.#to('stopped');
   }
 
-  /** Ends the session; stays away until `connect()`. */
+  /** Ends the session, until `connect()`. */
   async disconnect() {
     const client = this.#drop(false);
     this.#wasConnected = false;
@@ -138,7 +138,7 @@ export class Link extends EventTarget {
     this.#emit('change');
   }
 
-  /** The page goes away: tells the server without waiting for its response. */
+  /** Ends the session when the page is left, without waiting for the server. */
   leave() {
     const client = this.#drop(false);
     this.#reconnector.cancel();
@@ -146,31 +146,31 @@ export class Link extends EventTarget {
     client?.close();
   }
 
-  /** Cuts a waiting time short. */
+  /** Tries to connect now instead of waiting. */
   tryNow() {
     if (this.#reconnector.waiting) this.#reconnector.now();
     else this.connect();
   }
 
-  /** Whether there is a connection that a new path could be found for. */
+  /** Whether there is a connection, interrupted or not. */
   get established() {
     return this.phase === 'connected' || this.phase === 'interrupted';
   }
 
-  /** Looks for a new path, because somebody wants it. */
+  /** Searches a new path on the user's request. */
   restart() {
     if (this.established) this.#recover('asked');
   }
 
-  /** The device has another network: the path may be dead, or there is a better one. */
+  /** Searches a new path after a change of the device's network. */
   networkChanged() {
     if (this.phase === 'waiting') this.tryNow();
     else if (this.established) this.#recover('network');
   }
 
   /**
-   * Something looks wrong (a lost ping): asks the server over HTTP whether the session
-   * still exists, which is known sooner than ICE gives up.
+   * Asks the server over HTTP whether the session still exists, after a lost ping for
+   * example. This is faster than waiting for ICE to fail.
    */
   async check() {
     const { client } = this;
@@ -205,7 +205,7 @@ export class Link extends EventTarget {
     });
   }
 
-  /** What it is for can begin. */
+  /** Handles the open connection or channel. */
   #opened() {
     clearTimeout(this.#limit);
     this.#wasConnected = true;
@@ -232,18 +232,18 @@ export class Link extends EventTarget {
     }
   }
 
-  /** Whether events of this client still concern anybody. */
+  /** Whether this is the client of the current session. */
   #isCurrent(client) {
     return this.active && client === this.client;
   }
 
-  /** No packets come through: a new path is looked for. */
+  /** Handles the loss of packets: searches a new path. */
   #interrupted() {
     if (this.phase !== 'interrupted') this.#to('interrupted');
     if (!this.recovery?.active) this.#recover('silence');
   }
 
-  /** Packets come through again, wherever they go. */
+  /** Handles that packets are received again, on any path. */
   #restored() {
     clearTimeout(this.#limit);
     if (this.recovery?.state !== 'restarting') this.recovery?.stop();
@@ -265,7 +265,7 @@ export class Link extends EventTarget {
     else if (this.phase === 'interrupted') this.#recovered(outcome);
   }
 
-  /** What to do after a search for a new path, when there was none before. */
+  /** Handles the outcome of a search while the connection is interrupted. */
   #recovered(outcome) {
     const { connectionState } = this.client;
     if (outcome === 'found' && connectionState === 'connected') {
@@ -278,13 +278,13 @@ export class Link extends EventTarget {
     }
   }
 
-  /** The server has ended it. */
+  /** Handles the end of the session by the server. */
   #ended() {
     const detail = 'The server closed the connection.';
     this.#failed(new WhipError('ended', { title: 'Connection closed', detail }));
   }
 
-  /** There is nothing to go back to. */
+  /** Handles that the server has no such session: opens a new one at once. */
   #gone() {
     this.#lost('The server does not know the session any more.');
     this.tryNow();
@@ -301,8 +301,8 @@ export class Link extends EventTarget {
     client?.close();
     if (error.kind === 'closed') return;
     this.problem = error;
-    // A proxy may answer 404 while the server behind it restarts: whatever worked
-    // before is tried again.
+    // A proxy may answer 404 while the server behind it restarts: retry if it has worked
+    // before.
     if (error.isTransient || (this.#wasConnected && error.kind !== 'unsupported')) {
       this.#to('waiting');
       this.#reconnector.schedule(() => this.connect(), 1000 * (error.retryAfter ?? 0));
@@ -312,7 +312,7 @@ export class Link extends EventTarget {
   }
 
   /**
-   * Lets go of the session without ending it.
+   * Detaches from the session without ending it.
    *
    * @param {boolean} lost
    * @returns {WhipClient|null}
@@ -322,7 +322,7 @@ export class Link extends EventTarget {
     this.recovery?.stop();
     const { client } = this;
     if (this.active) {
-      // Kept for its offer, answer and marks; `active` tells that it is over.
+      // The client is kept for its offer, answer and marks.
       this.channel = null;
       this.phase = 'idle';
       this.#emit('close', { lost });

@@ -1,5 +1,5 @@
 /**
- * Figures about media, as text. What is not known is a dash.
+ * Formats figures about media. Unknown values are shown as a dash.
  *
  * @module
  */
@@ -8,7 +8,7 @@ import { codecName } from './encoding.js';
 
 export const UNKNOWN = '–';
 
-/** A figure and its unit stay together. */
+/** Between a figure and its unit, so that they are not broken apart. */
 const NBSP = '\u00a0';
 
 /** @param {number|string} figure @param {string} unit @returns {string} */
@@ -51,7 +51,7 @@ export function formatRtt(seconds) {
   return withUnit(ms.toFixed(ms < 10 ? 1 : 0), 'ms');
 }
 
-/** @param {number} seconds @returns {string} In the two largest units. */
+/** @param {number} seconds @returns {string} The duration in its two largest units. */
 export function formatDuration(seconds) {
   const whole = Math.floor(seconds);
   const parts = [
@@ -76,9 +76,9 @@ export function formatOctets(octets) {
 }
 
 /**
- * @param {string} moment As RFC 3339 writes it.
+ * @param {string} moment A time as in RFC 3339.
  * @param {Date} [now]
- * @returns {string} In the time zone of the browser; the day only if it is another.
+ * @returns {string} In the time zone of the browser; with the day if it is not today.
  */
 export function formatMoment(moment, now = new Date()) {
   const date = new Date(moment);
@@ -88,9 +88,9 @@ export function formatMoment(moment, now = new Date()) {
 }
 
 /**
- * The share of packets that did not come, not even over RTX.
+ * The fraction of packets lost and not recovered over RTX.
  *
- * @param {import('./streams-api.js').ReceivedLayer} layer
+ * @param {import('./streams-api.js').ReceivedEncoding} encoding
  * @returns {number|null}
  */
 export function lossOf({ packets, lost, recovered }) {

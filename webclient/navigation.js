@@ -1,6 +1,6 @@
 /**
- * Which view is in front: what stands behind the # of the address says it, as `#ping`,
- * `#publish`, `#publish/mystream` or `#streams`.
+ * Selects the view by the fragment of the URL: `#ping`, `#publish`, `#publish/mystream`
+ * or `#streams`.
  *
  * @module
  */
@@ -10,21 +10,21 @@ import { $ } from './dom.js';
 /**
  * @typedef {object} Place
  * @property {string} view
- * @property {string} stream Empty where none is named.
+ * @property {string} stream Empty if none is named.
  */
 
 /**
- * What each view needs to be shown by the page.
+ * The interface of a view.
  *
  * @typedef {object} View
- * @property {string} title Of the document.
- * @property {(stream: string) => void} enter It comes to the front.
+ * @property {string} title The title of the document.
+ * @property {(stream: string) => void} enter Called when the view is shown.
  * @property {() => void} leave
  */
 
 /**
  * @param {string} hash As location.hash.
- * @param {string[]} views The names there are; the first is where one is by default.
+ * @param {string[]} views The names of the views; the first is the default.
  * @returns {Place}
  */
 export function placeOf(hash, views) {
@@ -34,16 +34,16 @@ export function placeOf(hash, views) {
   try {
     stream = decodeURIComponent(stream);
   } catch {
-    // What is no escape stands for itself; it is no stream name either.
+    // A malformed escape is kept as it is; it is not a stream name anyway.
   }
   return { view, stream };
 }
 
 /**
- * Shows the view that the address names, now and whenever it changes.
+ * Shows the view named in the URL, now and whenever the URL changes.
  *
  * @param {Record<string, View>} views
- * @param {(view: string) => void} shown Called with the name of each that is shown.
+ * @param {(view: string) => void} shown Called with the name of the shown view.
  */
 export function navigate(views, shown) {
   const names = Object.keys(views);
@@ -63,7 +63,7 @@ export function navigate(views, shown) {
     views[view].enter(stream);
     if (moved) {
       scrollTo(0, 0);
-      // Screen readers tell where one is now, and the next Tab goes into it.
+      // Screen readers announce the heading, and the next Tab goes into the view.
       $(`${view}-view`).querySelector('h1').focus({ preventScroll: true });
     }
   };

@@ -1,12 +1,12 @@
 /**
- * What the browser knows of the device's network.
+ * Changes of the device's network.
  *
  * @module
  */
 
 /**
- * Calls back when the device has another network than before: it is online again, or
- * has gone from Wi-Fi to mobile, say. Not every browser tells of the latter.
+ * Calls a function when the device's network changes: when it is online again, or
+ * switches from Wi-Fi to mobile, for example. Not all browsers report the latter.
  *
  * @param {() => void} callback
  */
@@ -15,7 +15,7 @@ export function onNetworkChange(callback) {
   const { connection } = navigator;
   let type = connection?.type;
   connection?.addEventListener?.('change', () => {
-    // It also tells of each new estimate of speed.
+    // The event also reports new speed estimates.
     if (connection.type === type) return;
     type = connection.type;
     if (type !== 'none') callback();
@@ -24,7 +24,7 @@ export function onNetworkChange(callback) {
 
 /**
  * @param {number} limit Milliseconds.
- * @param {AbortSignal} signal Ends the waiting.
+ * @param {AbortSignal} signal Ends the wait.
  * @returns {Promise<boolean>} Whether the device is online.
  */
 export function untilOnline(limit, signal) {

@@ -1,31 +1,30 @@
 /**
- * What the browser sends, layer by layer, from its statistics.
+ * Statistics of sent media, for each encoding.
  *
  * @module
  */
 
-import { LAYERS } from './encoding.js';
+import { SIMULCAST_ENCODINGS } from './encoding.js';
 
 /**
- * @typedef {object} SentLayer
+ * @typedef {object} SentEncoding
  * @property {'audio'|'video'} kind
- * @property {string|null} rid Null when there is but one layer.
- * @property {string|null} codec As SDP writes it. What is not known is null, here and
- *   below.
+ * @property {string|null} rid Null without simulcast.
+ * @property {string|null} codec The encoding name, as in SDP. Unknown values are null,
+ *   here and below.
  * @property {number|null} width Pixels.
  * @property {number|null} height
  * @property {number|null} frameRate Frames per second.
- * @property {number|null} bitrate Bits per second of RTP, since the statistics were
- *   read before.
- * @property {number|null} rtt Seconds, as RTCP tells.
- * @property {number|null} loss The share of packets that were lost lately, 0 to 1, as
- *   the server reports it.
- * @property {'none'|'cpu'|'bandwidth'|'other'|null} limit What keeps the quality down.
+ * @property {number|null} bitrate Bits per second of RTP, since the last reading.
+ * @property {number|null} rtt The round-trip time from RTCP, in seconds.
+ * @property {number|null} loss The fraction of packets lost in the server's last
+ *   report, 0 to 1.
+ * @property {'none'|'cpu'|'bandwidth'|'other'|null} limit The reason for limited quality.
  */
 
-const ORDER = LAYERS.map(({ rid }) => rid);
+const ORDER = SIMULCAST_ENCODINGS.map(({ rid }) => rid);
 
-/** Video before audio, the largest layer first. */
+/** Video before audio, the largest encoding first. */
 function compare(a, b) {
   if (a.kind !== b.kind) return a.kind === 'video' ? -1 : 1;
   return ORDER.indexOf(b.rid) - ORDER.indexOf(a.rid);
@@ -33,7 +32,7 @@ function compare(a, b) {
 
 export class OutgoingStatistics {
   /** @type {RTCPeerConnection} */ #pc;
-  /** Octets and time of the reading before, by the id of the statistics. */
+  /** Octets and time of the last reading, by the id of the statistics. */
   #before = new Map();
 
   /** @param {RTCPeerConnection} pc */
@@ -41,18 +40,18 @@ export class OutgoingStatistics {
     this.#pc = pc;
   }
 
-  /** @returns {Promise<SentLayer[]>} Video first, the largest layer first. */
+  /** @returns {Promise<SentEncoding[]>} Video first, the largest encoding first. */
   async read() {
     const report = await this.#pc.getStats();
     return [...report.values()]
       .filter(({ type }) => type === 'outbound-rtp')
-      .map((sent) => this.#layer(sent, report))
+      .map((sent) => this.#encoding(sent, report))
       .sort(compare);
   }
 
-  /** @returns {SentLayer} */
-  #layer(sent, report) {
-    // What the server reports of it.
+  /** @returns {SentEncoding} */
+  #encoding(sent, report) {
+    // The server's report on it.
     const remote = report.get(sent.remoteId);
     const mimeType = report.get(sent.codecId)?.mimeType;
     return {

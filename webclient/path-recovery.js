@@ -1,6 +1,6 @@
 /**
- * Brings a connection onto a new network path: ICE restarts, as many as make sense
- * while the server has the session.
+ * Finds a new network path for a connection with ICE restarts, as long as the server has
+ * the session.
  *
  * @module
  */
@@ -12,20 +12,20 @@ import { WhipError } from './whip-error.js';
 /** @typedef {import('./whip-client.js').WhipClient} WhipClient */
 
 /**
- * Why: somebody asked for it, the device has another network, or nothing comes through.
+ * The cause: the user asked, the device's network changed, or no packets are received.
  *
  * @typedef {'asked'|'network'|'silence'} RecoveryCause
  */
 
 /**
- * - `restarting`: a restart is under way;
- * - `pausing`: it failed, the next one follows;
- * - `offline`: it failed, and the next one follows when the device has a network;
- * - `found`: packets take a new path;
- * - `refused`: the server has the session, and does not restart ICE;
- * - `gone`: the server has not got the session any more;
- * - `failed`: no restart got anywhere;
- * - `stopped`: it is of no interest any more.
+ * - `restarting`: a restart is in progress;
+ * - `pausing`: a restart failed, and the next one follows;
+ * - `offline`: a restart failed, and the next one follows when the device is online;
+ * - `found`: a new path is in use;
+ * - `refused`: the server has the session, but does not restart ICE;
+ * - `gone`: the server does not have the session any more;
+ * - `failed`: all restarts failed;
+ * - `stopped`: the recovery was stopped.
  *
  * @typedef {'restarting'|'pausing'|'offline'|'found'|'refused'|'gone'|'failed'|'stopped'}
  *   RecoveryState
@@ -33,21 +33,21 @@ import { WhipError } from './whip-error.js';
 
 const ATTEMPTS = 2;
 const PAUSE = 1000;
-/** A server that asks for more patience than this has other things to do. */
+/** If the server asks for a longer pause, the recovery fails. */
 const LONGEST_PAUSE = 5000;
 const OFFLINE_LIMIT = 10_000;
 
-/** Events: `change`, there is a new `state`. */
+/** Events: `change`, when `state` has changed. */
 export class PathRecovery extends EventTarget {
   /** @type {RecoveryState} */ state = 'restarting';
   /** @type {RecoveryCause} */ cause;
-  /** Of the restart that found a path. @type {RestartTimes|null} */ times = null;
-  /** Of the latest restart that failed. @type {WhipError|null} */ error = null;
+  /** The times of the successful restart. @type {RestartTimes|null} */ times = null;
+  /** The error of the last failed restart. @type {WhipError|null} */ error = null;
   /** @type {WhipClient} */ #client;
   #stopped = new AbortController();
 
   /**
-   * @param {WhipClient} client One that is, or was, connected.
+   * @param {WhipClient} client A client that is or was connected.
    * @param {RecoveryCause} cause
    */
   constructor(client, cause) {
@@ -56,19 +56,19 @@ export class PathRecovery extends EventTarget {
     this.cause = cause;
   }
 
-  /** Whether something goes on, or will by itself. */
+  /** Whether a restart is in progress or scheduled. */
   get active() {
     return /^(restarting|pausing|offline)$/.test(this.state);
   }
 
-  /** Does no more. A restart that is under way is left to itself. */
+  /** Starts no more restarts. A restart in progress is not stopped. */
   stop() {
     if (!this.active) return;
     this.#to('stopped');
     this.#stopped.abort();
   }
 
-  /** @returns {Promise<RecoveryState>} How it ended. Never throws. */
+  /** @returns {Promise<RecoveryState>} The final state. Never throws. */
   async run() {
     for (let attempt = 1; this.active; attempt += 1) {
       this.#to('restarting');
@@ -78,8 +78,8 @@ export class PathRecovery extends EventTarget {
       if (error.kind === 'superseded' || error.kind === 'closed') {
         this.#to('stopped');
       } else if (!error.isTransient || error.status === 501) {
-        // No status code tells whether it is the session or the restart that the
-        // server does not want (RFC 9725, section 4.1).
+        // The status does not tell whether the session has ended or the restart is not
+        // supported (RFC 9725, section 4.1).
         const alive = await this.#client.isAlive();
         if (this.active) this.#to(alive === false ? 'gone' : 'refused');
       } else if (!(await this.#pause(attempt, error))) {
@@ -89,7 +89,7 @@ export class PathRecovery extends EventTarget {
     return this.state;
   }
 
-  /** @returns {Promise<WhipError|null>} Null when it found a path. */
+  /** @returns {Promise<WhipError|null>} Null if it found a path. */
   async #restart() {
     try {
       const times = await this.#client.restartIce();

@@ -1,5 +1,5 @@
 /**
- * What there is to wait for in an RTCPeerConnection.
+ * Functions that wait for states of an RTCPeerConnection.
  *
  * @module
  */
@@ -9,7 +9,7 @@ import { WhipError } from './whip-error.js';
 
 /** @typedef {import('./candidate-pair.js').SelectedPair} SelectedPair */
 
-/** Not every browser tells of a newly selected pair. */
+/** Not all browsers fire an event for a newly selected pair. */
 const PAIR_POLL_MS = 50;
 
 /**
@@ -24,8 +24,8 @@ export function dtlsTransport(pc) {
 }
 
 /**
- * Waits for a promise, but not for longer than the signal allows: promises of a
- * connection that is closed meanwhile never settle.
+ * Waits for a promise until the signal aborts: promises of a connection that is closed
+ * meanwhile never settle.
  *
  * @template T
  * @param {Promise<T>} promise
@@ -47,7 +47,7 @@ export async function unlessAborted(promise, signal) {
   }
 }
 
-/** Rejects after a while. */
+/** Waits for a promise; rejects after a timeout, or when the signal aborts. */
 async function within(milliseconds, makeError, promise, signal) {
   let timer;
   const late = new Promise((_, reject) => {

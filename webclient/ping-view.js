@@ -1,5 +1,5 @@
 /**
- * The Ping view: wires its controls, its link, pinger and figures together.
+ * The Ping view: connects its controls, link, pinger and figures.
  *
  * @module
  */
@@ -27,13 +27,13 @@ export class PingView {
   #pinger = new Pinger();
   /** Whether to connect when the view comes to the front. */
   #resume = true;
-  /** Ping was pressed before there was a channel. */
+  /** Whether Ping was pressed before the channel was open. */
   #pingWhenOpen = false;
-  /** Bytes; what stands in the field once it is confirmed, not while somebody types. */
+  /** The payload size in bytes: the field's value when confirmed, not while typing. */
   #size = 64;
-  /** The next result was asked for by hand, so screen readers hear it. */
+  /** Whether to announce the next result, because the user pressed Ping. */
   #announceNext = false;
-  /** The number of the ping that the big reading is about. */
+  /** The sequence number of the ping in the large reading. */
   #shown = 0;
 
   /** @param {Settings} settings @param {LinkView} linkView */
@@ -55,13 +55,13 @@ export class PingView {
     if (this.#resume) this.link.connect();
   }
 
-  /** Nobody looks at it: ends the session, until somebody does. */
+  /** Ends the session; it is opened again when the view is entered. */
   leave() {
     this.#resume = this.link.active || this.link.phase === 'waiting';
     this.link.leave();
   }
 
-  /** The settings have changed. */
+  /** Reconnects with changed settings. */
   async reconnect() {
     showEndpoint('WHIP', this.#endpoint);
     await this.link.disconnect();
@@ -69,7 +69,7 @@ export class PingView {
   }
 
   tryNow() {
-    // The button disappears while it tries; its focus must not.
+    // The button disappears during the retry; keep the focus in the view.
     $('ping-now').focus();
     this.link.tryNow();
   }
@@ -82,7 +82,7 @@ export class PingView {
     return this.link.client?.pc.sctp?.maxMessageSize ?? DEFAULT_MAX_PAYLOAD;
   }
 
-  /** @returns {number|null} The chosen payload size; null, and said so, when invalid. */
+  /** @returns {number|null} The payload size; null, with a message, if it is invalid. */
   #payloadSize() {
     const result = parsePayloadSize($('size').value, this.#maxPayload);
     let problem = result.problem ?? '';
@@ -91,7 +91,7 @@ export class PingView {
       problem += ' Auto-ping is off.';
     }
     $('size').setAttribute('aria-invalid', String(Boolean(problem)));
-    // What was just switched off is no reason to say it all again, without that.
+    // Do not announce the same problem again, without the note on auto-ping.
     if (!problem || !$('size-problem').textContent.startsWith(problem)) {
       $('size-problem').textContent = problem;
     }
@@ -115,7 +115,7 @@ export class PingView {
     this.#graph.show(recent, { average, count: answered + lost });
   }
 
-  /** It is about the latest ping: that an earlier one is lost may turn out later. */
+  /** Shows the reading of the latest ping; an earlier one may be found lost later. */
   #showReading(sequence, rtt, note) {
     if (sequence < this.#shown) return;
     this.#shown = sequence;
@@ -205,7 +205,7 @@ export class PingView {
       this.#pinger.attach(this.link.channel);
       const most = this.#maxPayload.toLocaleString('en');
       $('size-hint').textContent = `at most ${most}`;
-      // Another server may take less.
+      // Another server may have a smaller limit.
       const valid = this.#payloadSize() !== null;
       if (valid && this.#pingWhenOpen) whenPainted(() => this.#sendPing());
       this.#pingWhenOpen = false;
@@ -218,14 +218,14 @@ export class PingView {
 }
 
 /**
- * Calls back when the page has painted what it has to paint. A press of a button makes
- * it paint for several milliseconds; an echo that comes meanwhile has to wait, and the
- * page would measure itself.
+ * Calls a function when the page has been painted. After the press of a button the page
+ * paints for several milliseconds; an echo that arrives meanwhile would have to wait, and
+ * the measured time would include the painting.
  *
  * @param {() => void} callback
  */
 function whenPainted(callback) {
-  // A hidden page paints nothing and gets no frames.
+  // A hidden page is not painted and gets no animation frames.
   if (document.hidden) callback();
   else requestAnimationFrame(() => setTimeout(callback));
 }

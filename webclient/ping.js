@@ -4,9 +4,9 @@
  * @module
  */
 
-/** The message is at least its header: four bytes "ping", then the sequence number. */
+/** The header of a message: four bytes "ping", then the sequence number. */
 export const MIN_PAYLOAD = 8;
-/** What RFC 8841, section 6.1 assumes when a peer names no maximum message size. */
+/** The default maximum message size (RFC 8841, section 6.1). */
 export const DEFAULT_MAX_PAYLOAD = 65536;
 
 const MAGIC = 0x70696e67; // "ping"
@@ -27,7 +27,7 @@ export function encodePing(sequence, size) {
 }
 
 /**
- * @param {unknown} data What a message event brought.
+ * @param {unknown} data The data of a message event.
  * @returns {{sequence: number, size: number}|null} Null for anything but a ping.
  */
 export function decodePing(data) {
@@ -38,11 +38,11 @@ export function decodePing(data) {
 }
 
 /**
- * Checks a payload size as somebody typed it.
+ * Validates a payload size typed by the user.
  *
  * @param {string} text
  * @param {number} max The negotiated maximum message size.
- * @returns {{size?: number, problem?: string}} The size, or what is wrong, in words.
+ * @returns {{size?: number, problem?: string}} The size, or a description of the error.
  */
 export function parsePayloadSize(text, max) {
   const limit = Number.isFinite(max) && max > 0 ? max : DEFAULT_MAX_PAYLOAD;
@@ -52,10 +52,10 @@ export function parsePayloadSize(text, max) {
   }
   const size = Number(text);
   if (size < MIN_PAYLOAD) {
-    return { problem: `${size} is too small. A ping takes ${range}.` };
+    return { problem: `${size} is too small. A ping has ${range}.` };
   }
   if (size > limit) {
-    return { problem: `That is too large. This connection takes ${range}.` };
+    return { problem: `That is too large. This connection allows ${range}.` };
   }
   return { size };
 }
@@ -94,10 +94,10 @@ export class Pinger extends EventTarget {
   }
 
   /**
-   * Lets the channel go.
+   * Detaches the channel.
    *
    * @param {{lost?: boolean}} [options] Whether unanswered pings count as lost (the
-   *   connection broke) or never were (the user hung up).
+   *   connection broke) or are dropped (the user disconnected).
    */
   detach({ lost = false } = {}) {
     this.#channel?.removeEventListener('message', this.#onMessage);
@@ -134,7 +134,7 @@ export class Pinger extends EventTarget {
   }
 
   /**
-   * Calls `tick` now and then at every interval; `tick` decides what to send.
+   * Calls `tick` now and at every interval; `tick` decides what to send.
    *
    * @param {number} interval Milliseconds.
    * @param {() => void} tick
@@ -154,7 +154,7 @@ export class Pinger extends EventTarget {
     const now = performance.now();
     const echo = decodePing(data);
     const pending = echo && this.#pending.get(echo.sequence);
-    // A late echo was counted as lost; one of another size is not the echo.
+    // A late echo was counted as lost already; one of another size is not an echo.
     if (!pending || pending.size !== echo.size) return;
     clearTimeout(pending.timer);
     this.#pending.delete(echo.sequence);

@@ -1,12 +1,12 @@
 /**
- * Plays media: a video element with its buttons for sound and for full screen.
+ * A player: a video element with buttons for sound and full screen.
  *
  * @module
  */
 
 import { $ } from './dom.js';
 
-/** Browsers of iPhones have it instead of the standard's. */
+/** The full screen method of iPhones, which lack the standard one. */
 const APPLE_FULL_SCREEN = 'webkitEnterFullscreen';
 
 export class Player {
@@ -48,7 +48,7 @@ export class Player {
       await this.#video.play();
       $('play').hidden = true;
     } catch (error) {
-      // To save power, or since the page may not make noise. A press is always enough.
+      // Autoplay is blocked, to save power or because of the sound; a click allows it.
       if (error.name === 'NotAllowedError') $('play').hidden = false;
     }
   }

@@ -1,5 +1,5 @@
 /**
- * Something that is done now and then.
+ * Repeats a task with pauses.
  *
  * @module
  */
@@ -8,19 +8,19 @@ export class Poll {
   /** @type {() => Promise<void>} */ #work;
   /** @type {number} */ #pause;
   /** @type {ReturnType<typeof setTimeout>|undefined} */ #timer;
-  /** Counts the runs, so that an earlier one knows that it is over. */
+  /** The number of the current run, so that an earlier one does not continue. */
   #run = 0;
 
   /**
    * @param {() => Promise<void>} work Must not throw.
-   * @param {number} pause Milliseconds from the end of one to the next.
+   * @param {number} pause Milliseconds from the end of one call to the next.
    */
   constructor(work, pause) {
     this.#work = work;
     this.#pause = pause;
   }
 
-  /** Does it at once, and then again and again. */
+  /** Calls it at once, and then repeatedly. */
   async start() {
     this.stop();
     const run = this.#run;

@@ -1,5 +1,5 @@
 /**
- * Errors in plain words: what happened, and what a person can do about it.
+ * Explains errors in plain words: what happened, and what to do about it.
  *
  * @module
  */
@@ -13,18 +13,17 @@
  * @property {string} [technical] For whoever runs the server: method, status, title.
  */
 
-/** A reason is to be read, not to fill the page. */
+/** Longer reasons are cut. */
 const LONGEST = 500;
 
-/** Ends a sentence that somebody else wrote. */
+/** Ends a sentence of the server with a full stop. */
 function sentence(text) {
   if (text.length > LONGEST) return `${text.slice(0, LONGEST)}…`;
   return /[.!?…]$/.test(text) ? text : `${text}.`;
 }
 
 /**
- * 401 is not WHIP's but HTTP's own word for "say who you are", 406 for "not in a form
- * that you take", 409 for "in use".
+ * Titles and advice for the statuses of HTTP with a specific meaning: 401, 406 and 409.
  */
 function httpAdvice({ status, hadToken, redirectedTo }) {
   if (status === 401 && !hadToken) {
@@ -43,7 +42,7 @@ function httpAdvice({ status, hadToken, redirectedTo }) {
 }
 
 /**
- * What the server says is wrong.
+ * The reason given by the server.
  *
  * @param {WhipError} error
  * @returns {string} Whole sentences.
@@ -71,7 +70,7 @@ function explainHttp(error) {
   if (error.retryAfter !== undefined) {
     const wait = describeWait(error.retryAfter);
     return {
-      // What is not there yet, and is asked for again: a stream to watch.
+      // A stream to watch that is not published yet.
       title:
         opening && error.status === 409
           ? 'Nobody publishes this stream now'
@@ -129,7 +128,7 @@ export function explain(error) {
     case 'ice':
       return {
         title: 'No UDP packet gets through to the server',
-        // What is known makes guesses needless.
+        // A known reason is better than a guess.
         text:
           error.detail ??
           'The server answered over HTTP, but no path for the media was found. A firewall ' +

@@ -1,5 +1,5 @@
 /**
- * What is sent beside what the server receives: a table for each layer.
+ * Shows what is sent and what the server receives: a table for each encoding.
  *
  * @module
  */
@@ -16,9 +16,9 @@ import {
   lossOf,
 } from './media-words.js';
 
-/** @typedef {import('./outgoing-statistics.js').SentLayer} SentLayer */
+/** @typedef {import('./outgoing-statistics.js').SentEncoding} SentEncoding */
 /** @typedef {import('./streams-api.js').LiveStream} LiveStream */
-/** @typedef {import('./streams-api.js').ReceivedLayer} ReceivedLayer */
+/** @typedef {import('./streams-api.js').ReceivedEncoding} ReceivedEncoding */
 
 const LIMITS = {
   none: 'nothing',
@@ -28,8 +28,8 @@ const LIMITS = {
 };
 
 /**
- * @param {SentLayer} sent
- * @param {ReceivedLayer|undefined} received
+ * @param {SentEncoding} sent
+ * @param {ReceivedEncoding|undefined} received
  * @returns {string[][]} Name, sent, received.
  */
 function rowsOf(sent, received) {
@@ -46,7 +46,7 @@ function rowsOf(sent, received) {
   }
   rows.push(
     ['Bitrate', formatBitrate(sent.bitrate), formatBitrate(received?.bitrate)],
-    // Before repair, as RTCP reports it; and what was missing for good.
+    // Without retransmission, as RTCP reports it; and with it.
     ['Loss', formatShare(sent.loss), formatShare(received && lossOf(received))],
     ['Round trip', formatRtt(sent.rtt), ''],
   );
@@ -54,13 +54,13 @@ function rowsOf(sent, received) {
   return rows;
 }
 
-/** @param {SentLayer} layer @returns {string} */
+/** @param {SentEncoding} encoding @returns {string} */
 function titleOf({ kind, rid }) {
   if (kind === 'audio') return 'Audio';
   return rid === null ? 'Video' : `Video, layer ${rid}`;
 }
 
-/** The tables that there are, by the name of the layer. @type {Map<string, any>} */
+/** The tables by their titles. @type {Map<string, any>} */
 const tables = new Map();
 
 /** @param {string} title @returns {any} */
@@ -75,22 +75,22 @@ function makeTable(title) {
 }
 
 /**
- * @param {SentLayer[]} sent
+ * @param {SentEncoding[]} sent
  * @param {LiveStream|null} received
  */
-export function showLayers(sent, received) {
+export function showEncodings(sent, received) {
   const titles = sent.map(titleOf);
   for (const [title, table] of tables) {
     if (titles.includes(title)) continue;
     table.remove();
     tables.delete(title);
   }
-  sent.forEach((layer, i) => {
+  sent.forEach((encoding, i) => {
     const title = titles[i];
     if (!tables.has(title)) tables.set(title, makeTable(title));
-    const track = received?.tracks.find(({ kind }) => kind === layer.kind);
-    const match = track?.layers.find(({ rid }) => rid === layer.rid);
-    writeRows(tables.get(title).tBodies[0], rowsOf(layer, match));
+    const track = received?.tracks.find(({ kind }) => kind === encoding.kind);
+    const match = track?.layers.find(({ rid }) => rid === encoding.rid);
+    writeRows(tables.get(title).tBodies[0], rowsOf(encoding, match));
   });
   $('layers-empty').hidden = sent.length > 0;
 }

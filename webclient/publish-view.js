@@ -1,5 +1,5 @@
 /**
- * The Publish view: wires its form, its publisher, preview and figures together.
+ * The Publish view: connects its form, publisher, preview and figures.
  *
  * @module
  */
@@ -8,7 +8,7 @@ import { $, make, write } from './dom.js';
 import { codecName, sendableCodecs } from './encoding.js';
 import { OutgoingStatistics } from './outgoing-statistics.js';
 import { Poll } from './poll.js';
-import { showLayers } from './publish-figures.js';
+import { showEncodings } from './publish-figures.js';
 import { Publisher } from './publisher.js';
 import {
   endpointOf,
@@ -25,12 +25,12 @@ import { PUBLISHING_WORDS, isHopeless, showEndpoint } from './view.js';
 
 const MIN_BITRATE = 30;
 const MAX_BITRATE = 50_000;
-/** Milliseconds from one look at the figures to the next. */
+/** Milliseconds between updates of the figures. */
 const PERIOD = 1000;
 
 /**
- * @param {string} text As somebody typed it, in kb/s.
- * @returns {string|null} What is wrong with it; null when nothing is.
+ * @param {string} text The user's input, in kb/s.
+ * @returns {string|null} A description of the error; null if there is none.
  */
 export function bitrateProblem(text) {
   const bitrate = /^\d{1,6}$/.test(text.trim()) ? Number(text) : 0;
@@ -44,9 +44,9 @@ export class PublishView {
   /** @type {Publisher} */ #publisher;
   /** @type {Settings} */ #settings;
   /** @type {LinkView} */ #linkView;
-  #poll = new Poll(() => this.#look(), PERIOD);
-  /** Of the connection that there is. @type {OutgoingStatistics|null} */ #statistics = null;
-  /** Ends the question that the server is asked. */
+  #poll = new Poll(() => this.#update(), PERIOD);
+  /** The statistics of the connection. @type {OutgoingStatistics|null} */ #statistics = null;
+  /** Aborts the current request to the server. */
   #asking = new AbortController();
 
   /** @param {Settings} settings @param {LinkView} linkView */
@@ -77,7 +77,7 @@ export class PublishView {
     return this.#publisher.link;
   }
 
-  /** @param {string} stream Named in the address; empty when none is. */
+  /** @param {string} stream The stream in the URL; empty if there is none. */
   enter(stream) {
     if (stream && !this.#publisher.wanted) {
       $('publish-stream').value = stream;
@@ -89,12 +89,12 @@ export class PublishView {
     this.#poll.start();
   }
 
-  /** It goes on: streams are there to be looked at. */
+  /** Publishing continues: the user may want to see the stream in another view. */
   leave() {
     this.#poll.stop();
   }
 
-  /** The page goes away. */
+  /** Ends publishing when the page is left. */
   end() {
     this.#publisher.leave();
   }
@@ -108,25 +108,25 @@ export class PublishView {
   async #start() {
     const wish = this.#readForm();
     if (!wish) return;
-    // A reload, or a copy of the address, means this stream again.
+    // A reload or a copied URL leads to this stream again.
     const name = encodeURIComponent(wish.stream);
     history.replaceState(null, '', `#publish/${name}`);
     await this.#publisher.start(wish);
   }
 
-  /** @returns {boolean} Whether it is a stream name; else it is said that it is not. */
+  /** @returns {boolean} Whether it is a stream name; if not, a message is shown. */
   #checkStream() {
     return this.#check('publish-stream', streamNameProblem($('publish-stream').value.trim()));
   }
 
-  /** @param {string} id Of a field. @param {string|null} problem */
+  /** @param {string} id The id of a field. @param {string|null} problem */
   #check(id, problem) {
     $(id).setAttribute('aria-invalid', String(Boolean(problem)));
     write(`${id}-problem`, problem ?? '');
     return !problem;
   }
 
-  /** @returns {PublishWish|null} Null, and said so, when something is wrong in it. */
+  /** @returns {PublishWish|null} Null, with a message, if the form is invalid. */
   #readForm() {
     const named = this.#checkStream();
     const bounded = this.#check('bitrate', bitrateProblem($('bitrate').value));
@@ -170,21 +170,21 @@ export class PublishView {
     write('preview-note', media ? '' : note);
     $('on-air').hidden = this.link.phase !== 'connected';
     if (!this.link.established) this.#asking.abort();
-    if (!wanted) showLayers([], null);
+    if (!wanted) showEncodings([], null);
   }
 
-  /** Looks at what is sent, and at what the server says. */
-  async #look() {
+  /** Updates the figures from the statistics and from the server. */
+  async #update() {
     if (!this.link.established || document.hidden) return;
     const statistics = this.#statistics;
     this.#asking = new AbortController();
     const { wish } = this.#publisher;
     const [sent, received] = await Promise.all([
       statistics.read(),
-      // No answer is an answer, too: nothing is known of what is received.
+      // Without a response, what is received is shown as unknown.
       fetchStream(wish.stream, this.#settings.token, this.#asking.signal).catch(() => null),
     ]);
     const current = statistics === this.#statistics && this.link.established;
-    if (current) showLayers(sent, received);
+    if (current) showEncodings(sent, received);
   }
 }

@@ -1,5 +1,5 @@
 /**
- * Publishing: a source's media over a link, for as long as somebody wants it.
+ * Publishes a source's media over a link.
  *
  * @module
  */
@@ -18,20 +18,20 @@ import { WhipError } from './whip-error.js';
  *   {stream: string}} PublishWish
  */
 
-/** Events: `change`, of any property here; and those of its `link`. */
+/** Events: `change`, when a property has changed; and those of its `link`. */
 export class Publisher extends EventTarget {
-  /** Whether the browser is being asked for media. */
+  /** Whether the browser is asking the user for media. */
   asking = false;
-  /** What is published; null while nothing is. @type {Source|null} */ source = null;
-  /** Why there is no media any more, or was none, in words. @type {string} */
+  /** The published source; null if there is none. @type {Source|null} */ source = null;
+  /** Why there is no media, in words. @type {string} */
   problem = '';
-  /** What was asked for last. @type {PublishWish|null} */ wish = null;
+  /** The last wish. @type {PublishWish|null} */ wish = null;
   /** @type {Link} */ link;
   /** @type {() => string} */ #token;
-  /** Counts the starts and stops, so that what comes late is known to be late. */
-  #turn = 0;
+  /** Incremented at each start and stop, to recognize outdated results. */
+  #generation = 0;
 
-  /** @param {() => string} token Asked at every request. */
+  /** @param {() => string} token Called at every request. */
   constructor(token) {
     super();
     this.#token = token;
@@ -41,28 +41,28 @@ export class Publisher extends EventTarget {
     this.link.addEventListener('change', () => this.#linkChanged());
   }
 
-  /** Whether somebody wants it to publish. */
+  /** Whether the user wants to publish. */
   get wanted() {
     return this.asking || this.source !== null;
   }
 
   /**
-   * Gets the media, and publishes it. Never throws: see `problem` and `link.problem`.
+   * Captures media and publishes it. Never throws: see `problem` and `link.problem`.
    *
    * @param {PublishWish} wish
    */
   async start(wish) {
-    // Not waited for yet: browsers give the screen only right after a press of a button.
+    // Not awaited yet: browsers allow screen capture only right after a click.
     const ended = this.stop();
-    const turn = this.#turn;
+    const generation = this.#generation;
     this.wish = wish;
     this.asking = true;
     this.#changed();
     try {
       const source = await capture(wish);
-      // What is not ended yet still has the name.
+      // Until it has ended, the old session holds the stream's name.
       await ended;
-      if (turn !== this.#turn) {
+      if (generation !== this.#generation) {
         source.stop();
         return;
       }
@@ -71,7 +71,7 @@ export class Publisher extends EventTarget {
         track.addEventListener('ended', () => this.#ended(track));
       }
     } catch (error) {
-      if (turn !== this.#turn) return;
+      if (generation !== this.#generation) return;
       this.problem = error.message;
     }
     this.asking = false;
@@ -79,7 +79,7 @@ export class Publisher extends EventTarget {
     if (this.source) this.link.connect();
   }
 
-  /** Ends the session, and gives the devices back. */
+  /** Ends the session, and releases the devices. */
   async stop() {
     this.#release();
     this.problem = '';
@@ -87,20 +87,20 @@ export class Publisher extends EventTarget {
     await this.link.disconnect();
   }
 
-  /** The page goes away: the same, without waiting for the server. */
+  /** Does the same when the page is left, without waiting for the server. */
   leave() {
     this.#release();
     this.link.leave();
   }
 
   #release() {
-    this.#turn += 1;
+    this.#generation += 1;
     this.asking = false;
     this.source?.stop();
     this.source = null;
   }
 
-  /** @param {MediaStreamTrack} track It gives nothing any more, and never will again. */
+  /** @param {MediaStreamTrack} track The track that has ended. */
   async #ended(track) {
     if (!this.source?.media.getTracks().includes(track)) return;
     const what = track.kind === 'video' ? 'picture' : 'sound';
@@ -123,14 +123,14 @@ export class Publisher extends EventTarget {
   }
 
   /**
-   * The server has ended the session. When that was for another publisher, coming back
-   * would drive that one out, which would come back as well.
+   * Gives up if the server has ended the session for another publisher: reconnecting
+   * would end that one, which would reconnect as well.
    */
   async #giveWay(problem) {
-    const turn = this.#turn;
+    const generation = this.#generation;
     const taken = await fetchStream(this.wish.stream, this.#token()).catch(() => null);
     const { phase } = this.link;
-    if (!taken || turn !== this.#turn || problem !== this.link.problem) return;
+    if (!taken || generation !== this.#generation || problem !== this.link.problem) return;
     if (phase !== 'waiting') return;
     const detail = `Somebody else publishes “${this.wish.stream}” now.`;
     const title = 'Another publisher has taken over';

@@ -1,6 +1,5 @@
 /**
- * What the page shows of pings: the latest one big, the figures of all. Writes to the
- * document, reads nothing else.
+ * Shows pings: the latest one large, and figures of all. Only writes to the document.
  *
  * @module
  */
@@ -31,7 +30,7 @@ export function showReading(rtt, note) {
   showNote(note);
 }
 
-/** As before the first ping. */
+/** Shows the state before the first ping. */
 export function showNoReading() {
   $('rtt').textContent = '–';
   $('rtt-unit').textContent = '';
@@ -40,12 +39,12 @@ export function showNoReading() {
   showNote('The server sends every message straight back.');
 }
 
-/** @param {string} note What there is to say about the reading. */
+/** @param {string} note A note about the reading. */
 export function showNote(note) {
   write('rtt-note', note);
 }
 
-/** The reading is no longer about a connection that exists. */
+/** Marks the reading as that of an earlier connection. */
 export function showReadingIsOld() {
   if ($('rtt').textContent !== '–') showNote('From before the connection ended.');
 }

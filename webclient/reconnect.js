@@ -1,5 +1,5 @@
 /**
- * When to try again: exponential back-off with jitter, and a countdown to show.
+ * Retries with exponential back-off, jitter and a countdown.
  *
  * @module
  */
@@ -11,7 +11,7 @@ export const MAX_DELAY = 15_000;
  * @param {number} attempt 0 for the first retry.
  * @param {() => number} [random] As Math.random.
  * @returns {number} Milliseconds: 1 s, 2 s, 4 s… 15 s, each up to 20 % shorter, so that
- *   the clients of a restarted server do not all come at once.
+ *   the clients of a restarted server do not all reconnect at once.
  */
 export function backoffDelay(attempt, random = Math.random) {
   const full = Math.min(MAX_DELAY, BASE_DELAY * 2 ** Math.min(attempt, 10));
@@ -28,7 +28,7 @@ export class Reconnector extends EventTarget {
   /** @type {ReturnType<typeof setInterval>|undefined} */ #timer;
   /** @type {(() => void)|null} */ #retry = null;
 
-  /** Whether a retry is waiting for its time. */
+  /** Whether a retry is scheduled. */
   get waiting() {
     return this.#retry !== null;
   }
@@ -51,7 +51,7 @@ export class Reconnector extends EventTarget {
     tick();
   }
 
-  /** Retries at once, if a retry is waiting. */
+  /** Retries at once, if a retry is scheduled. */
   now() {
     const retry = this.#retry;
     this.cancel();
@@ -63,7 +63,7 @@ export class Reconnector extends EventTarget {
     this.#retry = null;
   }
 
-  /** The connection stands: the next retry is a first one again. */
+  /** Resets the back-off when the connection is established. */
   reset() {
     this.cancel();
     this.#attempt = 0;

@@ -1,5 +1,5 @@
 /**
- * Records a stream: the button, and what there is to say of it.
+ * The recording controls of a stream: a button and a state.
  *
  * @module
  */
@@ -10,7 +10,7 @@ import { startRecording, stopRecording } from './recordings-api.js';
 
 /** @typedef {import('./streams-api.js').Recording} Recording */
 
-/** @param {any} element @param {string} text Written only if it is another. */
+/** @param {any} element @param {string} text Written only if it differs. */
 function say(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
@@ -24,14 +24,14 @@ export class RecordingControl {
   #state = make('span', { className: 'recording-state' });
   #problem = make('p', { className: 'field-problem' });
   /** @type {Recording|null|undefined} */ #recording;
-  /** What the server said when it refused. */
+  /** The server's reason for a refusal. */
   #refusal = '';
   #asking = false;
 
   /**
-   * @param {string} name Of the stream.
+   * @param {string} name The name of the stream.
    * @param {() => string} token
-   * @param {() => void} changed Called when a recording was begun or ended here.
+   * @param {() => void} changed Called when a recording was started or stopped here.
    */
   constructor(name, token, changed) {
     this.#name = name;
@@ -45,7 +45,7 @@ export class RecordingControl {
 
   /**
    * @param {Recording|null|undefined} recording
-   * @param {boolean} possible Whether the server records anything at all.
+   * @param {boolean} possible Whether the server can record.
    */
   show(recording, possible) {
     this.#recording = recording;
@@ -59,7 +59,7 @@ export class RecordingControl {
   }
 
   async #press() {
-    // It is not disabled meanwhile: who stands on it would stand nowhere.
+    // The button is not disabled meanwhile: it would lose the focus.
     if (this.#asking) return;
     this.#asking = true;
     this.#refusal = '';

@@ -1,5 +1,5 @@
 /**
- * Recordings, in words.
+ * Describes recordings in words.
  *
  * @module
  */
@@ -10,7 +10,7 @@ import { explain, reasonOf } from './problems.js';
 /** @typedef {import('./recordings-api.js').RecordedFile} RecordedFile */
 /** @typedef {import('./streams-api.js').Recording} Recording */
 
-/** @param {Recording|null|undefined} recording @returns {boolean} Whether it goes on. */
+/** @param {Recording|null|undefined} recording @returns {boolean} Whether it is active. */
 export function isGoingOn(recording) {
   return Boolean(recording) && recording.state !== 'failed';
 }
@@ -25,14 +25,14 @@ export function describeRecording(recording) {
   return `Recording since ${formatMoment(started)}, ${formatOctets(octets)}${missing}`;
 }
 
-/** @param {Recording|null|undefined} recording @returns {string} Why it goes on no more. */
+/** @param {Recording|null|undefined} recording @returns {string} Why it has ended. */
 export function describeEnd(recording) {
   if (recording?.state !== 'failed') return '';
   return reasonOf({ title: 'The recording has ended', detail: recording.problem });
 }
 
 /**
- * What a server that has refused something says; it knows its recordings best.
+ * The reason for a refusal, in the server's words if there are any.
  *
  * @param {import('./whip-error.js').WhipError} error
  * @returns {string}

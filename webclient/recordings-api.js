@@ -1,5 +1,5 @@
 /**
- * Recordings: begun and ended by stream, listed and downloaded by file
+ * Recordings: started and stopped by stream, listed and downloaded by file
  * (`/api/streams/{stream}/recording`, `/api/recordings`).
  *
  * @module
@@ -11,13 +11,13 @@ import { ask } from './api.js';
 
 /**
  * @typedef {object} RecordedFile
- * @property {string} file Its name.
+ * @property {string} file The file name.
  * @property {string} stream
- * @property {string} started When it was begun (RFC 3339).
+ * @property {string} started When it was created (RFC 3339).
  * @property {number} size Octets.
- * @property {number|null} duration Seconds; null where they are not known.
+ * @property {number|null} duration Seconds; null if unknown.
  * @property {'recording'|'ended'} state
- * @property {string|null} ticket What a link to it has instead of the token.
+ * @property {string|null} ticket A ticket for downloads, used instead of the token.
  */
 
 /**
@@ -40,7 +40,7 @@ export function startRecording(stream, token) {
 }
 
 /**
- * Ends a recording; resolves when its file is ended, or when there is none.
+ * Stops a recording; resolves when its file is finished, or if there is none.
  *
  * @param {string} stream
  * @param {string} token
@@ -50,7 +50,7 @@ export async function stopRecording(stream, token) {
   try {
     await ask('DELETE', pathOf(stream), token);
   } catch (error) {
-    // Somebody else was faster.
+    // It was stopped already.
     if (error.status !== 404) throw error;
   }
 }
@@ -65,7 +65,7 @@ export function fetchRecordings(token) {
 }
 
 /**
- * The address of a file, for a link: no header can be sent with it.
+ * The URL of a file for a link, which cannot send a token.
  *
  * @param {RecordedFile} recorded
  * @returns {string}

@@ -1,5 +1,5 @@
 /**
- * The recordings of the server, to be downloaded.
+ * The list of recordings on the server, with download links.
  *
  * @module
  */
@@ -12,7 +12,7 @@ import { downloadOf, fetchRecordings } from './recordings-api.js';
 
 /** @typedef {import('./recordings-api.js').RecordedFile} RecordedFile */
 
-/** Milliseconds from one look to the next. */
+/** Milliseconds between updates. */
 const PERIOD = 5000;
 
 class Entry {
@@ -41,26 +41,26 @@ function describeAll({ length }) {
 }
 
 export class RecordingsList {
-  /** Whether the server can record, as far as is known. */
+  /** Whether the server can record; true while unknown. */
   isPossible = true;
   /** @type {() => string} */ #token;
   /** @type {() => void} */ #changed;
-  #poll = new Poll(() => this.#look(), PERIOD);
+  #poll = new Poll(() => this.#update(), PERIOD);
   /** @type {KeyedList<Entry>} */
   #list = new KeyedList($('recordings-list'), (file) => new Entry(file));
-  /** Counts the questions: an answer is of use until the next one is asked. */
+  /** The number of the last request: a response to an earlier one is ignored. */
   #asked = 0;
 
   /**
    * @param {() => string} token
-   * @param {() => void} changed Called when `isPossible` does.
+   * @param {() => void} changed Called when `isPossible` changes.
    */
   constructor(token, changed) {
     this.#token = token;
     this.#changed = changed;
   }
 
-  /** Looks now, and then again and again. */
+  /** Updates the list now, and then repeatedly. */
   start() {
     this.#poll.start();
   }
@@ -69,7 +69,7 @@ export class RecordingsList {
     this.#poll.stop();
   }
 
-  async #look() {
+  async #update() {
     if (document.hidden) return;
     this.#asked += 1;
     const asked = this.#asked;

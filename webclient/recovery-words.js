@@ -1,5 +1,5 @@
 /**
- * The search for a new network path, in words.
+ * Describes the search for a new network path in words.
  *
  * @module
  */
@@ -17,16 +17,16 @@ const HINTS = {
 };
 
 /**
- * What is done about an interrupted connection.
+ * A hint on the recovery of an interrupted connection.
  *
  * @param {PathRecovery|null} recovery
- * @returns {string} Goes on after the state; may be empty.
+ * @returns {string} To append to the state; may be empty.
  */
 export function recoveryHint(recovery) {
   return HINTS[recovery?.state] ?? '';
 }
 
-/** Why, when nobody has asked for it. */
+/** The causes of a search, except the user's request. */
 const CAUSES = {
   asked: '',
   network: 'The network has changed. ',
@@ -42,11 +42,11 @@ function explainFailure(error) {
 }
 
 /**
- * How the search goes, or went.
+ * Describes the progress or result of the search.
  *
  * @param {PathRecovery} recovery
- * @param {import('./link.js').LinkPhase} phase Of the connection.
- * @returns {string} Whole sentences; none when there is nothing to tell any more.
+ * @param {import('./link.js').LinkPhase} phase The phase of the link.
+ * @returns {string} Whole sentences; empty if it was stopped.
  */
 export function describeRecovery({ state, cause, times, error }, phase) {
   const why = CAUSES[cause];
@@ -58,7 +58,7 @@ export function describeRecovery({ state, cause, times, error }, phase) {
     case 'offline':
       return `${why}Looking again when this device has a network.`;
     case 'found': {
-      // Rounded first, so that what is shown adds up.
+      // Rounded first, so that the shown times add up.
       const [total, patch] = [times.found, times.answered].map((ms) => Math.round(ms));
       return `${why}New path found in ${total} ms: PATCH ${patch}, ICE ${total - patch}.`;
     }

@@ -1,6 +1,6 @@
 /**
- * A live graph of round-trip times. SVG, so that it is sharp on every display and
- * takes its colours from the style sheet.
+ * A live graph of round-trip times. It is SVG, so that it is sharp on every display and
+ * styled by the style sheet.
  *
  * @module
  */
@@ -51,16 +51,16 @@ export class RttGraph {
     new ResizeObserver(() => this.#redraw()).observe(root);
   }
 
-  /** How many pings there is room for. */
+  /** The number of pings that fit into the graph. */
   get capacity() {
     return Math.max(MIN_SLOTS, Math.min(120, Math.floor(this.root.clientWidth / 8)));
   }
 
   /**
    * @param {Sample[]} samples Oldest first.
-   * @param {object} [overall] What they are the latest part of.
-   * @param {number|null} [overall.average] The RTT to draw the line of the average at.
-   * @param {number} [overall.count] How many pings there were.
+   * @param {object} [overall] Figures of all pings, of which these are the latest.
+   * @param {number|null} [overall.average] The average RTT, drawn as a line.
+   * @param {number} [overall.count] The number of pings.
    */
   show(samples, { average = null, count = samples.length } = {}) {
     this.#samples = samples;
@@ -92,8 +92,8 @@ export class RttGraph {
       width: width - MARGIN.left - MARGIN.right,
       height: height - MARGIN.top - MARGIN.bottom,
     };
-    // A few pings stand at the left; many push the oldest ones out. The room grows in
-    // steps, not with every ping.
+    // A few pings start at the left; many push the oldest ones out. The number of slots
+    // grows in steps, not with every ping.
     const step = [MIN_SLOTS, 40, 80].find((count) => count >= samples.length) ?? Infinity;
     const slots = Math.max(samples.length, Math.min(step, this.capacity));
     const x = (index) => MARGIN.left + (plot.width * (index + 0.5)) / slots;
@@ -131,7 +131,7 @@ export class RttGraph {
   }
 }
 
-/** Grid lines, their values unless nothing is measured yet, the titles of both axes. */
+/** Grid lines, their values unless there are no samples, and the titles of the axes. */
 function* axes(width, height, yTicks, y, across, title, withValues) {
   const digits = Math.max(0, -Math.floor(Math.log10(yTicks[1]) + 1e-9));
   // 0.25 and 2.5 need a digit more than their power of ten.
@@ -143,12 +143,12 @@ function* axes(width, height, yTicks, y, across, title, withValues) {
     yield svg('text', { class: 'y', x: MARGIN.left - 8, y: y(tick) + 4 }, label);
   }
   const middle = (MARGIN.top + height - MARGIN.bottom) / 2;
-  const turned = { class: 'title', x: 11, y: middle, transform: `rotate(-90 11 ${middle})` };
-  yield svg('text', turned, 'RTT in ms');
+  const rotated = { class: 'title', x: 11, y: middle, transform: `rotate(-90 11 ${middle})` };
+  yield svg('text', rotated, 'RTT in ms');
   yield svg('text', { class: 'title', x: width / 2, y: height - 5 }, title);
 }
 
-/** Round ping numbers, as many as there is room for. */
+/** Labels with round ping numbers, as many as fit. */
 function xLabels(samples) {
   if (!samples.length) return [];
   const step = samples.length > 60 ? 20 : samples.length > 12 ? 5 : 1;
@@ -172,7 +172,7 @@ function curve(samples, x, y) {
   return path;
 }
 
-/** A cross and a dashed line down: not told by colour alone. */
+/** A cross and a dashed line: a lost ping must not be marked by colour alone. */
 function lostMark(x, y, bottom) {
   const mark = svg('g', { class: 'lost' });
   mark.append(

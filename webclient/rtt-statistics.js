@@ -16,7 +16,7 @@
  * @typedef {object} RttSummary
  * @property {number} answered Pings answered since the last reset.
  * @property {number} lost Pings lost since the last reset.
- * @property {number|null} last The RTT that came in last, in ms like all that follow.
+ * @property {number|null} last The last RTT, in ms as all that follow.
  * @property {number|null} min
  * @property {number|null} average
  * @property {number|null} p95 95 % of the pings were at least this fast.
@@ -24,13 +24,12 @@
  */
 
 /**
- * The q-th quantile by nearest rank: the smallest value that at least that share of
- * the values does not exceed. Always one of the values, so it can be found in the
- * graph.
+ * The q-quantile by nearest rank: the smallest value such that at least this fraction of
+ * the values does not exceed it. It is one of the values, so it is visible in the graph.
  *
  * @param {number[]} sorted In ascending order.
  * @param {number} q Between 0 and 1.
- * @returns {number|null} Null when there are no values.
+ * @returns {number|null} Null if there are no values.
  */
 export function quantile(sorted, q) {
   if (!sorted.length) return null;
@@ -40,7 +39,7 @@ export function quantile(sorted, q) {
 /**
  * @param {number} value
  * @param {number[]} sorted In ascending order.
- * @returns {number} How many of them are not above the value.
+ * @returns {number} The number of values that are not greater.
  */
 function rankOf(value, sorted) {
   let [low, high] = [0, sorted.length];
@@ -53,14 +52,14 @@ function rankOf(value, sorted) {
 }
 
 /**
- * Collects pings. Every figure is about all pings since the last reset; the pings
- * themselves are kept only for the graph.
+ * Collects pings. The figures cover all pings since the last reset; samples are kept only
+ * for the graph.
  */
 export class RttStatistics {
   /** By sequence number. @type {Sample[]} */ #samples = [];
   /**
-   * Every RTT since the last reset, in ascending order. Eight bytes each: a day at ten
-   * a second makes 7 MB.
+   * All RTTs since the last reset, in ascending order. Eight bytes each: a day at ten per
+   * second takes 7 MB.
    *
    * @type {number[]}
    */
@@ -69,14 +68,14 @@ export class RttStatistics {
   #lost = 0;
   /** @type {number|null} */ #last = null;
 
-  /** @param {number} [capacity] How many samples are kept. */
+  /** @param {number} [capacity] The number of samples to keep. */
   constructor(capacity = 1000) {
     this.capacity = capacity;
   }
 
   /**
-   * @param {number} sequence In any order: that a ping was lost is known only when the
-   *   next ones may have been answered already.
+   * @param {number} sequence In any order: a ping may be found lost after later ones were
+   *   answered.
    * @param {number|null} rtt Null for a lost ping.
    */
   add(sequence, rtt) {
@@ -103,7 +102,7 @@ export class RttStatistics {
 
   /**
    * @param {number} count
-   * @returns {Sample[]} Those with the highest numbers, in ascending order.
+   * @returns {Sample[]} The samples with the highest numbers, in ascending order.
    */
   recent(count) {
     return this.#samples.slice(-count);
@@ -125,17 +124,17 @@ export class RttStatistics {
 }
 
 /**
- * Browsers round their clock to 0.1 ms, unless the page is cross-origin isolated:
- * digits beyond that would be made up.
+ * Browsers round their clock to 0.1 ms, unless the page is cross-origin isolated: more
+ * digits would be meaningless.
  */
 const FINE_CLOCK = globalThis.crossOriginIsolated === true;
 
 /**
- * A duration as people read it.
+ * Formats a duration.
  *
  * @param {number|null} ms
- * @param {boolean} [fine] Whether the clock is good for hundredths.
- * @returns {string} With its unit, after a space; an en dash for null.
+ * @param {boolean} [fine] Whether the clock is exact to hundredths.
+ * @returns {string} With its unit after a space; an en dash for null.
  */
 export function formatMs(ms, fine = FINE_CLOCK) {
   if (ms === null) return '–';

@@ -1,14 +1,13 @@
 /**
- * The bodies of trickle-ICE PATCHes and of what answers them: SDP fragments
- * (RFC 8840, section 4.4, with the restrictions of RFC 9725, section 4.3). Pure
- * functions on text.
+ * SDP fragments, the bodies of trickle-ICE PATCHes and their responses (RFC 8840,
+ * section 4.4, with the restrictions of RFC 9725, section 4.3). Pure functions on text.
  *
  * @module
  */
 
 /**
- * What a fragment repeats of its offer, so that the server knows which ICE
- * session, and which m-section of it, the candidates belong to.
+ * The parts of an offer that a fragment repeats, to identify the ICE session and the
+ * m-section of its candidates.
  *
  * @typedef {object} OfferIce
  * @property {string|null} bundle The value of `a=group:BUNDLE`, such as "0 1".
@@ -16,30 +15,30 @@
  * @property {string} mid
  * @property {string} ufrag
  * @property {string} pwd
- * @property {string[]} agent The lines that say what kind of ICE agent this is:
- *   `a=ice-lite`, `a=ice-options`, `a=ice-pacing`.
- * @property {string[]} candidates Candidates that the offer itself carried.
- * @property {boolean} complete Whether the offer said `a=end-of-candidates`.
+ * @property {string[]} agent The attributes of the ICE agent: `a=ice-lite`,
+ *   `a=ice-options`, `a=ice-pacing`.
+ * @property {string[]} candidates The candidates in the offer.
+ * @property {boolean} complete Whether the offer has `a=end-of-candidates`.
  */
 
 /**
- * The ICE session of the other side, as the answer to a restart tells it.
+ * The ICE session of the other side, from the response to a restart.
  *
  * @typedef {object} FragmentIce
  * @property {string} ufrag
  * @property {string} pwd
  * @property {string[]} candidates Whole lines, "a=candidate:…".
- * @property {boolean} complete Whether it said `a=end-of-candidates`.
+ * @property {boolean} complete Whether it has `a=end-of-candidates`.
  */
 
 const AGENT = /^a=ice-(lite|options|pacing)\b/;
-/** RFC 8839, section 5.4. A browser that is given others takes no description any more. */
+/** RFC 8839, section 5.4. After invalid ones a browser accepts no more descriptions. */
 const UFRAG = /^[A-Za-z0-9+/]{4,256}$/;
 const PWD = /^[A-Za-z0-9+/]{22,256}$/;
-/** What an ICE restart replaces of a description. */
+/** The lines of a description that an ICE restart replaces. */
 const ICE_SESSION = /^a=(ice-ufrag:|ice-pwd:|candidate:|end-of-candidates\b)/;
 
-/** @param {string} sdp @returns {string[][]} Lines: those of the session, then each m-section. */
+/** @param {string} sdp @returns {string[][]} The lines of the session level and of each m-section. */
 function sectionsOf(sdp) {
   const lines = sdp.split(/\r?\n/).filter((line) => line);
   const sections = [[]];
@@ -54,8 +53,8 @@ const attribute = (lines, name) =>
   lines.find((line) => line.startsWith(`a=${name}:`))?.slice(name.length + 3);
 
 /**
- * The BUNDLE group, and the m-section that speaks for all of it: with the max-bundle
- * policy no other one has candidates.
+ * The BUNDLE group and its tagged m-section: with the max-bundle policy no other section
+ * has candidates.
  */
 function tagged([session, ...sections]) {
   const group = session.find((line) => /^a=group:BUNDLE\b/.test(line));
@@ -70,7 +69,7 @@ function tagged([session, ...sections]) {
  *
  * @param {string} sdp
  * @returns {OfferIce}
- * @throws {Error} When the offer has no m-section or no ICE credentials.
+ * @throws {Error} If the offer has no m-section or no ICE credentials.
  */
 export function readOfferIce(sdp) {
   const parts = sectionsOf(sdp);
@@ -101,11 +100,11 @@ export function readOfferIce(sdp) {
  *
  * @param {OfferIce} ice
  * @param {string[]} candidates As in RTCIceCandidate.candidate ("candidate:…").
- * @param {boolean} complete Whether these were the last ones.
- * @returns {string} The body, every line ended by CRLF.
+ * @param {boolean} complete Whether these are the last ones.
+ * @returns {string} The body, with CRLF at the end of each line.
  */
 export function buildFragment(ice, candidates, complete) {
-  // Section 4.3.3: the agent's lines are those of the offer, every time.
+  // Section 4.3.3: the agent's attributes are always those of the offer.
   const lines = [...ice.agent];
   if (ice.bundle) lines.push(`a=group:BUNDLE ${ice.bundle}`);
   lines.push(
@@ -120,10 +119,10 @@ export function buildFragment(ice, candidates, complete) {
 }
 
 /**
- * Reads the fragment that answers an ICE restart.
+ * Parses the fragment in the response to an ICE restart.
  *
  * @param {string} text
- * @returns {FragmentIce|null} Null when it has no ICE credentials, or malformed ones.
+ * @returns {FragmentIce|null} Null if the ICE credentials are missing or malformed.
  */
 export function readFragment(text) {
   const lines = sectionsOf(text).flat();
@@ -139,9 +138,8 @@ export function readFragment(text) {
 }
 
 /**
- * Puts a new ICE session into a description. Nothing of the old one is left: candidates
- * that the new one does not have are gone (RFC 9725, section 4.3.3). What is not about
- * ICE stays as it is.
+ * Replaces the ICE session in a description, including all candidates (RFC 9725,
+ * section 4.3.3). Everything else is kept.
  *
  * @param {string} sdp An answer.
  * @param {FragmentIce} ice

@@ -1,21 +1,21 @@
 /**
- * What all views go by: the stream that is pinged, the token, and where streams are.
+ * Settings shared by all views: the stream to ping, the token, and URLs of streams.
  *
  * @module
  */
 
 /**
  * @typedef {object} Settings
- * @property {string} stream The stream that is pinged.
- * @property {string} token Empty when there is none.
+ * @property {string} stream The stream to ping.
+ * @property {string} token Empty if there is none.
  */
 
-/** What the server accepts as the name of a stream. */
+/** The syntax of stream names. */
 const STREAM_NAME = /^[A-Za-z0-9._~-]{1,64}$/;
 
 /**
  * @param {string} name
- * @returns {string|null} What is wrong with it, in words; null when nothing is.
+ * @returns {string|null} A description of the error; null if the name is valid.
  */
 export function streamNameProblem(name) {
   if (STREAM_NAME.test(name) && name !== '.' && name !== '..') return null;
@@ -24,7 +24,7 @@ export function streamNameProblem(name) {
 
 /**
  * @param {string} [kind]
- * @returns {string} A name that two open pages will not share.
+ * @returns {string} A random name, so that open pages do not share one.
  */
 export function randomStreamName(kind = 'ping') {
   const bytes = crypto.getRandomValues(new Uint8Array(6));
@@ -32,7 +32,7 @@ export function randomStreamName(kind = 'ping') {
 }
 
 /**
- * The stream the page starts with: `?stream=` in its address, else a random one.
+ * The initial stream name: `?stream=` in the URL, else a random one.
  *
  * @param {string} search As location.search.
  * @returns {string}
@@ -56,7 +56,7 @@ export function endpointOf(stream) {
  * The WHEP endpoint of a stream, next to the page.
  *
  * @param {string} stream
- * @param {string} layer The rid of the layer that is wanted; empty: any.
+ * @param {string} layer The rid of the selected layer; empty: the server chooses.
  * @returns {string}
  */
 export function viewerEndpointOf(stream, layer) {
@@ -66,7 +66,7 @@ export function viewerEndpointOf(stream, layer) {
 }
 
 /**
- * The address at which this page plays a stream.
+ * The URL at which this page plays a stream.
  *
  * @param {string} stream
  * @returns {string}

@@ -1,5 +1,5 @@
 /**
- * What the Streams view shows of one stream.
+ * An entry for one stream in the Streams view.
  *
  * @module
  */
@@ -25,7 +25,7 @@ const COLUMNS = ['Track', 'Codec', 'Picture', 'Bitrate', 'Loss'];
 
 /**
  * @param {LiveStream} stream
- * @returns {string[][]} A row for each layer: video first, the largest layer first.
+ * @returns {string[][]} A row for each encoding: video first, the largest first.
  */
 function rowsOf({ tracks }) {
   const ordered = [...tracks].sort((a, b) => b.kind.localeCompare(a.kind));
@@ -33,19 +33,19 @@ function rowsOf({ tracks }) {
     const name = kind === 'video' ? 'Video' : 'Audio';
     if (!layers.length) return [[name, 'nothing yet', '', '', '']];
     const bySize = [...layers].sort((a, b) => (b.width ?? 0) - (a.width ?? 0));
-    return bySize.map((layer) => [
-      layer.rid === null ? name : `${name} ${layer.rid}`,
-      formatCodec(layer.codec),
+    return bySize.map((encoding) => [
+      encoding.rid === null ? name : `${name} ${encoding.rid}`,
+      formatCodec(encoding.codec),
       kind === 'video'
-        ? `${formatSize(layer.width, layer.height)}, ${formatFrameRate(layer.frame_rate)}`
+        ? `${formatSize(encoding.width, encoding.height)}, ${formatFrameRate(encoding.frame_rate)}`
         : '',
-      formatBitrate(layer.bitrate),
-      formatShare(lossOf(layer)),
+      formatBitrate(encoding.bitrate),
+      formatShare(lossOf(encoding)),
     ]);
   });
 }
 
-/** @param {string} name @returns {HTMLTableElement} For the tracks of a stream. */
+/** @param {string} name @returns {HTMLTableElement} A table for the tracks of a stream. */
 function makeTable(name) {
   const heads = COLUMNS.map((text) => make('th', { scope: 'col', textContent: text }));
   const caption = make('caption', { className: 'visually-hidden' }, `Tracks of ${name}`);
@@ -53,7 +53,7 @@ function makeTable(name) {
   return make('table', { className: 'tracks' }, caption, head, make('tbody'));
 }
 
-/** @param {string} name @returns {HTMLElement} What leads to a stream. */
+/** @param {string} name @returns {HTMLElement} Links to a stream. */
 function makeLinks(name) {
   const watch = make('a', { href: watchPageOf(name) }, 'Watch');
   watch.setAttribute('aria-label', `Watch ${name}`);
@@ -74,7 +74,7 @@ function makeCopyButton(text, link, what) {
   return button;
 }
 
-/** @param {number|undefined} count @returns {string} Goes on after the duration. */
+/** @param {number|undefined} count @returns {string} To append to the duration. */
 function describeViewers(count) {
   if (count === undefined) return '';
   return count === 1 ? ', 1 viewer' : `, ${count} viewers`;
@@ -90,7 +90,7 @@ export class StreamEntry {
   /**
    * @param {string} name
    * @param {() => string} token
-   * @param {() => void} changed Called when it is recorded now, or is not any more.
+   * @param {() => void} changed Called when its recording was started or stopped.
    */
   constructor(name, token, changed) {
     this.thumbnail = new Thumbnail(name);

@@ -1,5 +1,5 @@
 /**
- * What the server says of the streams that are live (`/api/streams`).
+ * The live streams, from `/api/streams`.
  *
  * @module
  */
@@ -7,47 +7,47 @@
 import { ask } from './api.js';
 
 /**
- * An encoding that the server receives; what it does not know yet is null.
+ * An encoding that the server receives (a layer in the API); unknown values are null.
  *
- * @typedef {object} ReceivedLayer
- * @property {string|null} rid Null when there is but one layer.
- * @property {string} codec As SDP writes it.
+ * @typedef {object} ReceivedEncoding
+ * @property {string|null} rid Null without simulcast.
+ * @property {string} codec The encoding name, as in SDP.
  * @property {number} bitrate Bits per second.
  * @property {number} packets
  * @property {number} lost
- * @property {number} recovered How many of these came after all, over RTX.
- * @property {number|null} [width] Pixels; like all that follows, of video only.
+ * @property {number} recovered How many of these were recovered by retransmission.
+ * @property {number|null} [width] Pixels; video only, as all that follow.
  * @property {number|null} [height]
  * @property {number} [frame_rate]
- * @property {number} [key_frames] How many have come.
- * @property {number} [channels] Of audio only.
+ * @property {number} [key_frames] Key frames received so far.
+ * @property {number} [channels] Audio only.
  */
 
-/** @typedef {{kind: 'audio'|'video', layers: ReceivedLayer[]}} ReceivedTrack */
+/** @typedef {{kind: 'audio'|'video', layers: ReceivedEncoding[]}} ReceivedTrack */
 
 /**
- * What is being recorded of a stream; all but the state only once it has begun.
+ * The recording of a stream; before it has begun, only the state is known.
  *
  * @typedef {object} Recording
  * @property {'waiting'|'recording'|'failed'} state
  * @property {string|null} [problem] Why it has failed.
- * @property {string} [started] When it was begun (RFC 3339).
- * @property {string|null} [file] The one that is being written.
+ * @property {string} [started] When it was started (RFC 3339).
+ * @property {string|null} [file] The file being written.
  * @property {number} [octets]
- * @property {number} [left_out] Frames that came and were not written.
+ * @property {number} [left_out] Frames received but not written.
  */
 
 /**
  * @typedef {object} LiveStream
  * @property {string} name
  * @property {string} state
- * @property {number} duration Seconds since the publisher came.
+ * @property {number} duration Seconds since it was published.
  * @property {ReceivedTrack[]} tracks
  * @property {Recording|null} [recording] Null while there is none.
  * @property {number} [viewers]
  */
 
-/** Milliseconds that a picture may take: the server may have to wait for a key frame. */
+/** Milliseconds to wait for a picture: the server may have to wait for a key frame. */
 const PICTURE_LIMIT = 8000;
 
 /**
@@ -63,7 +63,7 @@ export async function fetchStreams(token) {
  * @param {string} name
  * @param {string} token
  * @param {AbortSignal} [signal]
- * @returns {Promise<LiveStream|null>} Null when nobody publishes it.
+ * @returns {Promise<LiveStream|null>} Null if it is not published.
  * @throws {WhipError} Or the reason of the signal.
  */
 export async function fetchStream(name, token, signal) {
@@ -76,11 +76,11 @@ export async function fetchStream(name, token, signal) {
 }
 
 /**
- * The picture of a stream, of a few seconds ago.
+ * A picture of a stream, at most a few seconds old.
  *
  * @param {string} name
  * @param {string} token
- * @returns {Promise<ImageBitmap|null>} Null when there is none now, for whatever reason.
+ * @returns {Promise<ImageBitmap|null>} Null if there is none now, for any reason.
  */
 export async function fetchPicture(name, token) {
   const path = `api/streams/${encodeURIComponent(name)}/snapshot.jpg`;

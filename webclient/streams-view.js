@@ -1,5 +1,5 @@
 /**
- * The Streams view: what is live and what has been recorded, looked at again and again.
+ * The Streams view: live streams and recordings, updated repeatedly.
  *
  * @module
  */
@@ -16,27 +16,27 @@ import { fetchStreams } from './streams-api.js';
 /** @typedef {import('./settings.js').Settings} Settings */
 /** @typedef {import('./streams-api.js').LiveStream} LiveStream */
 
-/** Milliseconds from one look to the next. */
+/** Milliseconds between updates. */
 const PERIOD = 2000;
-/** ... and to the next for a picture that is to be renewed. */
+/** ... and between checks for pictures to renew. */
 const PICTURE_PERIOD = 500;
-/** How many pictures are asked for at once: browsers have few connections to a server. */
+/** Pictures requested at once: browsers have few connections to a server. */
 const PICTURES_AT_ONCE = 3;
 
 export class StreamsView {
   title = 'Whipbird streams';
   /** @type {Settings} */ #settings;
   /** @type {LinkView} */ #linkView;
-  #poll = new Poll(() => this.#look(), PERIOD);
+  #poll = new Poll(() => this.#update(), PERIOD);
   #picturePoll = new Poll(() => this.#renewPictures(), PICTURE_PERIOD);
   /** @type {KeyedList<StreamEntry>} */ #list;
   /** @type {RecordingsList} */ #recordings;
   /** @type {LiveStream[]} */ #streams = [];
-  /** How many pictures are on their way. */
+  /** The number of pictures being requested. */
   #picturesAsked = 0;
-  /** The files that are being written, in one text. */
+  /** The files being written, in one text. */
   #written = '';
-  /** Counts the questions: an answer is of use until the next one is asked. */
+  /** The number of the last request: a response to an earlier one is ignored. */
   #asked = 0;
   #inFront = false;
 
@@ -67,14 +67,14 @@ export class StreamsView {
     this.#recordings.stop();
   }
 
-  /** Looks at once, if it is in front. */
+  /** Updates the view at once, if it is shown. */
   refresh() {
     if (!this.#inFront) return;
     this.#poll.start();
     this.#recordings.start();
   }
 
-  async #look() {
+  async #update() {
     if (document.hidden) return;
     this.#asked += 1;
     const asked = this.#asked;
@@ -90,7 +90,7 @@ export class StreamsView {
       const { title, text } = explain(error);
       write('streams-problem', `${title}. ${text} This page goes on asking.`);
       write('streams-note', '');
-      // What was live before is no news any more.
+      // The list may be outdated.
       this.#show([]);
     }
   }
@@ -106,7 +106,7 @@ export class StreamsView {
     if (this.#inFront) this.#recordings.start();
   }
 
-  /** Not waited for: the server may wait for some of them. */
+  /** Requests pictures, without waiting: the server may have to wait for key frames. */
   async #renewPictures() {
     if (document.hidden) return;
     const due = this.#list.items.map(({ thumbnail }) => thumbnail).filter((t) => t.isDue);

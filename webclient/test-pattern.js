@@ -8,12 +8,12 @@
 /** @typedef {import('./capture.js').SourceWish} SourceWish */
 
 const BARS = ['#c0c0c0', '#c0c000', '#00c0c0', '#00c000', '#c000c0', '#c00000', '#0000c0'];
-/** Seconds in which the bars go once around. */
+/** Seconds for one cycle of the bars. */
 const ROUND = 8;
-/** Of the picture's height. An encoder cannot save on noise: it reaches its bitrate. */
+/** The height of the noise, as a fraction. Noise makes an encoder reach its bitrate. */
 const NOISE_SHARE = 0.3;
 const NOISE_SIZE = 512;
-/** Of 256 levels of grey. With more of it encoders would rather send a smaller picture. */
+/** Of 256 levels of grey. With more, encoders would reduce the resolution. */
 const NOISE_LEVELS = 64;
 const TONE_HZ = 440;
 const TONE_GAIN = 0.1;
@@ -46,7 +46,7 @@ function draw(context, noise, frame, frameRate) {
     const x = (i * bar + offset) % width;
     context.fillStyle = colour;
     context.fillRect(x, 0, Math.ceil(bar), height);
-    // What leaves on one side comes in on the other.
+    // A bar that leaves at one side enters at the other.
     context.fillRect(x - width, 0, Math.ceil(bar), height);
   });
   const top = height * (1 - NOISE_SHARE);

@@ -1,5 +1,5 @@
 /**
- * The latest picture of a stream, small.
+ * A thumbnail of a stream.
  *
  * @module
  */
@@ -8,23 +8,23 @@ import { make } from './dom.js';
 import { watchPageOf } from './settings.js';
 import { fetchPicture } from './streams-api.js';
 
-/** Milliseconds from one picture to the next. */
+/** Milliseconds between pictures. */
 const PERIOD = 10_000;
-/** Pixels of its longer side. */
+/** The longer side, in pixels. */
 const LARGEST = 640;
 
 export class Thumbnail {
-  /** A link, for the mouse only: the stream has another one, with words.
+  /** A link for the mouse only: the entry has another one, with text.
    * @type {HTMLAnchorElement} */ element;
   /** @type {string} */ #name;
-  /** Stands where there is no picture. */
+  /** Shown if there is no picture. */
   #note = make('span', { className: 'note' });
   /** @type {HTMLCanvasElement} */ #canvas = make('canvas');
   #hasPictures = false;
-  /** When a picture was asked for. */
+  /** When the last picture was requested. */
   asked = -Infinity;
 
-  /** @param {string} name Of the stream. */
+  /** @param {string} name The name of the stream. */
   constructor(name) {
     this.#name = name;
     const properties = { className: 'thumbnail', href: watchPageOf(name), tabIndex: -1 };
@@ -32,25 +32,25 @@ export class Thumbnail {
     this.element.setAttribute('aria-hidden', 'true');
   }
 
-  /** Whether it is looked at, and a later picture may be had. */
+  /** Whether it is visible and its picture should be renewed. */
   get isDue() {
     const { top, bottom } = this.element.getBoundingClientRect();
     const inSight = bottom > 0 && top < innerHeight;
     return this.#hasPictures && inSight && performance.now() - this.asked > PERIOD;
   }
 
-  /** @param {import('./streams-api.js').LiveStream} stream What the server says of it. */
+  /** @param {import('./streams-api.js').LiveStream} stream */
   describe({ tracks }) {
     const video = tracks.filter(({ kind }) => kind === 'video');
-    // Of a publisher that has just gone the server would wait for a key frame in vain.
-    const comes = (layer) => layer.key_frames && layer.frame_rate;
-    this.#hasPictures = video.some(({ layers }) => layers.some(comes));
+    // If the publisher has just gone, the server would wait for a key frame for nothing.
+    const isLive = (encoding) => encoding.key_frames && encoding.frame_rate;
+    this.#hasPictures = video.some(({ layers }) => layers.some(isLive));
     const text = video.length ? 'No picture yet' : 'Sound only';
     if (this.#note.textContent !== text) this.#note.textContent = text;
   }
 
   /**
-   * Shows a later picture; when there is none now, the last one stays.
+   * Shows a new picture; if there is none now, the last one stays.
    *
    * @param {string} token
    */

@@ -1,5 +1,5 @@
 /**
- * Where the time of a setup went: phases computed from a client's marks.
+ * The phases of a connection setup and their times, computed from a client's marks.
  *
  * @module
  */
@@ -7,15 +7,15 @@
 /**
  * @typedef {object} Phase
  * @property {string} name
- * @property {string} about What happens in it, in a few words.
- * @property {boolean} aside Whether it runs beside the others instead of between them.
+ * @property {string} about A short description.
+ * @property {boolean} aside Whether it runs in parallel to the others.
  * @property {number|null} start Milliseconds after connect().
- * @property {number|null} duration Milliseconds; null while it is not over.
+ * @property {number|null} duration Milliseconds; null until it ends.
  */
 
 /**
- * Name, the mark that ends it, and what it is. Each begins where the one before it
- * ends, so that together they are the whole setup.
+ * The steps: name, the mark that ends it, and a description. Each begins where the one
+ * before ends, so that together they cover the whole setup.
  */
 const STEPS = [
   ['Offer', 'posted', 'a key pair, then the offer'],
@@ -23,7 +23,7 @@ const STEPS = [
   ['ICE', 'iceconnected', 'a UDP path is found'],
   ['DTLS', 'dtlsconnected', 'keys are agreed on'],
 ];
-/** ... and what follows where there is a data channel. */
+/** ... and the last step, if there is a data channel. */
 const CHANNEL_STEP = ['Channel open', 'channelopen', 'data can flow'];
 
 /** @param {boolean} channel */
@@ -32,8 +32,8 @@ const stepsOf = (channel) => (channel ? [...STEPS, CHANNEL_STEP] : STEPS);
 /**
  * The moments between the steps, in milliseconds after connect().
  *
- * Rounded to what is shown before any difference is taken: so the times that are shown
- * add up to the total that is shown.
+ * They are rounded to the shown precision first, so that the shown times add up to the
+ * shown total.
  *
  * @param {Map<string, number>} marks
  * @param {boolean} channel
@@ -44,8 +44,8 @@ function moments(marks, channel) {
   const list = ['start', ...stepsOf(channel).map(([, end]) => end)].map((name) =>
     marks.has(name) ? Math.round(10 * (marks.get(name) - zero)) / 10 : null,
   );
-  // The browser may tell of a step after the one that follows it: of DTLS, say, when
-  // the channel is open already. It cannot have happened later than that.
+  // The browser may report a step after the following one: DTLS, for example, after the
+  // channel is open. It cannot have happened later than that.
   for (let i = list.length - 2; i >= 0; i -= 1) {
     if (list[i] !== null) list[i] = Math.min(list[i], list[i + 1] ?? Infinity);
   }
@@ -55,8 +55,8 @@ function moments(marks, channel) {
 /**
  * @param {Map<string, number>} marks
  * @param {boolean} [channel] Whether a data channel is opened.
- * @returns {Phase[]} In the order of the setup, and last the gathering: candidates are
- *   trickled, so it holds nothing up and may even end after the setup.
+ * @returns {Phase[]} In the order of the setup, then the gathering: candidates are
+ *   trickled, so it delays nothing and may end after the setup.
  */
 export function phases(marks, channel = true) {
   const at = moments(marks, channel);
@@ -89,7 +89,7 @@ export function totalTime(marks, channel = true) {
   return moments(marks, channel).at(-1);
 }
 
-/** @param {number} ms @returns {string} With as many digits as all others here. */
+/** @param {number} ms @returns {string} With the same number of digits for all phases. */
 export const formatPhase = (ms) => `${ms.toFixed(1)} ms`;
 
 /**
@@ -97,7 +97,7 @@ export const formatPhase = (ms) => `${ms.toFixed(1)} ms`;
  *
  * @param {HTMLTableSectionElement} body
  * @param {Map<string, number>} marks
- * @param {boolean} active Whether a phase that has begun still goes on.
+ * @param {boolean} active Whether a phase that has begun is still running.
  * @param {boolean} [channel] Whether a data channel is opened.
  */
 export function renderTimeline(body, marks, active, channel = true) {
@@ -106,7 +106,7 @@ export function renderTimeline(body, marks, active, channel = true) {
   let scale = totalTime(marks, channel);
   if (scale === null) {
     const known = list.map(({ start, duration }) => (start ?? 0) + (duration ?? 0));
-    // Nobody knows how long the rest takes: it gets a third.
+    // The remaining time is unknown: it is shown as a third.
     scale = Math.max(...known) * (list.some(running) ? 1.5 : 1);
   }
   scale ||= 1;

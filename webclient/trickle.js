@@ -1,6 +1,5 @@
 /**
- * Trickle ICE over HTTP (RFC 9725, section 4.3): which candidates still have to
- * be told to the server, and when.
+ * Trickle ICE over HTTP (RFC 9725, section 4.3): sends candidates to the server.
  *
  * @module
  */
@@ -11,18 +10,18 @@ import { buildFragment } from './sdp-fragment.js';
 /** @typedef {import('./whip-error.js').WhipError} WhipError */
 
 /**
- * What became of the candidates so far.
+ * The result of the trickling so far.
  *
  * @typedef {object} Trickled
  * @property {number} patches
  * @property {number} candidates
- * @property {boolean} complete Whether the server knows that these are all.
- * @property {WhipError|null} refused Why the server takes no more of them.
+ * @property {boolean} complete Whether the end of candidates was sent.
+ * @property {WhipError|null} refused Why the server accepts no more of them.
  */
 
-/** Candidates that come this close together share a PATCH. */
+/** Candidates within this time share a PATCH. */
 const AGGREGATION_MS = 20;
-/** How long `collect()` waits for a first one. */
+/** How long `collect()` waits for a first candidate. */
 const COLLECT_MS = 100;
 const RETRY_MS = 1000;
 const MAX_RETRIES = 3;
@@ -30,10 +29,9 @@ const MAX_RETRIES = 3;
 /**
  * Collects the candidates of one ICE session and sends them, one PATCH at a time.
  *
- * Until `start()` everything is buffered; the first PATCH then carries the whole
- * buffer. A PATCH that the server refuses ends the trickling and nothing else:
- * the session may work perfectly well with the candidates the server has, or by
- * learning the client's address from its connectivity checks.
+ * Until `start()` all candidates are buffered; the first PATCH sends the whole buffer. If
+ * the server refuses a PATCH, only the trickling ends: the session may work with the
+ * candidates that the server has, or with the address of the client's checks.
  */
 export class CandidateTrickle {
   /** @type {Trickled} */
@@ -50,8 +48,8 @@ export class CandidateTrickle {
   #retries = 0;
 
   /**
-   * @param {OfferIce} ice Of the offer; what it already carried is not sent again.
-   * @param {() => void} onChange There is news in `trickled`.
+   * @param {OfferIce} ice The ICE parameters of the offer; its candidates are not sent.
+   * @param {() => void} onChange Called when `trickled` has changed.
    */
   constructor(ice, onChange) {
     this.#ice = ice;
@@ -60,8 +58,8 @@ export class CandidateTrickle {
   }
 
   /**
-   * Takes what an `icecandidate` event brought; null means gathering is over.
-   * Candidates of another ICE session, or of another m-section, are none of ours.
+   * Adds the candidate of an `icecandidate` event; null means the end of gathering.
+   * Candidates of another ICE session or m-section are ignored.
    *
    * @param {RTCIceCandidate|null} candidate
    */
@@ -73,8 +71,8 @@ export class CandidateTrickle {
       if (candidates.includes(candidate.candidate)) return;
       this.#waiting.push(candidate.candidate);
     } else {
-      // The empty candidate ends one generation, null ends the gathering: with a
-      // single bundled transport they are the same moment.
+      // The empty candidate ends one ICE session, null ends the gathering: with a single
+      // bundled transport they mean the same.
       this.#gathered = true;
     }
     this.#onAdded?.();
@@ -82,12 +80,11 @@ export class CandidateTrickle {
   }
 
   /**
-   * Takes the first candidates out, for a request that is not this module's own: as
-   * soon as some have come and none follow for a moment. It has to say when they are
-   * `told()`.
+   * Removes the first candidates from the buffer, for a request of another module: as
+   * soon as there are some and none follow for a moment. The caller then calls `told()`.
    *
-   * @returns {Promise<{candidates: string[], complete: boolean}>} None, when none come
-   *   in time.
+   * @returns {Promise<{candidates: string[], complete: boolean}>} None if none are
+   *   gathered in time.
    */
   collect() {
     return new Promise((resolve) => {
@@ -105,7 +102,7 @@ export class CandidateTrickle {
     });
   }
 
-  /** The server has accepted candidates. */
+  /** Notes that the server has accepted candidates. */
   told({ candidates, complete }) {
     this.trickled.patches += 1;
     this.trickled.candidates += candidates.length;
@@ -114,7 +111,7 @@ export class CandidateTrickle {
   }
 
   /**
-   * Starts sending: the server knows the ICE session.
+   * Starts sending, when the server knows the ICE session.
    *
    * @param {(fragment: string) => Promise<void>} patch Sends one fragment; throws a
    *   WhipError.
@@ -124,7 +121,7 @@ export class CandidateTrickle {
     this.#schedule(0);
   }
 
-  /** Sends nothing any more. */
+  /** Stops sending. */
   stop() {
     this.#finished = true;
     clearTimeout(this.#timer);
@@ -136,11 +133,11 @@ export class CandidateTrickle {
     this.#timer = setTimeout(() => this.#flush(), delay);
   }
 
-  /** What is still to be told. */
+  /** Removes the candidates from the buffer. */
   #take() {
     const complete = this.#gathered;
-    // A browser that has restarted ICE may call the gathering over too early: what
-    // still comes is told all the same.
+    // After an ICE restart a browser may report the end of gathering too early: later
+    // candidates are sent too.
     this.#gathered = false;
     return { candidates: this.#waiting.splice(0), complete };
   }
@@ -152,14 +149,14 @@ export class CandidateTrickle {
     try {
       await this.#patch(buildFragment(this.#ice, latest.candidates, latest.complete));
       this.#sending = false;
-      // Of a response to what is over nobody wants to know.
+      // The trickling was stopped meanwhile.
       if (this.#finished) return;
       this.#retries = 0;
       this.told(latest);
       this.#schedule(0);
     } catch (error) {
       this.#sending = false;
-      // 4xx means that asking again is useless, as is 501; what else fails may pass.
+      // A retry is useless after 4xx and 501; other failures may be temporary.
       const useless = error.isClientError || error.status === 501;
       if (this.#finished) return;
       if (useless || ++this.#retries > MAX_RETRIES) {

@@ -1,5 +1,5 @@
 /**
- * What the page shows of a link. Writes to the document, reads nothing.
+ * Shows a link. Only writes to the document.
  *
  * @module
  */
@@ -51,7 +51,7 @@ export const PUBLISHING_WORDS = {
   stopped: 'Not publishing',
 };
 
-/** What there is to say before there is anything to say. */
+/** Texts before there is any data. */
 const NOTHING = {
   pair: 'Not connected yet.',
   offer: 'Nothing sent yet.',
@@ -59,8 +59,8 @@ const NOTHING = {
 };
 
 /**
- * The connection state in words: what it means for the user first, then, while there
- * is a connection, the browser's own word for it where that says something else.
+ * Shows the connection state in words: first its meaning for the user, then, while there
+ * is a connection, the browser's own state if it differs.
  *
  * @param {Link} link
  * @param {StateWords} words
@@ -71,7 +71,7 @@ export function showState(link, words) {
     link.phase === 'waiting' && !link.wasConnected ? 'Not connected' : words[link.phase];
   const raw = link.client?.connectionState ?? '';
   const interrupted = link.phase === 'interrupted';
-  // The browser notices an interruption later than the page, and its end earlier.
+  // The browser detects an interruption later than the page, and its end earlier.
   const known = ['', 'new', interrupted ? 'connected' : link.phase];
   const telling = link.active && !known.includes(raw);
   const hint = interrupted ? recoveryHint(link.recovery) : '';
@@ -88,7 +88,7 @@ export function showState(link, words) {
   $('connect').textContent = action[link.phase] ?? 'Disconnect';
 }
 
-/** Whether no press of any button can change anything. @param {Link} link */
+/** Whether no action of the user can help. @param {Link} link */
 export function isHopeless({ problem }) {
   return problem?.kind === 'unsupported';
 }
@@ -103,14 +103,14 @@ export function showProblem(link) {
   }
   const { title, text, technical = '' } = explain(problem);
   $('problem').hidden = false;
-  // An alert is read out whenever it is written, so not at every failed retry.
+  // Screen readers announce an alert whenever it is written, so not at every retry.
   write('problem-title', title);
   write('problem-text', text);
   write('problem-technical', technical);
   $('retry').hidden = isHopeless(link);
   if (!waiting) write('countdown', link.phase === 'connecting' ? 'Trying again…' : '');
   $('try-now').textContent = waiting ? 'Try now' : 'Try again';
-  // It keeps its room, so that nothing moves under anybody's finger.
+  // It keeps its space, so that nothing moves while the user clicks.
   $('try-now').classList.toggle('is-away', link.phase === 'connecting');
 }
 
@@ -133,17 +133,17 @@ export function showSetup(link) {
 }
 
 /**
- * Where sessions are opened.
+ * Shows the endpoint of the sessions.
  *
  * @param {'WHIP'|'WHEP'} protocol
- * @param {string} url Empty where there is none.
+ * @param {string} url Empty if there is none.
  */
 export function showEndpoint(protocol, url) {
   write('endpoint-protocol', protocol);
   write('endpoint', url);
 }
 
-/** Nothing is known of the new session, and what was known is not about it. */
+/** Clears the texts about the last session when there is a new one. */
 export function showNewSession() {
   write('trickle', '');
   write('restart-note', '');
@@ -158,7 +158,7 @@ export function showDescriptions(link) {
     const sdp = client?.[name];
     const candidates = sdp?.match(/^a=candidate:/gm)?.length ?? 0;
     let brief = candidates === 1 ? '1 candidate' : `${candidates} candidates`;
-    // None in the offer is no fault: they are trickled.
+    // Candidates missing in the offer are trickled.
     if (name === 'offer' && !candidates) brief = 'candidates follow';
     write(name, sdp ?? NOTHING[name]);
     write(`${name}-brief`, sdp ? brief : '');
@@ -183,12 +183,12 @@ export function showTrickle({ client }) {
   const requests = patches === 1 ? '1 PATCH' : `${patches} PATCHes`;
   let text = `Trickle ICE: ${told} in ${requests}`;
   if (complete) text += ', complete';
-  if (refused) text = `Trickle ICE: the server takes no candidates (${refused.message})`;
+  if (refused) text = `Trickle ICE: the server accepts no candidates (${refused.message})`;
   write('trickle', `${text}.`);
 }
 
 /**
- * The search for a new path: whether one can be asked for, and how the latest went.
+ * Shows the search for a new path: whether one can be started, and the last result.
  *
  * @param {Link} link
  */

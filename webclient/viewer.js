@@ -1,5 +1,5 @@
 /**
- * Watching: a stream's media over a link, for as long as somebody wants it.
+ * Watches a stream over a link.
  *
  * @module
  */
@@ -7,18 +7,18 @@
 import { Link } from './link.js';
 import { viewerEndpointOf } from './settings.js';
 
-/** Events: `change`, of any property here; and those of its `link`. */
+/** Events: `change`, when a property has changed; and those of its `link`. */
 export class Viewer extends EventTarget {
-  /** What is watched; empty while nothing is. */
+  /** The watched stream; empty if there is none. */
   stream = '';
-  /** The rid of the layer that is asked for; empty: the server chooses. */
+  /** The rid of the selected layer; empty: the server chooses. */
   layer = '';
-  /** What is received; before anything comes, what was received last.
+  /** The received media; until the first packet, that of the last session.
    * @type {MediaStream|null} */
   media = null;
   /** @type {Link} */ link;
 
-  /** @param {() => string} token Asked at every request. */
+  /** @param {() => string} token Called at every request. */
   constructor(token) {
     super();
     const target = () => ({
@@ -34,24 +34,23 @@ export class Viewer extends EventTarget {
     this.link.addEventListener('open', () => this.#receive(this.link.client.pc));
   }
 
-  /** Whether somebody wants to watch. */
+  /** Whether the user wants to watch. */
   get wanted() {
     return this.stream !== '';
   }
 
   /**
-   * Watches a stream instead of what was watched before. Never throws: see
-   * `link.problem`.
+   * Watches a stream instead of the last one. Never throws: see `link.problem`.
    *
    * @param {string} stream
-   * @param {string} [layer] Its rid.
+   * @param {string} [layer] The rid of a layer.
    */
   watch(stream, layer = '') {
     if (stream !== this.stream) this.media = null;
     this.stream = stream;
     this.layer = layer;
     this.#changed();
-    // Not waited for: who watches keeps nobody from watching.
+    // Not awaited: the old session does not prevent a new one.
     this.link.disconnect();
     this.link.connect();
   }
@@ -66,8 +65,8 @@ export class Viewer extends EventTarget {
   }
 
   /**
-   * Takes each track when it begins: browsers play nothing of media with a track of
-   * which nothing comes.
+   * Adds each track when its first packet is received: browsers do not play media with a
+   * track that has no data.
    *
    * @param {RTCPeerConnection} pc
    */

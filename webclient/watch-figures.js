@@ -1,5 +1,5 @@
 /**
- * The figures of what is watched. Writes to the document, reads nothing.
+ * Shows figures of the received media. Only writes to the document.
  *
  * @module
  */
@@ -18,8 +18,8 @@ import {
 /** @typedef {import('./incoming-statistics.js').Incoming} Incoming */
 
 /**
- * How long ago what is shown was sent, as far as this browser can tell: half a round
- * trip, and the time in the jitter buffer.
+ * The latency from the server to the screen, estimated by this browser: half a round trip
+ * plus the time in the jitter buffer.
  *
  * @param {Incoming} incoming
  * @returns {number|null} Seconds.
@@ -41,7 +41,7 @@ function bitrateOf({ video, audio }) {
   return known.every((rate) => rate === null) ? null : known[0] + known[1];
 }
 
-/** @param {Incoming|null} incoming Null when there is no connection. */
+/** @param {Incoming|null} incoming Null if there is no connection. */
 export function showIncoming(incoming) {
   const nothing = { video: null, audio: null, rtt: null };
   const { video, audio, rtt } = incoming ?? nothing;

@@ -1,5 +1,5 @@
 /**
- * The Watch view: wires its form, its viewer, player and figures together.
+ * The Watch view: connects its form, viewer, player and figures.
  *
  * @module
  */
@@ -23,11 +23,11 @@ import { describeSilence, describeSound } from './watch-words.js';
 
 const WATCHING_WORDS = { ...CONNECTION_WORDS, idle: 'Not watching' };
 
-/** Milliseconds from one look at the figures to the next. */
+/** Milliseconds between updates of the figures. */
 const PERIOD = 1000;
-/** ... and to the next question to the server, unless something changes. */
+/** ... and between requests to the server, unless something changes. */
 const ASKING_PERIOD = 3000;
-/** Milliseconds without a packet after which something is missed. */
+/** Milliseconds without a packet that count as silence. */
 const SILENCE = 1500;
 
 const UNASKED = { live: undefined, asked: -Infinity, silence: false };
@@ -38,17 +38,17 @@ export class WatchView {
   #player = new Player();
   /** @type {Settings} */ #settings;
   /** @type {LinkView} */ #linkView;
-  #poll = new Poll(() => this.#look(), PERIOD);
+  #poll = new Poll(() => this.#update(), PERIOD);
   #inFront = false;
-  /** What was watched when the view was left. */
+  /** The watched stream and layer when the view was left. */
   #left = { stream: '', layer: '' };
-  /** Of the connection that there is. @type {IncomingStatistics|null} */ #statistics = null;
-  /** What the server says of the stream; when it was asked, and whether in silence.
+  /** The statistics of the connection. @type {IncomingStatistics|null} */ #statistics = null;
+  /** The server's description of the stream; when it was requested, and if in silence.
    * @type {{live: LiveStream|null|undefined, asked: number, silence: boolean}} */
   #answer = UNASKED;
-  /** Whether anything of the stream was seen or heard, over any connection. */
+  /** Whether the stream has been seen or heard, over any connection. */
   #seen = false;
-  /** How many packets have come, and since when they are so many. */
+  /** The number of packets received, and the time of its last change. */
   #packets = { count: 0, since: 0 };
 
   /** @param {Settings} settings @param {LinkView} linkView */
@@ -62,9 +62,9 @@ export class WatchView {
       this.#statistics = new IncomingStatistics(this.link.client.pc);
       this.#packets = { count: 0, since: performance.now() };
     });
-    this.link.addEventListener('open', () => this.#lookNow());
-    // There is a picture: what was said in its place is not true any more.
-    $('watch-video').addEventListener('loadeddata', () => this.#lookNow());
+    this.link.addEventListener('open', () => this.#updateNow());
+    // There is a picture: update the note at once.
+    $('watch-video').addEventListener('loadeddata', () => this.#updateNow());
     $('watch-form').addEventListener('submit', (event) => {
       event.preventDefault();
       if (this.#viewer.wanted) this.#viewer.stop();
@@ -81,7 +81,7 @@ export class WatchView {
     return this.#viewer.link;
   }
 
-  /** @param {string} stream Named in the address; empty when none is. */
+  /** @param {string} stream The stream in the URL; empty if there is none. */
   enter(stream) {
     this.#inFront = true;
     $('connect').hidden = true;
@@ -96,7 +96,7 @@ export class WatchView {
     this.#poll.start();
   }
 
-  /** Nobody looks at it: ends the session, until somebody does. */
+  /** Ends the session; it is opened again when the view is entered. */
   leave() {
     this.#inFront = false;
     const { stream, layer } = this.#viewer;
@@ -111,7 +111,7 @@ export class WatchView {
     else this.#start($('watch-stream').value.trim());
   }
 
-  /** The token may be another one. */
+  /** Tries again with a new token. */
   refresh() {
     if (this.#viewer.wanted && !this.link.established) this.link.tryNow();
   }
@@ -127,7 +127,7 @@ export class WatchView {
       $('watch-stream').focus();
       return;
     }
-    // A reload, or a copy of the address, means this stream again.
+    // A reload or a copied URL leads to this stream again.
     history.replaceState(null, '', `#watch/${encodeURIComponent(stream)}`);
     this.#seen = false;
     this.#answer = UNASKED;
@@ -140,7 +140,7 @@ export class WatchView {
     this.#showEndpoint();
   }
 
-  #lookNow() {
+  #updateNow() {
     if (this.#inFront) this.#poll.start();
   }
 
@@ -163,8 +163,8 @@ export class WatchView {
     write('watch-note', this.link.phase === 'connecting' ? 'Connecting…' : words);
   }
 
-  /** Looks at what is received; asks the server at times, and when something is missed. */
-  async #look() {
+  /** Updates the figures; asks the server at intervals, and when silence begins or ends. */
+  async #update() {
     if (!this.link.established || document.hidden) return;
     const statistics = this.#statistics;
     const incoming = await statistics.read();
@@ -177,17 +177,17 @@ export class WatchView {
     const { asked, silence: before } = this.#answer;
     if (silence === before && now - asked < ASKING_PERIOD) return;
     const { stream, layer } = this.#viewer;
-    // No answer is an answer, too: nothing is known of the publisher.
+    // Without a response, the publisher's state is unknown.
     const live = await fetchStream(stream, this.#settings.token).catch(() => undefined);
     if (!concerns()) return;
     this.#answer = { live, asked: now, silence };
     this.#showNote(incoming, silence);
     if (live) showLayerChoice(live, layer);
-    // What is published comes, or the session is no more.
+    // If the stream is published and nothing is received, the session may have ended.
     if (silence && this.#seen && live !== null) this.link.check();
   }
 
-  /** @param {Incoming} incoming @returns {boolean} Whether nothing comes. */
+  /** @param {Incoming} incoming @returns {boolean} Whether no packets are received. */
   #silence({ video, audio }) {
     const count = (video?.packets ?? 0) + (audio?.packets ?? 0);
     const now = performance.now();

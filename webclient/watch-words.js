@@ -1,5 +1,5 @@
 /**
- * Why there is no picture, in words.
+ * Explains in words why there is no picture.
  *
  * @module
  */
@@ -11,7 +11,7 @@ import { codecName } from './encoding.js';
 
 /**
  * @param {LiveStream} live
- * @returns {string[]} The codecs of its video if the browser can decode none of them.
+ * @returns {string[]} The codecs of its video, if the browser can decode none of them.
  */
 function undecodable({ tracks }) {
   const layers = tracks.find(({ kind }) => kind === 'video')?.layers ?? [];
@@ -25,22 +25,22 @@ function undecodable({ tracks }) {
 /**
  * @param {object} facts
  * @param {string} facts.stream
- * @param {LiveStream|null|undefined} facts.live What the server says; null: nobody
- *   publishes it; undefined: it does not say.
- * @param {boolean} facts.seen Whether anything of it was seen or heard.
- * @returns {string} Why nothing is seen or heard of it over a connection that stands.
+ * @param {LiveStream|null|undefined} facts.live The server's description; null: it is not
+ *   published; undefined: unknown.
+ * @param {boolean} facts.seen Whether it has been seen or heard.
+ * @returns {string} Why nothing is received over an established connection.
  */
 export function describeSilence({ stream, live, seen }) {
   if (live === null) {
     return seen
-      ? `The publisher of “${stream}” has gone. It will go on when somebody publishes it again.`
+      ? `The publisher of “${stream}” has left. Playback continues when somebody publishes it again.`
       : `Nobody publishes “${stream}” yet. It will play as soon as somebody does.`;
   }
   const codecs = live ? undecodable(live).map(codecName) : [];
   if (codecs.length) {
-    return `“${stream}” comes as ${codecs.join(', ')}, which this browser cannot play.`;
+    return `“${stream}” is sent as ${codecs.join(', ')}, which this browser cannot play.`;
   }
-  return seen ? 'Nothing comes now.' : 'Waiting for the first picture…';
+  return seen ? 'Nothing is received now.' : 'Waiting for the first picture…';
 }
 
 /** @param {string} stream @returns {string} */

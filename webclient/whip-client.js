@@ -5,10 +5,10 @@
  *     const channel = client.pc.createDataChannel('ping');   // or addTransceiver()
  *     await client.connect();                                // connected, or throws
  *     await client.restartIce();                             // a new network path
- *     await client.close();                                  // DELETE, then the end
+ *     await client.close();                                  // DELETE, then close
  *
- * Whatever is to be negotiated (data channels, tracks) has to be added to
- * `client.pc` before `connect()`: WHIP knows no renegotiation.
+ * Add all data channels and tracks to `client.pc` before `connect()`: WHIP has no
+ * renegotiation.
  *
  * @module
  */
@@ -26,11 +26,11 @@ import { WhipSession } from './whip-session.js';
 
 /**
  * @typedef {object} WhipClientOptions
- * @property {string} [token] Sent as `Authorization: Bearer` with every request.
- * @property {RTCIceServer[]} [iceServers] STUN and TURN servers; by default those that
- *   the endpoint names in its Link headers.
- * @property {RTCPeerConnection} [pc] A connection of the caller's own, which should
- *   have the bundle policy "max-bundle". `close()` closes it.
+ * @property {string} [token] A Bearer token for all requests.
+ * @property {RTCIceServer[]} [iceServers] STUN and TURN servers; by default those in the
+ *   Link headers of the endpoint.
+ * @property {RTCPeerConnection} [pc] A connection of the caller, which should have the
+ *   bundle policy "max-bundle". `close()` closes it.
  * @property {number} [fetchTimeout] Milliseconds that one HTTP request may take
  *   (default 10 000).
  * @property {number} [connectTimeout] Milliseconds from the answer to a connected
@@ -39,10 +39,9 @@ import { WhipSession } from './whip-session.js';
 
 /**
  * A moment of the setup: `start` (connect() called), `offered` (the offer exists),
- * `posted`, `answered` (the 201, or a refusal, is read), `gathering` (the browser
- * looks for its addresses), `gathered` (no more local candidates), `applied` (answer
- * set), `iceconnected`, `dtlsconnected`, `connected`; callers add their own with
- * `mark()`.
+ * `posted`, `answered` (the 201, or a refusal, is read), `gathering` (candidates are
+ * gathered), `gathered` (no more local candidates), `applied` (the answer is set),
+ * `iceconnected`, `dtlsconnected`, `connected`; callers add their own with `mark()`.
  *
  * @typedef {string} SetupMark
  */
@@ -52,8 +51,8 @@ import { WhipSession } from './whip-session.js';
  * - `connectionstatechange`: read `connectionState`;
  * - `end`: the server has closed the connection;
  * - `mark`: CustomEvent<{name: SetupMark, time: number}>;
- * - `trickle`: read `trickled`. When the server takes no candidates, the session goes
- *   on all the same.
+ * - `trickle`: read `trickled`. If the server accepts no candidates, the session
+ *   continues.
  */
 export class WhipClient extends EventTarget {
   /** Whether this browser can do WebRTC at all. */
@@ -63,16 +62,16 @@ export class WhipClient extends EventTarget {
 
   /** @type {RTCPeerConnection} */ pc;
   /** @type {string} */ endpoint;
-  /** The offer as it was posted. @type {string|null} */
+  /** The posted offer. @type {string|null} */
   offer = null;
-  /** The answer as it was received. @type {string|null} */
+  /** The received answer. @type {string|null} */
   answer = null;
   /** performance.now() of each moment. @type {Map<SetupMark, number>} */
   marks = new Map();
 
   /** @type {WhipSession} */ #session;
   /** @type {number} */ #connectTimeout;
-  /** Whether the endpoint may say which STUN and TURN servers to use. */
+  /** Whether to use the STUN and TURN servers that the endpoint names. */
   #takesServers;
   #closing = new AbortController();
   /** @type {CandidateTrickle|null} */ #trickle = null;
@@ -108,7 +107,7 @@ export class WhipClient extends EventTarget {
     return this.pc.connectionState;
   }
 
-  /** The session URL, absolute; null when there is none. @returns {string|null} */
+  /** The absolute URL of the session; null if there is none. @returns {string|null} */
   get location() {
     return this.#session.location;
   }
@@ -118,7 +117,7 @@ export class WhipClient extends EventTarget {
     return this.#session.etag;
   }
 
-  /** Of the current ICE session. @returns {Trickled|undefined} */
+  /** The trickling of the current ICE session. @returns {Trickled|undefined} */
   get trickled() {
     return this.#trickle?.trickled;
   }
@@ -127,8 +126,8 @@ export class WhipClient extends EventTarget {
    * Offers, posts, applies the answer, trickles, and waits for the connection.
    * Can be called once.
    *
-   * @returns {Promise<void>} Settled when the connection is established.
-   * @throws {WhipError} And then everything is closed already.
+   * @returns {Promise<void>} Resolves when the connection is established.
+   * @throws {WhipError} Then everything is closed.
    */
   async connect() {
     if (this.marks.has('start')) throw new Error('connect() was called before.');
@@ -152,7 +151,7 @@ export class WhipClient extends EventTarget {
       await this.close();
       if (closed) throw new WhipError('closed', { title: 'Closed', cause: error });
       if (error.kind === 'ice' && !/^a=candidate:/m.test(this.answer)) {
-        const detail = 'The answer of the server holds no address to connect to.';
+        const detail = 'The answer of the server has no address to connect to.';
         throw new WhipError('ice', { title: error.title, detail });
       }
       throw asWhipError(error, 'The connection could not be set up');
@@ -160,18 +159,18 @@ export class WhipClient extends EventTarget {
   }
 
   /**
-   * Looks for a new network path (RFC 9725, section 4.3.3): tracks, data channels and
-   * all messages in them go on. May be called whenever the connection is established,
-   * or was and is lost; a call while another one is under way takes its place.
+   * Restarts ICE to find a new network path (RFC 9725, section 4.3.3); tracks and data
+   * channels continue. It may be called whenever the connection is or was established; a
+   * call supersedes an unfinished one.
    *
-   * @returns {Promise<RestartTimes>} Settled when packets take the new path.
-   * @throws {WhipError} The session goes on as it was, over its old path if that
-   *   still works. Of kind `superseded` when a later call has taken its place.
+   * @returns {Promise<RestartTimes>} Resolves when the new path is in use.
+   * @throws {WhipError} The session continues, over its old path if that still works. Of
+   *   kind `superseded` if a later call has superseded it.
    */
   async restartIce() {
     if (!this.marks.has('connected')) throw new Error('There was no connection yet.');
     if (this.#closing.signal.aborted) throw new WhipError('closed', { title: 'Closed' });
-    // Section 4.3.3: what was gathered for the session before is of no use any more.
+    // Section 4.3.3: candidates of the old ICE session are not used any more.
     this.#trickle?.stop();
     this.#restart?.stop(new WhipError('superseded', { title: 'Restarted again' }));
     this.#restart = new IceRestart(this.pc, this.#session, this.answer, (local) =>
@@ -183,9 +182,9 @@ export class WhipClient extends EventTarget {
   }
 
   /**
-   * Ends the session with a DELETE and closes the peer connection. Never throws: a
-   * server that cannot be told will notice by itself. The request outlives the page,
-   * so this may be called, and not waited for, while the page goes away.
+   * Ends the session with a DELETE and closes the peer connection. Never throws: a server
+   * that cannot be reached will notice by itself. The request outlives the page, so this
+   * may be called without awaiting it when the page is left.
    *
    * @returns {Promise<void>}
    */
@@ -203,14 +202,14 @@ export class WhipClient extends EventTarget {
   /**
    * Asks the server whether it still has the session.
    *
-   * @returns {Promise<boolean|null>} Null when there is no answer; true also in doubt.
+   * @returns {Promise<boolean|null>} Null if there is no response; true if in doubt.
    */
   isAlive() {
     return this.#session.isAlive();
   }
 
   /**
-   * Notes a moment of the setup, the first time it happens.
+   * Records the first occurrence of a moment of the setup.
    *
    * @param {SetupMark} name
    */
@@ -254,8 +253,8 @@ export class WhipClient extends EventTarget {
   }
 
   /**
-   * Takes over the STUN and TURN servers that the endpoint has named. It has to be
-   * done before the local description is set (section 4.6).
+   * Uses the STUN and TURN servers that the endpoint has named. This must be done before
+   * the local description is set (section 4.6).
    */
   #configure() {
     if (!this.#takesServers) return;
@@ -269,7 +268,7 @@ export class WhipClient extends EventTarget {
         });
         iceServers.push(server);
       } catch {
-        // One that this browser does not take is no reason to go without the others.
+        // Skip a server that this browser does not support.
       }
     }
   }
@@ -285,7 +284,7 @@ export class WhipClient extends EventTarget {
     transport?.addEventListener('statechange', note, { signal: this.#closing.signal });
   }
 
-  /** From now on candidates belong to this ICE session. */
+  /** Makes the trickle for a new ICE session; it gets all candidates from now on. */
   #newTrickle(local) {
     this.#trickle = new CandidateTrickle(local, () => this.#emit('trickle'));
     return this.#trickle;

@@ -1,5 +1,5 @@
 /**
- * What can go wrong between this client and a WHIP server, as one error class.
+ * The error class of the WHIP client.
  *
  * @module
  */
@@ -8,15 +8,15 @@
  * The kind of failure, which is what a caller branches on:
  *
  * - `unsupported`: this browser has no WebRTC (or it is switched off);
- * - `network`: no HTTP answer at all (server down, DNS, TLS, CORS);
- * - `timeout`: no HTTP answer in time;
- * - `http`: an HTTP answer that is not a success;
- * - `protocol`: a successful answer that is not WHIP;
- * - `ice`: HTTP went well, but no media path to the server was found;
+ * - `network`: no HTTP response at all (server down, DNS, TLS, CORS);
+ * - `timeout`: no HTTP response in time;
+ * - `http`: an HTTP response that is not a success;
+ * - `protocol`: a successful response that is not WHIP;
+ * - `ice`: HTTP succeeded, but no media path to the server was found;
  * - `lost`: an established connection broke;
  * - `ended`: the server has closed an established connection;
  * - `closed`: `close()` was called meanwhile;
- * - `superseded`: a later ICE restart has taken the place of this one.
+ * - `superseded`: a later ICE restart has superseded this one.
  *
  * @typedef {'unsupported'|'network'|'timeout'|'http'|'protocol'|'ice'|'lost'|'ended'|
  *   'closed'|'superseded'} WhipErrorKind
@@ -25,22 +25,22 @@
 /**
  * A failed WHIP operation.
  *
- * RFC 9725, section 4.1: a client must not read a specific cause into a status
- * code. So `status` is there to be shown and to be taken by its hundreds
- * (`isClientError`, `isServerError`); what was wrong is in `title` and `detail`,
- * which come from the server's problem details (RFC 9457) when it sent any.
+ * RFC 9725, section 4.1: a client must not infer a specific cause from a status code. So
+ * `status` is only to be shown, and to be classified (`isClientError`, `isServerError`);
+ * the cause is in `title` and `detail`, from the server's problem details (RFC 9457) if
+ * there are any.
  */
 export class WhipError extends Error {
   /**
    * @param {WhipErrorKind} kind
    * @param {object} [facts]
    * @param {number} [facts.status] HTTP status code.
-   * @param {string} [facts.title] The problem in a few words.
-   * @param {string} [facts.detail] The problem in a sentence or more.
+   * @param {string} [facts.title] A short description.
+   * @param {string} [facts.detail] A description in one or more sentences.
    * @param {string} [facts.method] The HTTP method that failed.
    * @param {number} [facts.retryAfter] Seconds the server asked to wait.
-   * @param {boolean} [facts.hadToken] Whether the request had a bearer token.
-   * @param {string} [facts.redirectedTo] Where redirects led the request.
+   * @param {boolean} [facts.hadToken] Whether the request had a Bearer token.
+   * @param {string} [facts.redirectedTo] The URL after redirects.
    * @param {unknown} [facts.cause]
    */
   constructor(kind, facts = {}) {
@@ -57,27 +57,27 @@ export class WhipError extends Error {
     this.redirectedTo = facts.redirectedTo;
   }
 
-  /** The server says the request itself is at fault (4xx). */
+  /** Whether the status is 4xx: the request is wrong. */
   get isClientError() {
     return this.status !== undefined && this.status >= 400 && this.status < 500;
   }
 
-  /** The server says it is at fault itself (5xx). */
+  /** Whether the status is 5xx: the server has failed. */
   get isServerError() {
     return this.status !== undefined && this.status >= 500;
   }
 
-  /** Whether the same request may well succeed a little later. */
+  /** Whether the same request may succeed later. */
   get isTransient() {
     if (this.kind === 'unsupported' || this.kind === 'protocol') return false;
-    // 429 (RFC 6585) means later by itself, with Retry-After or without.
+    // 429 (RFC 6585) is temporary, with or without Retry-After.
     return !this.isClientError || this.retryAfter !== undefined || this.status === 429;
   }
 }
 
 /**
- * The seconds of a Retry-After header (RFC 9110, section 10.2.3), which may hold
- * a number of seconds or a date.
+ * The seconds in a Retry-After header (RFC 9110, section 10.2.3), which has a number of
+ * seconds or a date.
  *
  * @param {string|null} value
  * @param {number} [now] Milliseconds since the epoch.
@@ -91,7 +91,7 @@ export function parseRetryAfter(value, now = Date.now()) {
 }
 
 /**
- * Makes a WhipError of an unsuccessful response. Reads the body.
+ * Makes a WhipError from an unsuccessful response; reads its body.
  *
  * @param {string} method The method of the request.
  * @param {Response} response
@@ -108,7 +108,7 @@ export async function errorFromResponse(method, response, hadToken) {
       if (typeof problem?.title === 'string') title = problem.title;
       if (typeof problem?.detail === 'string') detail = problem.detail;
     } catch {
-      // A broken body changes nothing about the failure it comes with.
+      // The body is malformed; the status is enough.
     }
   }
   return new WhipError('http', {

@@ -1,20 +1,20 @@
 /**
- * The HTTP side of a WHIP client: bearer token, time limit, one kind of error.
+ * The HTTP requests of a WHIP client: token, timeout, errors.
  *
  * @module
  */
 
 import { WhipError, errorFromResponse } from './whip-error.js';
 
-/** Sends requests; every failure it throws is a WhipError. */
+/** Sends requests; all its errors are WhipErrors. */
 export class WhipHttp {
   /** @type {string|undefined} */ #token;
   /** @type {number} */ #timeout;
 
   /**
-   * @param {string|undefined} token Sent as `Authorization: Bearer` with every
-   *   request (RFC 9725, section 4.7.1). Without one there is no such header.
-   * @param {number} timeout Milliseconds one request may take.
+   * @param {string|undefined} token A Bearer token for all requests (RFC 9725,
+   *   section 4.7.1); empty or undefined for none.
+   * @param {number} timeout Milliseconds to wait for a response.
    */
   constructor(token, timeout) {
     this.#token = token || undefined;
@@ -24,8 +24,8 @@ export class WhipHttp {
   /**
    * @param {string} method
    * @param {string} url
-   * @param {RequestInit & {timeout?: number}} [init] `timeout` shortens the limit;
-   *   what `signal` gives as its reason is thrown as it is.
+   * @param {RequestInit & {timeout?: number}} [init] `timeout` is a shorter timeout; the
+   *   abort reason of `signal` is thrown as it is.
    * @returns {Promise<{response: Response, text: string}>} Any successful response.
    * @throws {WhipError} Of kind `http`, `network` or `timeout`.
    */

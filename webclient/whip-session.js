@@ -1,6 +1,6 @@
 /**
- * A WHIP session as HTTP sees it (RFC 9725, section 4): opened with a POST, told of
- * candidates and restarts with PATCH, ended with DELETE.
+ * The HTTP side of a WHIP session (RFC 9725, section 4): POST opens it, PATCH sends
+ * candidates and restarts ICE, DELETE ends it.
  *
  * @module
  */
@@ -14,11 +14,11 @@ const SDP = 'application/sdp';
 const FRAGMENT = 'application/trickle-ice-sdpfrag';
 
 export class WhipSession {
-  /** The URL, absolute; null before there is a session, and after its end. @type {string|null} */
+  /** The absolute URL; null before the session is opened and after its end. @type {string|null} */
   location = null;
   /** The entity-tag of the ICE session, with its quotes. @type {string|null} */
   etag = null;
-  /** The STUN and TURN servers that the endpoint has named. @type {RTCIceServer[]} */
+  /** The STUN and TURN servers named by the endpoint. @type {RTCIceServer[]} */
   iceServers = [];
 
   /** @type {WhipHttp} */ #http;
@@ -33,7 +33,7 @@ export class WhipSession {
    * @param {string} endpoint
    * @param {string} offer
    * @returns {Promise<string>} The answer.
-   * @throws {WhipError} There may be a session all the same: then it has a `location`.
+   * @throws {WhipError} There may be a session nevertheless: then `location` is set.
    */
   async open(endpoint, offer) {
     const { response, text } = await this.#http.request('POST', endpoint, {
@@ -41,8 +41,8 @@ export class WhipSession {
       body: offer,
     });
     const location = response.headers.get('Location');
-    // Relative to where a redirect led, not to where it began. Kept even when the
-    // rest of the answer is useless, so that the session can be ended.
+    // Relative to the URL after redirects. It is kept even if the rest of the response is
+    // invalid, so that the session can be ended.
     if (location) this.location = new URL(location, response.url).href;
     this.etag = response.headers.get('ETag');
     this.iceServers = iceServersOf(response.headers.get('Link'));
@@ -58,7 +58,7 @@ export class WhipSession {
   }
 
   /**
-   * Tells candidates of the current ICE session.
+   * Sends candidates of the current ICE session.
    *
    * @param {string} fragment
    * @throws {WhipError}
@@ -70,8 +70,8 @@ export class WhipSession {
   }
 
   /**
-   * Asks for a new ICE session (section 4.3.3). Until `etag` is set to that of the
-   * response, the session counts as the old one.
+   * Requests an ICE restart (section 4.3.3). The caller sets `etag` to that of the
+   * response when it uses the new ICE session.
    *
    * @param {string} fragment With new credentials.
    * @param {AbortSignal} signal
@@ -90,11 +90,10 @@ export class WhipSession {
   }
 
   /**
-   * Asks whether the session is still there (GET, which section 4.1 wants answered
-   * with 2xx).
+   * Asks whether the session still exists, with a GET (section 4.1).
    *
-   * @returns {Promise<boolean|null>} False when the server knows nothing of it; null
-   *   when there is no answer; true also in doubt.
+   * @returns {Promise<boolean|null>} False if the server does not know it; null if there
+   *   is no response; true if in doubt.
    */
   async isAlive() {
     if (!this.location) return false;
@@ -103,14 +102,14 @@ export class WhipSession {
       return true;
     } catch (error) {
       if (error.status === undefined) return null;
-      // HTTP's own words for what is not there. Any other status says something else,
-      // of the token or the method, say.
+      // Other statuses do not mean that it is gone; they may be about the token or the
+      // method, for example.
       return error.status !== 404 && error.status !== 410;
     }
   }
 
   /**
-   * Ends it. Never throws: when it fails, there is nobody left to tell. The request
+   * Ends the session. Never throws: nothing can be done about a failure. The request
    * outlives the page.
    */
   async end() {
@@ -125,7 +124,7 @@ export class WhipSession {
 }
 
 /**
- * A success that is no WHIP answer.
+ * The error for a successful response that is not a WHIP answer.
  *
  * @param {Response} response
  * @param {string} type Its Content-Type.

@@ -1,4 +1,4 @@
-"""Where the rooms are wired together."""
+"""The application: connects the packages."""
 
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Middleware
@@ -31,13 +31,13 @@ UDP_PORT = web.AppKey("udp_port", UdpPort)
 
 
 def create_app(settings: Settings) -> web.Application:
-    """Build a server. There is no other state: many can live in one process.
+    """Build a server. There is no global state: a process can have several.
 
     Its UDP port is opened when it starts: ``settings.udp_port``, or a free one, for the
     number of the HTTP port is not known here.
 
     Args:
-        settings: what the operator has decided.
+        settings: the settings of the server.
     """
     app = web.Application(
         middlewares=[access_middleware, problem_middleware],
@@ -67,9 +67,9 @@ def create_app(settings: Settings) -> web.Application:
         ),
     )
     store.streams.observers.append(recorder)
-    snapshots = Snapshots(store.audiences.group)
+    snapshots = Snapshots(store.audiences.current_gop)
     tickets = Tickets() if settings.token is not None else None
-    # The same for all of them: their requests are counted together.
+    # Shared by all applications: their requests are counted together.
     guards = _guards(settings, tickets)
     whip = web.Application(middlewares=guards)
     enable_cors(whip, WhipResource(store, settings.ice_servers).add_to(whip))
@@ -110,12 +110,12 @@ def create_app(settings: Settings) -> web.Application:
 
 
 def _guards(settings: Settings, tickets: Tickets | None) -> list[Middleware]:
-    """What is asked of every request that concerns a stream.
+    """The middlewares for all requests that concern a stream.
 
     Args:
-        tickets: as good as the token; there are some if there is one.
+        tickets: accepted instead of the token; None if there is no token.
     """
-    # The first is asked first: guesses of the token count, too.
+    # The rate limit comes first, so that guesses of the token count too.
     guards = [
         limit_rates(
             {

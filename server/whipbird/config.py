@@ -1,7 +1,7 @@
-"""The settings, and where they come from.
+"""The settings and their sources.
 
-The command line wins over ``WHIPBIRD_*`` in the environment, that over
-``whipbird.toml``, and that over the defaults.
+In order of precedence: the command line, ``WHIPBIRD_*`` in the environment,
+``whipbird.toml``, the defaults.
 """
 
 import os
@@ -33,18 +33,18 @@ from .sdp.link import IceServer
 ENV_PREFIX = "WHIPBIRD_"
 DEFAULT_FILE = Path("whipbird.toml")
 
-# Variables that are no settings of the server.
+# Environment variables that are not settings of the server.
 OTHER_VARIABLES = {ENV_PREFIX + name for name in ("CONFIG", "CHROMIUM")}
 
 
 class ConfigError(Exception):
-    """The settings cannot be used. The message says which one, and why."""
+    """The settings are invalid. The message says which one, and why."""
 
 
-# RFC 6750 section 2.1: what a Bearer token may be.
+# The syntax of a Bearer token (RFC 6750 section 2.1).
 BEARER_TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")
 
-# Settings whose values no message shows.
+# Settings whose values are never shown in messages.
 _SECRET = ("token", "ice_servers")
 
 
@@ -58,13 +58,13 @@ _HOST_NAME = re.compile(
 def _token(value: SecretStr) -> SecretStr:
     if not BEARER_TOKEN.fullmatch(value.get_secret_value()):
         raise ValueError(
-            'it has letters, digits, and "- . _ ~ + /", and maybe "=" at its end'
+            'a token has letters, digits, "- . _ ~ + /" and, optionally, "=" at its end'
         )
     return value
 
 
 def _lines(value: Any) -> Any:
-    """The servers of an environment variable, which has one on each line."""
+    """Split an environment variable, which has one ICE server per line."""
     if isinstance(value, str):
         return [line for line in value.splitlines() if line.strip()]
     return value
@@ -92,19 +92,21 @@ def _host(value: str) -> str:
 
 
 def _ice_server(value: Any) -> IceServer:
-    """Read a table of the settings file, or what stands for it in one string."""
+    """Read an ICE server from a table or a string."""
     match value:
         case IceServer():
             return value
         case str():
             words = value.split()
             if len(words) not in (1, 3):
-                raise ValueError("it is not of the form URL [USERNAME CREDENTIAL]")
+                raise ValueError("expected URL [USERNAME CREDENTIAL]")
             return IceServer(*words)
         case {"url": str(), **others} if _are_credentials(others):
             return IceServer(**value)
         case _:
-            raise ValueError("it has not a url, and maybe a username and a credential")
+            raise ValueError(
+                "expected a table with url and, optionally, username and credential"
+            )
 
 
 def _are_credentials(others: dict[Any, Any]) -> bool:
@@ -121,14 +123,14 @@ def _folder(value: Any) -> Any:
 
 
 def _with_folder(value: bool, info: ValidationInfo) -> bool:
-    # What is wrong with the folder itself has been said.
+    # If the folder itself is invalid, that error is reported.
     if value and info.data.get("record", ...) is None:
-        raise ValueError('it needs a folder: set "record", too')
+        raise ValueError('it needs a folder: set "record" too')
     return value
 
 
 class Settings(BaseSettings):
-    """What an operator can decide. The descriptions are the command line's help."""
+    """The settings of a server. The descriptions are the command line's help."""
 
     model_config = SettingsConfigDict(
         env_prefix=ENV_PREFIX, extra="forbid", frozen=True
@@ -181,8 +183,8 @@ class Settings(BaseSettings):
         default=1024 * 1024,
         ge=512 * 1024,
         le=1024 * 1024 * 1024,
-        description="Bytes of messages a session may hold that its client has not "
-        "taken back yet, 524288 or more; beyond it the client has to wait.",
+        description="Bytes of messages that may wait in a session to be echoed, 524288 "
+        "or more; when they are reached, the client has to wait.",
     )
     ice_loopback: bool = Field(
         default=False,
@@ -195,72 +197,74 @@ class Settings(BaseSettings):
         BeforeValidator(_lines),
     ] = Field(
         default=(),
-        description='STUN or TURN server that clients are told to use, "URL" or '
+        description='STUN or TURN server to announce to clients, "URL" or '
         '"URL USERNAME CREDENTIAL"; several may be given. Other users of the machine '
-        "see the command line: put credentials into the environment, one server on "
-        "each line, or into the settings file.",
+        "see the command line: put credentials into the environment, one server per "
+        "line, or into the settings file.",
     )
     token: Annotated[SecretStr, AfterValidator(_token)] | None = Field(
         default=None,
-        description="Bearer token that every request for a stream must have; without "
-        "this setting none needs one. Other users of the machine see the command line: "
-        "better put it into the environment or the settings file.",
+        description="Bearer token that requests for streams must have; by default none "
+        "is required. Other users of the machine see the command line: better put it "
+        "into the environment or the settings file.",
     )
     max_sessions: int = Field(
         default=1000,
         ge=1,
         le=10_000,
-        description="Sessions that there may be at a time.",
+        description="Maximum number of open sessions.",
     )
     takeover: bool = Field(
         default=False,
-        description="Let a new publisher take a stream over from the one that has it; "
+        description="Let a new publisher replace the current one of a stream; "
         "otherwise the new one is refused.",
     )
     wait_for_publisher: bool = Field(
         default=True,
-        description="Let a stream be watched before anybody publishes it; otherwise "
-        "its viewers are refused.",
+        description="Let viewers wait for a stream before it is published; otherwise "
+        "they are refused.",
     )
     record: Annotated[Path | None, BeforeValidator(_folder)] = Field(
         default=None,
-        description="Folder to record to; without it nothing can be recorded.",
+        description="Folder for recordings; without it, recording is not possible.",
     )
     record_all: Annotated[bool, AfterValidator(_with_folder)] = Field(
         default=False,
-        description="Record every stream that is published, not only those that are "
-        "asked for; there must be a folder to record to.",
+        description="Record all published streams, not only those requested; it needs "
+        "a folder for recordings.",
     )
     record_segment: float = Field(
         default=3600.0,
         ge=0,
         le=86_400,
-        description="Seconds of one file; then another is begun, at the next key "
-        "frame; 0 for any length.",
+        description="Maximum length of a recorded file in seconds; the next file "
+        "starts at a key frame; 0 for no limit.",
     )
     record_segment_size: int = Field(
-        default=0, ge=0, description="Bytes of one file, likewise; 0 for any size."
+        default=0,
+        ge=0,
+        description="Maximum size of a recorded file in bytes; 0 for no limit.",
     )
     post_rate: int = Field(
         default=600,
         ge=0,
         le=1_000_000,
         description="POST requests that one client address may send per minute; "
-        "0 for any number.",
+        "0 for no limit.",
     )
     patch_rate: int = Field(
         default=3000,
         ge=0,
         le=1_000_000,
         description="PATCH requests, and as many GET, HEAD and OPTIONS requests "
-        "together, that one client address may send per minute; 0 for any number.",
+        "together, that one client address may send per minute; 0 for no limit.",
     )
     delete_rate: int = Field(
         default=600,
         ge=0,
         le=1_000_000,
         description="DELETE requests that one client address may send per minute; "
-        "0 for any number.",
+        "0 for no limit.",
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="How much to log."
@@ -273,12 +277,12 @@ def load_settings(
     """Read the settings from all their sources.
 
     Args:
-        overrides: values from the command line; they win.
+        overrides: values from the command line; they take precedence.
         file: the TOML file; by default ``WHIPBIRD_CONFIG``, or ``whipbird.toml``
-            in the working directory, which may be absent.
+            in the working directory, which need not exist.
 
     Raises:
-        ConfigError: when a file cannot be read or a value is not allowed.
+        ConfigError: when a file cannot be read or a value is invalid.
     """
     if file is None and (named := os.environ.get(ENV_PREFIX + "CONFIG")):
         file = Path(named)
@@ -308,7 +312,7 @@ def load_settings(
 
 
 def unknown_variables() -> list[str]:
-    """The ``WHIPBIRD_*`` variables that set nothing: names that may be mistyped."""
+    """The unknown ``WHIPBIRD_*`` variables: their names may be mistyped."""
     known = {ENV_PREFIX + name.upper() for name in Settings.model_fields}
     return sorted(
         name
@@ -318,7 +322,7 @@ def unknown_variables() -> list[str]:
 
 
 def _explain(error: ValidationError) -> str:
-    """Say in one line per setting what is wrong with it."""
+    """Describe the errors, one line per setting."""
     lines = []
     for problem in error.errors():
         name = ".".join(str(part) for part in problem["loc"])

@@ -1,4 +1,4 @@
-"""The data-channel echo: every message goes back where it came from, as it came."""
+"""The data-channel echo: sends every message back on its channel."""
 
 import logging
 
@@ -8,17 +8,17 @@ logger = logging.getLogger(__name__)
 
 
 class Echo:
-    """Sends a peer's messages back on their own channels.
+    """Echoes a peer's messages.
 
-    Text comes back as text, binary as binary, empty messages too, by the channel's own
-    ordering and reliability. What is not sent back: a message on a channel that is
-    closing, and one larger than the peer says it takes.
+    Text is echoed as text, binary as binary, empty messages too, with the channel's
+    own ordering and reliability. Not echoed are messages on a channel that is closing,
+    and messages larger than the peer accepts.
 
     Attributes:
-        on_message: is given every message, with its channel and its payload protocol
-            id, before it is sent back.
-        messages: how many were sent back.
-        refused: how many were not.
+        on_message: called with every message, its channel and its payload protocol
+            identifier, before it is echoed.
+        messages: messages echoed so far.
+        refused: messages not echoed.
     """
 
     def __init__(self, peer: Peer) -> None:
@@ -26,9 +26,9 @@ class Echo:
         self.on_message: MessageHandler | None = None
         self.messages = 0
         self.refused = 0
-        peer.on_message = self._send_back
+        peer.on_message = self._echo
 
-    def _send_back(self, channel: DataChannel, protocol: int, data: bytes) -> None:
+    def _echo(self, channel: DataChannel, protocol: int, data: bytes) -> None:
         if self.on_message is not None:
             self.on_message(channel, protocol, data)
         if self._peer.send_message(channel, protocol, data):

@@ -13,7 +13,7 @@ from whipbird.config import Settings
 
 @pytest.fixture(autouse=True)
 def _own_settings(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a developer has set for a server of their own is not for these."""
+    """Ignore the developer's own settings of a server."""
     for name in [name for name in os.environ if name.startswith("WHIPBIRD_")]:
         monkeypatch.delenv(name)
 

@@ -1,4 +1,4 @@
-"""What the tests ask of a server, and how they read what it answers."""
+"""Requests to a server and their responses."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +15,7 @@ SDP = "application/sdp"
 SDP_FRAGMENT = "application/trickle-ice-sdpfrag"
 PROBLEM = "application/problem+json"
 
-# What a browser says of the page that it asks for.
+# The header of a browser with the origin of its page.
 ORIGIN = "https://studio.example"
 
 

@@ -35,7 +35,7 @@ taking what it allows the client to send; SHOULD for RECOMMENDED, and MAY for OP
 
 
 async def try_all() -> dict[str, Any]:
-    """What the checker says of a server with everything on, as JSON has it."""
+    """The checker's JSON report on a server with all features enabled."""
     server = ServerProcess(*SERVER)
     await server.start()
     try:

@@ -102,7 +102,7 @@ async def test_only_receives(client: Client, name: str) -> None:
             if a.name in ("sendrecv", "sendonly", "recvonly", "inactive")
         ]
         assert directions == ([] if media.kind == "application" else ["recvonly"])
-        # What is not sent has no name.
+        # A section that sends nothing has no msid.
         assert not media.has("msid")
         assert not media.has("ssrc")
 

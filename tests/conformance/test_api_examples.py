@@ -24,7 +24,7 @@ SERVERS = {
     "localhost:8082": DOCS / "examples/recording.toml",
 }
 
-# What separates the outputs of the commands.
+# The separator between the outputs of commands.
 MARK = "==== end of example ===="
 
 
@@ -54,7 +54,7 @@ def read_examples(text: str) -> list[Example]:
 
 
 def pattern(shown: list[str]) -> str:
-    """What the output must match: "…" is anything, a line of it any lines."""
+    """The pattern for an output: "…" matches any text, alone on a line any lines."""
     return "".join(
         r"(?:.*\n)*" if line == "…" else re.escape(line).replace("…", ".*") + r"\n"
         for line in shown
@@ -123,7 +123,7 @@ def test_every_server_is_where_its_settings_say() -> None:
 
 
 def test_every_address_is_one_of_the_servers() -> None:
-    """Whoever copies an example finds a server there."""
+    """The URLs in examples are those of a server."""
     text = (DOCS / "api.md").read_text(encoding="utf-8")
     for example in read_examples(text):
         for address in re.findall(r"https?://([^/$\s']+)", example.command):

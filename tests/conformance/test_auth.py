@@ -140,7 +140,7 @@ async def test_a_whole_session_with_the_token(guarded: Client) -> None:
     headers["Authorization"] = RIGHT
     response = await guarded.patch(location, data=fragment().encode(), headers=headers)
     assert response.status == 204
-    # Who has the URL alone cannot end the session.
+    # The URL alone does not allow to end the session.
     await problem_of(await guarded.delete(location), 401)
     assert (await request(guarded, "GET", location, Authorization=RIGHT)).ok
     response = await request(guarded, "DELETE", location, Authorization=RIGHT)
@@ -276,7 +276,7 @@ async def test_our_own_client(guarded: Client) -> None:
 
 
 async def test_an_offer_of_another_type_needs_the_token_first(guarded: Client) -> None:
-    """What is wrong with a request is for those to know who may send it."""
+    """Errors in a request are reported only to authorized clients."""
     response = await guarded.post(
         "/whip/live", data=b"hello", headers={hdrs.CONTENT_TYPE: "text/plain"}
     )

@@ -101,7 +101,7 @@ async def test_what_a_viewer_says_comes_back_to_it_alone(connect: Connect) -> No
     first.channels["chat"].send("x")
     await first.hears("broadcast", "from a viewer")
     await first.hears("chat", "x")
-    # What comes next to the others is from the publisher.
+    # The next message to the others is the publisher's.
     publisher.channels["broadcast"].send("to all")
     await second.hears("broadcast", "to all")
     await publisher.hears("broadcast", "to all")
@@ -109,7 +109,7 @@ async def test_what_a_viewer_says_comes_back_to_it_alone(connect: Connect) -> No
 
 
 async def test_who_publishes_nothing_speaks_to_nobody(connect: Connect) -> None:
-    """Whoever has data channels alone under the name is no publisher."""
+    """A session with only data channels is not the publisher."""
     viewer = await watching(connect)
     stranger = await connect("/whip/live", "broadcast", media=False)
     stranger.channels["broadcast"].send("from a stranger")

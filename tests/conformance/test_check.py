@@ -72,7 +72,7 @@ def whole_run() -> Iterator["subprocess.Popen[bytes]"]:
 
 @pytest.fixture(scope="module")
 def report(whole_run: "subprocess.Popen[bytes]") -> dict[str, Any]:
-    """What the whole run has found."""
+    """The results of the whole run."""
     output, _ = whole_run.communicate(timeout=WHOLE_RUN_LIMIT)
     report: dict[str, Any] = json.loads(output)
     return report
@@ -98,7 +98,7 @@ def rules_for(fault: type[Fault]) -> list[Rule]:
 
 
 def quick(rules: Iterable[Rule]) -> list[Rule]:
-    """Those that do not wait for half a minute, nor flood."""
+    """The rules that neither wait for half a minute nor flood the server."""
     return [rule for rule in rules if not rule.slow and not rule.flood]
 
 
@@ -107,7 +107,7 @@ def ids(results: Iterable[Result], outcome: Outcome) -> set[str]:
 
 
 def explained(results: Iterable[Result]) -> str:
-    """What a failed test shows."""
+    """The message of a failed test."""
     return "\n".join(
         f"{result.rule.id} {result.outcome}: {result.note}"
         for result in results
@@ -313,7 +313,7 @@ async def test_a_fault_of_the_checker_is_not_the_servers(
     async with serving(Fault) as url:
         results = await check(url, [rule, *select(["get-endpoint"])], OPTIONS)
     assert [r.outcome for r in results] == [Outcome.SKIPPED, Outcome.PASSED]
-    assert results[0].note == "the checker has failed: RuntimeError('oops')"
+    assert results[0].note == "the checker failed: RuntimeError('oops')"
     assert "The rule broken could not be tried" in caplog.text
 
 

@@ -107,9 +107,12 @@ def test_the_list() -> None:
     ("arguments", "reason"),
     [
         ((), "Missing argument 'URL'"),
-        (("http://x/", "--only", "nonsense"), "'nonsense' is no rule and no section"),
+        (
+            ("http://x/", "--only", "nonsense"),
+            "'nonsense' is neither a rule nor a section",
+        ),
         (("http://x/", "--only", "nonsense"), "Sections: 4.1, 4.2,"),
-        (("ftp://x/",), "is no http:// or https:// URL"),
+        (("ftp://x/",), "is not an http:// or https:// URL"),
         (("http://x/", "-W", "0"), "'-W' / '--timeout'"),
         (("http://x/", "--report", "/no/such/folder/x.md"), "No such file"),
     ],

@@ -24,7 +24,7 @@ LIMIT = 15.0
 
 
 class Echoes:
-    """What comes back on a channel."""
+    """The echoes on a channel."""
 
     def __init__(self, channel: DataChannel) -> None:
         self.channel = channel
@@ -109,7 +109,7 @@ async def test_echo_of_the_largest_text(connect: Connect) -> None:
 
 
 async def test_the_answer_says_the_largest_message(url: str) -> None:
-    """What a=max-message-size says is what the echo takes (RFC 8841 section 6)."""
+    """The echo accepts messages up to a=max-message-size (RFC 8841 section 6)."""
     async with WhipClient(url) as client:
         client.peer.createDataChannel("test")
         await client.post()
@@ -347,7 +347,7 @@ async def test_a_client_that_goes_takes_its_session_along(url: str) -> None:
 
 
 async def test_status_counts(url: str) -> None:
-    """What an operator sees of it."""
+    """The log of a session."""
     async with WhipClient(url) as client, ClientSession() as http:
         echoes = Echoes(client.peer.createDataChannel("test"))
         await client.connect()

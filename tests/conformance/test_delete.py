@@ -24,7 +24,7 @@ async def test_ends_a_session(client: Client) -> None:
 
 
 async def test_the_second_time(client: Client) -> None:
-    """What is not there cannot be deleted (RFC 9110 section 15.5.5)."""
+    """A nonexistent session gets 404 (RFC 9110 section 15.5.5)."""
     session = await open_session(client)
     await client.delete(session.location)
     await problem_of(await client.delete(session.location), 404, "RFC 9725 section 4.2")

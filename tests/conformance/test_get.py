@@ -30,7 +30,7 @@ async def test_of_a_session(client: Client, method: str) -> None:
 
 @pytest.mark.parametrize("path", ["/whip/live/no-such-session", "/whip/a%20b"])
 async def test_of_nothing(client: Client, path: str) -> None:
-    """What is not there is a 404 (RFC 9110 section 15.5.5)."""
+    """A nonexistent resource gets 404 (RFC 9110 section 15.5.5)."""
     await problem_of(await client.get(path), 404)
 
 

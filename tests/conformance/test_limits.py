@@ -1,4 +1,4 @@
-"""What the server takes on: sessions, and requests (sections 4.5 and 5)."""
+"""Limits of sessions and of requests (sections 4.5 and 5)."""
 
 import pytest
 from aiohttp import hdrs

@@ -190,7 +190,7 @@ async def test_a_page_can_read_an_error(client: Client) -> None:
 
 
 async def test_no_cors_headers_without_an_origin(client: Client) -> None:
-    """Who is no page is told nothing of CORS."""
+    """Requests without an origin get no CORS headers."""
     response = await post(client, offers.CHROMIUM_DATA)
     assert not [name for name in response.headers if "access-control" in name.lower()]
 

@@ -14,7 +14,7 @@ LIMIT = 10.0
 
 
 async def gone(client: Client, location: str) -> None:
-    """Ask for a session until it is no more."""
+    """Request a session until it has ended."""
     async with asyncio.timeout(LIMIT):
         while (await client.get(location)).status != 404:  # noqa: ASYNC110
             await asyncio.sleep(0.01)

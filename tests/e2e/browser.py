@@ -31,7 +31,7 @@ FLAGS = (
 
 
 class NoBrowserError(Exception):
-    """There is no Chromium. The message says what can be done about it."""
+    """There is no Chromium. The message says how to get it."""
 
 
 def launch_flags() -> list[str]:

@@ -96,7 +96,7 @@ class NoisePublisher:
         return sent
 
     async def received(self, until: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
-        """What the server says of the video, as soon as it is as it should be."""
+        """The server's description of the video, when it meets a condition."""
 
         def is_there(stream: dict[str, Any]) -> bool:
             layer = layer_of(stream, "video")

@@ -16,7 +16,7 @@ NBSP = "\N{NO-BREAK SPACE}"
 
 
 async def received(url: str, name: str) -> Stream | None:
-    """What a server says of a stream; None when nobody publishes it."""
+    """A server's description of a stream; None if it is not published."""
     async with (
         aiohttp.ClientSession() as http,
         http.get(f"{url}/api/streams/{name}") as response,
@@ -157,7 +157,7 @@ class PublishPage:
         return self.page.locator("table.layer").filter(has=caption)
 
     async def figure(self, row: str, title: str = "Video") -> tuple[str, str]:
-        """What is sent, and what is received, as a table says."""
+        """The sent and received figures in a table."""
         header = self.page.get_by_role("rowheader", name=row, exact=True)
         cells = self.figures(title).locator("tr").filter(has=header).locator("td")
         sent, got = await cells.all_inner_texts()

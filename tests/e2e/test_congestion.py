@@ -45,7 +45,7 @@ async def test_the_bitrate_follows_the_path(
         await publisher.sends(lambda s: s["targetBitrate"] > 2 * LINK, UP_LIMIT)
         after = await publisher.received(lambda layer: layer["bitrate"] > 1.5 * LINK)
         assert after["bitrate"] < 1.5 * MAX_BITRATE
-        # Of the path as it is now nothing is lost.
+        # The path does not lose packets now.
         assert after["lost"] == before["lost"]
         assert after["frames"] > before["frames"]
         await publisher.close()

@@ -27,7 +27,7 @@ NOTE_DELETES = """() => {
 
 
 async def noted_delete(ping_page: PingPage) -> object:
-    """What a page of the same context noted of its DELETE."""
+    """The DELETE recorded by a page of the same context."""
     page = await ping_page.page.context.new_page()
     await page.goto(f"{ping_page.url}/favicon.svg")
     return await page.evaluate("() => localStorage.getItem('deletes')")
@@ -252,7 +252,7 @@ async def test_an_impossible_stream_name_in_the_address_is_said(
     ping_page: PingPage,
 ) -> None:
     await ping_page.open_connected("/?stream=bad%20name")
-    await expect(ping_page.rtt_note).to_contain_text("“bad name” is no stream name")
+    await expect(ping_page.rtt_note).to_contain_text("“bad name” is not a stream name")
 
 
 async def test_a_token_goes_with_every_request_and_only_when_given(

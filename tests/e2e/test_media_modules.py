@@ -55,7 +55,7 @@ DASH = "\N{EN DASH}"
             "12:00:09",
         ),
         ("lossOf({ packets: 98, lost: 2, recovered: 0 })", 0.02),
-        # What came over RTX after all is no loss.
+        # Packets recovered over RTX are not lost.
         ("lossOf({ packets: 98, lost: 2, recovered: 2 })", 0),
         ("lossOf({ packets: 0, lost: 0, recovered: 0 })", None),
     ],

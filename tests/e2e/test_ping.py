@@ -139,7 +139,7 @@ async def test_auto_ping_goes_on_until_it_is_switched_off(ping_page: PingPage) -
     await expect(ping_page.answered).to_have_text(re.compile(r"^[5-9]$|^\d\d$"))
     await ping_page.auto.uncheck()
     await ping_page.ping_once()
-    # What was on its way has arrived, and nothing follows it.
+    # Messages in flight have arrived, and no more follow.
     count = await ping_page.answered.inner_text()
     await ping_page.page.wait_for_timeout(300)
     assert await ping_page.answered.inner_text() == count
@@ -180,7 +180,7 @@ async def test_payload_size_up_to_the_negotiated_maximum(ping_page: PingPage) ->
 async def test_an_impossible_payload_size_is_explained(ping_page: PingPage) -> None:
     await ping_page.open_connected()
     for size, words in (
-        ("99999999", "That is too large. This connection takes 8 to"),
+        ("99999999", "That is too large. This connection allows 8 to"),
         ("7", "7 is too small"),
         ("many", "Please enter a whole number from 8 to"),
         ("", "Please enter a whole number from 8 to"),

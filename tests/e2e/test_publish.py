@@ -62,7 +62,7 @@ async def test_figures_say_what_is_sent_and_received(publisher: PublishPage) -> 
     )
     assert await publisher.figure("Codec") == ("VP8", "VP8")
     assert await publisher.figure("Codec", "Audio") == ("Opus", "Opus")
-    # What is received follows what is sent.
+    # The received figures follow the sent ones.
     cell = table.locator("tr", has_text="Resolution").locator("td").nth(1)
     await expect(cell).to_have_text(size(320, 180))
     for row in ("Bitrate", "Frame rate", "Loss"):
@@ -79,7 +79,7 @@ async def test_each_layer_stands_beside_what_is_received_of_it(
     await publisher.open()
     await publisher.frame.run(
         """async () => {
-            const { showLayers } = await import('/publish-figures.js');
+            const { showEncodings } = await import('/publish-figures.js');
             const sent = (rid, width) => ({ kind: 'video', rid, codec: 'VP8', width,
                 height: width / 2, frameRate: 30, bitrate: 1e6, rtt: 0.0123,
                 loss: 0.05, limit: rid === 'f' ? 'cpu' : 'none' });
@@ -87,7 +87,7 @@ async def test_each_layer_stands_beside_what_is_received_of_it(
                 height: width / 2, frame_rate: 29.6, bitrate: 9e5, packets: 99,
                 lost: 1, recovered: 0 });
             const layers = [received('q', 320), received('f', 1280)];
-            showLayers([sent('f', 1280), sent('h', 640), sent('q', 320)],
+            showEncodings([sent('f', 1280), sent('h', 640), sent('q', 320)],
                 { tracks: [{ kind: 'audio', layers: [] }, { kind: 'video', layers }] });
         }"""
     )

@@ -1,4 +1,4 @@
-"""What Chromium can encode arrives as it was encoded: codecs, layers, bitrates."""
+"""All of Chromium's codecs are received: codecs, encodings, bitrates."""
 
 from typing import Any
 
@@ -92,7 +92,7 @@ async def test_the_bitrate_reaches_what_was_asked(
 @pytest.mark.parametrize("codec", CODECS)
 async def test_three_layers_of_simulcast(publisher: PublishPage, codec: str) -> None:
     await open_with(publisher, codec)
-    # Of a small picture Chromium sends fewer layers.
+    # Chromium sends fewer encodings of a small picture.
     await publisher.choose(
         "Test pattern", "1280x720", codec=codec, bitrate=2500, simulcast=True
     )

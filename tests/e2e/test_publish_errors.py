@@ -1,4 +1,4 @@
-"""What can go wrong with publishing, in words that say what to do."""
+"""Errors of publishing are explained, with a remedy."""
 
 from collections.abc import AsyncIterator
 
@@ -204,7 +204,7 @@ async def test_a_token(
     await publisher.page.get_by_role("button", name="Apply", exact=True).click()
     await publisher.start.click()
     await publisher.is_on_air()
-    # What the server receives is told to who has the token.
+    # The received figures require the token.
     row = publisher.figures().locator("tr", has_text="Resolution")
     await expect(row.locator("td").nth(1)).to_have_text(size(320, 180))
 

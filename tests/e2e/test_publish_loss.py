@@ -1,4 +1,4 @@
-"""Chromium over a path that loses packets: they come again over RTX, are counted."""
+"""Chromium over a lossy path: packets are retransmitted over RTX and counted."""
 
 from typing import Any
 

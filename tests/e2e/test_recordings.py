@@ -160,7 +160,7 @@ async def test_a_folder_that_cannot_be_used(
     await page.record.click()
     await expect(page.problem).to_contain_text("Cannot record.")
     await expect(page.problem).to_contain_text("File exists")
-    # When that is mended, it is no problem any more.
+    # When the folder is readable again, the problem disappears.
     folder.unlink()
     await page.record.click()
     await expect(page.state).to_contain_text("Recording since")

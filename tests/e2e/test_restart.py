@@ -41,7 +41,7 @@ async def test_ten_restarts_lose_no_message(
     # Every number came back once, in order.
     assert facts["sent"] > 100
     assert facts["echoed"] == list(range(facts["sent"]))
-    # Where nothing is sent again, nothing came twice.
+    # Without retransmission there are no duplicates.
     assert len(facts["loose"]) == len(set(facts["loose"]))
     assert set(facts["loose"]) <= set(range(facts["sent"]))
     # Each restart is an ICE session of its own, and its path is the one in use ...

@@ -97,7 +97,7 @@ FAILURES: dict[str, tuple[dict[str, Any], str, str]] = {
         "Not here: Restarts are not supported",
     ),
     "broken": ({"status": 500, "body": ""}, "http", "Internal Server Error"),
-    "ignored": ({"status": 204}, "protocol", "told no ICE credentials"),
+    "ignored": ({"status": 204}, "protocol", "has no valid ICE credentials"),
     "nonsense": ({"status": 200, "body": "<html>"}, "protocol", "did not restart ICE"),
     "unusable": (
         {"status": 200, "body": UNUSABLE},

@@ -72,7 +72,7 @@ async def test_the_button_finds_a_new_path(ping_page: PingPage) -> None:
     await expect(ping_page.answered).to_have_text("2")
     await expect(ping_page.lost).to_have_text("0")
     await expect(ping_page.state_word).to_have_text("Connected")
-    # What is told of the candidates is about the present ICE session.
+    # The trickled candidates are those of the current ICE session.
     await expect(page.locator("#trickle")).to_contain_text("complete")
     assert len(restarts(ping_page)) == 2
     assert len(ping_page.whip_requests("POST")) == 1

@@ -186,7 +186,7 @@ async def test_a_restart_replaces_ice_and_nothing_else(
         ),
         # Empty members and parameters, flags, and a name that comes twice.
         (", ,<a>;; flag;rel=1;rel=2,,", [["a", {"flag": "", "rel": "1"}]]),
-        # What follows a fault cannot be trusted.
+        # Links after a malformed part are ignored.
         ('<a>;rel="ok" rubbish, <b>', [["a", {"rel": "ok"}]]),
         ('<a>;rel="open, <b>', [["a", {"rel": ""}]]),
         ("<a>;rel=next, <b", [["a", {"rel": "next"}]]),

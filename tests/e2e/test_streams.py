@@ -104,7 +104,7 @@ async def test_each_layer_has_its_row(ping_page: PingPage) -> None:
     cells = ["Opus", "", f"64{NBSP}kb/s", loss]
     await expect(rows.nth(3).locator("td")).to_have_text(cells)
     await expect(article(page, "a")).to_contain_text("Live for 1 min 1 s, 2 viewers")
-    # Of a stream that has just begun there is little to tell.
+    # A new stream has few figures.
     await expect(article(page, "b")).to_contain_text(
         "Live for 0 s, 1 viewer, connecting"
     )
@@ -121,7 +121,7 @@ async def test_what_is_looked_at_is_left_alone(
     since = stream.locator(".since")
     await expect(since).to_contain_text("Live for")
     heading = stream.locator("h3")
-    # Who has selected a name keeps the selection, whatever else becomes new.
+    # A selection in a name is kept when other figures change.
     await heading.evaluate("(h) => getSelection().selectAllChildren(h)")
     text = await since.inner_text()
     await expect(since).not_to_have_text(text)
@@ -145,7 +145,7 @@ async def test_errors_in_words_and_out_of_them(
     await page.route(
         "**/api/streams", lambda route: route.fulfill(status=200, body="<html>")
     )
-    await expect(problem).to_contain_text("something else than it was asked for")
+    await expect(problem).to_contain_text("unexpected response")
 
 
 async def test_a_token_is_asked_for_and_taken(

@@ -1,4 +1,4 @@
-"""The pictures in the Streams view: renewed, and kept when there is no other."""
+"""The pictures in the Streams view: renewed, and kept if there is no new one."""
 
 import asyncio
 from base64 import b64decode

@@ -69,7 +69,7 @@ async def test_a_session_outlives_a_refused_patch(
     await ping_page.page.route("**/whip/**", refuse)
     await ping_page.open_connected()
     await expect(ping_page.page.locator("#trickle")).to_contain_text(
-        "the server takes no candidates"
+        "the server accepts no candidates"
     )
     await ping_page.ping_once()
     await ping_page.ping_once()

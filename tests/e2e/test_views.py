@@ -101,7 +101,7 @@ async def test_nobody_pings_from_behind(
     await ping_page.is_connected()
     await expect(ping_page.answered).to_have_text("1")
     await ping_page.ping_once()
-    # Who has disconnected stays so.
+    # A disconnected link stays disconnected.
     await ping_page.connect.click()
     await expect(ping_page.state_word).to_have_text("Disconnected")
     await ping_page.page.locator("#publish-link").click()

@@ -1,4 +1,4 @@
-"""What is published is seen and heard on another page: pictures, sound, latency."""
+"""A published stream plays on another page: video, audio, latency."""
 
 import asyncio
 import statistics

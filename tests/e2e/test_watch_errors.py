@@ -1,4 +1,4 @@
-"""What can go wrong with watching, in words that say what to do."""
+"""Errors of watching are explained, with a remedy."""
 
 import pytest
 from playwright.async_api import expect
@@ -69,7 +69,7 @@ async def test_a_token(
     await viewer.open()
     await expect(viewer.frame.problem).to_contain_text("The server asks for a token")
     await viewer.frame.enter_token("secret")
-    # What somebody has just entered is tried at once.
+    # A new token is tried at once.
     await expect(viewer.frame.state_word).to_have_text("Connected")
     await expect(viewer.note).to_contain_text("Nobody publishes “guarded” yet.")
 
@@ -90,7 +90,7 @@ async def test_a_codec_that_the_browser_cannot_play(
     )
     await viewer.open()
     await expect(viewer.note).to_have_text(
-        "“foreign” comes as H261, which this browser cannot play."
+        "“foreign” is sent as H261, which this browser cannot play."
     )
 
 
@@ -180,7 +180,7 @@ async def test_nobody_watches_from_behind(
     await expect(viewer.frame.state_word).to_have_text("Connected")
     await expect(viewer.name).to_have_value("left")
     assert viewer.page.url.endswith("/#watch/left")
-    # Who has stopped it stays so.
+    # A stopped viewer stays stopped.
     await viewer.start.click()
     await expect(viewer.frame.state_word).to_have_text("Not watching")
     await viewer.page.locator("#streams-link").click()

@@ -1,4 +1,4 @@
-"""Which of several encodings a viewer gets, and codecs of other publishers."""
+"""The choice among several encodings, and the codecs of other publishers."""
 
 import pytest
 from playwright.async_api import expect
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 async def test_a_layer_is_chosen(
     server: ServerProcess, publisher: PublishPage, open_viewer: OpenViewer
 ) -> None:
-    # Of a smaller picture Chromium sends fewer layers.
+    # Chromium sends fewer encodings of a smaller picture.
     await publisher.publish(
         "Test pattern", "960x540", codec="VP8", bitrate=900, simulcast=True
     )
@@ -45,7 +45,7 @@ async def test_a_layer_is_chosen(
         await viewer.plays()
         await expect(viewer.layer).to_have_value(rid)
         assert viewer.requests("POST")[-1].url.endswith(f"?layer={rid}")
-    # What is not sent any more can still be left.
+    # A layer that is not sent any more can be deselected.
     await publisher.stop()
     await expect(viewer.note).to_contain_text("has gone")
     await expect(viewer.layer).to_have_value("h")

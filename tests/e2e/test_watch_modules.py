@@ -94,11 +94,15 @@ async def test_latency(
     ("live", "seen", "words"),
     [
         (None, False, "Nobody publishes “a” yet. It will play as soon as somebody"),
-        (None, True, "The publisher of “a” has gone. It will go on when somebody"),
+        (None, True, "The publisher of “a” has left. Playback continues when somebody"),
         (STREAM, False, "Waiting for the first picture…"),
-        (STREAM, True, "Nothing comes now."),
+        (STREAM, True, "Nothing is received now."),
         (stream_of("VP8"), False, "Waiting for the first picture…"),
-        (stream_of("H261"), False, "“a” comes as H261, which this browser cannot play"),
+        (
+            stream_of("H261"),
+            False,
+            "“a” is sent as H261, which this browser cannot play",
+        ),
         # One of them is enough.
         (stream_of("H261", "VP8"), False, "Waiting for the first picture…"),
     ],

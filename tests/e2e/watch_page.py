@@ -171,7 +171,7 @@ class WatchPage:
             return float(await self.video.evaluate(_JOIN))
 
     async def received(self) -> dict[str, Any]:
-        """What the browser says of the video that it receives."""
+        """The browser's statistics of the received video."""
         statistics: dict[str, Any] = await self.frame.run(
             """async () => {
                 const report = await connections.at(-1).getStats();
@@ -190,7 +190,7 @@ class WatchPage:
         )
 
     def requests(self, method: str) -> list[Request]:
-        """What was asked of the WHEP endpoint."""
+        """The requests to the WHEP endpoint."""
         return [
             request
             for request in self.frame.requests

@@ -103,7 +103,7 @@ class AiortcViewer:
         await asyncio.gather(*self._reading, return_exceptions=True)
 
     def sizes(self) -> list[tuple[int, int]]:
-        """Those of the pictures that were decoded, each once for all in a row."""
+        """The sizes of the decoded pictures, without repetitions in a row."""
         sizes = [(frame.width, frame.height) for frame in self.frames["video"]]
         return [s for n, s in enumerate(sizes) if n == 0 or sizes[n - 1] != s]
 

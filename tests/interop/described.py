@@ -1,4 +1,4 @@
-"""What the server says of a stream, and of its recordings: ``GET /api/...``."""
+"""The server's description of a stream and of its recordings: ``GET /api/...``."""
 
 import asyncio
 from collections import defaultdict

@@ -1,4 +1,4 @@
-"""What libdatachannel is given to publish: real encoders' frames, with sound."""
+"""The media that libdatachannel publishes: frames of real encoders, and audio."""
 
 from struct import pack
 

@@ -122,7 +122,7 @@ class Client:
     def __init__(self, pipeline: str, direction: Any, *, retransmit: bool) -> None:
         self.pipeline = Gst.parse_launch(pipeline)
         self.webrtc = self.pipeline.get_by_name("webrtc")
-        # What webrtcbin's threads and the user tell the main thread.
+        # Events from webrtcbin's threads and the user for the main thread.
         self.events: queue.SimpleQueue[tuple[str, Any]] = queue.SimpleQueue()
         self._direction = direction
         self._retransmit = retransmit
@@ -258,7 +258,7 @@ def tell(**facts: Any) -> None:
 
 
 def _first_section(offer: str) -> str:
-    """What the fragments repeat of the offer: its first section bundles the others."""
+    """The lines of the offer in a fragment: the first section is the tagged one."""
     lines = offer.splitlines()
     media = next(line for line in lines if line.startswith("m="))
     names = ("a=mid:", "a=ice-ufrag:", "a=ice-pwd:")

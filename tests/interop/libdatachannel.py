@@ -26,13 +26,13 @@ Entry = tuple[float, bytes]
 
 
 def install(cache: pytest.Cache | None) -> Path:
-    """Where the library is. Skips the test where there is no Node."""
+    """The path of the library. Skips the test without Node."""
     return npm.install(cache, PACKAGE)
 
 
 @dataclass(frozen=True, slots=True)
 class Media:
-    """What is published.
+    """The media to publish.
 
     Attributes:
         codec: ``H264``, ``H265`` or ``AV1``.
@@ -193,7 +193,7 @@ class Viewer(_Client):
         super().__init__(VIEWER, job)
 
     async def received(self) -> dict[str, dict[str, int]]:
-        """What it has received so far, as it says several times a second.
+        """Its received packets so far, reported several times per second.
 
         Returns:
             By kind: ``packets``, ``frames``, and how many numbers are ``missing``.

@@ -18,7 +18,7 @@ Address = tuple[str, int]
 
 
 class Source:
-    """What was sent of one RTP source.
+    """The packets of one RTP source.
 
     Attributes:
         payload_type: of its first packet.

@@ -23,7 +23,7 @@ SIZES = {"q": (80, 48), "h": (160, 96), "f": (320, 192)}
 RATE = 15
 GROUP = 45
 
-# What the offer says.
+# Identifiers in the offer.
 _VP8, _RID = 96, 10
 
 

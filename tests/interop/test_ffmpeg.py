@@ -31,7 +31,7 @@ FRAMES = SECONDS * ffmpeg_publisher.RATE
 
 @dataclass(frozen=True, slots=True)
 class Publication:
-    """What FFmpeg is told to send, and as what the server should describe it."""
+    """FFmpeg's options, and the expected description by the server."""
 
     name: str
     flags: str
@@ -130,9 +130,9 @@ def _session(store: SessionStore, name: str) -> tuple[Session, Peer]:
 
 def _check_account(peer: Peer, sent: dict[str, int]) -> None:
     """Nothing is lost, nothing came twice, all of it was received."""
-    layers = {r.kind: layer for r in peer.receivers for layer in r.layers}
-    for layer in layers.values():
-        assert layer.reception.lost == 0
-        assert layer.reception.duplicates == 0
-    assert layers["video"].frames == FRAMES
-    assert layers["audio"].reception.packets == sent["audio"]
+    encodings = {r.kind: e for r in peer.receivers for e in r.encodings}
+    for encoding in encodings.values():
+        assert encoding.reception.lost == 0
+        assert encoding.reception.duplicates == 0
+    assert encodings["video"].frames == FRAMES
+    assert encodings["audio"].reception.packets == sent["audio"]

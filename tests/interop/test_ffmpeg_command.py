@@ -76,8 +76,8 @@ async def test_a_command_of_the_guide_publishes(
             token=TOKEN,
         )
         [session] = app[STORE]._sessions.values()
-        layers = [layer for r in session.peer.receivers for layer in r.layers]
-        assert [layer.reception.lost for layer in layers] == [0] * len(layers)
+        encodings = [e for r in session.peer.receivers for e in r.encodings]
+        assert [e.reception.lost for e in encodings] == [0] * len(encodings)
         async with asyncio.timeout(20):
             await shell.communicate(b"q")
     finally:

@@ -23,7 +23,7 @@ RATE = 30
 PICTURES = 8 * RATE
 KEY_FRAME_SECONDS = 2
 
-# What each is described as: the codec, and its profile or channels.
+# The expected description: the codec, and its profile or channels.
 VIDEO = {
     "vp8": ("VP8", "Profile 0"),
     "h264": ("H264", "Constrained Baseline"),
@@ -35,7 +35,7 @@ AUDIO = {"opus": ("opus", 2), "pcmu": ("PCMU", 1), "pcma": ("PCMA", 1)}
 
 @dataclass(frozen=True, slots=True)
 class Publication:
-    """What GStreamer is told to send, under the name of the video codec."""
+    """GStreamer's media, by the name of the video codec."""
 
     video: str
     audio: str
@@ -133,9 +133,9 @@ def _check_connection(peer: Peer, connected: dict[str, Any]) -> None:
 
 def _check_account(peer: Peer, encoded: int) -> None:
     """Nothing is lost, nothing came twice, all of it was received."""
-    layers = {r.kind: layer for r in peer.receivers for layer in r.layers}
-    for layer in layers.values():
-        assert layer.reception.lost == 0
-        assert layer.reception.duplicates == 0
-    assert layers["video"].frames == encoded
-    assert layers["audio"].reception.packets > 0
+    encodings = {r.kind: e for r in peer.receivers for e in r.encodings}
+    for encoding in encodings.values():
+        assert encoding.reception.lost == 0
+        assert encoding.reception.duplicates == 0
+    assert encodings["video"].frames == encoded
+    assert encodings["audio"].reception.packets > 0

@@ -15,7 +15,7 @@ from whipbird.sessions import EndReason
 from .described import Condition, described, ended_recording, layer_of
 from .encoded_media import FRAMES, KEY_INTERVAL, RATE, layered, single
 from .libdatachannel import Publisher, install
-from .recorded_layer import record_layers
+from .recorded_encoding import record_encodings
 
 # OBS calls it the stream key.
 TOKEN = "stream-key"
@@ -82,7 +82,7 @@ async def test_one_encoding(
     library: Path,
     codec: str,
 ) -> None:
-    layers = record_layers(monkeypatch)
+    encodings = record_encodings(monkeypatch)
     folder = tmp_path / "recordings"
     app = create_app(settings(record=folder, record_all=True))
     url = str((await aiohttp_server(app)).make_url("/"))
@@ -112,7 +112,7 @@ async def test_one_encoding(
     for layer in (video, audio):
         assert (layer["lost"], layer["duplicates"]) == (0, 0)
     # All of it is delivered in order, frame by frame.
-    [recorded] = (layer for layer in layers[-2:] if layer.is_video)
+    [recorded] = (e for e in encodings[-2:] if e.is_video)
     assert recorded.gaps == 0
     first, ticks = recorded.timestamps[0], 90_000 / RATE
     steps = [(t - first) % (1 << 32) / ticks for t in recorded.timestamps]
@@ -136,7 +136,7 @@ async def test_simulcast(
     library: Path,
     codec: str,
 ) -> None:
-    recorded = record_layers(monkeypatch)
+    recorded = record_encodings(monkeypatch)
     # There are but three seconds, and a key frame in each.
     monkeypatch.setattr(sources, "_SETTLING", 0.2)
     folder = tmp_path / "recordings"
@@ -167,11 +167,11 @@ async def test_simulcast(
         assert layer["key_frames"] == FRAMES / KEY_INTERVAL
         assert (layer["lost"], layer["duplicates"]) == (0, 0)
     assert sum(layer["packets"] for layer in layers_of(stream)) == len(media.video)
-    # Each layer is delivered by itself, in full.
-    video = [layer for layer in recorded[-4:] if layer.is_video]
-    assert {layer.rid for layer in video} == set(LAYERS)
-    assert [layer.gaps for layer in video] == [0, 0, 0]
-    assert [len(layer.timestamps) for layer in video] == [FRAMES] * 3
+    # Each encoding is delivered by itself, in full.
+    video = [e for e in recorded[-4:] if e.is_video]
+    assert {e.rid for e in video} == set(LAYERS)
+    assert [e.gaps for e in video] == [0, 0, 0]
+    assert [len(e.timestamps) for e in video] == [FRAMES] * 3
     # The largest is kept, from the next key frame on when all have shown themselves.
     file = read(folder / await ended_recording(url, token=TOKEN))
     assert file.size == LAYERS["0"]

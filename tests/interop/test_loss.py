@@ -1,4 +1,4 @@
-"""Our own publisher over a path that loses packets: they are sent again over RTX."""
+"""Our own publisher over a lossy path: packets are retransmitted over RTX."""
 
 import asyncio
 from collections.abc import Callable, Generator
@@ -21,7 +21,7 @@ from whipbird.config import Settings
 
 from .described import described, layer_of
 from .lossy_path import LossyPath
-from .recorded_layer import RecordedLayer, record_layers
+from .recorded_encoding import RecordedEncoding, record_encodings
 
 TOKEN = "stream-key"
 
@@ -44,11 +44,11 @@ class RecordedPattern(Pattern):
             yield frame
 
 
-def frames_of(layer: RecordedLayer) -> list[bytes]:
+def frames_of(encoding: RecordedEncoding) -> list[bytes]:
     """The video frames that a server delivers, put together again."""
-    codec = RTCRtpCodecParameters(f"video/{layer.codec.name.upper()}", 90000)
-    frames = dict.fromkeys(layer.timestamps, b"")
-    for packet in layer.delivered:
+    codec = RTCRtpCodecParameters(f"video/{encoding.codec.name.upper()}", 90000)
+    frames = dict.fromkeys(encoding.timestamps, b"")
+    for packet in encoding.delivered:
         frames[packet.timestamp] += depayload(codec, packet.payload)
     return list(frames.values())
 
@@ -62,7 +62,7 @@ async def test_what_is_lost_is_sent_again(
     codec: VideoCodec,
     loss: float,
 ) -> None:
-    layers = record_layers(monkeypatch)
+    encodings = record_encodings(monkeypatch)
     settings = Settings(token=TOKEN)  # type: ignore[arg-type]
     url = str((await aiohttp_server(create_app(settings))).make_url("/"))
     pattern = RecordedPattern(codec)
@@ -74,8 +74,8 @@ async def test_what_is_lost_is_sent_again(
         publication = Publication(pattern, client, SECONDS)
         await publication.connect()
         run = asyncio.create_task(publication.run())
-        await until(lambda: len(layers) == 2)
-        video, audio = sorted(layers, key=lambda layer: not layer.is_video)
+        await until(lambda: len(encodings) == 2)
+        video, audio = sorted(encodings, key=lambda encoding: not encoding.is_video)
         await until(lambda: video.frames >= LOSSY_FRAMES)
         path.relay.lose(0.0)
         await run
@@ -97,7 +97,7 @@ async def test_what_is_lost_is_sent_again(
     assert len(pattern.video) == int(SECONDS * 30)
     units = nal_units if codec == "H264" else lambda data: [data]
     assert [units(f) for f in frames_of(video)] == [units(f) for f in pattern.video]
-    # What was lost is known to the packet.
+    # The number of lost packets is known exactly.
     report, lost = layer_of(stream, "video"), sent[video.ssrc].lost
     assert lost > 0
     assert (report["lost"], report["recovered"]) == (lost, lost)

@@ -14,7 +14,7 @@ from .described import described, layer_of
 from .encoded_media import FRAMES, single
 from .libdatachannel import Publisher, install
 from .lossy_path import LossyPath
-from .recorded_layer import record_layers
+from .recorded_encoding import record_encodings
 
 TOKEN = "stream-key"
 
@@ -36,7 +36,7 @@ async def test_what_is_lost_is_sent_again(
     library: Path,
     loss: float,
 ) -> None:
-    layers = record_layers(monkeypatch)
+    encodings = record_encodings(monkeypatch)
     settings = Settings(token=TOKEN)  # type: ignore[arg-type]
     url = str((await aiohttp_server(create_app(settings))).make_url("/"))
     media = single("H264", 320, 180)
@@ -56,8 +56,10 @@ async def test_what_is_lost_is_sent_again(
         ) as publisher,
     ):
         await publisher.connect()
-        await until(lambda: len(layers) >= 2)
-        video, audio = sorted(layers[-2:], key=lambda layer: not layer.is_video)
+        await until(lambda: len(encodings) >= 2)
+        video, audio = sorted(
+            encodings[-2:], key=lambda encoding: not encoding.is_video
+        )
         await until(lambda: video.frames >= LOSSY_FRAMES)
         path.relay.lose(0.0)
         await publisher.sent()
@@ -68,7 +70,7 @@ async def test_what_is_lost_is_sent_again(
     assert video.gaps == 0
     assert len(video.timestamps) == FRAMES
     assert len(video.delivered) == len(sent[video.ssrc].first_sent)
-    # What was lost is known to the packet.
+    # The number of lost packets is known exactly.
     report, lost = layer_of(stream, "video"), sent[video.ssrc].lost
     assert lost > 0
     assert (report["lost"], report["recovered"]) == (lost, lost)

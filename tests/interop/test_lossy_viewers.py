@@ -16,12 +16,12 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 SIZE = (320, 180)
 OPTIONS = ("--video-codec", "vp8", "--size", "320x180", "--rate", "15")
 
-# Of packets that were lost, for the assertions to mean something.
+# Lost packets, at least, for meaningful assertions.
 ENOUGH = 10
 
 
 async def recovers(page: PlayerPage, path: LossyPath) -> None:
-    """Wait until enough was lost and has come again, while the picture goes on."""
+    """Wait until enough packets were lost and retransmitted, while the video plays."""
     async with asyncio.timeout(40):
         while True:
             await page.shows(SIZE)

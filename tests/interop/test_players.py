@@ -50,7 +50,7 @@ def options(size: str) -> tuple[str, ...]:
 
 
 def check_requests(page: PlayerPage, player: str) -> None:
-    """What was asked, and that nothing was refused but what has to be."""
+    """Check the requests, and that only the expected ones were refused."""
     assert page.statuses("POST") == [201]
     [deleted] = page.statuses("DELETE")
     if player == "whip-whep":

@@ -1,4 +1,4 @@
-"""What FFmpeg's own WHIP muxer publishes is in the files, even if the server is killed.
+"""FFmpeg's WHIP muxer is recorded completely, even if the server is killed.
 
 That sound and pictures are together is seen in ``test_recording_sync``.
 """
@@ -49,7 +49,7 @@ async def publishing(
 
 
 def shades(path: Path) -> list[int]:
-    """What shade of grey each picture has: its number, as FFmpeg was told."""
+    """The shade of grey of each picture, which is its number."""
     with av.open(str(path)) as container:
         pictures = container.decode(video=0)
         return [bytes(picture.planes[0])[WIDTH // 2] for picture in pictures]

@@ -1,4 +1,4 @@
-"""What is published is watched, by clients that are not ours."""
+"""Clients of others watch a published stream."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -129,11 +129,11 @@ async def test_a_picture_at_once(
         await until(lambda: len(viewer.frames["video"]) >= 23)
         assert_goes_on(viewer.sent("video"))
         stamps = sorted({p.timestamp for p in viewer.sent("video")})
-        # What was kept is played in a moment, what is new in its time.
+        # Kept packets are played quickly, new ones in real time.
         assert stamps[11] - stamps[0] == 11 * 3000 // 32
         assert [b - a for a, b in pairwise(stamps[11:])] == [3000] * 12
-    (layer,) = publisher.session.peer.receivers[1].layers
-    assert layer.key_frames == 1
+    (encoding,) = publisher.session.peer.receivers[1].encodings
+    assert encoding.key_frames == 1
 
 
 async def test_publishers_come_and_go(app: web.Application, url: str) -> None:
@@ -194,9 +194,9 @@ async def test_what_is_lost_comes_again(
 
 
 async def test_picture_and_sound_are_in_time(app: web.Application, url: str) -> None:
-    """What the viewer is told of the two clocks is what the publisher tells of its
-    own, to 5 ms, though its timestamps begin anywhere. Here the sound comes half a
-    second before the picture that it belongs to.
+    """The sender reports of a viewer relate audio and video as those of the publisher
+    do, to 5 ms, wherever its timestamps begin. Here the sound is sent half a second
+    before the picture that it belongs to.
     """
     publisher = await publish(app)
     frames, sounds = pictures("libvpx", 96, 64), encode_opus("mono")

@@ -99,8 +99,8 @@ async def test_ping_tells_what_the_server_says(server: ServerProcess) -> None:
     ("url", "reason"),
     [
         ("127.0.0.1:8080/whip/test", "did you mean http://127.0.0.1:8080/whip/test?"),
-        ("ftp://127.0.0.1/whip", "is no http:// or https:// URL"),
-        ("", "is no http:// or https:// URL"),
+        ("ftp://127.0.0.1/whip", "is not an http:// or https:// URL"),
+        ("", "is not an http:// or https:// URL"),
         ("http://[::1/", "Invalid"),
     ],
 )

@@ -69,7 +69,7 @@ async def publish(*arguments: str, cwd: Path | None = None) -> tuple[int, str, s
 async def described(
     server: ServerProcess, until: Callable[[dict[str, Any]], bool]
 ) -> dict[str, Any]:
-    """What the server says of the stream ``live``, as soon as that holds of it."""
+    """The server's description of the stream ``live``, when it meets a condition."""
     seen: dict[str, Any] = {}
     url = f"{server.url}/api/streams/live"
     try:
@@ -282,7 +282,7 @@ async def test_what_is_no_media_file(tmp_path: Path) -> None:
 
 
 async def test_a_file_that_breaks_off(server: ServerProcess, tmp_path: Path) -> None:
-    """What is there is sent."""
+    """The existing part is sent."""
     path = write_media(tmp_path / "a.mkv", "libx264", frames=60)
     octets = path.read_bytes()
     path.write_bytes(octets[: len(octets) // 2])
@@ -300,10 +300,10 @@ async def test_a_file_that_breaks_off(server: ServerProcess, tmp_path: Path) -> 
         (("a.mp4", "--size", "320x180"), "--size and --rate are for testsrc"),
         (("a.mp4", "--rate", "15"), "--size and --rate are for testsrc"),
         (("testsrc", "--size", "33x32"), "33 is not an even number from 16 to 4096"),
-        (("testsrc", "--size", "big"), "'big' is no size like 1280x720"),
+        (("testsrc", "--size", "big"), "'big' is not a size like 1280x720"),
         (("testsrc", "--rate", "0"), "is not in the range 1<=x<=120"),
         (("testsrc", "--bitrate", "1"), "1 is not from 50k to 50M"),
-        (("testsrc", "--bitrate", "much"), "'much' is no bitrate like 2500k"),
+        (("testsrc", "--bitrate", "much"), "'much' is not a bitrate like 2500k"),
         (("testsrc", "--duration", "0"), "is not in the range x>0"),
         (("testsrc", "--duration", "inf"), "inf is not a number of seconds"),
         (("testsrc", "--video-codec", "av1"), "'av1' is not one of 'h264', 'vp8'"),
@@ -322,7 +322,7 @@ def test_help_names_every_option() -> None:
     assert result.exit_code == 0
     text = " ".join(result.stdout.split())
     assert "publish [OPTIONS] FILE|testsrc URL" in text
-    for default in ("as it is in the file, else h264", "2.5M", "1280x720", "30"):
+    for default in ("that of the file, else h264", "2.5M", "1280x720", "30"):
         assert f"[default: {default}]" in text
     for option in ("loop", "duration", "video-codec", "bitrate", "token", "json"):
         assert f"--{option} " in text

@@ -66,7 +66,7 @@ def test_where_to_record(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_what_is_recorded_must_have_a_folder() -> None:
     assert refused({"record_all": True}) == (
-        'record_all: it needs a folder: set "record", too'
+        'record_all: it needs a folder: set "record" too'
     )
     assert load_settings({"record_all": False}).record is None
 
@@ -339,14 +339,14 @@ def test_ice_servers_of_two_sources_are_not_mixed(
         ("turn:turn.example user", "URL [USERNAME CREDENTIAL]"),
         ("turn:turn.example user hush hush", "URL [USERNAME CREDENTIAL]"),
         ("turn:turn.example", "needs a username and a credential"),
-        ("stun:stun.example user hush", "takes no username"),
+        ("stun:stun.example user hush", "has no username"),
         ("turn:user:hush@turn.example", "the URL is not of the form"),
         ({"url": "turn:turn.example", "username": "hush"}, "needs a username"),
-        ({"url": "turn:turn.example", "password": "hush"}, "has not a url"),
-        ({"url": "turn:turn.example", "credential": 5550}, "has not a url"),
-        ({"username": "hush"}, "has not a url"),
-        ({"url": 5550}, "has not a url"),
-        (5550, "has not a url"),
+        ({"url": "turn:turn.example", "password": "hush"}, "expected a table with url"),
+        ({"url": "turn:turn.example", "credential": 5550}, "expected a table with url"),
+        ({"username": "hush"}, "expected a table with url"),
+        ({"url": 5550}, "expected a table with url"),
+        (5550, "expected a table with url"),
     ],
 )
 def test_ice_servers_that_are_none(value: object, said: str) -> None:

@@ -1,7 +1,7 @@
-"""A conformance checker for any WHIP endpoint: what ``whipbird check`` does.
+"""A conformance checker for any WHIP endpoint, for ``whipbird check``.
 
-It plays the client, tries every rule that RFC 9725 has for servers, and says which are
-kept. ``rule`` has what a rule is, ``rules`` has them all, and ``runner`` tries them.
+It acts as a client, tries every rule of RFC 9725 for servers, and reports the results.
+``rule`` defines a rule, ``rules`` contains all of them, and ``runner`` tries them.
 """
 
 from .exchange import NoResponse

@@ -1,22 +1,22 @@
-"""Connectivity checks from outside: ours to the server, and its own to us."""
+"""ICE connectivity checks: from the checker to the server, and from the server."""
 
 from ..rtc.probe import BindingRequest, StunProbe
 from ..sdp.transport import IceCredentials
 from .session import OpenSession
 
-# Seconds within which a server checks a candidate that it has been told.
+# Seconds within which a server sends a check to a candidate of ours.
 CHECK_LIMIT = 5.0
-# ... and for its answer to a check of ours.
+# ... and within which it responds to a check of ours.
 ANSWER_LIMIT = 0.5
 
 
 async def answers(
     probe: StunProbe, session: OpenSession, password: str | None = None
 ) -> bool:
-    """Whether the server answers a check of this session from a lone candidate.
+    """Whether the server responds to a check of a session from a probe.
 
     Args:
-        password: by default the right one.
+        password: the password for the integrity; by default the right one.
     """
     theirs = session.answer.ice
     if theirs is None:
@@ -32,7 +32,7 @@ async def answers(
 async def check_of(
     probe: StunProbe, ours: IceCredentials, theirs: IceCredentials | None
 ) -> BindingRequest | None:
-    """Wait for a check whose USERNAME and integrity are right (RFC 8445, 7.2.2)."""
+    """Wait for a check with correct USERNAME and integrity (RFC 8445, 7.2.2)."""
     wanted = f"{ours.ufrag}:{theirs.ufrag if theirs else ''}"
     return await probe.arrivals.wait_for(
         lambda r: r.username == wanted and r.is_authentic(ours.pwd), CHECK_LIMIT

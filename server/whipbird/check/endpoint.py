@@ -1,4 +1,4 @@
-"""The endpoint under test, what is asked of it, and what has been learned of it."""
+"""The endpoint under test: its sessions, and shared results about it."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -27,10 +27,10 @@ class Endpoint(Requests):
     """A WHIP endpoint.
 
     Attributes:
-        greeting: the POST of the usual offer, when it has been sent.
-        shape: what the usual offer looks like.
-        path_kinds: what is offered where media is to flow.
-        echoes: whether the server echoes messages of data channels.
+        greeting: the POST of the usual offer; None before it is sent.
+        shape: the shape of the usual offer.
+        path_kinds: the kinds to offer for sessions that connect.
+        echoes: whether the server echoes data-channel messages.
     """
 
     def __init__(self, url: URL, options: Options) -> None:
@@ -45,58 +45,60 @@ class Endpoint(Requests):
         self._shared: dict[Callable[..., Any], asyncio.Task[Any]] = {}
         self._publishers: list[Publisher] = []
         self._probes: list[StunProbe] = []
-        self._nobody: LocalTransport | None = None
+        self._unconnected: LocalTransport | None = None
 
-    # What greeting it has found
+    # The usual offer (see greeting.py)
 
     @property
     def standard(self) -> Exchange:
-        """The POST of the usual offer, which was a success."""
+        """The successful POST of the usual offer."""
         assert self.greeting is not None
         return self.greeting
 
     def session(self) -> OpenSession:
-        """The session of the usual offer: its answer to look at; it may have ended.
+        """The session of the usual offer, to examine its answer; it may have ended.
 
         Raises:
             Skipped: when there is none.
         """
-        assert self._nobody is not None
-        return self._opened(self.standard, self._nobody, self.shape)
+        assert self._unconnected is not None
+        return self._opened(self.standard, self._unconnected, self.shape)
 
     # Sessions
 
     async def post_shape(
         self, shape: Shape, local: LocalTransport | None = None
     ) -> Exchange:
-        """POST an offer of some shape, by default with nobody behind it."""
+        """POST an offer of some shape, by default one that will not connect."""
         if local is None:
-            local = await self.nobody()
+            local = await self.unconnected_transport()
         return await self.post(write_offer(local, shape).encode())
 
-    async def nobody(self) -> LocalTransport:
-        """The transport of offers that are not to connect: with one candidate."""
-        if self._nobody is None:
+    async def unconnected_transport(self) -> LocalTransport:
+        """The transport of offers that will not connect: it has one candidate."""
+        if self._unconnected is None:
             host, port = self.url.host or "", self.url.port or 0
             try:
                 probe = await self._new_probe(await _resolve(host, port))
             except OSError as error:
                 raise NoResponse(f"{host}: {error.strerror or error}") from error
-            self._nobody = LocalTransport.made_up(probe.candidate)
-        return self._nobody
+            self._unconnected = LocalTransport.made_up(probe.candidate)
+        return self._unconnected
 
     async def open(
         self, shape: Shape | None = None, local: LocalTransport | None = None
     ) -> OpenSession:
-        """Open a session of its own for a rule that changes it.
+        """Open a separate session, for a rule that changes it.
 
         Raises:
             Skipped: when the server does not open one.
         """
         shape = shape or self.shape
         if local is None:
-            # Its own credentials, so that sessions are not mixed up.
-            local = LocalTransport.made_up(*(await self.nobody()).candidates)
+            # With its own credentials, so that sessions are not confused.
+            local = LocalTransport.made_up(
+                *(await self.unconnected_transport()).candidates
+            )
         exchange = await self.post_shape(shape, local)
         return self._opened(exchange, local, shape)
 
@@ -126,11 +128,11 @@ class Endpoint(Requests):
         """Open a session and connect.
 
         Args:
-            setup: the DTLS role that is offered.
-            candidates: whether the offer has any.
+            setup: the DTLS role to offer.
+            candidates: whether to offer candidates.
 
         Raises:
-            Skipped: when there is no session, or no connection.
+            Skipped: when the session does not open or connect.
         """
         publisher = await self.publisher()
         local = publisher.transport
@@ -147,11 +149,11 @@ class Endpoint(Requests):
     async def expect_connection(
         self, *, setup: str = "actpass", candidates: bool = True
     ) -> None:
-        """Connect in some way, where the usual way connects.
+        """Check that a session connects with these parameters.
 
         Raises:
-            Failed: when no connection is made, or it carries nothing.
-            Skipped: when the usual way does not connect either.
+            Failed: when it does not connect, or nothing is received.
+            Skipped: when the usual offer does not connect either.
         """
         await self.shared(_usual_connection)
         try:
@@ -175,10 +177,10 @@ class Endpoint(Requests):
         await connected.publisher.close()
 
     async def probe(self, session: OpenSession) -> StunProbe:
-        """A lone candidate that the server of a session can reach.
+        """Open a probe: a candidate that the server can reach.
 
         Raises:
-            Skipped: when there is no way from there to here.
+            Skipped: when the server cannot reach this machine.
         """
         usable = session.answer.usable_candidates
         if not usable:
@@ -187,10 +189,10 @@ class Endpoint(Requests):
         try:
             probe = await self._new_probe((address, usable[0].port))
         except OSError as error:
-            raise Skipped(f"no way to {address}: {error.strerror}") from error
+            raise Skipped(f"no route to {address}: {error.strerror}") from error
         own = probe.candidate.address
         if ip_address(address).is_global and ip_address(own).is_private:
-            raise Skipped(f"{own} of this machine is behind a NAT")
+            raise Skipped(f"this machine ({own}) is behind a NAT")
         return probe
 
     async def _new_probe(self, towards: tuple[str, int]) -> StunProbe:
@@ -198,20 +200,20 @@ class Endpoint(Requests):
         self._probes.append(probe)
         return probe
 
-    # What several rules look at
+    # Results shared by several rules
 
     async def shared(self, make: Callable[["Endpoint"], Awaitable[T]]) -> T:
-        """What a function makes of this endpoint; it is called once only."""
+        """Call a function with this endpoint once, and share its result."""
         task = self._shared.get(make)
         if task is None:
             task = asyncio.ensure_future(make(self))
-            # Who waits for it hears of its failure; there may be nobody.
+            # Mark its exception as retrieved: there may be nobody waiting for it.
             task.add_done_callback(lambda t: t.cancelled() or t.exception())
             self._shared[make] = task
         return await asyncio.shield(task)
 
     async def end_sessions(self) -> None:
-        """End everything but the ability to send requests."""
+        """End all sessions, publishers and probes."""
         for task in self._shared.values():
             task.cancel()
         if self._shared:
@@ -223,7 +225,7 @@ class Endpoint(Requests):
         await self.http.end_sessions()
 
     async def close(self) -> None:
-        """End everything."""
+        """End all sessions, and close the connections to the server."""
         try:
             await self.end_sessions()
         finally:
@@ -231,24 +233,24 @@ class Endpoint(Requests):
 
 
 async def _usual_connection(endpoint: Endpoint) -> None:
-    """See whether the usual offer leads to a connection at all."""
+    """Check whether the usual offer connects."""
     await endpoint.end(await endpoint.connect())
 
 
 def answer_of(exchange: Exchange) -> Answer:
-    """The answer in a response.
+    """Parse the answer in a response.
 
     Raises:
-        Skipped: when it is none.
+        Skipped: when it is not SDP.
     """
     try:
         return Answer.parse(exchange.text)
     except SdpError as error:
-        raise Skipped(f"the answer is no SDP: {error.detail}", exchange) from error
+        raise Skipped(f"the answer is not SDP: {error.detail}", exchange) from error
 
 
 async def _resolve(host: str, port: int) -> tuple[str, int]:
-    """An address of a host.
+    """Resolve the address of a host.
 
     Raises:
         OSError: when it has none.

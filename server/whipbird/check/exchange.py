@@ -1,4 +1,4 @@
-"""Raw HTTP: what was sent and what came back, with nothing done behind the scenes."""
+"""HTTP requests and responses as they are, without automatic redirects or cookies."""
 
 import asyncio
 import contextlib
@@ -14,23 +14,23 @@ from yarl import URL
 
 from ..client.http import why_unreachable
 
-# An answer has about 2,000 octets; nothing is read further than this.
+# Octets of a response that are read; an SDP answer has about 2,000.
 MAX_CONTENT = 256 * 1024
 
-# RFC 9110 sections 15.6.4 and 10.2.3: a server that is busy is asked again, after the
-# time that it gives, but not after more than this, nor more often.
+# A request to a busy server is retried after the time in Retry-After, within these
+# limits (RFC 9110 sections 15.6.4 and 10.2.3).
 MAX_RETRY_WAIT = 10.0
 DEFAULT_RETRY_WAIT = 1.0
 MAX_RETRIES = 5
 BUSY = (429, 503)
 
-# What says that the method, or what it asks, is not supported.
+# Statuses that mean that a method, or its content, is not supported.
 UNSUPPORTED = (405, 422, 501)
 
-# RFC 9110 section 8.8.3: an entity tag that is not weak.
+# A strong entity tag (RFC 9110 section 8.8.3).
 STRONG_TAG = re.compile(r'"[\x21\x23-\x7e\x80-\xff]*"')
 
-# Seconds for the DELETE of a session that is cleaned up.
+# Seconds for the DELETE of a session during the clean-up.
 CLEAN_UP_TIMEOUT = 5.0
 
 _TRANSCRIPT_LINES = 60
@@ -45,19 +45,19 @@ Fields = Mapping[istr, str] | Mapping[str, str]
 
 
 class NoResponse(Exception):  # noqa: N818 - what there is, not an error of ours
-    """The server sent no response to a request: it cannot be reached, or hangs up."""
+    """There is no response: the server cannot be reached, or closes the connection."""
 
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """One request and its response.
+    """A request and its response.
 
     Attributes:
-        sent: the header fields of the request that say something.
+        sent: the header fields of the request, without those that HTTP requires.
         body: the body of the request.
         received: the header fields of the response.
-        content: its body, up to ``MAX_CONTENT`` octets.
-        seconds: from the request to the end of the response.
+        content: the body of the response, at most ``MAX_CONTENT`` octets.
+        seconds: the time from the request to the end of the response.
     """
 
     method: str
@@ -77,7 +77,7 @@ class Exchange:
 
     @property
     def content_type(self) -> str:
-        """The media type of the response without parameters; empty for none."""
+        """The media type of the response without parameters; empty without one."""
         value = self.received.get(hdrs.CONTENT_TYPE, "")
         return value.partition(";")[0].strip().lower()
 
@@ -100,7 +100,7 @@ class Exchange:
         return f"{self.method} was answered with {self.status} {self.reason}".rstrip()
 
     def transcript(self) -> str:
-        """What was sent and received, secrets shortened."""
+        """A transcript for reports, with secrets shortened."""
         lines = [f"> {self.method} {self.url}"]
         lines += [f"> {name}: {value}" for name, value in self.sent.items()]
         lines += _quoted(">", self.body)
@@ -125,15 +125,15 @@ def _shortened(text: str) -> str:
 
 
 class Http:
-    """Sends requests, and remembers every session that it has opened.
+    """Sends requests, and keeps track of the sessions that they open.
 
     Args:
-        token: sent as ``Authorization: Bearer`` unless a request says otherwise.
+        token: a Bearer token for all requests, unless a request opts out.
         timeout: seconds to wait for each response.
 
     Attributes:
-        locations: the URL of every session that was opened.
-        busy: the responses with 429 or 503 that were waited out.
+        locations: the URLs of all sessions opened so far.
+        busy: the responses with 429 or 503 after which a request was retried.
     """
 
     def __init__(self, token: str | None, timeout: float) -> None:
@@ -145,7 +145,7 @@ class Http:
             connector=aiohttp.TCPConnector(limit=32),
         )
         self._open: dict[URL, bool] = {}
-        self._under_way: set[asyncio.Task[Exchange]] = set()
+        self._pending: set[asyncio.Task[Exchange]] = set()
         self.locations: list[URL] = []
         self.busy: list[Exchange] = []
 
@@ -163,17 +163,17 @@ class Http:
 
         Args:
             authorized: whether to send the token, if there is one.
-            patient: whether to ask again when the server says that it is busy.
+            patient: whether to retry when the server is busy.
 
         Raises:
-            NoResponse: when none comes.
+            NoResponse: when there is no response.
         """
         fields = {str(name): value for name, value in (headers or {}).items()}
         if authorized and self._token:
             fields.setdefault(hdrs.AUTHORIZATION, f"Bearer {self._token}")
         retries = 0
         while True:
-            exchange = await self._to_the_end(method, url, body, fields, authorized)
+            exchange = await self._send_and_track(method, url, body, fields, authorized)
             busy = exchange.status in BUSY and patient
             if not busy or retries == MAX_RETRIES:
                 return exchange
@@ -182,12 +182,12 @@ class Http:
             retries += 1
 
     async def end_sessions(self) -> None:
-        """DELETE every session that is still open, or about to be."""
-        if self._under_way:
-            await asyncio.wait(self._under_way)
+        """DELETE all sessions that are open, or being opened."""
+        if self._pending:
+            await asyncio.wait(self._pending)
         while self._open:
             location, authorized = self._open.popitem()
-            # What fails here cannot be helped.
+            # Nothing can be done about failures here.
             with contextlib.suppress(NoResponse, TimeoutError):
                 async with asyncio.timeout(CLEAN_UP_TIMEOUT):
                     await self.request("DELETE", location, authorized=authorized)
@@ -196,7 +196,7 @@ class Http:
         """Close the connections to the server."""
         await self._client.close()
 
-    async def _to_the_end(
+    async def _send_and_track(
         self,
         method: str,
         url: URL,
@@ -204,17 +204,17 @@ class Http:
         headers: dict[str, str],
         authorized: bool,
     ) -> Exchange:
-        """Send a request, and remember what it has opened, whoever gives up waiting."""
+        """Send a request and track the session that it opens, even if cancelled."""
 
         async def send() -> Exchange:
             exchange = await self._send(method, url, body, headers)
-            self._remember(exchange, authorized)
+            self._track(exchange, authorized)
             return exchange
 
         task = asyncio.create_task(send())
-        self._under_way.add(task)
-        task.add_done_callback(self._under_way.discard)
-        # Who has given up does not hear of its failure.
+        self._pending.add(task)
+        task.add_done_callback(self._pending.discard)
+        # Mark its exception as retrieved: the caller may have been cancelled.
         task.add_done_callback(lambda task: task.cancelled() or task.exception())
         return await asyncio.shield(task)
 
@@ -257,7 +257,7 @@ class Http:
                 f"{method} {url}: {why_unreachable(error, url)}"
             ) from error
 
-    def _remember(self, exchange: Exchange, authorized: bool) -> None:
+    def _track(self, exchange: Exchange, authorized: bool) -> None:
         if exchange.method == "POST" and exchange.is_success:
             location = location_of(exchange)
             if location is not None:
@@ -268,7 +268,7 @@ class Http:
 
 
 def location_of(exchange: Exchange) -> URL | None:
-    """The URL that ``Location`` names; None when there is none, or it is unusable."""
+    """The absolute URL in ``Location``; None if there is none, or it is unusable."""
     value = exchange.received.get(hdrs.LOCATION)
     if not value:
         return None
@@ -280,7 +280,7 @@ def location_of(exchange: Exchange) -> URL | None:
 
 
 def retry_wait(exchange: Exchange) -> float:
-    """Seconds to wait before asking again, as ``Retry-After`` says, within bounds."""
+    """Seconds to wait before a retry, from ``Retry-After`` within limits."""
     value = exchange.received.get(hdrs.RETRY_AFTER, "").strip()
     seconds = float(value) if value.isascii() and value.isdigit() else None
     return min(DEFAULT_RETRY_WAIT if seconds is None else seconds, MAX_RETRY_WAIT)

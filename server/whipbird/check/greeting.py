@@ -1,4 +1,4 @@
-"""The first requests: is it there, is it WHIP, and what may be offered to it?"""
+"""The first requests: checks that the URL is a WHIP endpoint, and what it accepts."""
 
 import contextlib
 
@@ -8,7 +8,7 @@ from .offers import Shape
 from .publisher import FIRST_ECHO_TIMEOUT
 from .rule import Skipped
 
-# What may be offered, the most usual first.
+# The kinds of media to offer, in this order, until the server accepts an offer.
 OFFERS: tuple[tuple[str, ...], ...] = (
     ("audio", "video"),
     ("audio",),
@@ -18,15 +18,15 @@ OFFERS: tuple[tuple[str, ...], ...] = (
 
 
 class NotWhip(Exception):  # noqa: N818 - what there is, not an error of ours
-    """The URL is not that of a WHIP endpoint that can be tested. It says why."""
+    """The URL is not a WHIP endpoint that can be tested. The message says why."""
 
 
 async def greet(endpoint: Endpoint) -> None:
-    """Find out what may be offered, how often, and whether the server echoes.
+    """Find out which offers the server accepts, how many, and whether it echoes.
 
     Raises:
-        NoResponse: when it cannot be reached.
-        NotWhip: when it takes no offer at all.
+        NoResponse: when the server cannot be reached.
+        NotWhip: when it accepts no offer.
     """
     refusals = []
     for kinds in OFFERS:
@@ -40,7 +40,7 @@ async def greet(endpoint: Endpoint) -> None:
     endpoint.exclusive = await _is_exclusive(endpoint)
     endpoint.path_kinds = await _path_kinds(endpoint, kinds)
     if "application" in endpoint.path_kinds:
-        # What stands in the way of a connection, rules will say.
+        # If it does not connect, rules will report why.
         with contextlib.suppress(Skipped):
             connected = await endpoint.connect()
             endpoint.echoes = await connected.publisher.echo(FIRST_ECHO_TIMEOUT)
@@ -54,14 +54,14 @@ async def _is_exclusive(endpoint: Endpoint) -> bool:
     except Skipped:
         return False
     if await endpoint.is_gone(first):
-        # Sessions cannot be told from what is not there.
+        # The server does not distinguish sessions from nonexistent URLs.
         return False
     second = await endpoint.post_shape(endpoint.shape)
     return not second.is_success or bool(await endpoint.is_gone(first))
 
 
 async def _path_kinds(endpoint: Endpoint, kinds: tuple[str, ...]) -> tuple[str, ...]:
-    """The usual kinds, and a data channel where it is taken beside them."""
+    """The usual kinds, plus a data channel if the server accepts it too."""
     if "application" in kinds:
         return kinds
     more = (*kinds, "application")
@@ -73,9 +73,9 @@ async def _path_kinds(endpoint: Endpoint, kinds: tuple[str, ...]) -> tuple[str, 
 
 
 def _explain(exchange: Exchange, token: str | None) -> str:
-    """Say why an endpoint that takes no offer cannot be tested."""
+    """Describe why an endpoint that accepts no offer cannot be tested."""
     if exchange.status == 401:
         return f"{exchange}; it needs {'another' if token else 'a'} --token"
     if exchange.status in (404, 405, 501):
         return f"{exchange}; is this the URL of a WHIP endpoint?"
-    return f"it takes no offer: {exchange}"
+    return f"it accepts no offer: {exchange}"

@@ -1,4 +1,4 @@
-"""The offers that are sent: a valid one in several shapes, and one for each mistake."""
+"""The offers to send: valid ones of several shapes, and malformed ones."""
 
 import secrets
 from collections.abc import Iterator
@@ -30,7 +30,7 @@ _VIDEO = (
         "fmtp:103 apt=102",
     ],
 )
-# A codec that nobody has.
+# A codec that no server supports.
 _IMPOSSIBLE = ("120", ["rtpmap:120 x-whipbird-none/90000"])
 
 _MID_EXTENSION = "extmap:4 urn:ietf:params:rtp-hdrext:sdes:mid"
@@ -40,7 +40,7 @@ RIDS = ("h", "m", "l")
 
 @dataclass(frozen=True, slots=True)
 class LocalTransport:
-    """The client's end of a connection, real or made up."""
+    """The client's transport parameters, real or made up."""
 
     ice: IceCredentials
     fingerprint: str
@@ -48,7 +48,7 @@ class LocalTransport:
 
     @classmethod
     def made_up(cls, *candidates: Candidate) -> "LocalTransport":
-        """One behind which there is nobody: for offers that will not connect."""
+        """Made-up parameters, for offers that will not connect."""
         digest = secrets.token_bytes(32).hex(":").upper()
         return cls(new_credentials(), f"sha-256 {digest}", candidates)
 
@@ -60,14 +60,15 @@ def new_credentials() -> IceCredentials:
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """What an offer looks like.
+    """The shape of an offer.
 
     Attributes:
-        kinds: the media section's kinds, in order.
-        streams: the MediaStream of each section, in order; the last one is repeated.
+        kinds: the kinds of the media sections, in order.
+        streams: the MediaStream id of each section, in order; the last one is reused
+            for the remaining sections.
         bundle_only: whether sections after the first have port 0 and ``bundle-only``.
-        impossible: the kind whose codecs nobody has; empty for none.
-        simulcast: whether video has three layers (RFC 8853).
+        impossible: the kind that has only unsupported codecs; empty for none.
+        simulcast: whether video has three encodings (RFC 8853).
     """
 
     kinds: tuple[str, ...] = ("audio", "video")
@@ -141,7 +142,7 @@ def _section(index: int, transport: LocalTransport, shape: Shape) -> Iterator[st
 
 
 def malformed(offer: str) -> dict[str, bytes]:
-    """Bodies that are no SDP, by what is wrong with them."""
+    """Bodies that are not valid SDP, by a description of the error."""
     return {
         "nothing": b"",
         "text": b"hello, world\r\n",

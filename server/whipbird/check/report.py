@@ -1,4 +1,4 @@
-"""What came of the rules: for terminals, for machines, and as Markdown."""
+"""Reports of results: as text, as JSON and as Markdown."""
 
 import textwrap
 from collections import Counter
@@ -36,13 +36,13 @@ def by_section(results: Sequence[Result]) -> Iterator[tuple[str, list[Result]]]:
 
 
 def counts(results: Sequence[Result]) -> dict[str, int]:
-    """How many rules came to each outcome."""
+    """The number of rules with each outcome."""
     counted = Counter(result.outcome for result in results)
     return {str(outcome): counted[outcome] for outcome in Outcome}
 
 
 def verdict(results: Sequence[Result]) -> str:
-    """The whole in one sentence."""
+    """A summary in one sentence."""
     broken = [r for r in results if r.is_breach]
     untried = [
         r
@@ -59,7 +59,7 @@ def verdict(results: Sequence[Result]) -> str:
 
 
 def as_text(url: str, results: Sequence[Result], *, colour: bool) -> str:
-    """For a terminal: each section, what was asked and what came of it.
+    """A report for a terminal: each rule by section, with its outcome.
 
     Args:
         colour: whether to use the terminal's colours.
@@ -101,7 +101,7 @@ def _wrapped(text: str) -> list[str]:
 
 
 def as_json(url: str, results: Sequence[Result]) -> dict[str, Any]:
-    """For machines: plain values, to be written as JSON."""
+    """A report as a JSON object."""
     return {
         "url": url,
         "conforms": not any(result.is_breach for result in results),
@@ -120,7 +120,7 @@ def as_json(url: str, results: Sequence[Result]) -> dict[str, Any]:
 
 
 def rule_as_json(rule: Rule) -> dict[str, str]:
-    """A rule without what came of it."""
+    """A rule as a JSON object, without outcome."""
     return {
         "id": rule.id,
         "section": rule.section,
@@ -130,7 +130,7 @@ def rule_as_json(rule: Rule) -> dict[str, str]:
 
 
 def as_markdown(url: str, results: Sequence[Result]) -> str:
-    """A report: the tables, and what was sent and received where a rule is broken."""
+    """A Markdown report: tables, and transcripts for broken rules."""
     figures = ", ".join(f"{number} {name}" for name, number in counts(results).items())
     lines = [f"# WHIP conformance of {url}", "", f"{verdict(results)} ({figures})", ""]
     lines.append(tables(results, notes=True))
@@ -148,8 +148,8 @@ def tables(results: Sequence[Result], *, notes: bool) -> str:
     """A Markdown table for each section.
 
     Args:
-        notes: whether to say what was seen where a rule is kept, which differs from
-            one machine to the next.
+        notes: whether to include the notes of passed rules, which differ from one
+            machine to the next.
     """
     parts = []
     for section, group in by_section(results):
@@ -170,5 +170,5 @@ def tables(results: Sequence[Result], *, notes: bool) -> str:
 
 
 def _cell(text: str) -> str:
-    """What a cell of a table can carry."""
+    """Escape the text of a table cell."""
     return text.replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")

@@ -1,4 +1,4 @@
-"""What is sent to a WHIP endpoint and to its sessions."""
+"""The requests to a WHIP endpoint and to its sessions."""
 
 import asyncio
 import ipaddress
@@ -13,29 +13,29 @@ from .session import OpenSession
 SDP = "application/sdp"
 SDP_FRAGMENT = "application/trickle-ice-sdpfrag"
 
-# What a request says of the page that it comes from.
+# The origin of the requests, as if from a page.
 ORIGIN = "https://studio.example"
 
 MAX_REDIRECTIONS = 5
 
-# What says that there is nothing at a URL.
+# Statuses that mean that there is no resource at a URL.
 GONE = (404, 410)
 
-# Seconds from one look at whether a session is gone to the next.
+# Seconds between two checks whether a session is gone.
 SHORTEST_PAUSE = 0.1
 LONGEST_PAUSE = 2.0
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How to test.
+    """The options of a test.
 
     Attributes:
-        token: the bearer token; None when the endpoint needs none.
+        token: the Bearer token; None if the endpoint needs none.
         timeout: seconds to wait for each response and connection.
         flood: whether to try the rate limits.
-        consent_limit: seconds within which a client that vanishes must be noticed:
-            30 (RFC 7675 section 5.1), and some for the server to act.
+        consent_limit: seconds within which a server must notice that a client has
+            vanished: 30 (RFC 7675 section 5.1), plus some for the server to act.
     """
 
     token: str | None = None
@@ -48,12 +48,12 @@ class Requests:
     """Requests to one endpoint.
 
     Attributes:
-        url: where it is, as given.
-        options: how to test it.
-        http: what sends the requests.
-        redirections: the responses that sent a POST elsewhere.
-        exclusive: whether the endpoint has one session at a time; then every POST
-            ends those before it, and rules must be tried one after another.
+        url: the URL of the endpoint, as given.
+        options: the options of the test.
+        http: sends the requests.
+        redirections: the responses that redirected a POST.
+        exclusive: whether the endpoint has only one session at a time; then every POST
+            ends the session before, and rules must be tried one by one.
     """
 
     def __init__(self, url: URL, options: Options) -> None:
@@ -85,7 +85,7 @@ class Requests:
         headers: Fields | None = None,
         authorized: bool = True,
     ) -> Exchange:
-        """POST to the endpoint, wherever it redirects to."""
+        """POST to the endpoint, following redirections."""
         if self.exclusive:
             await self.http.end_sessions()
         url = self.url
@@ -121,8 +121,8 @@ class Requests:
         """PATCH a session.
 
         Args:
-            if_match: the field's value; by default the session's entity tag, or ``*``
-                if it has none; None for no such field.
+            if_match: the value of If-Match; by default the session's entity tag, or
+                ``*`` if it has none; None to send no such field.
         """
         headers = {hdrs.CONTENT_TYPE: content_type}
         if if_match is not None:
@@ -132,10 +132,10 @@ class Requests:
         )
 
     async def preflight(self, fields: str, url: URL | None = None) -> Exchange:
-        """Ask as a browser does before it sends something, without a token.
+        """Send a CORS preflight as a browser does, without a token.
 
         Args:
-            fields: the names of the header fields that it would send.
+            fields: the names of the header fields to request.
         """
         method = "POST" if url is None else "PATCH"
         headers = {
@@ -146,9 +146,10 @@ class Requests:
         return await self.request("OPTIONS", url, headers=headers, authorized=False)
 
     async def is_gone(self, session: OpenSession) -> bool | None:
-        """Whether the session is no more: its URL names nothing.
+        """Whether the session has ended: whether its URL has no resource.
 
-        Where GET is not implemented, a PATCH of no effect tells; None when neither is.
+        It is checked with GET, or with a PATCH without effect if GET is not
+        implemented; None if neither is.
         """
         exchange = await self.request("GET", session.url)
         if exchange.status in UNSUPPORTED:
@@ -158,9 +159,9 @@ class Requests:
         return exchange.status in GONE
 
     async def goes(self, session: OpenSession, limit: float) -> bool:
-        """Whether the session goes within some seconds.
+        """Whether the session ends within some seconds.
 
-        Where nothing else tells, a DELETE does in the end.
+        If neither GET nor PATCH is implemented, a final DELETE is used to check.
         """
         loop = asyncio.get_running_loop()
         until, pause = loop.time() + limit, SHORTEST_PAUSE
@@ -173,7 +174,7 @@ class Requests:
 
 
 def is_loopback(url: URL) -> bool:
-    """Whether a URL is one of this machine itself."""
+    """Whether the host of a URL is a loopback address or name."""
     host = url.host or ""
     try:
         return ipaddress.ip_address(host).is_loopback

@@ -1,4 +1,4 @@
-"""ICE restarts, tried once and recorded, for the rules about them to look at."""
+"""ICE restarts, tried once and recorded for the rules about them."""
 
 import asyncio
 from dataclasses import dataclass, field
@@ -18,24 +18,25 @@ from .rule import Absent, Skipped
 from .session import Connected
 
 OPTIONS = f"a=ice-options:{ICE_OPTIONS}\r\n".encode()
-# How long to look whether a candidate that was replaced is checked all the same.
+# Seconds to watch for checks to a replaced candidate.
 REPLACED_LIMIT = 1.0
 
 
 @dataclass(slots=True)
 class Restart:
-    """A PATCH that asks for an ICE restart, and all that came of it.
+    """A PATCH for an ICE restart, and its results.
 
     Attributes:
-        connected: the session; its entity tag is the one before.
-        ours: this side's new credentials.
-        theirs: the server's; None when it gave none.
+        connected: the session, with the entity tag before the restart.
+        exchange: the PATCH.
+        ours: our new credentials.
+        theirs: the server's new credentials; None if the response has none.
         candidates: the server's new candidates.
-        attributes: the ICE attributes beside them, as the answer had them.
-        before, during, after: whether the media path worked.
-        nominated: whether the new ICE session came to a pair; None when not tried.
-        stale, current: a PATCH with the old and with the new entity tag afterwards.
-        again: the response to one more restart.
+        attributes: other ICE attributes in the response, by name.
+        before, during, after: whether the media path worked at these times.
+        nominated: whether the new ICE session nominated a pair; None if not tried.
+        stale, current: a later PATCH with the old and with the new entity tag.
+        again: the response to another restart.
     """
 
     connected: Connected
@@ -54,7 +55,7 @@ class Restart:
 
     @property
     def is_supported(self) -> bool:
-        """Whether ICE restarts are supported, as far as the status tells."""
+        """Whether ICE restarts are supported, by the status."""
         return self.exchange.status not in UNSUPPORTED
 
     @property
@@ -64,14 +65,14 @@ class Restart:
 
     @property
     def has_new_credentials(self) -> bool:
-        """Whether the server has given credentials, and others than before."""
+        """Whether the response has new credentials of the server."""
         old, new = self.connected.session.answer.ice, self.theirs
         if old is None or new is None:
             return False
         return new.ufrag != old.ufrag and new.pwd != old.pwd
 
     def read(self) -> None:
-        """Read the body of the response."""
+        """Parse the body of the response."""
         try:
             fragment = parse_sections(self.exchange.text)
             sections = [*fragment.media, fragment]
@@ -86,7 +87,7 @@ class Restart:
 
 
 async def first_restart(endpoint: Endpoint) -> Restart:
-    """Restart ICE on a session over which media goes, and look at all of it."""
+    """Restart ICE on a connected session, and record the results."""
     connected = await endpoint.connect()
     session, peer = connected.session, connected.publisher.peer
     before = await endpoint.is_alive(connected)
@@ -115,10 +116,10 @@ async def first_restart(endpoint: Endpoint) -> Restart:
 
 
 async def _nominate(endpoint: Endpoint, restart: Restart) -> None:
-    """Connect by what the server said of the new ICE session."""
+    """Connect the new ICE session with the server's response."""
     assert restart.theirs is not None
     peer = restart.connected.publisher.peer
-    # A response without candidates leaves those of the answer.
+    # If the response has no candidates, those of the answer are used.
     theirs = restart.candidates or restart.connected.session.answer.candidates
     try:
         peer.accept_restart(restart.theirs, theirs)
@@ -132,13 +133,13 @@ async def _nominate(endpoint: Endpoint, restart: Restart) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Elsewhere:
-    """A restart whose only candidate is not the peer's, but a lone probe's.
+    """A restart whose only candidate is that of a probe instead of the peer.
 
     Attributes:
-        restart: what was sent and received; nothing else of it is tried.
-        check: the check that came to that candidate; None for none.
-        replaced: a check of the new ICE session at an old candidate; None for none.
-        alive: whether media went on over the old ICE session.
+        restart: the PATCH; only its request and response are recorded.
+        check: the check received by the probe; None for none.
+        replaced: a check of the new ICE session to an old candidate; None for none.
+        alive: whether media continued over the old ICE session.
     """
 
     restart: Restart
@@ -148,7 +149,7 @@ class Elsewhere:
 
 
 async def restart_elsewhere(endpoint: Endpoint) -> Elsewhere:
-    """Ask for a restart that can never connect, and see where the checks go."""
+    """Request a restart that cannot connect, and record where checks are sent."""
     if not (await endpoint.shared(first_restart)).is_supported:
         raise Absent("ICE restarts are not supported")
     connected = await endpoint.connect()
@@ -174,7 +175,12 @@ async def restart_elsewhere(endpoint: Endpoint) -> Elsewhere:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Restarts that cannot be satisfied, and what became of the session."""
+    """Requests for restarts that cannot be satisfied.
+
+    Attributes:
+        exchanges: the PATCHes.
+        before, after: whether the media path worked at these times.
+    """
 
     exchanges: tuple[Exchange, ...]
     before: bool
@@ -182,7 +188,7 @@ class Refusal:
 
 
 async def refused_restarts(endpoint: Endpoint) -> Refusal:
-    """Ask for what cannot be granted: half of the credentials, or too short ones."""
+    """Request restarts with half of the credentials, or with too short ones."""
     connected = await endpoint.connect()
     session = connected.session
     before = await endpoint.is_alive(connected)

@@ -1,7 +1,7 @@
-"""A rule: one sentence of RFC 9725 about the server, and how to see if it is kept.
+"""A rule: one sentence of RFC 9725 about the server, and a trial of it.
 
-Rules stand next to the code that tries them. The ``rule`` decorator makes a coroutine
-function into one, and ``RULES`` holds them all, in the order of the text.
+The ``rule`` decorator registers a coroutine function as the trial of a rule. ``RULES``
+contains all rules.
 """
 
 import enum
@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     from .endpoint import Endpoint
     from .exchange import Exchange
 
-# What tries a rule: returns a note on what was seen, or None; raises a Verdict when
-# the rule is not kept, or not tried.
+# Tries a rule. It returns a note on what was observed, or None; it raises a Verdict if
+# the rule is not kept, or cannot be tried.
 Trial = Callable[["Endpoint"], Awaitable[str | None]]
 
-# The sections of RFC 9725 that say something of the server.
+# The sections of RFC 9725 with requirements for servers.
 SECTIONS = {
     "4.1": "HTTP usage",
     "4.2": "Ingest session setup",
@@ -41,10 +41,10 @@ SECTIONS = {
 
 
 class Level(enum.StrEnum):
-    """How much the text asks (BCP 14).
+    """The requirement level of a rule (BCP 14).
 
-    What it says in the indicative counts as MUST, RECOMMENDED as SHOULD, and OPTIONAL
-    as MAY. What a client MAY send is a MUST for the server: to take it.
+    A statement in the indicative counts as MUST, RECOMMENDED as SHOULD, and OPTIONAL
+    as MAY. If a client MAY send something, a server MUST accept it.
     """
 
     MUST = "MUST"
@@ -53,7 +53,7 @@ class Level(enum.StrEnum):
 
 
 class Outcome(enum.StrEnum):
-    """What came of a rule."""
+    """The outcome of a trial."""
 
     PASSED = "passed"
     FAILED = "failed"
@@ -62,7 +62,7 @@ class Outcome(enum.StrEnum):
 
 
 class Verdict(Exception):  # noqa: N818 - an outcome, of which but one is an error
-    """The end of a trial that is no pass."""
+    """The end of a trial that has not passed."""
 
     outcome: Outcome
 
@@ -79,7 +79,7 @@ class Failed(Verdict):
 
 
 class Absent(Verdict):
-    """The rule is about something optional that is not there, or does not apply."""
+    """The rule is about an optional feature that is absent, or does not apply."""
 
     outcome = Outcome.ABSENT
 
@@ -96,11 +96,12 @@ class Rule:
 
     Attributes:
         id: its name, for ``--only`` and in reports.
-        section: where RFC 9725 says it.
-        level: how much it asks.
-        text: what it asks, in our words.
-        slow: whether it takes half a minute; such rules run beside all others.
-        flood: whether it floods the server; such rules run last, when asked for.
+        section: the section of RFC 9725.
+        level: the requirement level.
+        text: the requirement, in our words.
+        trial: tries the rule.
+        slow: whether it takes half a minute; such rules run concurrently with others.
+        flood: whether it floods the server; such rules run last, and only on request.
     """
 
     id: str
@@ -136,19 +137,19 @@ def rule(
 
 
 def all_rules() -> list[Rule]:
-    """Every rule, by section, within a section in the order of the code."""
+    """All rules, ordered by section, within a section by their order in the code."""
     sections = list(SECTIONS)
     return sorted(RULES.values(), key=lambda rule: sections.index(rule.section))
 
 
 def select(names: list[str]) -> list[Rule]:
-    """The rules of these names: ids, or sections with all their subsections.
+    """Select rules by id, or by section with all its subsections.
 
     Args:
-        names: empty for all rules.
+        names: ids and sections; empty for all rules.
 
     Raises:
-        ValueError: for a name that is neither; it says which there are.
+        ValueError: for an unknown name; the message lists the known ones.
     """
     rules = all_rules()
     if not names:
@@ -162,7 +163,7 @@ def select(names: list[str]) -> list[Rule]:
         }
         if not found:
             raise ValueError(
-                f"{name!r} is no rule and no section. Sections: "
+                f"{name!r} is neither a rule nor a section. Sections: "
                 f"{', '.join(SECTIONS)}. Rules: {', '.join(r.id for r in rules)}."
             )
         chosen |= found

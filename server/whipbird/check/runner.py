@@ -1,4 +1,4 @@
-"""Tries the rules, several at a time, and cleans up after them."""
+"""Tries rules, several at a time, and cleans up after them."""
 
 import asyncio
 import logging
@@ -17,20 +17,20 @@ from .rule import Level, Outcome, Rule, Verdict
 
 logger = logging.getLogger(__name__)
 
-# Rules that are tried at a time, beside the slow ones.
+# Rules tried at a time, in addition to slow ones.
 WIDTH = 4
 
-# Seconds that cleaning up may take.
+# Seconds that the clean-up may take.
 CLEAN_UP_TIMEOUT = 15.0
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What came of a rule.
+    """The result of trying a rule.
 
     Attributes:
-        note: what was seen, or why it is so; may be empty.
-        exchanges: those that show it; empty unless it has failed.
+        note: an observation or a reason; may be empty.
+        exchanges: exchanges that show the failure; empty unless it failed.
     """
 
     rule: Rule
@@ -40,11 +40,11 @@ class Result:
 
     @property
     def is_breach(self) -> bool:
-        """Whether something that has to be is not."""
+        """Whether a MUST or SHOULD is broken."""
         return self.outcome is Outcome.FAILED and self.rule.level is not Level.MAY
 
 
-# Called with how many rules are done, how many there are, and the one just done.
+# Called with the number of rules done, the total, and the last result.
 Progress = Callable[[int, int, Result], None]
 
 
@@ -56,14 +56,14 @@ async def check(
 ) -> list[Result]:
     """Try rules on a WHIP endpoint.
 
-    Every session that it opens is ended, also when it is cancelled.
+    All sessions that it opens are ended, even if it is cancelled.
 
     Returns:
         A result for each rule, in the order of the rules.
 
     Raises:
         NoResponse: when the endpoint cannot be reached.
-        NotWhip: when it takes no offer.
+        NotWhip: when it accepts no offer.
     """
     endpoint = Endpoint(url, options or Options())
     try:
@@ -75,7 +75,7 @@ async def check(
 
 
 async def _clean_up(endpoint: Endpoint) -> None:
-    """End everything, whoever wants to hurry."""
+    """Close the endpoint, even if this task is cancelled meanwhile."""
     closing = asyncio.create_task(endpoint.close())
     cancelled = False
     loop = asyncio.get_running_loop()
@@ -106,7 +106,7 @@ async def _try_all(
             progress(len(results), len(rules), result)
 
     async def run(rule: Rule) -> None:
-        # Slow rules wait rather than work.
+        # Slow rules mostly wait.
         if rule.slow and not endpoint.exclusive:
             done(await _try(endpoint, rule))
             return
@@ -119,7 +119,7 @@ async def _try_all(
             group.create_task(run(rule))
     floods = [rule for rule in rules if rule.flood]
     if floods:
-        # Nobody's session may suffer from them.
+        # They must not affect the sessions of other rules.
         await endpoint.end_sessions()
     for rule in floods:
         if endpoint.options.flood:
@@ -140,4 +140,4 @@ async def _try(endpoint: Endpoint, rule: Rule) -> Result:
         return Result(rule, Outcome.FAILED, str(problem))
     except Exception as error:
         logger.exception("The rule %s could not be tried", rule.id)
-        return Result(rule, Outcome.SKIPPED, f"the checker has failed: {error!r}")
+        return Result(rule, Outcome.SKIPPED, f"the checker failed: {error!r}")

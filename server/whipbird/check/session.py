@@ -1,4 +1,4 @@
-"""A session that the checker has opened."""
+"""The checker's sessions."""
 
 from dataclasses import dataclass
 
@@ -15,12 +15,15 @@ from .publisher import Publisher
 
 @dataclass(frozen=True, slots=True)
 class OpenSession:
-    """A session that a POST has opened.
+    """A session opened by a POST.
 
     Attributes:
-        exchange: that POST.
-        local: this side's end, as the offer had it.
-        etag: the entity tag; None when there is none.
+        exchange: the POST.
+        url: the URL of the session.
+        local: our transport parameters in the offer.
+        shape: the shape of the offer.
+        answer: the parsed answer.
+        etag: the entity tag; None if there is none.
     """
 
     exchange: Exchange
@@ -33,10 +36,10 @@ class OpenSession:
     def fragment(
         self, *candidates: Candidate | str, ice: IceCredentials | None = None
     ) -> bytes:
-        """A body for PATCH, about the tagged section.
+        """The body of a PATCH for the tagged section.
 
         Args:
-            candidates: as they are, or as their text.
+            candidates: candidates, as objects or as text.
             ice: the credentials; by default those of the offer.
         """
         kinds = self.shape.kinds
@@ -54,7 +57,7 @@ class OpenSession:
 
 @dataclass(slots=True)
 class Connected:
-    """A session over which media goes."""
+    """A connected session and its publisher."""
 
     session: OpenSession
     publisher: Publisher

@@ -1,4 +1,4 @@
-"""The commands: each a thin call into a room below, one module per command."""
+"""The command line: one module per command."""
 
 import click
 

@@ -1,4 +1,4 @@
-"""``whipbird check``: which sentences of RFC 9725 does a WHIP server keep?"""
+"""``whipbird check``: tests a WHIP server against the sentences of RFC 9725."""
 
 import asyncio
 import json
@@ -64,11 +64,11 @@ def check_command(
 ) -> None:
     """Check the WHIP endpoint URL against RFC 9725, sentence by sentence.
 
-    It takes about 50 seconds, most of which it waits: by then a server must have
-    noticed that a client has vanished. All sessions that it opens are ended.
+    It takes about 50 seconds, most of them waiting until a server must have noticed
+    that a client has vanished. All sessions that it opens are ended.
 
-    Exits with 0 when every MUST and SHOULD that was tried is kept, with 1 when one is
-    broken or the endpoint cannot be tested, and with 2 for wrong arguments.
+    The exit code is 0 when every MUST and SHOULD that was tried is kept, 1 when one is
+    broken or the endpoint cannot be tested, and 2 for wrong arguments.
     """
     names = [name.strip() for item in only for name in item.split(",") if name.strip()]
     try:
@@ -97,7 +97,7 @@ async def _check(
 
     def interrupt(number: int) -> None:
         checking.cancel()
-        # Who asks a second time does not want to wait for the sessions to be ended.
+        # A second signal does not wait for the sessions to be ended.
         loop.remove_signal_handler(number)
 
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -119,7 +119,7 @@ async def _check(
         click.echo(json.dumps(as_json(url, results), indent=2))
     else:
         colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
-        # Click would take the colours of a pipe away by itself, but not by NO_COLOR.
+        # Click removes colours when writing to a pipe, but ignores NO_COLOR.
         click.echo(as_text(url, results, colour=colour), color=colour)
     if report is not None:
         report.write(as_markdown(url, results))
@@ -127,7 +127,7 @@ async def _check(
 
 
 class _Progress:
-    """A line that says how far it is, on a terminal only."""
+    """A progress line, shown only on a terminal."""
 
     def __init__(self) -> None:
         self._shown = sys.stderr.isatty()
@@ -140,7 +140,7 @@ class _Progress:
             click.echo(line, nl=False, err=True)
 
     def clear(self) -> None:
-        """Leave nothing of it."""
+        """Remove the line."""
         if self._shown:
             click.echo("\r\033[K", nl=False, err=True)
 

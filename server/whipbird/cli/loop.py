@@ -1,4 +1,4 @@
-"""The event loop that the commands run on, and their interruption."""
+"""The event loop of the commands, and their interruption by signals."""
 
 import asyncio
 import contextlib
@@ -8,7 +8,7 @@ from typing import Any
 
 
 def run(main: Coroutine[Any, Any, int]) -> int:
-    """Run on uvloop where it is installed: its sockets cost less.
+    """Run a coroutine, on uvloop if installed: its sockets cost less CPU.
 
     Returns:
         The exit code that the coroutine returns.
@@ -22,7 +22,7 @@ def run(main: Coroutine[Any, Any, int]) -> int:
 
 
 async def until_interrupted(work: Coroutine[Any, Any, None]) -> None:
-    """Carry something out, or give it up when the user interrupts it.
+    """Run a coroutine until it ends, or cancel it when the user interrupts it.
 
     Raises:
         Exception: what the work raises.
@@ -32,7 +32,7 @@ async def until_interrupted(work: Coroutine[Any, Any, None]) -> None:
 
     def interrupt(number: int) -> None:
         stop.set()
-        # Who asks a second time does not want to wait for a good-bye.
+        # A second signal ends the process at once.
         loop.remove_signal_handler(number)
         signal.signal(number, signal.SIG_DFL)
 

@@ -1,4 +1,4 @@
-"""What the options and arguments of the commands may be."""
+"""Types of the commands' options and arguments."""
 
 import math
 import re
@@ -16,7 +16,7 @@ Command = Callable[..., None]
 
 
 def settings_options(command: Command) -> Command:
-    """Give a command an option for every setting, described as the setting is."""
+    """Add an option to a command for each setting."""
     for name, field in reversed(Settings.model_fields.items()):
         command = _option(name, field)(command)
     return command
@@ -58,7 +58,7 @@ def _singular(flag: str) -> str:
 
 
 class FiniteRange(click.FloatRange):
-    """A range of numbers, of which NaN and the infinities are none."""
+    """A range of numbers without NaN and infinities."""
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
@@ -84,7 +84,9 @@ class HttpUrl(click.ParamType[str]):
         except ValueError as error:
             self.fail(f"{value!r}: {error}", param, ctx)
         hint = "" if "://" in value or not value else f"; did you mean http://{value}?"
-        return self.fail(f"{value!r} is no http:// or https:// URL{hint}", param, ctx)
+        return self.fail(
+            f"{value!r} is not an http:// or https:// URL{hint}", param, ctx
+        )
 
 
 class PictureSize(click.ParamType[tuple[int, int]]):
@@ -99,7 +101,7 @@ class PictureSize(click.ParamType[tuple[int, int]]):
             return value
         found = re.fullmatch(r"(\d{2,4})x(\d{2,4})", value)
         if not found:
-            self.fail(f"{value!r} is no size like 1280x720", param, ctx)
+            self.fail(f"{value!r} is not a size like 1280x720", param, ctx)
         width, height = int(found[1]), int(found[2])
         for length in (width, height):
             if not 16 <= length <= 4096 or length % 2:
@@ -119,7 +121,7 @@ class Bitrate(click.ParamType[int]):
             return value
         found = re.fullmatch(r"(\d{1,9}(?:\.\d{1,9})?)([kM]?)", value)
         if not found:
-            self.fail(f"{value!r} is no bitrate like 2500k or 2.5M", param, ctx)
+            self.fail(f"{value!r} is not a bitrate like 2500k or 2.5M", param, ctx)
         bitrate = round(float(found[1]) * {"": 1, "k": 1e3, "M": 1e6}[found[2]])
         if not 50_000 <= bitrate <= 50_000_000:
             self.fail(f"{value} is not from 50k to 50M", param, ctx)

@@ -63,7 +63,7 @@ def ping_command(
 ) -> None:
     """Measure round trips over a data channel of the WHIP endpoint URL.
 
-    Exits with 0 when replies came, 1 when none did, 2 for wrong arguments.
+    Exits with 0 if replies were received, 1 if none was, 2 for wrong arguments.
     """
     options = {"interval": interval, "size": size, "timeout": timeout}
     sys.exit(run(_ping(url, token, as_json, count=count, **options)))

@@ -20,7 +20,7 @@ TEST_PATTERN = "testsrc"
 DEFAULT_SIZE = (1280, 720)
 DEFAULT_RATE = 30
 
-# Seconds from one line of statistics to the next.
+# Seconds between lines of statistics.
 INTERVAL = 1.0
 
 _CODECS: dict[str, VideoCodec] = {"h264": "H264", "vp8": "VP8"}
@@ -29,25 +29,27 @@ _CODECS: dict[str, VideoCodec] = {"h264": "H264", "vp8": "VP8"}
 @click.command("publish")
 @click.argument("source", metavar="FILE|testsrc")
 @click.argument("url", type=HttpUrl())
-@click.option("--loop", is_flag=True, help="Begin the file again at its end.")
+@click.option("--loop", is_flag=True, help="Repeat the file without end.")
 @click.option(
     "--duration",
     type=FiniteRange(min=0, min_open=True),
-    help="Stop after so many seconds.",
+    help="Stop after this many seconds.",
 )
 @click.option(
     "--video-codec",
     type=click.Choice(list(_CODECS)),
-    help="Encode video so.  [default: as it is in the file, else h264]",
+    help="Encode video with this codec.  [default: that of the file, else h264]",
 )
 @click.option(
     "--bitrate",
     type=Bitrate(),
     default=DEFAULT_BITRATE,
-    help="Bits per second of video that is encoded.  [default: 2.5M]",
+    help="Bits per second of encoded video.  [default: 2.5M]",
 )
 @click.option(
-    "--size", type=PictureSize(), help="Of the test pattern.  [default: 1280x720]"
+    "--size",
+    type=PictureSize(),
+    help="Size of the test pattern.  [default: 1280x720]",
 )
 @click.option(
     "--rate",
@@ -75,8 +77,8 @@ def publish_command(
     """Send FILE, or a test pattern (testsrc), to the WHIP endpoint URL.
 
     H.264, VP8, Opus, PCMU and PCMA are sent as they are in the file; anything else is
-    encoded. Exits with 0 when it was sent, until the end or until you stopped it; 1
-    when something went wrong, 2 for wrong arguments.
+    transcoded. The exit code is 0 when it was sent to the end or until you stopped it,
+    1 when something went wrong, 2 for wrong arguments.
     """
     codec = _CODECS[video_codec] if video_codec else None
     is_pattern = source == TEST_PATTERN
@@ -131,7 +133,7 @@ async def _publish(
 
 
 async def _show(publication: Publication) -> None:
-    """Write a line of statistics to a terminal, over and over."""
+    """Show a line of statistics on a terminal, and update it."""
     if not sys.stderr.isatty():
         return
     before = await publication.report()
@@ -177,7 +179,7 @@ def _finish(
     error: WhipError | MediaError | None,
     as_json: bool,
 ) -> None:
-    """Say how it went."""
+    """Print the result."""
     if as_json:
         click.echo(json.dumps(_as_json(url, source, report, error), indent=2))
         return
@@ -199,13 +201,13 @@ def _summary(url: str, report: Report) -> str:
     if report.lost is not None:
         total += f", {report.lost} lost"
     if report.retransmitted:
-        total += f", {report.retransmitted} sent again"
+        total += f", {report.retransmitted} retransmitted"
     if report.rtt is not None:
         total += f", rtt {report.rtt * 1e3:.3f} ms"
     lines.append(total)
     if report.skipped:
         lines.append(
-            f"{report.skipped} pictures were not encoded: the machine is too slow"
+            f"{report.skipped} pictures were not encoded: the machine was too slow"
         )
     if report.damaged:
         lines.append(f"{report.damaged} packets of the file are damaged")

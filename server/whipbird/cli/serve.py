@@ -29,7 +29,7 @@ from ..net import HostAddresses, PortInUse, UdpStats
 from .loop import run
 from .parameters import settings_options
 
-# Seconds that open HTTP requests are given when the server stops.
+# Seconds to wait for open HTTP requests when the server stops.
 SHUTDOWN_TIMEOUT = 3.0
 
 # Octets of the UDP receive buffer below which the operator is told.
@@ -51,7 +51,7 @@ SPARE_DESCRIPTORS = 200
 @settings_options
 def serve_command(config: Path | None, **options: Any) -> None:
     """Run the server."""
-    # What is not given is None, or empty where it can be given several times.
+    # An option that is not given is None, or empty if it can be repeated.
     given = {k: v for k, v in options.items() if v is not None and v != ()}
     try:
         settings = load_settings(given, config)
@@ -181,7 +181,7 @@ def _why_no_udp(settings: Settings, error: OSError) -> str:
 def _why_no_tcp(host: str, port: int, error: OSError) -> str:
     """Why the address cannot be listened on."""
     number = error.errno or 0
-    # asyncio's own text says the address once more.
+    # asyncio's message would repeat the address.
     reason = os.strerror(number) if number in errno.errorcode else str(error)
     hint = "; choose another with --port" if error.errno == errno.EADDRINUSE else ""
     return f"cannot listen on {host} port {port}: {reason}{hint}"
@@ -221,12 +221,12 @@ def _greet(settings: Settings, port: int, udp: UdpStats) -> None:
             "",
         ]
     if everywhere and not needs_token:
-        lines += ["There is no authentication: who can reach it can use it.", ""]
+        lines += ["There is no authentication: whoever can reach it can use it.", ""]
     click.echo("\n".join([*lines, "Press Ctrl+C to stop."]))
 
 
 def _command() -> str:
-    """What to type for the ``whipbird`` command here."""
+    """The ``whipbird`` command as it must be typed here."""
     if shutil.which("whipbird"):
         return "whipbird"
     return os.path.relpath(Path(sys.executable).with_name("whipbird"))

@@ -1,4 +1,4 @@
-"""A WHIP client: what ``whipbird ping``, the tests and the benchmarks use."""
+"""A WHIP client, for ``whipbird ping`` and ``publish``, tests and benchmarks."""
 
 from .errors import WhipError
 from .http import WhipHttp

@@ -1,4 +1,4 @@
-"""Pictures and sound to encoded frames, with nothing held back."""
+"""Encodes pictures and audio with low delay."""
 
 import os
 from collections.abc import Iterator
@@ -14,27 +14,27 @@ from av.video.frame import PictureType, VideoFrame
 
 from .media import CLOCK_RATES, EncodedFrame, MediaError, VideoCodec
 
-# Seconds from one key frame to the next, if nobody asks for one earlier.
+# Seconds between key frames, if none is requested earlier.
 KEY_FRAME_INTERVAL = 2
 
-# Threads of an encoder: more make more slices, which costs quality.
+# Threads of an encoder, at most: more threads make more slices, which costs quality.
 MAX_THREADS = 4
 
 OPUS_BITRATE = 128_000
 OPUS_SAMPLES = 960
 
-# Seconds by which sound may be early or late before its timestamps follow.
+# Seconds by which audio may be early or late before its timestamps are corrected.
 MAX_DRIFT = Fraction(1, 10)
 
 _VIDEO_ENCODERS = {
     "H264": (
         "libx264",
-        # Every receiver of WebRTC takes the baseline profile (RFC 7742 section 6.2).
+        # All WebRTC receivers support the baseline profile (RFC 7742 section 6.2).
         {"preset": "superfast", "tune": "zerolatency", "profile": "baseline"},
     ),
     "VP8": (
         "libvpx",
-        # Negative: as quick as that always, not only when it gets late.
+        # Negative: this speed always, not only when the encoder is late.
         {"deadline": "realtime", "cpu-used": "-12", "lag-in-frames": "0"}
         | {"static-thresh": "1"},
     ),
@@ -42,12 +42,13 @@ _VIDEO_ENCODERS = {
 
 
 class VideoEncoder:
-    """Encodes pictures of any format and size, each at once.
+    """Encodes pictures of any format and size, without delay.
 
     Args:
         bitrate: bits per second.
         rate: pictures per second, for rate control.
-        aspect: width of a pixel by its height; what is sent has square ones.
+        aspect: the pixel aspect ratio of the pictures; the encoded ones have square
+            pixels.
 
     Raises:
         MediaError: when this FFmpeg has no such encoder.
@@ -77,30 +78,30 @@ class VideoEncoder:
             ) from None
 
     def request_key_frame(self) -> None:
-        """Let the next picture be a key frame."""
+        """Make the next picture a key frame."""
         self._is_key_wanted = True
 
     def encode(self, frame: VideoFrame, time: Fraction) -> Iterator[EncodedFrame]:
         """Encode one picture.
 
         Args:
-            time: seconds at which it is shown.
+            time: its presentation time, in seconds.
 
         Raises:
-            MediaError: when the encoder does not take it.
+            MediaError: when the encoder rejects it.
         """
         encoder = self._encoder or self._open(frame)
         picture = frame.reformat(encoder.width, encoder.height, encoder.pix_fmt)
         self._last = max(self._last + 1, round(time * self._clock_rate))
         picture.pts = self._last
         picture.time_base = Fraction(1, self._clock_rate)
-        # The source's own types are none of the encoder's business.
+        # The picture type of the source must not reach the encoder.
         wanted, self._is_key_wanted = self._is_key_wanted, False
         picture.pict_type = PictureType.I if wanted else PictureType.NONE
         yield from self._run(encoder, picture)
 
     def flush(self) -> Iterator[EncodedFrame]:
-        """What the encoder still holds."""
+        """The frames that the encoder still holds."""
         if self._encoder is not None:
             yield from self._run(self._encoder, None)
             self._encoder = None
@@ -131,7 +132,7 @@ class VideoEncoder:
         encoder.gop_size = max(1, round(KEY_FRAME_INTERVAL * self._rate))
         encoder.max_b_frames = 0
         encoder.thread_count = min(os.cpu_count() or 1, MAX_THREADS)
-        # A second's worth of buffer keeps the rate near to what was asked for.
+        # A buffer of one second keeps the bitrate close to the target.
         bitrate = str(self._bitrate)
         encoder.options = self._options | {"maxrate": bitrate, "bufsize": bitrate}
         self._encoder = encoder
@@ -139,7 +140,7 @@ class VideoEncoder:
 
 
 class OpusEncoder:
-    """Encodes sound of any format and rate to stereo Opus, 20 ms at a time."""
+    """Encodes audio of any format and sampling rate to stereo Opus packets of 20 ms."""
 
     def __init__(self) -> None:
         self._clock_rate = CLOCK_RATES["opus"]
@@ -153,20 +154,20 @@ class OpusEncoder:
         self._encoder = encoder
         self._resampler: AudioResampler | None = None
         self._format: tuple[str, str, int] | None = None
-        # When the next sound should come, and the timestamp of the next packet.
+        # The time of the next audio without a gap; the timestamp of the next packet.
         self._expected = Fraction(0)
         self._timestamp = 0
 
     def encode(
         self, frame: AudioFrame, time: Fraction | None
     ) -> Iterator[EncodedFrame]:
-        """Encode some sound.
+        """Encode audio.
 
         Args:
-            time: seconds at which it is heard; None for right after the last.
+            time: its presentation time in seconds; None if it follows the last.
 
         Raises:
-            MediaError: when the encoder does not take it.
+            MediaError: when the encoder rejects it.
         """
         format_ = (frame.format.name, frame.layout.name, frame.sample_rate)
         is_gap = time is not None and abs(time - self._expected) > MAX_DRIFT
@@ -175,18 +176,18 @@ class OpusEncoder:
             self._timestamp = max(self._timestamp, round(time * self._clock_rate))
             self._expected = time
         if is_gap or format_ != self._format:
-            # Less than 20 ms of sound may be lost here.
+            # Less than 20 ms of audio may be lost here.
             self._resampler = AudioResampler(
                 "flt", "stereo", self._clock_rate, OPUS_SAMPLES
             )
             self._format = format_
         self._expected += Fraction(frame.samples, frame.sample_rate)
-        # The resampler counts, and does not look at these.
+        # The resampler counts samples, and does not use timestamps.
         frame.pts = None
         yield from self._resample(frame)
 
     def flush(self) -> Iterator[EncodedFrame]:
-        """What the encoder still holds, and the last packet, filled up."""
+        """The packets that the encoder still holds; the last one is padded."""
         yield from self._resample(None)
         yield from self._run(None)
 
@@ -218,7 +219,7 @@ class OpusEncoder:
 
 
 def _even(pixels: Fraction | int) -> int:
-    """The nearest length that 4:2:0 can have."""
+    """The nearest even length, as 4:2:0 requires."""
     return max(2, round(pixels / 2) * 2)
 
 

@@ -1,13 +1,13 @@
-"""What can go wrong between a WHIP client and its server."""
+"""The error of a WHIP client."""
 
 
 class WhipError(Exception):
-    """The server has refused, cannot be reached, or does not connect.
+    """The server refused a request, cannot be reached, or does not connect.
 
     Attributes:
-        status: the HTTP status code; None when there was no response.
-        title: what is wrong, in a few words.
-        detail: what is wrong this time; may be empty.
+        status: the HTTP status code; None without a response.
+        title: a short description, the same for all errors of this kind.
+        detail: a description of this error; may be empty.
     """
 
     def __init__(self, title: str, detail: str = "", status: int | None = None) -> None:

@@ -1,4 +1,4 @@
-"""What is in a media file, and how each part of it is sent."""
+"""The streams of a media file, and how each of them is sent."""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -15,13 +15,19 @@ from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 
 from .encoders import OpusEncoder, VideoEncoder
-from .lanes import H264PassLane, Lane, OpusPassLane, PcmPassLane, VideoPassLane
 from .media import CLOCK_RATES, Kind, MediaError, StreamInfo, VideoCodec
-from .transcoding import AudioLane, VideoLane
-from .turning import rotation
+from .pipelines import (
+    H264Passthrough,
+    OpusPassthrough,
+    PcmPassthrough,
+    Pipeline,
+    VideoPassthrough,
+)
+from .rotation import rotation
+from .transcoding import AudioPipeline, VideoPipeline
 
-# FFmpeg's names of the codecs that can be sent as they are.
-_PASSED = {
+# FFmpeg's codec name -> encoding name of the codecs that need not be transcoded.
+_PASSED_THROUGH = {
     "h264": "H264",
     "vp8": "VP8",
     "opus": "opus",
@@ -29,14 +35,14 @@ _PASSED = {
     "pcm_alaw": "PCMA",
 }
 
-# The formats of pictures that every receiver of WebRTC can show.
+# The pixel formats that every WebRTC receiver can show.
 _PIXELS = ("yuv420p", "yuvj420p")
 
-# Pictures per second, and seconds of a packet of sound, where a file does not say.
+# Defaults for a file without them: pictures per second; seconds of an audio packet.
 _RATE = Fraction(30)
-_SOUND = Fraction(1, 50)
+_AUDIO_PERIOD = Fraction(1, 50)
 
-# Packets among which a picture is looked for that says how it is to be turned.
+# Packets that are decoded to find the rotation of the pictures, at most.
 _MAX_PROBED = 60
 
 
@@ -45,9 +51,10 @@ class FilePart:
     """A stream of a file that is sent.
 
     Attributes:
-        name: what FFmpeg calls its codec.
-        period: seconds of a packet that does not say how long it lasts.
-        encoder: for video that is encoded anew.
+        info: its description.
+        name: FFmpeg's name of its codec.
+        period: seconds of a packet without a duration.
+        encoder: the encoder for video that is transcoded; else None.
     """
 
     info: StreamInfo
@@ -55,34 +62,34 @@ class FilePart:
     period: Fraction
     encoder: VideoEncoder | None
 
-    def lane(self, is_late: Callable[[Fraction], bool]) -> Lane:
-        """What its packets go through.
+    def pipeline(self, is_late: Callable[[Fraction], bool]) -> Pipeline:
+        """Make the pipeline for its packets.
 
         Args:
             is_late: see ``MediaSource.frames``.
         """
         if self.encoder is not None:
-            return VideoLane(self.encoder, 1 / self.period, is_late)
+            return VideoPipeline(self.encoder, 1 / self.period, is_late)
         if self.info.is_encoded:
-            return AudioLane(OpusEncoder())
+            return AudioPipeline(OpusEncoder())
         match self.info.codec:
             case "H264":
-                return H264PassLane()
+                return H264Passthrough()
             case "VP8":
-                return VideoPassLane()
+                return VideoPassthrough()
             case "opus":
-                return OpusPassLane()
+                return OpusPassthrough()
             case codec:
-                return PcmPassLane(codec)
+                return PcmPassthrough(codec)
 
 
 def parts_of(
     container: InputContainer, codec: VideoCodec | None, bitrate: int
 ) -> dict[int, FilePart]:
-    """The best video and the best audio stream of a file, by index; what there is.
+    """The best video and the best audio stream of a file, by index.
 
     Args:
-        container: some of its packets are gone then.
+        container: the file; some of its packets are consumed.
         codec, bitrate: see ``MediaFile``.
 
     Raises:
@@ -98,7 +105,7 @@ def parts_of(
 
 
 def _best(container: InputContainer, kind: Kind) -> Stream | None:
-    """The stream that a player would choose; the picture on a cover is none."""
+    """The stream that a player would choose; a cover picture does not count."""
     streams = [
         stream
         for stream in container.streams
@@ -109,8 +116,8 @@ def _best(container: InputContainer, kind: Kind) -> Stream | None:
 
 
 def codec_name(stream: Stream) -> str:
-    """What FFmpeg calls its codec; empty where it has no decoder."""
-    # Without a decoder there is no context, whatever the annotation says.
+    """FFmpeg's name of a stream's codec; empty if FFmpeg cannot decode it."""
+    # Without a decoder there is no context, although the annotation says so.
     context = cast("VideoCodecContext | AudioCodecContext | None", stream.codec_context)
     return context.codec.canonical_name if context else ""
 
@@ -125,7 +132,7 @@ def _known_codec(stream: Stream) -> str:
 
 
 def _rotation(container: InputContainer, video: Stream) -> int:
-    """Degrees counterclockwise by which a player turns the pictures."""
+    """Degrees counterclockwise by which a player rotates the pictures."""
     if not codec_name(video):
         return 0
     with suppress(av.FFmpegError):
@@ -140,16 +147,16 @@ def _video_part(
 ) -> FilePart:
     name = _known_codec(stream)
     context = cast(VideoCodecContext, stream.codec_context)
-    sent = cast("VideoCodec | None", _PASSED.get(name))
+    sent = cast("VideoCodec | None", _PASSED_THROUGH.get(name))
     reason = ""
     if sent is None:
         reason = f"this client does not send {name}"
     elif codec not in (None, sent):
-        reason = "as asked for"
+        reason = "as requested"
     elif context.has_b_frames:
-        reason = "it has B-frames, which WebRTC does not know"
+        reason = "it has B-frames, which WebRTC does not support"
     elif degrees:
-        reason = f"players would have to turn it by {degrees} degrees"
+        reason = f"players would have to rotate it by {degrees} degrees"
     elif context.pix_fmt not in _PIXELS:
         reason = f"not every receiver can show {context.pix_fmt}"
     rate = stream.guessed_rate or stream.average_rate or _RATE
@@ -168,13 +175,13 @@ def _video_part(
 def _audio_part(stream: Stream) -> FilePart:
     name = _known_codec(stream)
     context = cast(AudioCodecContext, stream.codec_context)
-    sent = _PASSED.get(name)
+    sent = _PASSED_THROUGH.get(name)
     rate, channels = context.sample_rate, context.layout.nb_channels
     reason = ""
     if sent is None:
         reason = f"this client does not send {name}"
     elif sent == "opus" and channels > 2:
-        reason = f"not every receiver takes {channels} channels"
+        reason = f"not every receiver supports {channels} channels"
     elif sent != "opus" and (rate, channels) != (CLOCK_RATES[sent], 1):
         reason = f"{sent} is 8000 Hz mono"
     if reason or sent is None:
@@ -182,4 +189,4 @@ def _audio_part(stream: Stream) -> FilePart:
     heard = {1: "mono", 2: "stereo"}.get(channels, f"{channels} channels")
     description = f"{name} {rate} Hz {heard}"
     info = StreamInfo("audio", sent, description, bool(reason), reason)
-    return FilePart(info, name, _SOUND, None)
+    return FilePart(info, name, _AUDIO_PERIOD, None)

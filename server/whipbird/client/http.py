@@ -1,4 +1,4 @@
-"""The HTTP side of a WHIP client: token, redirections, time limits, one error."""
+"""The HTTP requests of a WHIP client: token, redirections, timeouts, errors."""
 
 import asyncio
 import json
@@ -10,11 +10,11 @@ from yarl import URL
 
 from .errors import WhipError
 
-# An answer has about 2,000 octets; an error is not read further than this.
+# Octets of a response that are read; an SDP answer has about 2,000.
 _MAX_ANSWER = 256 * 1024
 
-# The redirections that keep the method and the body (RFC 9110 section 15.4), and how
-# many of them are followed.
+# The redirections that keep the method and the body (RFC 9110 section 15.4), and the
+# number of them that is followed.
 _REDIRECTS = (307, 308)
 _MAX_REDIRECTS = 5
 
@@ -23,7 +23,7 @@ class WhipHttp:
     """Sends the requests of one WHIP session.
 
     Args:
-        token: sent as ``Authorization: Bearer`` with every request, when given.
+        token: a Bearer token for all requests; None for none.
         timeout: seconds to wait for each response, redirections included.
     """
 
@@ -50,13 +50,13 @@ class WhipHttp:
         """Send a request, and follow redirections.
 
         Args:
-            timeout: seconds, where less than for the others is enough.
+            timeout: a shorter timeout for this request, in seconds.
 
         Returns:
-            The response, its body already read, and that body.
+            The response and its body.
 
         Raises:
-            WhipError: for a status that is no success, or no response at all.
+            WhipError: when there is no response, or its status is not a success.
         """
         if self._session is None:
             self._session = aiohttp.ClientSession(headers=self._headers)
@@ -83,10 +83,10 @@ class WhipHttp:
         data: bytes | None,
         headers: Mapping[str, str] | None,
     ) -> tuple[aiohttp.ClientResponse, str]:
-        """Send a request again to wherever it is redirected (RFC 9725 section 4.5).
+        """Send a request, and follow redirections (RFC 9725 section 4.5).
 
-        The token goes with it, since whom it was given to says where; never from
-        HTTPS to HTTP, where others could read it.
+        The token is sent to the new URL too, since the server that it is for has named
+        it; but never from HTTPS to HTTP, where others could read it.
         """
         assert self._session is not None
         for _ in range(_MAX_REDIRECTS + 1):
@@ -109,7 +109,7 @@ class WhipHttp:
 
 
 def why_unreachable(error: Exception, url: URL) -> str:
-    """Why a server cannot be reached, in words that name the host and the port."""
+    """A description of why a server cannot be reached, with its host and port."""
     host, port = url.host, url.port
     match error:
         case aiohttp.ClientConnectorDNSError():
@@ -124,7 +124,7 @@ def why_unreachable(error: Exception, url: URL) -> str:
 
 
 async def _read(response: aiohttp.ClientResponse) -> str:
-    """Read a body, to its end or as far as a body may go."""
+    """Read a body, at most ``_MAX_ANSWER`` octets of it."""
     octets = bytearray()
     async for piece in response.content.iter_any():
         octets += piece
@@ -134,7 +134,7 @@ async def _read(response: aiohttp.ClientResponse) -> str:
 
 
 def _refusal(response: aiohttp.ClientResponse, body: str) -> WhipError:
-    """What the server says of its refusal (RFC 9457), or else its status."""
+    """The error for a response: its problem details (RFC 9457), or else its status."""
     title, detail = response.reason or "Refused", ""
     if response.status in (301, 302, 303):
         detail = (

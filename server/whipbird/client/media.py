@@ -1,4 +1,4 @@
-"""Encoded media on its way to a WHIP server, and where it comes from."""
+"""Encoded frames and their sources."""
 
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
@@ -11,12 +11,12 @@ VideoCodec = Literal["H264", "VP8"]
 # RTP clock rates (RFC 6184, RFC 7741, RFC 7587, RFC 3551), by encoding name.
 CLOCK_RATES = {"H264": 90000, "VP8": 90000, "opus": 48000, "PCMU": 8000, "PCMA": 8000}
 
-# Bits per second of video that is encoded here.
+# The bitrate of video that is encoded here, in bit/s.
 DEFAULT_BITRATE = 2_500_000
 
 
 class MediaError(Exception):
-    """A file cannot be read, or what is in it cannot be sent."""
+    """A source cannot be read or sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,10 +24,10 @@ class StreamInfo:
     """One audio or video stream of a source.
 
     Attributes:
-        codec: how it is sent: the encoding name, as in SDP.
-        description: what it is in the source, for people.
-        is_encoded: whether it is encoded here, or sent as it is.
-        reason: why, if it was encoded before.
+        codec: the encoding name of the codec that is sent, as in SDP.
+        description: a description of the stream in the source, for people.
+        is_encoded: whether it is encoded here; otherwise it is passed through.
+        reason: why it is transcoded; empty if it is not.
     """
 
     kind: Kind
@@ -39,12 +39,12 @@ class StreamInfo:
 
 @dataclass(frozen=True, slots=True)
 class EncodedFrame:
-    """What is sent with one RTP timestamp.
+    """An encoded frame: the data of one RTP timestamp.
 
     Attributes:
-        timestamp: from 0 at the beginning of the source, in ticks of the codec's clock;
-            a little less than 0 where a codec starts early.
-        ticks: how long it is shown or heard.
+        timestamp: its presentation time from the beginning of the source, in ticks;
+            a little less than 0 for the first frames of some codecs.
+        ticks: its duration in ticks.
         clock_rate: ticks per second.
     """
 
@@ -56,20 +56,20 @@ class EncodedFrame:
 
     @property
     def time(self) -> float:
-        """Seconds from the beginning of the source."""
+        """Its presentation time in seconds from the beginning of the source."""
         return self.timestamp / self.clock_rate
 
     @property
     def end(self) -> float:
-        """Seconds from the beginning of the source to its end."""
+        """The time of its end in seconds from the beginning of the source."""
         return (self.timestamp + self.ticks) / self.clock_rate
 
 
 class MediaSource(Protocol):
-    """Where encoded frames come from. It blocks: to be used in a thread.
+    """A source of encoded frames. Its methods block: call them in a thread.
 
     Attributes:
-        name: what it is called.
+        name: its name, for people.
         damaged: packets that could not be read.
     """
 
@@ -78,24 +78,25 @@ class MediaSource(Protocol):
 
     @property
     def streams(self) -> tuple[StreamInfo, ...]:
-        """What is in it, at most one of each kind."""
+        """Its streams, at most one of each kind."""
         ...
 
     @property
     def skipped(self) -> int:
-        """Pictures that were not encoded because the machine is too slow."""
+        """Pictures not encoded because the machine was too slow."""
         ...
 
     def frames(self, is_late: Callable[[Fraction], bool]) -> Generator[EncodedFrame]:
-        """All frames, each stream's in order; closing the iterator closes files.
+        """All frames, in order within each stream; closing the iterator closes files.
 
         Args:
-            is_late: whether it is too late to encode what belongs to this second.
+            is_late: returns whether it is too late to encode a picture of this time
+                (in seconds from the beginning).
 
         Raises:
-            MediaError: when the source ends before its end.
+            MediaError: when the source breaks off.
         """
         ...
 
     def request_key_frame(self) -> None:
-        """Let the next frame of encoded video be a key frame; from any thread."""
+        """Make the next picture a key frame, if encoded here; from any thread."""

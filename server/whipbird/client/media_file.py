@@ -1,4 +1,4 @@
-"""A media file as a source: its packets, once or over and over."""
+"""A media file as a source of encoded frames, played once or repeatedly."""
 
 import os
 from collections.abc import Callable, Generator, Iterator
@@ -10,33 +10,32 @@ from av.container.input import InputContainer
 from av.stream import Stream
 
 from .file_parts import codec_name, parts_of
-from .lanes import AnyPacket, DamagedError, Lane
 from .media import DEFAULT_BITRATE, EncodedFrame, MediaError, VideoCodec
+from .pipelines import AnyPacket, DamagedError, Pipeline
 from .timeline import Timeline
-from .transcoding import VideoLane
+from .transcoding import VideoPipeline
 
-# FFmpeg's names of the formats that say how long they are, and do not leave it to
-# guesses; and the seconds by which they may be wrong.
+# FFmpeg's names of the formats with a reliable duration, and its tolerance in seconds.
 _EXACT = {"mov", "matroska"}
 MAX_MISSING = Fraction(1, 2)
 
 
 class MediaFile:
-    """The best video and the best audio stream of a file, where it has them.
+    """The best video stream and the best audio stream of a file.
 
     Args:
         path: the file.
-        codec: how video is sent; None for as it is where that is possible, and H.264
-            where it is not.
-        bitrate: bits per second of video that is encoded.
-        repeat: whether it begins again at its end.
+        codec: the codec to send video with; None to pass it through if possible, and
+            to transcode to H.264 otherwise.
+        bitrate: bits per second of transcoded video.
+        repeat: whether to repeat the file without end.
 
     Attributes:
         name: the path.
         streams, damaged: see ``MediaSource``.
 
     Raises:
-        MediaError: when it cannot be read, or has nothing in it that can be sent.
+        MediaError: when the file cannot be read, or has no stream that can be sent.
     """
 
     def __init__(
@@ -49,28 +48,32 @@ class MediaFile:
         self.name = path
         self.damaged = 0
         self._repeat = repeat
-        self._lanes: dict[int, Lane] = {}
+        self._pipelines: dict[int, Pipeline] = {}
         with self._open() as container:
             self._parts = parts_of(container, codec, bitrate)
         if not self._parts:
-            raise MediaError(f"{path}: there is neither audio nor video in it")
+            raise MediaError(f"{path}: it has neither audio nor video")
         self.streams = tuple(part.info for part in self._parts.values())
 
     @property
     def skipped(self) -> int:
-        """Pictures that were not encoded because the machine is too slow."""
-        lanes = self._lanes.values()
-        return sum(lane.skipped for lane in lanes if isinstance(lane, VideoLane))
+        """Pictures not encoded because the machine was too slow."""
+        pipelines = self._pipelines.values()
+        return sum(
+            pipeline.skipped
+            for pipeline in pipelines
+            if isinstance(pipeline, VideoPipeline)
+        )
 
     def request_key_frame(self) -> None:
-        """Let the next picture be a key frame, if pictures are encoded here."""
+        """Make the next picture a key frame, if pictures are encoded here."""
         for part in self._parts.values():
             if part.encoder is not None:
                 part.encoder.request_key_frame()
 
     def frames(self, is_late: Callable[[Fraction], bool]) -> Generator[EncodedFrame]:
         """All frames (see ``MediaSource.frames``)."""
-        self._lanes = {i: part.lane(is_late) for i, part in self._parts.items()}
+        self._pipelines = {i: part.pipeline(is_late) for i, part in self._parts.items()}
         timeline = Timeline()
         error: MediaError | None = None
         try:
@@ -78,38 +81,38 @@ class MediaFile:
             while self._repeat and timeline.end:
                 yield from self._play(timeline)
         except MediaError as problem:
-            # What the encoders still hold comes first.
+            # First send what the encoders still hold.
             error = problem
-        for lane in self._lanes.values():
-            yield from lane.flush()
+        for pipeline in self._pipelines.values():
+            yield from pipeline.flush()
         if error is not None:
             raise error
 
     def _play(self, timeline: Timeline) -> Iterator[EncodedFrame]:
-        """Everything once, from the beginning to the end."""
+        """Play the file once."""
         with self._open() as container:
             streams = [s for s in container.streams if s.index in self._parts]
             names = {s.index: codec_name(s) for s in streams}
             if names != {i: part.name for i, part in self._parts.items()}:
-                raise MediaError(f"{self.name}: it is another file now")
+                raise MediaError(f"{self.name}: the file was replaced by another one")
             for stream in streams:
-                self._lanes[stream.index].begin(stream)
+                self._pipelines[stream.index].begin(stream)
             begun = timeline.end
             timeline.begin(_start(streams))
             packets = cast("Iterator[AnyPacket]", container.demux(*streams))
             while (packet := self._read(packets, timeline)) is not None:
                 index = packet.stream_index
                 time = timeline.place(packet, self._parts[index].period)
-                yield from self._kept(self._lanes[index].take(packet, time))
-            for lane in self._lanes.values():
-                yield from self._kept(lane.end())
+                yield from self._kept(self._pipelines[index].process(packet, time))
+            for pipeline in self._pipelines.values():
+                yield from self._kept(pipeline.end())
             missing = _duration(container) - (timeline.end - begun)
             if missing > MAX_MISSING and len(streams) == len(container.streams):
                 raise self._broken(timeline, "the rest is missing")
 
     def _open(self) -> InputContainer:
         try:
-            # No name of a file is taken for a URL.
+            # An absolute path: a file name must not be taken for a URL.
             return av.open(os.path.abspath(self.name))
         except av.FFmpegError as error:
             raise MediaError(f"{self.name}: {error.strerror}") from error
@@ -117,7 +120,7 @@ class MediaFile:
     def _read(
         self, packets: Iterator[AnyPacket], timeline: Timeline
     ) -> AnyPacket | None:
-        """The next packet; None at the end, where PyAV adds empty ones."""
+        """The next packet; None at the end, where PyAV adds empty packets."""
         try:
             return next((packet for packet in packets if packet.size), None)
         except av.FFmpegError as error:
@@ -135,14 +138,14 @@ class MediaFile:
 
 
 def _duration(container: InputContainer) -> Fraction:
-    """Seconds of the file, if its header says; else 0."""
+    """The duration of the file in seconds; 0 if its header is not reliable."""
     if container.duration is None or not _EXACT & set(container.format.name.split(",")):
         return Fraction(0)
     return Fraction(container.duration, av.time_base)
 
 
 def _start(streams: list[Stream]) -> Fraction | None:
-    """Seconds at which the first of the streams begins, if all say when."""
+    """The start time of the first stream in seconds; None if one is unknown."""
     starts = [
         stream.start_time * stream.time_base
         for stream in streams

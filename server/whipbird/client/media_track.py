@@ -1,4 +1,4 @@
-"""Encoded frames as aiortc takes them: each when its time has come."""
+"""An aiortc track that sends encoded frames in real time."""
 
 import asyncio
 import time
@@ -9,18 +9,18 @@ from aiortc import MediaStreamTrack
 from aiortc.mediastreams import MediaStreamError
 from av.packet import Packet
 
-from .lanes import AnyPacket
 from .media import EncodedFrame, Kind
+from .pipelines import AnyPacket
 
-# Seconds that a picture may be late before it is rather not encoded ...
+# A picture that is so many seconds late is not encoded.
 MAX_LATE = 0.5
-# ... and anything before the clock is put back: after a machine has slept, or when it
-# is too slow, what is late must not be sent all at once.
+# When a frame is so many seconds late, the clock is set back: after a machine has
+# slept, or when it is too slow, late frames must not be sent all at once.
 MAX_LAG = 1.0
 
 
 class MediaClock:
-    """Seconds since the first frame of any track was given away."""
+    """The clock of a publication: seconds since the first frame of any track."""
 
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
         self._now = now
@@ -28,31 +28,31 @@ class MediaClock:
         self._started = asyncio.Event()
 
     def start(self) -> None:
-        """Begin, if it has not begun yet."""
+        """Start the clock, if it is not running yet."""
         if self._origin is None:
             self._origin = self._now()
             self._started.set()
 
     @property
     def elapsed(self) -> float:
-        """Seconds; from any thread. 0 before the start."""
+        """Seconds since the start, or 0 before it; from any thread."""
         return 0.0 if self._origin is None else self._now() - self._origin
 
     def is_late(self, due: Fraction) -> bool:
-        """Whether what is due at this second is too late to be encoded."""
+        """Whether it is too late to encode a picture that is due at this time."""
         return self.elapsed - due > MAX_LATE
 
     async def wait_until(self, due: float) -> None:
-        """Wait until a second has come; those before the first are long past."""
+        """Wait until a time in seconds; return at once for 0 and before."""
         if due <= 0:
             return
         await self._started.wait()
-        # Again, since the clock may be put back meanwhile.
+        # In a loop, since the clock may be set back meanwhile.
         while (left := due - self.elapsed) > 0:  # noqa: ASYNC110 - no event
             await asyncio.sleep(left)
 
     async def wait_for(self, due: float) -> None:
-        """Wait until something is due; when that is long past, put the clock back."""
+        """Wait until a time; if it is more than MAX_LAG ago, set the clock back."""
         await self.wait_until(due)
         late = self.elapsed - due
         if self._origin is not None and late > MAX_LAG:
@@ -63,8 +63,8 @@ class MediaTrack(MediaStreamTrack):
     """A track of encoded frames, in real time.
 
     Attributes:
-        frames: how many were given away.
-        filled_to: the second up to which it has frames.
+        frames: frames sent so far.
+        filled_to: the time up to which it has frames, in seconds.
     """
 
     def __init__(self, kind: Kind, clock: MediaClock) -> None:
@@ -77,23 +77,23 @@ class MediaTrack(MediaStreamTrack):
         self._ended = asyncio.Event()
 
     def put(self, frame: EncodedFrame) -> None:
-        """Add a frame."""
+        """Queue a frame."""
         self.filled_to = frame.end
         self._queue.put_nowait(frame)
 
     def finish(self) -> None:
-        """There are no more frames."""
+        """End the track after the queued frames."""
         self._queue.put_nowait(None)
 
     async def ended(self) -> None:
-        """Wait until all its frames are given away."""
+        """Wait until all its frames are sent."""
         await self._ended.wait()
 
     async def recv(self) -> AnyPacket:
-        """The next frame, when its time has come.
+        """Wait until the next frame is due, and return it.
 
         Raises:
-            MediaStreamError: when there are no more.
+            MediaStreamError: when there are no more frames.
         """
         if self.readyState != "live":
             raise MediaStreamError

@@ -1,4 +1,4 @@
-"""A test pattern as a source: pictures that move, with a clock in them, and a tone."""
+"""A test pattern as a source of encoded frames: a moving picture and a tone."""
 
 from collections.abc import Callable, Generator
 from fractions import Fraction
@@ -17,20 +17,20 @@ from .media import (
     StreamInfo,
     VideoCodec,
 )
-from .transcoding import AudioLane, VideoLane
+from .transcoding import AudioPipeline, VideoPipeline
 
-# Hertz; every second it beeps.
+# The frequency of the tone in Hz; it beeps every second.
 _TONE = 440
 
 
 class Pattern:
-    """FFmpeg's test pictures, which show the time and their number, and a tone.
+    """FFmpeg's test picture, which shows the time and the frame number, and a tone.
 
     Args:
         size: width and height in pixels, even.
         rate: pictures per second.
-        codec: how the pictures are encoded.
-        bitrate: bits per second of them.
+        codec: the video codec.
+        bitrate: bits per second of video.
 
     Attributes:
         name, streams, damaged: see ``MediaSource``.
@@ -52,7 +52,7 @@ class Pattern:
         width, height = size
         self._rate = Fraction(rate)
         self._encoder = VideoEncoder(codec, bitrate, self._rate)
-        self._video: VideoLane | None = None
+        self._video: VideoPipeline | None = None
         self._pictures = _filters(
             ("testsrc2", f"size={width}x{height}:rate={rate}"),
             ("format", "yuv420p"),
@@ -74,17 +74,17 @@ class Pattern:
 
     @property
     def skipped(self) -> int:
-        """Pictures that were not encoded because the machine is too slow."""
+        """Pictures not encoded because the machine was too slow."""
         return self._video.skipped if self._video else 0
 
     def request_key_frame(self) -> None:
-        """Let the next picture be a key frame."""
+        """Make the next picture a key frame."""
         self._encoder.request_key_frame()
 
     def frames(self, is_late: Callable[[Fraction], bool]) -> Generator[EncodedFrame]:
         """All frames, without end (see ``MediaSource.frames``)."""
-        video = self._video = VideoLane(self._encoder, self._rate, is_late)
-        audio = AudioLane(OpusEncoder())
+        video = self._video = VideoPipeline(self._encoder, self._rate, is_late)
+        audio = AudioPipeline(OpusEncoder())
         shown = heard = Fraction(0)
         period = Fraction(OPUS_SAMPLES, CLOCK_RATES["opus"])
         while True:
@@ -101,7 +101,7 @@ class Pattern:
 
 
 def _filters(*chain: tuple[str, str | None]) -> Graph:
-    """A graph of filters, each with its arguments, one after another."""
+    """A filter graph: a chain of filters with their arguments."""
     graph = Graph()
     try:
         graph.link_nodes(*(graph.add(name, args) for name, args in chain))

@@ -16,12 +16,12 @@ MIN_SIZE = _HEADER.size
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """One ping.
+    """The result of one ping.
 
     Attributes:
         sequence: its number, from 1.
-        size: octets of its message.
-        rtt: seconds of its round trip; None when no echo came in time.
+        size: the size of the message in octets.
+        rtt: the round-trip time in seconds; None if no echo was received in time.
     """
 
     sequence: int
@@ -31,10 +31,10 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """Many pings. Times are in seconds, and None when no echo came.
+    """Statistics of pings. Times are in seconds, and None without any echo.
 
     Attributes:
-        mdev: the standard deviation, as ping(8) has it.
+        mdev: the standard deviation, named as by ping(8).
     """
 
     sent: int
@@ -46,12 +46,12 @@ class Summary:
 
     @property
     def loss(self) -> float:
-        """The part that was lost, from 0 to 1."""
+        """The fraction that was lost, 0 to 1."""
         return 1 - self.received / self.sent if self.sent else 0.0
 
     @classmethod
     def of(cls, replies: Sequence[Reply]) -> "Summary":
-        """Sum up."""
+        """Compute the statistics of replies."""
         rtts = [reply.rtt for reply in replies if reply.rtt is not None]
         if not rtts:
             return cls(len(replies), 0)
@@ -70,17 +70,17 @@ async def ping(
     size: int = 64,
     timeout: float = 2.0,
 ) -> AsyncIterator[Reply]:
-    """Connect, and send messages one after another, waiting for each echo.
+    """Connect, then send messages one by one and wait for the echo of each.
 
     Args:
-        client: not connected yet.
-        count: how many to send; None for no end.
-        interval: seconds from one to the next.
+        client: a client that is not connected yet.
+        count: the number of messages; None for no limit.
+        interval: seconds between messages.
         size: octets of a message; at least ``MIN_SIZE``.
-        timeout: seconds after which one is lost.
+        timeout: seconds after which a message counts as lost.
 
     Raises:
-        WhipError: when no connection can be made, or it is lost.
+        WhipError: when the connection fails or is lost.
     """
     channel = client.peer.createDataChannel("whipbird-ping")
     # Sequence numbers and times; None when the channel is closed.
@@ -97,7 +97,9 @@ async def ping(
     await client.opened(channel)
     largest = client.peer.max_message_size
     if largest and size > largest:
-        raise WhipError("Message too large", f"the server takes {largest} octets")
+        raise WhipError(
+            "Message too large", f"the server accepts at most {largest} octets"
+        )
     padding = bytes(size - MIN_SIZE)
     sequence = 0
     loop = asyncio.get_running_loop()

@@ -1,4 +1,4 @@
-"""Publishing a source over WHIP, in real time, and what is known of how it goes."""
+"""Publishes a source over WHIP in real time, with statistics."""
 
 import asyncio
 import math
@@ -15,23 +15,23 @@ from .media import EncodedFrame, Kind, MediaError, MediaSource, StreamInfo
 from .media_track import MediaClock, MediaTrack
 from .whip import WhipClient
 
-# Seconds that the source is read ahead; what is encoded on request comes as late.
+# Seconds that the source is read ahead; a requested key frame is delayed by as much.
 READ_AHEAD = 0.25
-# ... of the track that has most, where a file's streams are far apart.
+# ... for the fuller track, if the streams of a file are badly interleaved.
 MAX_READ_AHEAD = 10.0
 
 
 @dataclass(frozen=True, slots=True)
 class StreamReport:
-    """How the sending of one stream goes.
+    """Statistics of sending one stream.
 
     Attributes:
-        frames, packets: what was sent.
-        octets: of the packets' payloads.
-        retransmitted: packets that were sent again, since the server asked for them.
-        lost: packets that did not come when they were first sent; None when the server
-            has not said.
-        rtt: seconds of a round trip; None when the server does not tell.
+        info: the description of the stream.
+        frames, packets: frames and packets sent.
+        octets: octets of the packets' payloads.
+        retransmitted: packets retransmitted on the server's request.
+        lost: packets lost, without retransmission; None before a receiver report.
+        rtt: the round-trip time in seconds; None if unknown.
     """
 
     info: StreamInfo
@@ -45,10 +45,11 @@ class StreamReport:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """How publishing goes.
+    """Statistics of a publication.
 
     Attributes:
-        seconds: since the first frame.
+        seconds: seconds since the first frame.
+        streams: the statistics of each stream.
         skipped, damaged: see ``MediaSource``.
     """
 
@@ -69,24 +70,24 @@ class Report:
 
     @property
     def retransmitted(self) -> int:
-        """Packets of all streams that were sent again."""
+        """Retransmitted packets of all streams."""
         return sum(stream.retransmitted for stream in self.streams)
 
     @property
     def lost(self) -> int | None:
-        """Packets that were lost of all streams; None when the server has not said."""
+        """Lost packets of all streams; None before a receiver report."""
         known = [s.lost for s in self.streams if s.lost is not None]
         return sum(known) if known else None
 
     @property
     def rtt(self) -> float | None:
-        """Seconds of a round trip; None when the server does not tell."""
+        """The round-trip time in seconds; None if unknown."""
         return next((s.rtt for s in self.streams if s.rtt is not None), None)
 
 
 @dataclass(frozen=True, slots=True)
 class _Outgoing:
-    """A stream of the source, and what it goes through."""
+    """A stream of the source with its track, transceiver and sender."""
 
     info: StreamInfo
     track: MediaTrack
@@ -95,11 +96,12 @@ class _Outgoing:
 
 
 class Publication:
-    """A source on its way to a WHIP endpoint.
+    """Publishes a source to a WHIP endpoint.
 
     Args:
-        client: not connected yet.
-        duration: seconds after which it ends; None for the end of the source.
+        source: the source to publish.
+        client: a client that is not connected yet.
+        duration: seconds after which to stop; None for the end of the source.
     """
 
     def __init__(
@@ -122,38 +124,39 @@ class Publication:
         """Open the session.
 
         Raises:
-            WhipError: when the server refuses, or no connection is made.
+            WhipError: when the server refuses, or the connection fails.
         """
         await self._client.connect()
         for outgoing in self._outgoing.values():
             if outgoing.transceiver.currentDirection != "sendonly":
                 info = outgoing.info
                 raise WhipError(
-                    "Not taken", f"the server does not want {info.kind} ({info.codec})"
+                    "Not accepted",
+                    f"the server did not accept the {info.kind} ({info.codec})",
                 )
 
     async def run(self) -> None:
-        """Send everything, in real time; once, after ``connect``.
+        """Send the source in real time; call it once, after ``connect``.
 
         Raises:
             WhipError: when the connection is lost.
-            MediaError: when the source ends before its end. What came before is sent.
+            MediaError: when the source breaks off, after all before that is sent.
         """
         sending = asyncio.create_task(self._send())
-        losing = asyncio.create_task(self._lose())
+        watching = asyncio.create_task(self._watch_connection())
         try:
-            await asyncio.wait({sending, losing}, return_when=asyncio.FIRST_COMPLETED)
-            # Which of them has raised tells why.
-            for task in (losing, sending):
+            await asyncio.wait({sending, watching}, return_when=asyncio.FIRST_COMPLETED)
+            # The lost connection is the more important error.
+            for task in (watching, sending):
                 if task.done():
                     task.result()
         finally:
-            for task in (sending, losing):
+            for task in (sending, watching):
                 task.cancel()
-            await asyncio.gather(sending, losing, return_exceptions=True)
+            await asyncio.gather(sending, watching, return_exceptions=True)
 
     async def report(self) -> Report:
-        """How it goes."""
+        """The current statistics."""
         return Report(
             seconds=self._clock.elapsed,
             streams=tuple([await _report_of(o) for o in self._outgoing.values()]),
@@ -161,8 +164,8 @@ class Publication:
             damaged=self._source.damaged,
         )
 
-    async def _lose(self) -> None:
-        """Wait for the end of the connection.
+    async def _watch_connection(self) -> None:
+        """Wait until the connection is lost.
 
         Raises:
             WhipError: always.
@@ -174,7 +177,9 @@ class Publication:
             changed.clear()
             await changed.wait()
         why = (
-            "by the server" if peer.closed_by_peer else "nothing comes from the server"
+            "by the server"
+            if peer.closed_by_peer
+            else "the server does not respond any more"
         )
         raise WhipError("Connection lost", why)
 
@@ -182,7 +187,7 @@ class Publication:
         """Read the source in a thread, and wait until all of it is sent.
 
         Raises:
-            MediaError: when the source ends before its end, after what came before.
+            MediaError: when the source breaks off, after all before that is sent.
         """
         thread = ThreadPoolExecutor(1, thread_name_prefix="media")
         loop = asyncio.get_running_loop()
@@ -211,10 +216,10 @@ class Publication:
     async def _read(
         self, thread: ThreadPoolExecutor, frames: Generator[EncodedFrame]
     ) -> None:
-        """Give the tracks their frames, up to the duration.
+        """Read frames from the source into the tracks, up to the duration.
 
         Raises:
-            MediaError: when the source ends before its end.
+            MediaError: when the source breaks off.
         """
         loop = asyncio.get_running_loop()
         limit = math.inf if self._duration is None else self._duration
@@ -230,7 +235,7 @@ class Publication:
                 track.filled_to = frame.end
 
     def _needed_at(self) -> float:
-        """The second at which the tracks need more frames."""
+        """The time at which the tracks need more frames, in seconds."""
         filled = [outgoing.track.filled_to for outgoing in self._outgoing.values()]
         return max(min(filled) - READ_AHEAD, max(filled) - MAX_READ_AHEAD)
 
@@ -258,7 +263,7 @@ async def _report_of(outgoing: _Outgoing) -> StreamReport:
 
 
 def _preferences(info: StreamInfo) -> list[RTCRtpCodecCapability]:
-    """The stream's codec, and retransmission of it."""
+    """The codec of a stream, and RTX for it."""
     capabilities = RTCRtpSender.getCapabilities(info.kind).codecs
     wanted = (f"{info.kind}/{info.codec}".lower(), "video/rtx")
     return [codec for codec in capabilities if codec.mimeType.lower() in wanted]

@@ -1,42 +1,42 @@
-"""When the packets of a file are due, whatever its timestamps are like."""
+"""Continuous times for the packets of a file, even if its timestamps are not."""
 
 from fractions import Fraction
 
-from .lanes import AnyPacket, packet_duration
+from .pipelines import AnyPacket, packet_duration
 
-# Seconds between two packets beyond which the timestamps are taken to begin anew.
+# A jump of the timestamps by more than so many seconds is removed.
 MAX_JUMP = 10
 
 
 class Timeline:
-    """Seconds from 0 on, for all streams of a file, over all of its repetitions.
+    """The timeline of a file, in seconds, across all streams and repetitions.
 
     Attributes:
-        end: when the latest packet so far is over.
+        end: the time at which the latest packet so far ends.
     """
 
     def __init__(self) -> None:
         self.end = Fraction(0)
         self._offset: Fraction | None = None
         self._latest = Fraction(0)
-        # When the next packet of each stream is due, if it does not say itself.
+        # The time of the next packet of each stream, if it has no timestamp.
         self._next: dict[int, Fraction] = {}
 
     def begin(self, start: Fraction | None) -> None:
-        """The file begins (again), where the last repetition ended.
+        """Begin a repetition of the file, at the end of the last one.
 
         Args:
-            start: seconds of its first packet; None when that has to be seen.
+            start: the timestamp of its first packet in seconds; None if unknown.
         """
         self._offset = None if start is None else self.end - start
         self._latest = self.end
         self._next.clear()
 
     def place(self, packet: AnyPacket, period: Fraction) -> Fraction:
-        """Say when a packet is due, and write that into it, too.
+        """The time of a packet; it replaces the packet's timestamp, too.
 
         Args:
-            period: seconds that it lasts, if it does not say itself.
+            period: the duration of the packet in seconds, if it has none.
         """
         time = self._next.get(packet.stream_index, self._latest)
         stamp = packet.pts if packet.pts is not None else packet.dts

@@ -1,4 +1,4 @@
-"""What those packets of a file go through that are decoded and encoded anew."""
+"""Pipelines that transcode the packets of a file."""
 
 from collections.abc import Callable, Iterator
 from fractions import Fraction
@@ -14,25 +14,25 @@ from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 
 from .encoders import OpusEncoder, VideoEncoder
-from .lanes import AnyPacket, DamagedError, Lane
 from .media import EncodedFrame
-from .turning import Turner
+from .pipelines import AnyPacket, DamagedError, Pipeline
+from .rotation import Rotator
 
-# Pictures that are left out, one after another, before one is encoded although late:
-# so that there is a picture now and then, however slow the machine is.
+# Late pictures that are skipped in a row; then one is encoded although it is late, so
+# that there is a picture from time to time on a slow machine.
 MAX_SKIPPED = 5
 
 
-class VideoLane(Lane):
-    """Pictures to H.264 or VP8.
+class VideoPipeline(Pipeline):
+    """Transcodes video to H.264 or VP8.
 
     Args:
-        encoder: takes them.
-        rate: pictures per second, where a file has no timestamps.
-        is_late: whether it is too late to encode a picture of this second.
+        encoder: the encoder.
+        rate: pictures per second, for a file without timestamps.
+        is_late: returns whether it is too late to encode a picture of this time.
 
     Attributes:
-        skipped: pictures that were too late.
+        skipped: pictures skipped because they were late.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class VideoLane(Lane):
         self._period = 1 / rate
         self._is_late = is_late
         self._decoder: VideoCodecContext | None = None
-        self._turner = Turner()
+        self._rotator = Rotator()
         self._next = Fraction(0)
         self._skipped_now = 0
 
@@ -54,7 +54,7 @@ class VideoLane(Lane):
         self._decoder = cast(VideoCodecContext, stream.codec_context)
         self._decoder.thread_type = ThreadType.AUTO
 
-    def take(self, packet: AnyPacket, time: Fraction) -> Iterator[EncodedFrame]:
+    def process(self, packet: AnyPacket, time: Fraction) -> Iterator[EncodedFrame]:
         yield from self._decode(packet)
 
     def end(self) -> Iterator[EncodedFrame]:
@@ -64,7 +64,7 @@ class VideoLane(Lane):
         yield from self._encoder.flush()
 
     def encode(self, frame: VideoFrame) -> Iterator[EncodedFrame]:
-        """Encode a picture, unless it is too late for that."""
+        """Encode a picture, unless it is late."""
         time = _time(frame)
         if time is None:
             time = self._next
@@ -74,7 +74,7 @@ class VideoLane(Lane):
             self._skipped_now += 1
             return
         self._skipped_now = 0
-        yield from self._encoder.encode(self._turner.turn(frame), time)
+        yield from self._encoder.encode(self._rotator.rotate(frame), time)
 
     def _decode(self, packet: AnyPacket | None) -> Iterator[EncodedFrame]:
         assert self._decoder is not None
@@ -86,8 +86,8 @@ class VideoLane(Lane):
             yield from self.encode(frame)
 
 
-class AudioLane(Lane):
-    """Sound to Opus."""
+class AudioPipeline(Pipeline):
+    """Transcodes audio to Opus."""
 
     def __init__(self, encoder: OpusEncoder) -> None:
         self._encoder = encoder
@@ -96,7 +96,7 @@ class AudioLane(Lane):
     def begin(self, stream: Stream) -> None:
         self._decoder = cast(AudioCodecContext, stream.codec_context)
 
-    def take(self, packet: AnyPacket, time: Fraction) -> Iterator[EncodedFrame]:
+    def process(self, packet: AnyPacket, time: Fraction) -> Iterator[EncodedFrame]:
         yield from self._decode(packet)
 
     def end(self) -> Iterator[EncodedFrame]:
@@ -106,7 +106,7 @@ class AudioLane(Lane):
         yield from self._encoder.flush()
 
     def encode(self, frame: AudioFrame) -> Iterator[EncodedFrame]:
-        """Encode some sound."""
+        """Encode audio."""
         yield from self._encoder.encode(frame, _time(frame))
 
     def _decode(self, packet: AnyPacket | None) -> Iterator[EncodedFrame]:
@@ -120,7 +120,7 @@ class AudioLane(Lane):
 
 
 def _time(frame: Frame) -> Fraction | None:
-    """Seconds at which it is shown or heard, if it says so."""
+    """The presentation time of a frame in seconds; None if it has none."""
     if frame.pts is None or frame.time_base is None:
         return None
     return Fraction(frame.pts * frame.time_base)

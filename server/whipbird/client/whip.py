@@ -1,4 +1,4 @@
-"""The client's side of WHIP (RFC 9725)."""
+"""A WHIP client (RFC 9725)."""
 
 import asyncio
 from types import TracebackType
@@ -16,9 +16,9 @@ from ..sdp.parser import parse_description
 from .errors import WhipError
 from .http import WhipHttp
 
-# Seconds to wait for an HTTP response, and for the connection that follows.
+# Seconds to wait for an HTTP response, and for the connection.
 TIMEOUT = 15.0
-# ... and for the response to a DELETE: nothing depends on it.
+# ... and for the response to a DELETE, on which nothing depends.
 DELETE_TIMEOUT = 2.0
 
 SDP = "application/sdp"
@@ -26,9 +26,9 @@ SDP_FRAGMENT = "application/trickle-ice-sdpfrag"
 
 
 class WhipClient:
-    """A WHIP session, from the client's side.
+    """A WHIP session of a client.
 
-    Add channels or tracks to ``peer``, then ``connect``. As a context manager it
+    Add channels or tracks to ``peer``, then call ``connect``. As a context manager it
     closes itself::
 
         async with WhipClient("http://127.0.0.1:8080/whip/test") as client:
@@ -37,19 +37,19 @@ class WhipClient:
 
     Args:
         url: the WHIP endpoint.
-        token: sent as ``Authorization: Bearer`` with every request, when given.
+        token: a Bearer token for all requests; None for none.
         timeout: seconds to wait for each response, and for a connection.
         options: by default the peer shares nothing, and has a UDP port of its own.
             On a port that several share, only one may connect to a server at a time:
             a DTLS handshake does not say which of them it is for.
 
     Attributes:
-        peer: this side's end of the connection.
-        http: what sends the requests.
+        peer: our end of the connection.
+        http: sends the requests.
         timeout: seconds to wait for a connection.
-        location: the URL of the session, once there is one.
-        etag: the entity tag of its ICE session; None when the server gave none.
-        offer, answer: the SDP that was exchanged.
+        location: the URL of the session; None while there is none.
+        etag: the entity tag of its ICE session; None if the server sent none.
+        offer, answer: the exchanged SDP.
     """
 
     def __init__(
@@ -89,13 +89,13 @@ class WhipClient:
         """Open a session, and wait until it is connected.
 
         Raises:
-            WhipError: when the server refuses, or no connection is made in time.
+            WhipError: when the server refuses, or the connection fails or times out.
         """
         await self.post()
         await self.connected()
 
     async def post(self) -> None:
-        """Send the offer, with all candidates, and take the answer.
+        """Send the offer, with all candidates, and apply the answer.
 
         Raises:
             WhipError: when the server refuses, or cannot be reached.
@@ -136,10 +136,10 @@ class WhipClient:
             raise WhipError("Unusable answer", error.detail, 201) from error
 
     async def connected(self) -> None:
-        """Wait until the connection is made.
+        """Wait until the peer is connected.
 
         Raises:
-            WhipError: when it fails, or is not made in time.
+            WhipError: when the connection fails or times out.
         """
         changed = asyncio.Event()
         self.peer.on("connectionstatechange", changed.set)
@@ -152,7 +152,8 @@ class WhipClient:
                     await changed.wait()
         except TimeoutError:
             raise WhipError(
-                "No connection", f"none was made within {self.timeout:g} seconds"
+                "No connection",
+                f"it was not established within {self.timeout:g} seconds",
             ) from None
         finally:
             if self.peer.connectionState != "closed":
@@ -162,7 +163,7 @@ class WhipClient:
         """Wait until a data channel is open.
 
         Raises:
-            WhipError: when it is closed, or not opened in time.
+            WhipError: when it is closed, or does not open in time.
         """
         changed = asyncio.Event()
         channel.on("open", changed.set)
@@ -174,23 +175,23 @@ class WhipClient:
                     await changed.wait()
         except TimeoutError:
             raise WhipError(
-                "No data channel", f"none was opened within {self.timeout:g} seconds"
+                "No data channel", f"it did not open within {self.timeout:g} seconds"
             ) from None
         if channel.readyState != "open":
             raise WhipError("No data channel", "the server closed it")
 
     async def restart(self) -> None:
-        """Restart ICE, and wait until the connection goes over the new path.
+        """Restart ICE, and wait until the connection uses the new ICE session.
 
-        Channels and tracks go on meanwhile. A restart that begins while another is
-        under way takes its place (RFC 9725 section 4.3.3).
+        Channels and tracks continue meanwhile. A restart supersedes an unfinished one
+        (RFC 9725 section 4.3.3).
 
         Raises:
-            WhipError: when there is no session, the server refuses, or no new path
-                is found in time. The old one is kept.
+            WhipError: when there is no session, the server refuses, or the new ICE
+                session does not connect in time. The old one is kept.
         """
         if self.location is None:
-            raise WhipError("No session", "it has ended, or was never opened")
+            raise WhipError("No session", "it has ended or was never opened")
         try:
             local = await self.peer.restart_ice()
         except ConnectionError as error:
@@ -209,25 +210,25 @@ class WhipClient:
                 await self.peer.restarted()
         except TimeoutError:
             raise WhipError(
-                "No new path", f"none was found within {self.timeout:g} seconds"
+                "No new path", f"none worked within {self.timeout:g} seconds"
             ) from None
         except ConnectionError as error:
             raise WhipError("No new path", str(error)) from error
         finally:
             if number == self._restarts:
-                # Nothing is left to give up when it has succeeded.
+                # This has no effect on a restart that has succeeded.
                 self.peer.abandon_restart()
 
     async def _patch_restart(
         self, location: URL, body: str
     ) -> tuple[Fragment, str | None]:
-        """Exchange the new credentials.
+        """Exchange the new ICE credentials.
 
         Returns:
-            The server's side of the new ICE session, and its entity tag.
+            The server's fragment, and the entity tag of the new ICE session.
 
         Raises:
-            WhipError: when it refuses, or answers with something else.
+            WhipError: when the server refuses, or the response is not a fragment.
         """
         response, text = await self.http.request(
             "PATCH",
@@ -250,12 +251,12 @@ class WhipClient:
         return fragment, response.headers.get("ETag")
 
     async def close(self) -> None:
-        """End the session: DELETE, then the connection. Never raises for the server."""
+        """End the session with DELETE, then close the peer. Errors are ignored."""
         try:
             if self.location is not None:
                 await self.http.request("DELETE", self.location, timeout=DELETE_TIMEOUT)
         except WhipError:
-            # It is gone already, or cannot be reached; both end it.
+            # The session has ended already, or the server cannot be reached.
             pass
         finally:
             self.location = None
@@ -266,7 +267,7 @@ class WhipClient:
 
 
 def _fragment(offer: str, local: LocalIce) -> str:
-    """The body of a restart: this side, and what it repeats of the offer."""
+    """The body of a PATCH that restarts ICE: our side, with the offer's m-line."""
     description = parse_description(offer)
     group = description.first("group")
     bundle = tuple(group.value.split()[1:]) if group else ()

@@ -1,1 +1,1 @@
-"""What speaks HTTP: one module per resource."""
+"""The HTTP resources, one module each, and their middlewares."""

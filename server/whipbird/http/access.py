@@ -1,4 +1,4 @@
-"""The log of requests, for debugging."""
+"""A log of requests, for debugging."""
 
 import logging
 
@@ -15,7 +15,7 @@ logger = logging.getLogger(__name__)
 async def access_middleware(
     request: web.Request, handler: Handler
 ) -> web.StreamResponse:
-    """Log each request and its status. Session ids are cut: they are secret."""
+    """Log each request and its status. Session ids are shortened: they are secret."""
     response = await handler(request)
     if logger.isEnabledFor(logging.DEBUG):
         path = request.rel_url.raw_path

@@ -18,43 +18,43 @@ _SCHEME = "bearer"
 
 
 class Authorizer(Protocol):
-    """Decides who may use the WHIP resources of a stream."""
+    """Decides which tokens give access to a stream."""
 
     def __call__(self, token: str, stream: str | None) -> bool:
-        """Whether a token is good for a stream.
+        """Whether a token gives access to a stream.
 
         Args:
-            token: what the client has sent, well-formed.
-            stream: the name in the URL, as it stands there; None where it has none.
+            token: the client's token, well-formed.
+            stream: the stream's name in the URL, not validated; None without one.
         """
 
 
 class SharedToken:
-    """An authorizer for which one token is good for every stream."""
+    """An authorizer with one token for all streams."""
 
     def __init__(self, token: str) -> None:
         self._digest = _digest(token)
 
     def __call__(self, token: str, stream: str | None) -> bool:
-        """Whether it is the token. The time that it takes does not tell how nearly."""
+        """Whether the token is right. The comparison takes constant time."""
         return hmac.compare_digest(_digest(token), self._digest)
 
 
 def authenticate(
     authorizer: Authorizer, *admits: Callable[[web.Request], bool]
 ) -> Middleware:
-    """A middleware that lets nobody in without a good token, but preflights.
+    """Make a middleware that requires a valid token, except for preflights.
 
-    Nothing is said of a resource before: the order of the middlewares matters.
+    It must run before any middleware or handler that reveals something of a resource.
 
     Args:
-        admits: each tells of a request whether it needs no token, because it has
-            something that is as good, and that only who had a token can know.
+        admits: functions that return whether a request needs no token, because it
+            contains another secret that only a client with a token can know.
     """
 
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
-        # A browser sends no credentials with them (RFC 9725 section 4.7.1).
+        # Browsers send no credentials with preflights (RFC 9725 section 4.7.1).
         admitted = any(admit(request) for admit in admits)
         if not admitted and not is_preflight(request):
             token = bearer_token(request)
@@ -74,7 +74,7 @@ def bearer_token(request: web.Request) -> str:
     """The token of a request.
 
     Raises:
-        Problem: 401 when it has none, 400 when it is malformed (RFC 6750 section 3.1).
+        Problem: 401 without a token, 400 if it is malformed (RFC 6750 section 3.1).
     """
     fields = request.headers.getall(hdrs.AUTHORIZATION, [])
     if len(fields) > 1:
@@ -84,13 +84,13 @@ def bearer_token(request: web.Request) -> str:
         raise _challenge(
             401,
             "Token required",
-            "This server wants a token, in the header Authorization: Bearer TOKEN.",
+            "This server requires a token, in the header Authorization: Bearer TOKEN.",
         )
     token = token.strip(" ")
     if not BEARER_TOKEN.fullmatch(token):
         raise _malformed(
             "The Authorization header is not of the form Bearer TOKEN; a token has "
-            'letters, digits, and "- . _ ~ + /", and maybe "=" at its end.'
+            'letters, digits, "- . _ ~ + /" and, optionally, "=" at its end.'
         )
     return token
 
@@ -102,7 +102,7 @@ def _malformed(detail: str) -> Problem:
 def _challenge(
     status: int, title: str, detail: str, *, error: str | None = None
 ) -> Problem:
-    """A refusal with the challenge of RFC 6750 section 3."""
+    """A problem with a WWW-Authenticate challenge (RFC 6750 section 3)."""
     challenge = f'Bearer realm="{REALM}"'
     if error is not None:
         challenge += f', error="{error}"'
@@ -116,5 +116,5 @@ def _challenge(
 
 
 def _digest(token: str) -> bytes:
-    """Of the same length for every token, so that comparing tells no length."""
+    """A digest of fixed length: comparing it does not reveal the token's length."""
     return hashlib.sha256(token.encode()).digest()

@@ -1,4 +1,4 @@
-"""Bodies of requests: of one type, in UTF-8, and in time."""
+"""Reads request bodies: checks type, size, time and encoding."""
 
 import asyncio
 import json
@@ -13,16 +13,16 @@ JSON = "application/json"
 
 # Octets of a body; a browser's offer has about 8,000.
 MAX_BODY_SIZE = 64 * 1024
-# Seconds within which a body must have come.
+# Seconds within which a body must be received.
 BODY_TIMEOUT = 10.0
 
 
 async def read_body(request: web.Request, content_type: str, *, section: str) -> str:
-    """Read a body that must be of one type.
+    """Read a body that must have one content type.
 
     Raises:
-        Problem: 415 for another type, 408 when it does not come, 400 when it is not
-            UTF-8. (413 comes from aiohttp.)
+        Problem: 415 for another type, 408 when it is not received in time, 400 when it
+            is not UTF-8. (aiohttp raises 413.)
     """
     if hdrs.CONTENT_TYPE not in request.headers or request.content_type != content_type:
         raise Problem(
@@ -54,7 +54,7 @@ async def read_body(request: web.Request, content_type: str, *, section: str) ->
         raise Problem(
             408,
             "Request timeout",
-            f"The body has not come within {BODY_TIMEOUT:.0f} seconds.",
+            f"The body was not received within {BODY_TIMEOUT:.0f} seconds.",
             section="RFC 9110 section 15.5.9",
         ) from None
     try:
@@ -69,13 +69,13 @@ async def read_body(request: web.Request, content_type: str, *, section: str) ->
 
 
 async def read_json(request: web.Request, *, section: str) -> Any:
-    """Read a body of JSON.
+    """Read a JSON body.
 
     Raises:
-        Problem: as above, and 400 when it is none.
+        Problem: see ``read_body``; and 400 when it is not JSON.
     """
     text = await read_body(request, JSON, section=section)
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise Problem(400, "Not JSON", f"The body is no JSON: {error}.") from None
+        raise Problem(400, "Not JSON", f"The body is not JSON: {error}.") from None

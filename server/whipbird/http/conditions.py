@@ -32,8 +32,8 @@ def check_if_match(request: web.Request, etag: str) -> None:
             section="RFC 9725 section 4.3.1",
         )
     value = ", ".join(values).strip()
-    # The example of a restart in RFC 9725 section 4.3.3 has the asterisk in quotes, and
-    # no tag of ours is like that.
+    # The example in RFC 9725 section 4.3.3 has the asterisk in quotes; none of our tags
+    # looks like that.
     if value in ("*", '"*"'):
         return
     # A weak tag never matches: the comparison is strong (RFC 9110 section 13.1.1).

@@ -1,9 +1,9 @@
-"""CORS, so that pages of other origins can publish here."""
+"""CORS: allows pages of other origins to publish and to watch."""
 
 import aiohttp_cors
 from aiohttp import hdrs, web
 
-# What a browser's WHIP client reads, and sends.
+# Header fields that WHIP clients in browsers read and send.
 EXPOSED = (
     "Location",
     "ETag",
@@ -20,10 +20,10 @@ MAX_AGE = 600
 
 
 def enable_cors(app: web.Application, routes: list[web.AbstractRoute]) -> None:
-    """Let pages of any origin use these routes; credentials are never cookies.
+    """Allow pages of any origin to use routes; credentials are never cookies.
 
     Args:
-        app: has nothing but them: pages can read its 404 and 405 too.
+        app: an application with only these routes; pages can read its 404 and 405 too.
     """
     cors = aiohttp_cors.setup(
         app,
@@ -42,7 +42,7 @@ def enable_cors(app: web.Application, routes: list[web.AbstractRoute]) -> None:
 
 
 def is_preflight(request: web.Request) -> bool:
-    """Whether a browser asks if it may send another request (Fetch section 4.8)."""
+    """Whether a request is a CORS preflight (Fetch section 4.8)."""
     return (
         request.method == hdrs.METH_OPTIONS
         and hdrs.ORIGIN in request.headers
@@ -51,7 +51,7 @@ def is_preflight(request: web.Request) -> bool:
 
 
 async def _complete(request: web.Request, response: web.StreamResponse) -> None:
-    """Add what aiohttp-cors leaves out: OPTIONS, errors of the router, and Vary."""
+    """Add Vary, and CORS headers where aiohttp-cors adds none: OPTIONS and errors."""
     response.headers.add(hdrs.VARY, hdrs.ORIGIN)
     origin = request.headers.get(hdrs.ORIGIN)
     if (

@@ -1,4 +1,4 @@
-"""How often a client may ask (RFC 9725 section 5)."""
+"""Rate limits for each client (RFC 9725 section 5)."""
 
 import ipaddress
 import math
@@ -12,26 +12,24 @@ from aiolimiter import AsyncLimiter
 from .cors import is_preflight
 from .problems import Problem
 
-# Seconds that a rate is about.
+# Rates are requests per so many seconds.
 PERIOD = 60
 
-# Clients that are remembered, by method; beyond them the one not heard of for longest
-# is forgotten.
+# Clients remembered by each limit; then the least recently active one is forgotten.
 MAX_CLIENTS = 10_000
 
-# Octets of an IPv6 address: a customer has all the addresses that begin with them.
+# Octets of the IPv6 prefix that counts as one client: a customer has the whole prefix.
 _IPV6_PREFIX = 8
 
 
 class RateLimit:
-    """Counts the requests of each client, and says which are too many.
+    """Limits the rate of requests of each client, with a leaky bucket.
 
-    Each client has a leaky bucket: a minute's requests may come at once, and then as
-    many as leak out.
+    The requests of a minute may be sent at once.
 
     Args:
         rate: requests per minute and client.
-        max_clients: how many clients are remembered.
+        max_clients: clients remembered, at most.
     """
 
     def __init__(self, rate: int, max_clients: int = MAX_CLIENTS) -> None:
@@ -40,14 +38,17 @@ class RateLimit:
         self._buckets: OrderedDict[str, AsyncLimiter] = OrderedDict()
 
     def __len__(self) -> int:
-        """How many clients are remembered."""
+        """The number of clients remembered."""
         return len(self._buckets)
 
     async def take(self, address: str) -> bool:
-        """Count a request, unless it is one too many; it never waits.
+        """Count a request, unless it exceeds the limit; it never waits.
 
         Args:
             address: the client's IP address.
+
+        Returns:
+            Whether the request is within the limit.
         """
         client = _network(address)
         bucket = self._buckets.get(client)
@@ -64,16 +65,16 @@ class RateLimit:
 
     @property
     def retry_after(self) -> int:
-        """Whole seconds within which a full bucket leaks one request."""
+        """Whole seconds after which a full bucket accepts a request again."""
         return math.ceil(PERIOD / self.rate)
 
 
 def limit_rates(rates: Mapping[str, int], default: int) -> Middleware:
-    """A middleware that refuses what a client asks too often; preflights it may ask.
+    """Make a middleware that limits the rates of requests, except preflights.
 
     Args:
-        rates: requests per minute and client of each method; 0 for any number.
-        default: the same, of all other methods together.
+        rates: method -> requests per minute and client; 0 for no limit.
+        default: the limit for all other methods together.
     """
     limits = {
         method: RateLimit(rate) if rate else None for method, rate in rates.items()
@@ -91,8 +92,8 @@ def limit_rates(rates: Mapping[str, int], default: int) -> Middleware:
             raise Problem(
                 429,
                 "Too many requests",
-                f"More than {limit.rate} requests of this kind per minute have come "
-                "from your address.",
+                f"Your address has sent more than {limit.rate} requests of this kind "
+                "per minute.",
                 section="RFC 9725 section 5",
                 headers={hdrs.RETRY_AFTER: str(limit.retry_after)},
             )
@@ -102,13 +103,13 @@ def limit_rates(rates: Mapping[str, int], default: int) -> Middleware:
 
 
 def _network(address: str) -> str:
-    """What counts as one client: an IPv4 address, or an IPv6 network."""
+    """The key of a client: an IPv4 address, or an IPv6 prefix."""
     if ":" not in address:
         return address
     try:
         ip = ipaddress.IPv6Address(address)
     except ValueError:
-        return address  # of a local socket, which has a path for an address
+        return address  # the path of a local socket
     if ip.ipv4_mapped is not None:
         return str(ip.ipv4_mapped)
     return ip.packed[:_IPV6_PREFIX].hex()

@@ -1,4 +1,4 @@
-"""The web client: static files, read once."""
+"""The web client: static files, read at start."""
 
 import hashlib
 import mimetypes
@@ -10,15 +10,15 @@ from aiohttp import ETag, web
 
 INDEX = "index.html"
 
-# Isolation gives the page a finer clock for its round-trip times. Browsers complain of
-# these headers where they do not trust the connection.
+# Cross-origin isolation gives the page a finer clock for round-trip times. Browsers
+# warn about these headers on connections that they do not trust.
 ISOLATION = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Embedder-Policy": "require-corp",
 }
 _TRUSTED_HOSTS = ("localhost", "127.0.0.1", "::1")
 
-# The page loads nothing from elsewhere, and nobody may frame it.
+# The page loads nothing from other origins, and must not be framed.
 HEADERS = {
     "Content-Security-Policy": (
         "default-src 'self'; img-src 'self' data:; base-uri 'none'; "
@@ -26,23 +26,23 @@ HEADERS = {
     ),
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
-    # Ask each time: a new version of the server brings a new page.
+    # Revalidate each time: a new version of the server has a new page.
     "Cache-Control": "no-cache",
 }
 
 
 def webclient_directory() -> Path:
-    """Where the page's files are: in the package, or beside it in a checkout."""
+    """The directory of the page's files: in the package, or in a checkout."""
     package = Path(str(files("whipbird")))
     installed = package / "webclient"
     return installed if installed.is_dir() else package.parents[1] / "webclient"
 
 
 class PageResource:
-    """The handlers of ``/`` and of every file of the page, and of nothing else.
+    """The handlers of ``/`` and of each file of the page.
 
     Args:
-        directory: where the files are.
+        directory: the directory of the files.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -61,7 +61,7 @@ class PageResource:
 
 
 def _serve(path: Path) -> Callable[[web.Request], Awaitable[web.Response]]:
-    """A handler that serves what is now in a file."""
+    """Make a handler that serves the current content of a file."""
     body = path.read_bytes()
     tag = ETag(hashlib.sha256(body).hexdigest()[:16])
     content_type = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
@@ -83,7 +83,7 @@ def _serve(path: Path) -> Callable[[web.Request], Awaitable[web.Response]]:
 
 
 def _is_trustworthy(request: web.Request) -> bool:
-    """Whether a browser trusts the connection: HTTPS, maybe to a proxy, or loopback."""
+    """Whether browsers trust the connection: HTTPS (also to a proxy) or loopback."""
     return (
         request.secure
         or request.headers.get("X-Forwarded-Proto") == "https"

@@ -1,4 +1,4 @@
-"""Errors as problem details (RFC 9457): what was wrong, where, and by which section."""
+"""Errors as problem details (RFC 9457), with the section of the specification."""
 
 import json
 import logging
@@ -15,15 +15,15 @@ CONTENT_TYPE = "application/problem+json"
 
 
 class Problem(Exception):  # noqa: N818 - RFC 9457's noun
-    """An HTTP error, and what to tell the client of it.
+    """An HTTP error with problem details.
 
     Args:
         status: the HTTP status code.
-        title: what is wrong, the same words for every error of this kind.
-        detail: what is wrong this time, naming the offending line or header.
-        section: the section of the specification that the request breaks.
-        headers: header fields of the response.
-        line: the number of the offending line of the body, from 1.
+        title: a short description, the same for all errors of this kind.
+        detail: a description of this error, naming the wrong line or header.
+        section: the section of the specification that the request violates.
+        headers: additional header fields of the response.
+        line: the number of the wrong line of the body, from 1.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class Problem(Exception):  # noqa: N818 - RFC 9457's noun
 
     @classmethod
     def of_sdp(cls, error: SdpError) -> "Problem":
-        """400 for text that cannot be read, 422 for what is asked in vain."""
+        """A problem for an SDP error: 400 if malformed, 422 if unacceptable."""
         return cls(
             400 if isinstance(error, MalformedSdp) else 422,
             error.title,
@@ -56,7 +56,7 @@ class Problem(Exception):  # noqa: N818 - RFC 9457's noun
         )
 
     def response(self) -> web.Response:
-        """The response to send."""
+        """The HTTP response."""
         members = {
             "type": "about:blank",
             "title": self.title,
@@ -76,7 +76,7 @@ class Problem(Exception):  # noqa: N818 - RFC 9457's noun
 
 
 def no_such_stream() -> Problem:
-    """Nobody publishes the stream that is asked for."""
+    """The problem for a stream without a publisher."""
     return Problem(404, "No such stream", "Nobody publishes a stream of this name now.")
 
 
@@ -84,7 +84,7 @@ def no_such_stream() -> Problem:
 async def problem_middleware(
     request: web.Request, handler: Handler
 ) -> web.StreamResponse:
-    """Turn every error into a problem detail. Nothing of a fault of ours leaks."""
+    """Convert all errors to problem details. Internal errors reveal no details."""
     try:
         return await handler(request)
     except Problem as problem:
@@ -119,7 +119,7 @@ async def expect(request: web.Request) -> web.StreamResponse | None:
 
 
 def _of_aiohttp(request: web.Request, error: web.HTTPException) -> Problem:
-    """Say in our own words what aiohttp has found."""
+    """The problem for an error of aiohttp."""
     match error:
         case web.HTTPNotFound():
             return Problem(
@@ -130,7 +130,7 @@ def _of_aiohttp(request: web.Request, error: web.HTTPException) -> Problem:
             return Problem(
                 405,
                 "Method not allowed",
-                f"{request.method} is not for this resource; it takes {allowed}.",
+                f"This resource does not support {request.method}, but {allowed}.",
                 section="RFC 9110 section 15.5.6",
                 headers={"Allow": allowed},
             )

@@ -1,4 +1,4 @@
-"""Recordings: begun and ended by stream, listed and downloaded by file."""
+"""Recordings: started and stopped by stream, listed and downloaded by file."""
 
 import asyncio
 import logging
@@ -18,17 +18,19 @@ PREFIX = "/api/recordings"
 
 _NO_STORE = {"Cache-Control": "no-store"}
 
-# By suffix; Python knows not all of them.
+# Content types by suffix; Python does not know all of them.
 _TYPES = {".mp4": "video/mp4", ".webm": "video/webm", ".mkv": "video/x-matroska"}
 
 
 class RecordingsResource:
     """The handlers of ``/api/recordings`` and ``/api/recordings/{file}``.
 
-    Its application is to be mounted at ``PREFIX``.
+    Its application must be mounted at ``PREFIX``.
 
     Args:
-        tickets: where a token is wanted: who may list the files gets one for each.
+        recorder: the recorder.
+        tickets: issues download tickets with the list of files; None if the server
+            requires no token.
     """
 
     def __init__(self, recorder: Recorder, tickets: Tickets | None = None) -> None:
@@ -41,7 +43,7 @@ class RecordingsResource:
         app.router.add_get("/{file}", self.one)
 
     async def all(self, _request: web.Request) -> web.Response:
-        """Every file, the newest first."""
+        """List all files, the newest first."""
         try:
             files = await self._recorder.files()
         except OSError as error:
@@ -53,7 +55,7 @@ class RecordingsResource:
         )
 
     async def one(self, request: web.Request) -> web.FileResponse:
-        """The octets of one file, or a range of them."""
+        """Send a file, or a range of it."""
         name = request.match_info["file"]
         file = await self._recorder.file(name)
         if file is None:
@@ -89,7 +91,7 @@ class RecordingsResource:
 class StreamRecordingResource:
     """The handlers of ``/api/streams/{stream}/recording``.
 
-    It is a part of the application of the streams.
+    Its routes belong to the application of the streams.
     """
 
     def __init__(self, recorder: Recorder) -> None:
@@ -103,13 +105,13 @@ class StreamRecordingResource:
         app.router.add_delete(path, self.stop)
 
     async def get(self, request: web.Request) -> web.Response:
-        """How the recording is."""
+        """Describe the recording."""
         return self._response(request.match_info["stream"])
 
     async def start(self, request: web.Request) -> web.Response:
-        """Record the stream: 201 when that begins now, 200 when it has begun."""
+        """Record the stream: 201 if it starts now, 200 if it is recorded already."""
         if request.headers.get("Sec-Fetch-Site", "none") not in ("same-origin", "none"):
-            # A form on any page can send this request.
+            # A form on a page of any origin could send this request.
             raise Problem(
                 403,
                 "From another page",
@@ -132,12 +134,13 @@ class StreamRecordingResource:
             raise Problem(
                 503,
                 "Cannot record",
-                f"No file can be made in the folder of recordings: {_reason(error)}.",
+                "No file can be created in the folder of recordings: "
+                f"{_reason(error)}.",
             ) from None
         return self._response(name, status=201 if has_begun else 200)
 
     async def stop(self, request: web.Request) -> web.Response:
-        """Record the stream no more. Its last file is ended with the response."""
+        """Stop recording. When this responds, the last file is finished."""
         name = request.match_info["stream"]
         if not await self._recorder.stop(name):
             raise _not_recorded()
@@ -163,5 +166,5 @@ def _unreadable(error: OSError) -> Problem:
 
 
 def _reason(error: OSError) -> str:
-    """What is wrong, without the path."""
+    """A description of an error, without the path."""
     return os.strerror(error.errno) if error.errno else "permission denied"

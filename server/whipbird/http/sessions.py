@@ -1,7 +1,7 @@
-"""What the resources of WHIP and WHEP have in common (RFC 9725 section 4).
+"""The common base of the WHIP and WHEP resources (RFC 9725 section 4).
 
-WHEP says of them what WHIP says, word for word but for the media (its sections 4.1,
-4.5 and 4.6).
+WHEP's rules for them are those of WHIP, except for the media (its sections 4.1, 4.5 and
+4.6).
 """
 
 import re
@@ -37,7 +37,7 @@ SESSION_PATH = "/{stream}/{session}"
 _STREAM = re.compile(r"[A-Za-z0-9._~-]{1,64}")
 _NAME_OCTETS = 9
 
-# Seconds after which a client that could not be served may try again.
+# Seconds after which a client may retry a refused POST.
 _RETRY_AFTER = "5"
 
 
@@ -45,13 +45,13 @@ class SessionsResource:
     """The handlers of endpoints and of their sessions.
 
     Args:
-        store: where sessions are opened and found.
-        ice_servers: what clients are told to use.
+        store: the store of sessions.
+        ice_servers: the ICE servers to announce to clients.
 
     Attributes:
-        prefix: the path below which they are.
-        endpoints: the paths of endpoints below that.
-        role: of who offers.
+        prefix: the path prefix of the resources.
+        endpoints: the paths of endpoints below the prefix.
+        role: the role of clients that send offers.
     """
 
     prefix: str
@@ -129,7 +129,7 @@ class SessionsResource:
         return response
 
     def extensions(self, session: Session) -> Iterable[str]:
-        """The Link fields of the extensions that a session has (section 4.9)."""
+        """The Link fields of a session's protocol extensions (section 4.9)."""
         return ()
 
     async def open(
@@ -142,12 +142,12 @@ class SessionsResource:
 
         Raises:
             Problem: when it is refused.
-            Unavailable: when none can be opened now.
+            Unavailable: when no session can be opened now.
         """
         raise NotImplementedError
 
     async def patch(self, request: web.Request) -> web.Response:
-        """Take trickled candidates, or restart ICE (sections 4.3.2 and 4.3.3)."""
+        """Add trickled candidates, or restart ICE (sections 4.3.2 and 4.3.3)."""
         self.session_of(request)
         text = await read_body(request, SDP_FRAGMENT, section="RFC 9725 section 4.3.1")
         try:
@@ -156,7 +156,7 @@ class SessionsResource:
             raise Problem.of_sdp(error) from None
         session = self.session_of(request)
         async with session.patching:
-            # It may have ended, or have a new ICE session, since the request began.
+            # Meanwhile it may have ended, or have a new ICE session.
             self.session_of(request)
             check_if_match(request, session.etag)
             try:
@@ -176,7 +176,8 @@ class SessionsResource:
                 raise Problem(
                     503,
                     "ICE restart failed",
-                    "The server cannot restart ICE now; the session goes on as it was.",
+                    "The server cannot restart ICE now; the session continues as "
+                    "before.",
                     section="RFC 9725 section 4.3.3",
                     headers={hdrs.RETRY_AFTER: "1"},
                 ) from None
@@ -199,7 +200,7 @@ class SessionsResource:
         return f"{self.prefix}/{session.stream}/{session.id}"
 
     def _stream_of(self, request: web.Request) -> str:
-        """The stream's name in the URL; a random one where it has none."""
+        """The stream's name in the URL; a random one if there is none."""
         stream = request.match_info.get("stream")
         if stream is None:
             return secrets.token_urlsafe(_NAME_OCTETS)
@@ -220,7 +221,7 @@ class SessionsResource:
             raise Problem(
                 404,
                 "No such session",
-                "There is no session at this address: it has ended, or never was.",
+                "There is no session at this address: it has ended, or never existed.",
                 section="RFC 9725 section 4.2",
             )
         return session
@@ -229,10 +230,10 @@ class SessionsResource:
     async def _options(
         self, request: web.Request, handler: Handler
     ) -> web.StreamResponse:
-        """Answer an OPTIONS that is no preflight: aiohttp-cors refuses it.
+        """Answer an OPTIONS request that is not a preflight: aiohttp-cors refuses it.
 
-        It answers preflights for any stream and session, so that a page can read the
-        404 that follows.
+        aiohttp-cors answers preflights for any stream and session, so that a page can
+        read the 404 that follows.
         """
         resource = request.match_info.route.resource
         if (
@@ -253,7 +254,7 @@ class SessionsResource:
     async def _announce(
         self, request: web.Request, response: web.StreamResponse
     ) -> None:
-        """Say on every OPTIONS what may be sent (section 4.2)."""
+        """Add Accept-Post or Accept-Patch to responses to OPTIONS (section 4.2)."""
         if request.method != hdrs.METH_OPTIONS or response.status != 200:
             return
         accepted = self.accepted(request)
@@ -262,27 +263,27 @@ class SessionsResource:
             response.headers[field] = content_type
 
     def accepted(self, request: web.Request) -> tuple[str, str] | None:
-        """The header field for what a resource accepts, and its value."""
+        """The Accept-Post or Accept-Patch field of a resource, and its value."""
         if "session" in request.match_info:
             return "Accept-Patch", SDP_FRAGMENT
         return "Accept-Post", SDP
 
     def _add_links(self, response: web.Response) -> None:
-        """Name the ICE servers, each in a field of its own (section 4.6)."""
+        """Add a Link field for each ICE server (section 4.6)."""
         for link in self._links:
             response.headers.add(hdrs.LINK, link)
 
 
 def _unavailable(reason: Unavailable) -> Problem:
-    """Why no session is opened now (section 4.5)."""
+    """The problem when no session can be opened (section 4.5)."""
     if isinstance(reason, Full):
         title = "Server full"
-        detail = f"The server has as many sessions as it may have: {reason.limit}."
+        detail = f"The server has reached its limit of {reason.limit} sessions."
     else:
         title = "Unavailable"
         detail = (
-            "The server is about to stop, too busy, or out of sockets; it opens no "
-            "session now."
+            "The server is shutting down, too busy, or out of sockets; it cannot open "
+            "a session now."
         )
     return Problem(
         503,

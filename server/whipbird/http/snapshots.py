@@ -1,4 +1,4 @@
-"""A picture of a stream, made when it is asked for."""
+"""Snapshots of streams, made on request."""
 
 from aiohttp import web
 
@@ -10,7 +10,7 @@ from .problems import Problem, no_such_stream
 class SnapshotResource:
     """The handler of ``/api/streams/{stream}/snapshot.jpg``.
 
-    It is a part of the application of the streams.
+    Its route belongs to the application of the streams.
     """
 
     def __init__(self, streams: Streams, snapshots: Snapshots) -> None:
@@ -22,7 +22,7 @@ class SnapshotResource:
         app.router.add_get("/{stream}/snapshot.jpg", self.get)
 
     async def get(self, request: web.Request) -> web.Response:
-        """The picture, as JPEG."""
+        """Send the snapshot, as JPEG."""
         stream = self._streams.get(request.match_info["stream"])
         if stream is None:
             raise no_such_stream()

@@ -1,4 +1,4 @@
-"""What an operator asks: is it alive, and what is it doing?"""
+"""Liveness and status of the server, for operators."""
 
 import time
 from dataclasses import asdict
@@ -24,11 +24,11 @@ class StatusResource:
         app.router.add_get("/api/status", self.status)
 
     async def health(self, _request: web.Request) -> web.Response:
-        """The server is alive."""
+        """Answer that the server is alive."""
         return web.json_response({"status": "ok"})
 
     async def status(self, _request: web.Request) -> web.Response:
-        """Counts. No session's id is shown: who knows it may end the session."""
+        """Send counts. Session ids are not shown: whoever knows one may end it."""
         counts = self._store.count()
         states = [s for s in SessionState if s is not SessionState.CLOSED]
         return web.json_response(

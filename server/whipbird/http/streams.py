@@ -1,11 +1,11 @@
-"""What is published, as JSON: described by its packets, nothing is decoded."""
+"""The published streams as JSON, described by their packets without decoding."""
 
 from typing import Any
 
 from aiohttp import web
 
 from ..recording import Recorder
-from ..rtc import Layer, Receiver
+from ..rtc import Encoding, Receiver
 from ..streams import Audiences, Stream, Streams
 from .problems import no_such_stream
 
@@ -17,7 +17,7 @@ NO_STORE = {"Cache-Control": "no-store"}
 class StreamsResource:
     """The handlers of ``/api/streams`` and ``/api/streams/{stream}``.
 
-    Its application is to be mounted at ``PREFIX``.
+    Its application must be mounted at ``PREFIX``.
     """
 
     def __init__(
@@ -33,12 +33,12 @@ class StreamsResource:
         app.router.add_get("/{stream}", self.one)
 
     async def all(self, _request: web.Request) -> web.Response:
-        """Every stream that has a publisher, by name."""
+        """Describe all published streams, sorted by name."""
         streams = [self._describe(stream) for stream in self._streams]
         return web.json_response({"streams": streams}, headers=NO_STORE)
 
     async def one(self, request: web.Request) -> web.Response:
-        """One stream."""
+        """Describe one stream."""
         stream = self._streams.get(request.match_info["stream"])
         if stream is None:
             raise no_such_stream()
@@ -56,40 +56,41 @@ class StreamsResource:
 
 
 def _track(receiver: Receiver) -> dict[str, Any]:
-    layers = [_layer(layer) for layer in receiver.layers]
-    return {"kind": receiver.kind, "layers": layers}
+    encodings = [_encoding(encoding) for encoding in receiver.encodings]
+    # The API calls an encoding a layer.
+    return {"kind": receiver.kind, "layers": encodings}
 
 
-def _layer(layer: Layer) -> dict[str, Any]:
-    reception, codec = layer.reception, layer.codec
+def _encoding(encoding: Encoding) -> dict[str, Any]:
+    reception, codec = encoding.reception, encoding.codec
     described: dict[str, Any] = {
-        "rid": layer.rid,
+        "rid": encoding.rid,
         "codec": codec.registered_name,
         "fmtp": codec.fmtp,
         "clock_rate": codec.clock_rate,
-        "bitrate": round(layer.bitrate),
+        "bitrate": round(encoding.bitrate),
         "packets": reception.packets,
         "octets": reception.octets,
-        # Whichever way they were sent again.
-        "lost": reception.lost + reception.resent,
-        "recovered": reception.recovered + reception.resent,
+        # With retransmissions over RTX, and in the RTP stream itself.
+        "lost": reception.lost + reception.retransmitted,
+        "recovered": reception.recovered + reception.retransmitted,
         "duplicates": reception.duplicates,
         "jitter": round(reception.jitter, 6),
     }
-    if layer.is_video:
-        described |= _video(layer)
+    if encoding.is_video:
+        described |= _video(encoding)
     else:
-        described["channels"] = layer.channels
+        described["channels"] = encoding.channels
     return described
 
 
-def _video(layer: Layer) -> dict[str, Any]:
-    parameters = layer.parameters
-    interval = layer.key_frame_interval
+def _video(encoding: Encoding) -> dict[str, Any]:
+    parameters = encoding.parameters
+    interval = encoding.key_frame_interval
     described: dict[str, Any] = {
-        "frame_rate": round(layer.frame_rate, 2),
-        "frames": layer.frames,
-        "key_frames": layer.key_frames,
+        "frame_rate": round(encoding.frame_rate, 2),
+        "frames": encoding.frames,
+        "key_frames": encoding.key_frames,
         "key_frame_interval": None if interval is None else round(interval, 3),
     }
     for name in ("width", "height", "profile", "level"):

@@ -1,4 +1,4 @@
-"""Tickets: what a download has instead of a token, as browsers send none with links."""
+"""Tickets for downloads: browsers cannot send a token when following a link."""
 
 import hashlib
 import hmac
@@ -9,20 +9,20 @@ from collections.abc import Callable
 
 from aiohttp import hdrs, web
 
-# Of the query.
+# The name of the query parameter.
 PARAMETER = "ticket"
 
-# Seconds. A ticket is good for the period that it was made in, and for the next.
+# Seconds. A ticket is valid in the period in which it was issued, and in the next one.
 PERIOD = 3600
 
 
 class Tickets:
-    """Makes tickets, each of which lets anybody read one file for an hour or two.
+    """Issues tickets; a ticket gives read access to one file for one to two hours.
 
-    They are signed with a key of this object, so none outlives the process.
+    Tickets are signed with a random key of this object, so they end with the process.
 
     Args:
-        clock: gives the time, in seconds.
+        clock: returns the time, in seconds.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -30,11 +30,11 @@ class Tickets:
         self._key = secrets.token_bytes(32)
 
     def issue(self, name: str) -> str:
-        """A ticket for a file; within a period it is the same."""
+        """Issue a ticket for a file; it is the same within a period."""
         return self._sign(name, self._period())
 
     def admit(self, request: web.Request) -> bool:
-        """Whether a request has a ticket for the file that it asks for."""
+        """Whether a request has a valid ticket for its file."""
         name = request.match_info.get("file")
         ticket = request.query.get(PARAMETER)
         is_read = request.method in (hdrs.METH_GET, hdrs.METH_HEAD)

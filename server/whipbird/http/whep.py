@@ -20,12 +20,12 @@ from .problems import Problem
 from .sessions import SDP, SESSION_PATH, SessionsResource
 from .whep_extensions import WhepExtensions
 
-# Seconds after which a client may ask again for what nobody publishes yet.
+# Seconds after which a client may retry to watch a stream without a publisher.
 RETRY_AFTER = "2"
 
 
 class WhepResource(SessionsResource):
-    """Who offers to receive watches a stream."""
+    """The WHEP resources: an offer to receive media opens a viewer's session."""
 
     prefix = "/whep"
     role = VIEWER
@@ -51,11 +51,11 @@ class WhepResource(SessionsResource):
         return None if "events" in request.match_info else super().accepted(request)
 
     async def nothing(self, request: web.Request) -> web.Response:
-        """GET and HEAD of an endpoint: players know it by this type (section 4.2)."""
+        """GET and HEAD of an endpoint: the type identifies it (section 4.2)."""
         response = await super().nothing(request)
         response.set_status(200)
         response.headers[hdrs.CONTENT_TYPE] = SDP
-        # To HEAD, aiohttp would not say it.
+        # aiohttp would not send it in response to HEAD.
         response.headers[hdrs.CONTENT_LENGTH] = "0"
         return response
 
@@ -81,7 +81,7 @@ class WhepResource(SessionsResource):
                 406,
                 "No codec in common",
                 f"The stream's {error.kind} is {_names(error.sent)}, which the offer "
-                "does not take.",
+                "does not have.",
                 section="draft-ietf-wish-whep-03 section 4.3.2",
             ) from None
 

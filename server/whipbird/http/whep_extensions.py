@@ -1,4 +1,4 @@
-"""Extensions of WHEP: server-sent events, and the choice of a layer.
+"""Extensions of WHEP: server-sent events and layer selection.
 
 draft-ietf-wish-whep (core extensions), sections "Server Sent Events extension" and
 "Video Layer Selection extension".
@@ -28,15 +28,15 @@ EVENTS_RELATION = "urn:ietf:params:whep:ext:core:server-sent-events"
 LAYER_RELATION = "urn:ietf:params:whep:ext:core:layer"
 EVENT_STREAM = "text/event-stream"
 
-# Seconds after which something is sent, so that a client that has gone is noticed.
+# Seconds without events after which a comment is sent, to detect closed connections.
 HEARTBEAT = 15.0
-# ... and within which it must have been taken.
+# Seconds within which a write must complete.
 WRITE_TIMEOUT = 10.0
 
 _EVENTS_SECTION = "draft-ietf-wish-whep, Server Sent Events extension"
 _LAYER_SECTION = "draft-ietf-wish-whep, Video Layer Selection extension"
 
-# What may be asked of a layer; a session has no say in the others.
+# The supported members of a layer selection, and the known but unsupported ones.
 _LAYER_MEMBERS = ("mediaId", "rid", "maxWidth", "maxHeight")
 _SVC_MEMBERS = (
     "spatialLayerId",
@@ -47,19 +47,19 @@ _SVC_MEMBERS = (
 
 
 def knows_event_stream(request: web.Request) -> bool:
-    """Whether the events that a request asks for have a name that is a secret.
+    """Whether a request names an event stream; its name is a secret.
 
-    Browsers' ``EventSource`` cannot send a token.
+    It needs no token: ``EventSource`` in browsers cannot send one.
     """
     return request.method == hdrs.METH_GET and "events" in request.match_info
 
 
 class WhepExtensions:
-    """The handlers of what is below a viewer's session.
+    """The handlers of the extension resources of a viewer's session.
 
     Args:
-        store: where sessions are found.
-        session_of: finds the session that a request's URL names.
+        store: the store of sessions.
+        session_of: returns the session in the URL of a request.
     """
 
     def __init__(
@@ -92,7 +92,7 @@ class WhepExtensions:
         """The Link fields of the response that opens a session.
 
         Args:
-            session_path: of the session's URL.
+            session_path: the path of the session's URL.
         """
         types = ",".join(EVENT_TYPES)
         return [
@@ -101,7 +101,7 @@ class WhepExtensions:
         ]
 
     async def choose_layer(self, request: web.Request) -> web.Response:
-        """Send another layer, or leave the choice to the server again."""
+        """Select a layer, or leave the selection to the server."""
         self._session_of(request)
         wish = await read_json(request, section=_LAYER_SECTION)
         session = self._session_of(request)
@@ -113,7 +113,7 @@ class WhepExtensions:
         return web.Response()
 
     async def open_events(self, request: web.Request) -> web.Response:
-        """Make a stream of events."""
+        """Open an event stream."""
         self._session_of(request)
         types: Any = list(EVENT_TYPES)
         if request.body_exists:
@@ -141,35 +141,35 @@ class WhepExtensions:
             raise Problem(
                 409,
                 "Too many event streams",
-                "This session has as many event streams as it may have; delete one.",
+                "This session has reached its limit of event streams; delete one.",
             ) from None
-        self._store.audiences.reconsider(session.stream, viewer)
+        self._store.audiences.update_viewer(session.stream, viewer)
         return web.Response(
             status=201, headers={hdrs.LOCATION: f"{request.path}/{name}"}
         )
 
     async def send_events(self, request: web.Request) -> web.StreamResponse:
-        """Send events as they come, until either side has enough."""
+        """Send events as they occur, until either side closes."""
         events = self._events_of(request)
         response = web.StreamResponse(
             headers={
                 hdrs.CONTENT_TYPE: EVENT_STREAM,
                 hdrs.CACHE_CONTROL: "no-store",
-                # nginx would keep them back.
+                # nginx would buffer them.
                 "X-Accel-Buffering": "no",
             }
         )
-        turn = events.begin()
+        reader = events.begin()
         await response.prepare(request)
-        # The client may have gone, or read no more.
+        # The client may have closed the connection, or stopped reading.
         with contextlib.suppress(ConnectionError, TimeoutError):
-            while (text := await _next(events, turn)) is not None:
+            while (text := await _next(events, reader)) is not None:
                 async with asyncio.timeout(WRITE_TIMEOUT):
                     await response.write(text)
         return response
 
     async def close_events(self, request: web.Request) -> web.Response:
-        """End a stream of events."""
+        """Close an event stream."""
         self._events_of(request)
         viewer = self._store.viewer(self._session_of(request))
         viewer.close_events(request.match_info["events"])
@@ -183,24 +183,24 @@ class WhepExtensions:
                 404,
                 "No such event stream",
                 "There is no event stream at this address: it was deleted, or never "
-                "was.",
+                "existed.",
                 section=_EVENTS_SECTION,
             )
         return events
 
 
-async def _next(events: EventStream, turn: int) -> bytes | None:
-    """What is to be sent next; None for nothing any more."""
+async def _next(events: EventStream, reader: int) -> bytes | None:
+    """The next event or heartbeat to send; None at the end."""
     try:
         async with asyncio.timeout(HEARTBEAT):
-            event = await events.next(turn)
+            event = await events.next(reader)
     except TimeoutError:
         return b":\n\n"
     return None if event is None else _write(event)
 
 
 def _write(event: Event) -> bytes:
-    # JSON has no line breaks of its own: it is one line of data, as it must be.
+    # The data must be one line; JSON has no line breaks here.
     data = json.dumps(event.data, separators=(",", ":"))
     return f"event: {event.type}\ndata: {data}\n\n".encode()
 
@@ -213,8 +213,8 @@ def _read_choice(wish: Any, video_line: int | None) -> LayerChoice:
     for name in wish:
         if name in _SVC_MEMBERS:
             raise _wrong_layer(
-                f"{name}: layers within an encoding cannot be chosen here, only those "
-                "of a simulcast, by rid, maxWidth or maxHeight."
+                f"{name}: layers within an encoding cannot be selected, only those of "
+                "a simulcast, by rid, maxWidth or maxHeight."
             )
         if name not in _LAYER_MEMBERS:
             raise _wrong_layer(
@@ -242,9 +242,9 @@ def _read_pixels(wish: dict[str, Any], name: str) -> int | None:
     value = wish.get(name)
     if value is None:
         return None
-    # Of JSON's true, Python thinks that it is a number.
+    # JSON's true would be an int in Python.
     if type(value) is not int or value < 1:
-        raise _wrong_layer(f"{name} must be a whole number of pixels, 1 at least.")
+        raise _wrong_layer(f"{name} must be a whole number of pixels, at least 1.")
     return value
 
 

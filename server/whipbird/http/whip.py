@@ -11,10 +11,10 @@ from .sessions import SessionsResource
 
 
 class WhipResource(SessionsResource):
-    """Who offers media publishes a stream; who offers none has it echoed."""
+    """The WHIP resources: an offer with media publishes a stream."""
 
     prefix = "/whip"
-    # The first is one without a name: the server makes one up.
+    # The first has no stream name: the server makes one up.
     endpoints = ("", "/{stream}")
     role = PUBLISHER
 

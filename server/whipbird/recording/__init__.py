@@ -1,4 +1,4 @@
-"""Keeping what is published: files of the packets as they came, nothing is encoded."""
+"""Records published streams to media files, without transcoding."""
 
 from .recorder import ListedFile, NoFolder, NotPublished, Recorder
 from .recording import RecordingState

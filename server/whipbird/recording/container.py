@@ -1,4 +1,4 @@
-"""A media file that is written as it comes, and can be played up to where it breaks."""
+"""Media files that are written continuously, and stay playable if the process dies."""
 
 import os
 from collections.abc import Mapping
@@ -12,26 +12,26 @@ from av.packet import Packet
 from av.stream import Stream
 from av.video.stream import VideoStream
 
-# Microseconds of a fragment of MP4, and milliseconds of a cluster of Matroska: what
-# may be lost when the process is killed.
+# The length of an MP4 fragment in microseconds, and of a Matroska cluster in
+# milliseconds: so much may be lost when the process is killed.
 _FRAGMENT = "1000000"
 _CLUSTER = "1000"
 
-# Microseconds that packets of one track are held for those of the other.
+# Microseconds that the muxer waits for packets of the other track.
 _INTERLEAVE = "500000"
 
 
 @dataclass(frozen=True, slots=True)
 class Container:
-    """A file format.
+    """A container format.
 
     Attributes:
-        format: FFmpeg's name of it.
-        suffix: of the names of its files.
-        codecs: those that it carries, by encoding name; None for all.
-        options: of FFmpeg's muxer.
-        tags: by FFmpeg's name of a codec, the four characters that stand for it, where
-            FFmpeg would write others.
+        format: FFmpeg's name for it.
+        suffix: the suffix of file names.
+        codecs: the encoding names of codecs that it can contain; None for all.
+        options: options of FFmpeg's muxer.
+        tags: FFmpeg's name of a codec -> its four-character code, where FFmpeg's
+            default is not wanted.
     """
 
     format: str
@@ -41,7 +41,7 @@ class Container:
     tags: Mapping[str, str] = field(default_factory=dict)
 
 
-# When an MP4 file is ended it gets an index, and is an ordinary one from then on.
+# A fragmented MP4 file; when it is closed, it gets an index and is an ordinary one.
 _MP4 = Container(
     "mp4",
     "mp4",
@@ -50,8 +50,8 @@ _MP4 = Container(
         "movflags": "empty_moov+delay_moov+default_base_moof+hybrid_fragmented",
         "frag_duration": _FRAGMENT,
     },
-    # Apple's players know no other. FFmpeg takes the parameter sets out of the frames
-    # then, so they are in the beginning of the file alone (ISO/IEC 14496-15).
+    # Apple's players require hvc1. FFmpeg then removes the parameter sets from the
+    # frames, so they are only in the header of the file (ISO/IEC 14496-15).
     {"hevc": "hvc1"},
 )
 _WEBM = Container(
@@ -64,7 +64,7 @@ _MATROSKA = Container("matroska", "mkv", None, {"cluster_time_limit": _CLUSTER})
 
 
 def container_of(names: set[str]) -> Container:
-    """The format for these codecs: the first that carries them and is widely played."""
+    """The container format for these codecs: the most widely supported one."""
     for container in (_MP4, _WEBM):
         if container.codecs is not None and names <= container.codecs:
             return container
@@ -72,13 +72,13 @@ def container_of(names: set[str]) -> Container:
 
 
 class _Output:
-    """A file that FFmpeg writes into, and what it wrote goes out all at once.
+    """A file-like object for FFmpeg that buffers until ``flush``.
 
-    So hardly ever is a fragment half written.
+    So a fragment is hardly ever written in part.
 
     Attributes:
-        size: octets that are in it.
-        is_abandoned: whether nothing more goes out.
+        size: the size of the file in octets.
+        is_abandoned: whether writing has failed; then nothing more is written.
     """
 
     def __init__(self, descriptor: int) -> None:
@@ -103,10 +103,10 @@ class _Output:
         return self._position + sum(map(len, self._pending))
 
     def flush(self) -> None:
-        """Give to the system what was written so far.
+        """Write the buffer to the file.
 
         Raises:
-            OSError: when it does not take it; the file is then as it was before.
+            OSError: when that fails; the file is then as it was before.
         """
         data = memoryview(b"".join(self._pending))
         self._pending.clear()
@@ -120,7 +120,7 @@ class _Output:
                 self.size = max(self.size, self._position)
                 data = data[count:]
         except OSError:
-            # What FFmpeg wants to write next would not fit what is there.
+            # FFmpeg's next output would not fit to the content of the file.
             self.is_abandoned = True
             self.size = before
             os.ftruncate(self._descriptor, before)
@@ -128,11 +128,11 @@ class _Output:
 
 
 class MediaFile:
-    """A file with one track of video, one of audio, or both.
+    """A media file with one video track, one audio track, or both.
 
     Args:
-        descriptor: of an empty file; it is closed by :meth:`close`.
-        container: its format.
+        descriptor: the descriptor of an empty file; :meth:`close` closes it.
+        container: the container format.
     """
 
     def __init__(self, descriptor: int, container: Container) -> None:
@@ -149,22 +149,24 @@ class MediaFile:
                 "max_interleave_delta": _INTERLEAVE,
             },
         )
-        # Kind -> the track, and how long a tick of its positions is.
+        # Kind -> the track, and its time base.
         self._tracks: dict[str, tuple[Stream, Fraction]] = {}
 
     @property
     def size(self) -> int:
-        """Octets that are written."""
+        """Octets written so far."""
         return self._output.size
 
-    def add(self, kind: str, stream: Stream, clock_rate: int, turns: int = 0) -> None:
-        """Add a track, before anything is written.
+    def add(
+        self, kind: str, stream: Stream, clock_rate: int, rotation: int = 0
+    ) -> None:
+        """Add a track, before any frame is written.
 
         Args:
             kind: ``audio`` or ``video``.
-            stream: what it is like (see ``template``).
-            clock_rate: of its frames' positions.
-            turns: quarters of a turn, clockwise, by which players are to turn it.
+            stream: a stream with the parameters of the track (see ``template``).
+            clock_rate: ticks per second of its frames' positions.
+            rotation: degrees clockwise by which players should rotate the pictures.
         """
         tick = Fraction(1, clock_rate)
         track = self._muxer.add_stream_from_template(
@@ -172,30 +174,30 @@ class MediaFile:
         )
         if (tag := self._tags.get(stream.codec_context.name)) is not None:
             track.codec_context.codec_tag = tag
-        if turns:
+        if rotation:
             assert isinstance(track, VideoStream)
-            track.set_display_rotation(-90 * turns)
+            track.set_display_rotation(-rotation)
         self._tracks[kind] = track, tick
 
     def write(
         self, kind: str, data: bytes, position: int, duration: int, is_key: bool
     ) -> None:
-        """Add a frame.
+        """Write a frame.
 
         Args:
-            kind: of its track.
-            data: as ``join`` gives it.
-            position: when it is shown, in ticks of the clock rate, from the beginning
-                of the file; more than for the one before.
-            duration: likewise.
-            is_key: whether a decoder can begin with it.
+            kind: the kind of its track.
+            data: the frame, as returned by ``join``.
+            position: its presentation time from the beginning of the file, in ticks
+                of the clock rate; greater than that of the frame before.
+            duration: its duration in ticks.
+            is_key: whether a decoder can start at it.
 
         Raises:
-            OSError: when it cannot be written.
-            av.FFmpegError: when FFmpeg does not take it.
+            OSError: when the file cannot be written.
+            av.FFmpegError: when FFmpeg rejects the frame.
         """
         packet = Packet(data)
-        # What the track counts in is FFmpeg's choice.
+        # FFmpeg converts to the time base of the file.
         packet.stream, packet.time_base = self._tracks[kind]
         packet.pts = packet.dts = position
         packet.duration = duration
@@ -204,11 +206,11 @@ class MediaFile:
         self._output.flush()
 
     def close(self) -> None:
-        """Write what is left, the index of it, and close the file.
+        """Write what is buffered and the index, and close the file.
 
         Raises:
-            OSError: when it cannot be written.
-            av.FFmpegError: when FFmpeg has failed.
+            OSError: when the file cannot be written.
+            av.FFmpegError: when FFmpeg fails.
         """
         try:
             self._muxer.close()

@@ -1,4 +1,4 @@
-"""The folder of recordings: names that are safe, and what is in it."""
+"""The folder of recordings: safe file names, and the list of files."""
 
 import contextlib
 import os
@@ -21,20 +21,20 @@ _TIME = "%Y%m%dT%H%M%SZ"
 _FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
 _MODE = 0o644
 
-# How many lengths are remembered.
-_MAX_REMEMBERED = 10_000
+# File lengths kept in the cache.
+_MAX_CACHED = 10_000
 
 
 @dataclass(frozen=True, slots=True)
 class RecordedFile:
-    """A file of a recording.
+    """A recorded file.
 
     Attributes:
-        stream: the name of the stream that is in it.
-        started: when it was begun.
-        size: in octets.
-        changed: when it was last written to, in nanoseconds; with the size it tells
-            whether it is the same.
+        stream: the name of its stream.
+        started: when it was created.
+        size: its size in octets.
+        changed: its modification time in nanoseconds; a changed file differs in it
+            or in the size.
     """
 
     path: Path
@@ -45,17 +45,17 @@ class RecordedFile:
 
     @property
     def name(self) -> str:
-        """Its name in the folder."""
+        """The file name."""
         return self.path.name
 
 
 class RecordingFolder:
-    """The folder that recordings are written to, and read from.
+    """The folder that recordings are written to and read from.
 
-    Whatever has another name than a recording, or is no file, is not seen.
+    Entries that are not files, or do not have the name of a recording, are ignored.
 
     Args:
-        path: the folder; it is made when it is first written to.
+        path: the folder; it is created before the first recording.
     """
 
     def __init__(self, path: Path) -> None:
@@ -63,10 +63,10 @@ class RecordingFolder:
         self._lengths: dict[tuple[str, int, int], float | None] = {}
 
     def prepare(self) -> None:
-        """Make the folder, and see whether files can be made in it.
+        """Create the folder if needed, and check that it is writable.
 
         Raises:
-            OSError: when not.
+            OSError: when it is not.
         """
         self._path.mkdir(parents=True, exist_ok=True)
         if not os.access(self._path, os.W_OK | os.X_OK):
@@ -75,38 +75,38 @@ class RecordingFolder:
     def create(
         self, stream: str, started: datetime, number: int, suffix: str
     ) -> tuple[str, int]:
-        """Make a file of a name that no other has.
+        """Create a file with a new name.
 
         Args:
-            number: that of the file in its recording, from 1.
+            number: the number of the file in its recording, from 1.
 
         Returns:
-            Its name, and a descriptor to write to.
+            The file's name, and a descriptor for writing.
 
         Raises:
-            OSError: when it cannot be made.
-            ValueError: when there is no such name of a stream.
+            OSError: when it cannot be created.
+            ValueError: when the stream's name is not valid.
         """
         self.prepare()
         time = started.astimezone(UTC).strftime(_TIME)
         while True:
             name = f"{stream}_{time}_{number:03}.{suffix}"
             if _NAME.fullmatch(name) is None:
-                raise ValueError(f"{name!r} is no name of a recording")
+                raise ValueError(f"{name!r} is not a valid name of a recording")
             with contextlib.suppress(FileExistsError):
                 return name, os.open(self._path / name, _FLAGS, _MODE)
             number += 1
 
     def remove(self, name: str) -> None:
-        """Remove a file that nothing was written to."""
+        """Remove an empty file."""
         with contextlib.suppress(OSError):
             os.unlink(self._path / name)
 
     def __iter__(self) -> Iterator[RecordedFile]:
-        """All recordings, the newest first.
+        """All recorded files, the newest first; none if the folder does not exist.
 
         Raises:
-            OSError: when the folder cannot be read; one that is not there is empty.
+            OSError: when the folder cannot be read.
         """
         try:
             names = os.listdir(self._path)
@@ -116,7 +116,7 @@ class RecordingFolder:
         return iter(sorted(found, key=lambda f: (f.started, f.name), reverse=True))
 
     def get(self, name: str) -> RecordedFile | None:
-        """Find a recording; None when there is no such file, or it is none."""
+        """Find a recorded file by name; None if there is none."""
         match = _NAME.fullmatch(name)
         if match is None:
             return None
@@ -131,13 +131,13 @@ class RecordingFolder:
         return RecordedFile(path, match[1], started, status.st_size, status.st_mtime_ns)
 
     def length(self, file: RecordedFile) -> float | None:
-        """How many seconds a file has that is no longer written, if that is in it.
+        """The duration of a finished file in seconds; None if the file has none.
 
-        It opens the file when it sees it for the first time.
+        The file is opened the first time; then the duration is cached.
         """
         key = (file.name, file.size, file.changed)
         if key not in self._lengths:
-            if len(self._lengths) >= _MAX_REMEMBERED:
+            if len(self._lengths) >= _MAX_CACHED:
                 self._lengths.clear()
             self._lengths[key] = _read_length(file.path)
         return self._lengths[key]

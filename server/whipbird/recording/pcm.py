@@ -1,6 +1,7 @@
-"""G.711 and G.722 as the samples that they stand for.
+"""Decodes G.711 and G.722 to PCM samples.
 
-PyAV puts neither into Matroska, and few players would know them there. Nothing is lost.
+PyAV cannot write them to Matroska, and few players support them there. The samples are
+exactly those that a receiver would play.
 """
 
 import av
@@ -10,8 +11,8 @@ from av.packet import Packet
 from ..rtp.bits import BitstreamError
 from ..sdp.codecs import Codec
 
-# By encoding name: FFmpeg's decoder, and the sampling rate. G.722 has twice the samples
-# that its RTP clock counts (RFC 3551 section 4.5.2).
+# Encoding name -> FFmpeg's decoder and the sampling rate. The sampling rate of G.722 is
+# twice its RTP clock rate (RFC 3551 section 4.5.2).
 _DECODERS = {
     "pcmu": ("pcm_mulaw", 8000),
     "pcma": ("pcm_alaw", 8000),
@@ -20,15 +21,15 @@ _DECODERS = {
 
 
 def sampling_rate(codec: Codec) -> int | None:
-    """Samples per second of a codec that is written as samples; None for others."""
+    """The sampling rate of a codec that is recorded as PCM; None for other codecs."""
     return _DECODERS[codec.name][1] if codec.name in _DECODERS else None
 
 
 class PcmDecoder:
-    """Makes samples of 16 bits, little endian, of the packets of one source.
+    """Decodes the packets of one source to 16-bit little-endian samples.
 
     Args:
-        codec: one that has a ``sampling_rate``.
+        codec: a codec with a ``sampling_rate``.
     """
 
     def __init__(self, codec: Codec) -> None:
@@ -40,13 +41,13 @@ class PcmDecoder:
         self._context.layout = "mono"
 
     def decode(self, payload: bytes) -> bytes:
-        """The samples of a packet.
+        """Decode a packet.
 
         Raises:
-            BitstreamError: when there are none.
+            BitstreamError: when it has no valid samples.
         """
         try:
             frames = self._context.decode(Packet(payload))
         except av.FFmpegError as error:
-            raise BitstreamError(f"Sound without samples: {error}") from error
+            raise BitstreamError(f"The samples cannot be decoded: {error}") from error
         return b"".join(bytes(f.planes[0])[: 2 * f.samples] for f in frames)

@@ -1,4 +1,4 @@
-"""The recordings of a server: of which streams, and what has become of them."""
+"""The recordings of a server: which streams to record, and the recorded files."""
 
 import asyncio
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from .files import RecordedFile, RecordingFolder
 from .recording import Recording, RecordingState
 from .segments import SegmentLimits
 
-# Seconds that the end of a file may take; a disk may be very slow.
+# Seconds that finishing a file may take; a disk may be very slow.
 _CLOSE_TIMEOUT = 10.0
 
 
@@ -19,15 +19,15 @@ class NoFolder(Exception):  # noqa: N818 - a state, not a fault
 
 
 class NotPublished(Exception):  # noqa: N818 - a state, not a fault
-    """Nobody publishes the stream."""
+    """The stream has no publisher."""
 
 
 @dataclass(frozen=True, slots=True)
 class ListedFile:
-    """A file, and what is known of it.
+    """A recorded file and its state.
 
     Attributes:
-        seconds: how long it is; None while that is not known.
+        seconds: its duration; None if unknown, as while it is being written.
         is_open: whether it is being written.
     """
 
@@ -37,15 +37,14 @@ class ListedFile:
 
 
 class Recorder:
-    """Records streams: each that is published, or those that were asked for.
+    """Records all streams, or those requested with ``start``.
 
-    Who asks for a recording gets one of each publisher that comes under the name, until
-    it is stopped.
+    A request holds for all later publishers of the stream too, until ``stop``.
 
     Args:
-        folder: where the files are; None when nothing can be recorded.
-        all_streams: whether to record each publisher from its beginning.
-        limits: of one file.
+        folder: the folder for the files; None to disable recording.
+        all_streams: whether to record every publisher from its beginning.
+        limits: the limits of a file.
     """
 
     def __init__(
@@ -61,18 +60,18 @@ class Recorder:
         self._published: dict[str, Stream] = {}
         self._wanted: set[str] = set()
         self._recordings: dict[str, Recording] = {}
-        # Those whose files are being ended.
+        # Recordings whose files are being finished.
         self._closing: dict[asyncio.Task[None], Recording] = {}
 
     @property
     def is_enabled(self) -> bool:
-        """Whether there is a folder: without one nothing can be recorded."""
+        """Whether there is a folder for recordings."""
         return self._folder is not None
 
-    # What is published
+    # Observer of streams
 
-    def publisher_came(self, stream: Stream) -> None:
-        """A stream is published from now on; another of the name has gone."""
+    def publisher_joined(self, stream: Stream) -> None:
+        """Start to record a stream, if it is to be recorded."""
         current = self._published.get(stream.name)
         if current is not None:
             self.publisher_left(current)
@@ -81,7 +80,7 @@ class Recorder:
             self._begin(self._folder, stream)
 
     def publisher_left(self, stream: Stream) -> None:
-        """A stream is no longer published: its file is ended."""
+        """Finish the recording of a stream."""
         if self._published.get(stream.name) is not stream:
             return
         del self._published[stream.name]
@@ -89,18 +88,18 @@ class Recorder:
         if recording is not None:
             self._end_soon(recording)
 
-    # What is asked for
+    # Requests
 
     async def start(self, name: str) -> bool:
         """Record a stream, from its next key frame on.
 
         Returns:
-            Whether a recording was begun; it may have been under way.
+            Whether a recording was started; False if it is being recorded already.
 
         Raises:
             NoFolder: when there is no folder.
-            NotPublished: when there is nothing to be recorded now.
-            OSError: when no file can be made in the folder.
+            NotPublished: when the stream has no publisher.
+            OSError: when no file can be created in the folder.
         """
         if self._folder is None:
             raise NoFolder
@@ -120,12 +119,12 @@ class Recorder:
         return True
 
     async def stop(self, name: str) -> bool:
-        """Record a stream no more, and wait until its file is ended.
+        """Stop recording a stream, and wait until its file is finished.
 
-        Where all streams are recorded, the next publisher of the name is again.
+        With ``all_streams``, the next publisher of the stream is recorded again.
 
         Returns:
-            Whether it was to be recorded.
+            Whether it was being recorded, or waiting for a publisher.
         """
         was_wanted = name in self._wanted
         self._wanted.discard(name)
@@ -139,12 +138,12 @@ class Recorder:
         return was_wanted or recording is not None
 
     def describe(self, name: str) -> dict[str, Any] | None:
-        """What is to be said of the recording of a stream; None when there is none."""
+        """Describe the recording of a stream for the API; None if there is none."""
         recording = self._recordings.get(name)
         if recording is None:
             if name not in self._wanted:
                 return None
-            # Its publisher will come back.
+            # It waits for a publisher.
             return {"state": str(RecordingState.WAITING)}
         writer = recording.writer
         return {
@@ -161,7 +160,7 @@ class Recorder:
     # The files
 
     async def files(self) -> list[ListedFile]:
-        """All recordings, the newest first.
+        """All recorded files, the newest first.
 
         Raises:
             OSError: when the folder cannot be read.
@@ -183,13 +182,13 @@ class Recorder:
         return await asyncio.to_thread(read)
 
     async def file(self, name: str) -> RecordedFile | None:
-        """Find a recording by the name of its file."""
+        """Find a recorded file by name."""
         if self._folder is None:
             return None
         return await asyncio.to_thread(self._folder.get, name)
 
     async def close(self) -> None:
-        """End all recordings, and wait for that, but not forever."""
+        """Finish all recordings, within a time limit."""
         for name in list(self._recordings):
             self._end_soon(self._recordings.pop(name))
         self._published.clear()

@@ -1,4 +1,4 @@
-"""One publisher's stream, as it is kept on disk."""
+"""The recording of one publisher's stream."""
 
 import asyncio
 import contextlib
@@ -7,7 +7,7 @@ import logging
 from datetime import UTC, datetime
 from functools import partial
 
-from ..rtc import Layer
+from ..rtc import Encoding
 from ..sdp.codecs import Codec
 from ..streams import Stream
 from .files import RecordingFolder
@@ -20,16 +20,16 @@ from .writer import SegmentWriter
 
 logger = logging.getLogger(__name__)
 
-# Seconds between looks at the layers.
-_LOOK_INTERVAL = 0.5
-# Seconds in which all tracks may show themselves, before a file is begun without one;
-# and how many frames are kept meanwhile.
+# Seconds between checks for a better encoding.
+_CHECK_INTERVAL = 0.5
+# Seconds to wait for all tracks before a file is started without the missing ones; and
+# the frames kept meanwhile.
 _GATHERING = 2.0
 _MAX_GATHERED = 1000
 
 
 class RecordingState(enum.StrEnum):
-    """How a recording is."""
+    """The state of a recording."""
 
     WAITING = "waiting"
     RECORDING = "recording"
@@ -38,17 +38,17 @@ class RecordingState(enum.StrEnum):
 
 
 class Recording:
-    """Keeps what a publisher sends, from the next key frame on.
+    """Records a published stream, from the next key frame on.
 
     Args:
-        stream: what is recorded.
-        folder: where the files are made.
-        limits: of one file.
+        stream: the stream to record.
+        folder: the folder for the files.
+        limits: the limits of a file.
 
     Attributes:
-        stream: what is recorded.
-        started: when it was begun.
-        problem: why it has failed; None while it has not.
+        stream: the recorded stream.
+        started: when the recording was started.
+        problem: why it has failed; None if it has not.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class Recording:
         self._loop = asyncio.get_running_loop()
         self._timeline = Timeline(self._loop.time())
         self._is_stopped = self._has_ended = False
-        self._clocks: dict[str, tuple[TrackClock, Layer]] = {}
+        self._clocks: dict[str, tuple[TrackClock, Encoding]] = {}
         self._tracks: dict[str, Codec] = {}
         self._gathered: list[tuple[str, RtpFrame, int]] | None = []
         self.writer = SegmentWriter(folder, stream.name, limits, self._request_soon)
@@ -69,13 +69,13 @@ class Recording:
         )
         self._sources: dict[str, TrackSource] = {}
         for receiver in stream.peer.receivers:
-            take = partial(self._take, receiver.kind)
-            self._sources[receiver.kind] = TrackSource(receiver, take)
-        self._timer = self._loop.call_later(_LOOK_INTERVAL, self._look)
+            on_frame = partial(self._on_frame, receiver.kind)
+            self._sources[receiver.kind] = TrackSource(receiver, on_frame)
+        self._timer = self._loop.call_later(_CHECK_INTERVAL, self._check)
 
     @property
     def state(self) -> RecordingState:
-        """How it is."""
+        """The state of the recording."""
         if self.problem is not None:
             return RecordingState.FAILED
         if self._has_ended:
@@ -86,20 +86,20 @@ class Recording:
 
     @property
     def left_out(self) -> int:
-        """Frames that came and are in no file: damaged, or too much for the disk."""
+        """Frames received but not written: damaged, or too many for the disk."""
         sources = sum(source.left_out for source in self._sources.values())
         return sources + self.worker.dropped + self.writer.unusable
 
     async def close(self) -> None:
-        """End it, and wait until all that came is in the file."""
+        """Stop recording, and wait until all received frames are written."""
         self._stop()
         self._begin()
         await self.worker.close()
         self._has_ended = True
 
     def give_up(self) -> None:
-        """The disk takes too long: its thread is left to itself."""
-        self._fail("The disk is too slow to end the file")
+        """Stop waiting for the thread, because the disk is too slow."""
+        self._fail("The disk is too slow to finish the file")
 
     def _stop(self) -> None:
         if self._is_stopped:
@@ -116,54 +116,59 @@ class Recording:
 
     # Frames
 
-    def _take(self, kind: str, frame: RtpFrame, layer: Layer) -> None:
-        position = self._place(kind, frame, layer)
+    def _on_frame(self, kind: str, frame: RtpFrame, encoding: Encoding) -> None:
+        position = self._place(kind, frame, encoding)
         if self._tracks.get(kind) is not frame.codec:
             self._tracks = {**self._tracks, kind: frame.codec}
         if self._gathered is None:
             self._put(kind, frame, position)
             return
         self._gathered.append((kind, frame, position))
-        if self._has_all() or len(self._gathered) >= _MAX_GATHERED:
+        if self._has_all_tracks() or len(self._gathered) >= _MAX_GATHERED:
             self._begin()
 
-    def _place(self, kind: str, frame: RtpFrame, layer: Layer) -> int:
+    def _place(self, kind: str, frame: RtpFrame, encoding: Encoding) -> int:
         clock, last = self._clocks.get(kind, (None, None))
         rate = frame.codec.clock_rate
         if clock is None or clock.rate != rate:
             clock = TrackClock(self._timeline, rate, is_reference=kind == "audio")
-        elif layer is not last:
+        elif encoding is not last:
             clock.restart()
-        self._clocks[kind] = clock, layer
-        return clock.place(frame.timestamp, frame.arrival, layer.reception.sender_clock)
+        self._clocks[kind] = clock, encoding
+        return clock.place(
+            frame.timestamp, frame.arrival, encoding.reception.sender_clock
+        )
 
     def _put(self, kind: str, frame: RtpFrame, position: int) -> None:
         self.worker.put(PlacedFrame(kind, frame, position, self._tracks))
 
-    def _has_all(self) -> bool:
-        """Whether every track has shown itself."""
-        return all(source.layer is not None for source in self._sources.values())
+    def _has_all_tracks(self) -> bool:
+        """Whether frames of every track have been received."""
+        return all(source.encoding is not None for source in self._sources.values())
 
     def _begin(self) -> None:
-        """Give on what came while the tracks were not all known."""
+        """Pass on the frames that were kept until all tracks were known."""
         gathered, self._gathered = self._gathered or [], None
         for kind, source in self._sources.items():
-            layer = source.layer
-            # What is silent is not waited for: a camera may be off for hours.
-            if layer is not None and self._loop.time() - layer.heard_at < _GATHERING:
-                self._tracks = {**self._tracks, kind: layer.codec}
+            encoding = source.encoding
+            # Do not wait for a silent track: a camera may be off for hours.
+            if (
+                encoding is not None
+                and self._loop.time() - encoding.last_packet_at < _GATHERING
+            ):
+                self._tracks = {**self._tracks, kind: encoding.codec}
         for kind, frame, position in gathered:
             self._put(kind, frame, position)
 
-    def _look(self) -> None:
-        """Follow the layers, and the time."""
+    def _check(self) -> None:
+        """Check for better encodings, and whether the wait for tracks is over."""
         for source in self._sources.values():
             source.follow()
         if self._gathered:
             _, first, _ = self._gathered[0]
             if self._loop.time() - first.arrival >= _GATHERING:
                 self._begin()
-        self._timer = self._loop.call_later(_LOOK_INTERVAL, self._look)
+        self._timer = self._loop.call_later(_CHECK_INTERVAL, self._check)
 
     # Key frames
 
@@ -173,6 +178,6 @@ class Recording:
             video.request_key_frame()
 
     def _request_soon(self) -> None:
-        """Called in the thread."""
+        """Request a key frame from the writer's thread."""
         with contextlib.suppress(RuntimeError):  # the event loop has gone
             self._loop.call_soon_threadsafe(self._request_key_frame)

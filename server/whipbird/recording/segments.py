@@ -1,4 +1,4 @@
-"""What is given to a recording's thread: frames, and how files are divided."""
+"""The input of a recording's thread: frames with positions, and limits of a file."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,12 +9,12 @@ from .frames import RtpFrame
 
 @dataclass(frozen=True, slots=True)
 class PlacedFrame:
-    """A frame on the time line of the recording.
+    """A frame on the timeline of the recording.
 
     Attributes:
         kind: ``audio`` or ``video``.
-        position: when it is shown, in ticks of its codec's clock.
-        tracks: kind -> codec, of all that comes now: what a file should have.
+        position: its presentation time, in ticks of its codec's clock rate.
+        tracks: kind -> codec of the tracks received now, which a file should have.
     """
 
     kind: str
@@ -24,13 +24,13 @@ class PlacedFrame:
 
     @property
     def seconds(self) -> float:
-        """When it is shown, in seconds."""
+        """Its presentation time, in seconds."""
         return self.position / self.frame.codec.clock_rate
 
 
 @dataclass(frozen=True, slots=True)
 class SegmentLimits:
-    """When a new file is begun, at the next key frame; None for never."""
+    """The limits of a file; the next one starts at a key frame. None means no limit."""
 
     seconds: float | None = None
     octets: int | None = None

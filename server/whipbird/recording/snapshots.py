@@ -1,4 +1,4 @@
-"""A picture of what is published, made of its last key frame when it is asked for."""
+"""Snapshots: JPEG pictures of streams, decoded on request from their last key frame."""
 
 import asyncio
 import struct
@@ -8,31 +8,32 @@ from concurrent.futures import ThreadPoolExecutor
 import av
 from av.video.codeccontext import VideoCodecContext
 
-from ..rtc import Layer
+from ..rtc import Encoding
 from ..rtp.bits import BitstreamError
-from ..rtp.codecs import inspector
+from ..rtp.codecs import payload_format
 from ..rtp.packet import RtpPacket
 from ..streams import Stream
 from .frames import FrameAssembler, RtpFrame
 from .sources import largest, orientation_of
 from .templates import UnusableError, template
 
-# Seconds that a picture is good for.
+# Seconds that a snapshot is cached.
 LIFETIME = 2.0
-# Seconds that a key frame is good for; when none is younger, one is asked for.
+# Seconds after which a kept key frame is too old, and a new one is requested.
 MAX_AGE = 10.0
-# Seconds that one is waited for.
+# Seconds to wait for it.
 KEY_FRAME_TIMEOUT = 4.0
 
-# Pixels of a picture that is decoded (8K has 33 millions), and columns of the JPEG.
+# The largest picture that is decoded, in pixels (8K has 33 million), and the largest
+# width of the JPEG.
 _MAX_PIXELS = 40_000_000
 _MAX_WIDTH = 1280
-# FFmpeg's scale, from 1 to 31.
+# FFmpeg's quality scale, from 1 (best) to 31.
 _QUALITY = 5
 
 _CLOCK_RATE = 90000
 
-KeptPackets = Callable[[Stream, Layer], Sequence[RtpPacket]]
+KeptPackets = Callable[[Stream, Encoding], Sequence[RtpPacket]]
 
 
 class NoVideo(Exception):  # noqa: N818 - a state, not a fault
@@ -40,28 +41,27 @@ class NoVideo(Exception):  # noqa: N818 - a state, not a fault
 
 
 class NoPicture(Exception):  # noqa: N818 - a state, not a fault
-    """There is no picture now. The message says why, as a sentence."""
+    """No snapshot can be made now. The message is a sentence that says why."""
 
 
 class Snapshots:
-    """Decodes key frames: one at a time, and none that was just decoded.
+    """Makes snapshots: one at a time, cached for ``LIFETIME``.
 
     Args:
-        kept: gives the packets of a layer from its last key frame on, as far as they
-            are kept.
+        kept: returns the kept packets of an encoding since its last key frame.
     """
 
     def __init__(self, kept: KeptPackets) -> None:
         self._kept = kept
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="snapshot")
-        # Those that are being made, and those that are still good.
+        # Snapshots being made, and cached ones.
         self._pictures: dict[Stream, asyncio.Task[bytes]] = {}
 
     async def take(self, stream: Stream) -> bytes:
-        """A picture of the stream's largest layer, as JPEG.
+        """Make a snapshot of the stream's largest encoding, as JPEG.
 
         Raises:
-            NoVideo: when it has no video.
+            NoVideo: when the stream has no video.
             NoPicture: when there is no key frame, or it cannot be decoded.
         """
         task = self._pictures.get(stream)
@@ -69,11 +69,11 @@ class Snapshots:
             task = asyncio.create_task(self._make(stream))
             self._pictures[stream] = task
             task.add_done_callback(lambda _: self._forget_later(stream))
-        # Who goes away does not take it from the others.
+        # A request that is cancelled must not cancel it for the others.
         return await asyncio.shield(task)
 
     async def close(self) -> None:
-        """Make no more pictures."""
+        """Cancel all snapshots."""
         tasks = list(self._pictures.values())
         for task in tasks:
             task.cancel()
@@ -89,10 +89,10 @@ class Snapshots:
         video = [r for r in stream.peer.receivers if r.kind == "video"]
         if not video:
             raise NoVideo
-        layer = largest(video[0])
-        if layer is None:
-            raise NoPicture("No packet of its video has come yet.")
-        frame = await self._key_frame(stream, layer, orientation_of(video[0]))
+        encoding = largest(video[0])
+        if encoding is None:
+            raise NoPicture("No video packet has been received yet.")
+        frame = await self._key_frame(stream, encoding, orientation_of(video[0]))
         loop = asyncio.get_running_loop()
         try:
             return await loop.run_in_executor(self._thread, _decode, frame)
@@ -100,17 +100,17 @@ class Snapshots:
             raise NoPicture("Its last key frame cannot be decoded.") from error
 
     async def _key_frame(
-        self, stream: Stream, layer: Layer, orientation: int
+        self, stream: Stream, encoding: Encoding, orientation: int
     ) -> RtpFrame:
-        packets = self._kept(stream, layer)
-        kept = _first_frame(packets, layer, orientation)
+        packets = self._kept(stream, encoding)
+        kept = _first_frame(packets, encoding, orientation)
         if kept is not None:
             age = (packets[-1].timestamp - kept.timestamp) & 0xFFFFFFFF
             if age < MAX_AGE * _CLOCK_RATE:
                 return kept
         try:
             async with asyncio.timeout(KEY_FRAME_TIMEOUT):
-                return await _next_key_frame(layer, orientation)
+                return await _next_key_frame(encoding, orientation)
         except TimeoutError:
             if kept is not None:
                 return kept
@@ -118,48 +118,48 @@ class Snapshots:
 
 
 def _first_frame(
-    packets: Sequence[RtpPacket], layer: Layer, orientation: int
+    packets: Sequence[RtpPacket], encoding: Encoding, orientation: int
 ) -> RtpFrame | None:
-    """The key frame that kept packets begin with, if all of it is there."""
+    """The key frame at the start of kept packets, if it is complete."""
     frames: list[RtpFrame] = []
     assembler = FrameAssembler(frames.append, frames.clear, orientation)
     for packet in packets:
-        assembler.push(packet, layer.codec, 0.0)
+        assembler.push(packet, encoding.codec, 0.0)
         if frames:
             return frames[0]
     return None
 
 
-async def _next_key_frame(layer: Layer, orientation: int) -> RtpFrame:
-    """Wait for a key frame, and ask for it."""
+async def _next_key_frame(encoding: Encoding, orientation: int) -> RtpFrame:
+    """Request a key frame, and wait for it."""
     found: asyncio.Future[RtpFrame] = asyncio.get_running_loop().create_future()
 
     def take(frame: RtpFrame) -> None:
         if not found.done():
             found.set_result(frame)
 
-    assembler = FrameAssembler(take, layer.request_key_frame, orientation)
+    assembler = FrameAssembler(take, encoding.request_key_frame, orientation)
 
     def push(packet: RtpPacket) -> None:
-        assembler.push(packet, layer.codec, 0.0)
+        assembler.push(packet, encoding.codec, 0.0)
 
-    layer.subscribe(push)
+    encoding.subscribe(push)
     try:
-        layer.request_key_frame()
+        encoding.request_key_frame()
         return await found
     finally:
-        layer.unsubscribe(push)
+        encoding.unsubscribe(push)
 
 
 def _decode(frame: RtpFrame) -> bytes:
-    """In the thread: a key frame to JPEG.
+    """Convert a key frame to JPEG; runs in the thread.
 
     Raises:
         NoPicture: when it is too large.
         BitstreamError, UnusableError, av.FFmpegError, StopIteration: when it cannot be
             decoded.
     """
-    video = inspector(frame.codec.name)
+    video = payload_format(frame.codec.name)
     assert video is not None
     with template(frame.codec, video.join(frame.payloads)) as container:
         stream = container.streams.video[0]
@@ -175,17 +175,20 @@ def _decode(frame: RtpFrame) -> bytes:
     context.qmin = context.qmax = _QUALITY
     scaled = picture.reformat(context.width, context.height, "yuvj420p")
     packets = [*context.encode(scaled), *context.encode(None)]
-    return _upright(b"".join(map(bytes, packets)), frame.turns)
+    return _with_rotation(b"".join(map(bytes, packets)), frame.rotation)
 
 
-def _upright(jpeg: bytes, turns: int) -> bytes:
-    """A JPEG that says by how many quarters of a turn it is to be turned (Exif).
+def _with_rotation(jpeg: bytes, rotation: int) -> bytes:
+    """Add a rotation to a JPEG, as Exif orientation.
 
-    A directory of one entry: tag 0x0112, of type 3, is the orientation.
+    Exif has a directory of one entry: tag 0x0112 of type 3, the orientation.
+
+    Args:
+        rotation: degrees clockwise.
     """
-    if not turns:
+    if not rotation:
         return jpeg
-    orientation = {1: 6, 2: 3, 3: 8}[turns]
+    orientation = {90: 6, 180: 3, 270: 8}[rotation]
     entry = struct.pack(">HHIHH", 0x0112, 3, 1, orientation, 0)
     directory = struct.pack(">H", 1) + entry + struct.pack(">I", 0)
     exif = b"Exif\0\0" + struct.pack(">2sHI", b"MM", 42, 8) + directory

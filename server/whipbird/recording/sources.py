@@ -1,129 +1,130 @@
-"""The encoding of a track that is recorded, and its frames."""
+"""Selects the encoding of a track to record, and assembles its frames."""
 
 import asyncio
 from collections.abc import Callable
 
-from ..rtc import Layer, Receiver
+from ..rtc import Encoding, Receiver
 from ..rtp.extensions import VIDEO_ORIENTATION
 from ..rtp.packet import RtpPacket
 from .frames import FrameAssembler, RtpFrame
 
-# Seconds in which the layers of simulcast may show themselves.
+# Seconds to wait for all encodings of a simulcast.
 _SETTLING = 1.0
-# Seconds after which a layer that is silent gives way to others.
+# Seconds after which a silent encoding is replaced by another one.
 _SILENCE = 2.0
-# Seconds that a larger layer must have been there: it may soon be gone again.
+# Seconds before switching to a larger encoding: it may soon end again.
 _PATIENCE = 3.0
 
-TakeFrame = Callable[[RtpFrame, Layer], None]
+FrameHandler = Callable[[RtpFrame, Encoding], None]
 
 
-class _Feed:
-    """One layer's frames."""
+class _EncodingReader:
+    """Assembles the frames of one encoding."""
 
     def __init__(
         self,
-        layer: Layer,
-        take: Callable[["_Feed", RtpFrame], None],
+        encoding: Encoding,
+        on_frame: Callable[["_EncodingReader", RtpFrame], None],
         orientation: int,
     ) -> None:
-        self.layer = layer
+        self.encoding = encoding
         self._now = asyncio.get_running_loop().time
         self._assembler = FrameAssembler(
-            lambda frame: take(self, frame), layer.request_key_frame, orientation
+            lambda frame: on_frame(self, frame),
+            encoding.request_key_frame,
+            orientation,
         )
-        layer.subscribe(self._push)
-        layer.request_key_frame()
+        encoding.subscribe(self._push)
+        encoding.request_key_frame()
 
     @property
     def left_out(self) -> int:
         return self._assembler.left_out
 
     def stop(self) -> None:
-        self.layer.unsubscribe(self._push)
+        self.encoding.unsubscribe(self._push)
 
     def _push(self, packet: RtpPacket) -> None:
-        self._assembler.push(packet, self.layer.codec, self._now())
+        self._assembler.push(packet, self.encoding.codec, self._now())
 
 
 class TrackSource:
-    """The frames of what a receiver gets: of its largest layer, with simulcast.
+    """The frames of a track: with simulcast, those of its largest encoding.
 
-    When that is silent or has gone, another takes its place, from a key frame on; when
-    a larger one has been there for some seconds, too.
+    It switches to another encoding, at a key frame, when the current one is silent or
+    has ended, or when a larger one has been received for some seconds.
 
     Args:
-        receiver: of the track.
-        take: is given the frames, and the layer that each is of.
+        receiver: the receiver of the track.
+        on_frame: called with each frame and its encoding.
 
     Attributes:
-        layer: the one whose frames are given out; None before the first.
+        encoding: the encoding whose frames are passed on; None before the first.
     """
 
-    def __init__(self, receiver: Receiver, take: TakeFrame) -> None:
-        self.layer: Layer | None = None
+    def __init__(self, receiver: Receiver, on_frame: FrameHandler) -> None:
+        self.encoding: Encoding | None = None
         self._receiver = receiver
-        self._take = take
+        self._on_frame = on_frame
         self._now = asyncio.get_running_loop().time
         self._settled: float | None = None
-        self._feed: _Feed | None = None
-        # What takes its place as soon as it has a key frame.
-        self._next: _Feed | None = None
-        # What is larger, and since when.
-        self._larger: tuple[Layer, float] | None = None
+        self._reader: _EncodingReader | None = None
+        # The reader that replaces it at its first key frame.
+        self._next: _EncodingReader | None = None
+        # A larger encoding, and since when it is known.
+        self._larger: tuple[Encoding, float] | None = None
         self._has_begun = False
         self._left_out = 0
-        receiver.on_layers.append(self.follow)
+        receiver.on_encodings_changed.append(self.follow)
         self.follow()
 
     @property
     def left_out(self) -> int:
-        """Frames of video that were not given out, because packets are missing.
-
-        Those before the first key frame do not count: it has not begun yet.
-        """
+        """Video frames left out for missing packets, since the first key frame."""
         if not self._has_begun:
             return 0
-        return self._left_out + sum(f.left_out for f in (self._feed, self._next) if f)
+        return self._left_out + sum(r.left_out for r in (self._reader, self._next) if r)
 
     def request_key_frame(self) -> None:
-        """Ask for a key frame of the layer that is given out."""
-        if self.layer is not None:
-            self.layer.request_key_frame()
+        """Request a key frame of the current encoding."""
+        if self.encoding is not None:
+            self.encoding.request_key_frame()
 
     def stop(self) -> None:
-        """Give out no more frames."""
-        self._receiver.on_layers.remove(self.follow)
-        for feed in (self._feed, self._next):
-            if feed is not None:
-                self._end(feed)
-        self._feed = self._next = None
+        """Stop passing on frames."""
+        self._receiver.on_encodings_changed.remove(self.follow)
+        for reader in (self._reader, self._next):
+            if reader is not None:
+                self._end(reader)
+        self._reader = self._next = None
 
     def follow(self) -> None:
-        """See which layer is the best now; to be called about twice a second."""
-        layer = self._best()
-        current = self._next or self._feed
-        if layer is None or (current is not None and layer is current.layer):
+        """Select the best encoding; call it about twice a second."""
+        encoding = self._best()
+        current = self._next or self._reader
+        if encoding is None or (current is not None and encoding is current.encoding):
             self._larger = None
             return
         if not self._is_urgent():
-            if self._larger is None or self._larger[0] is not layer:
-                self._larger = layer, self._now()
+            if self._larger is None or self._larger[0] is not encoding:
+                self._larger = encoding, self._now()
             if self._now() - self._larger[1] < _PATIENCE:
                 return
         self._larger = None
         if self._next is not None:
             self._end(self._next)
             self._next = None
-        if self._feed is not None and self._feed.layer is layer:
+        if self._reader is not None and self._reader.encoding is encoding:
             return
-        if self.layer is None:
-            self.layer = layer
-        self._next = _Feed(layer, self._took, orientation_of(self._receiver))
+        if self.encoding is None:
+            self.encoding = encoding
+        self._next = _EncodingReader(
+            encoding, self._on_reader_frame, orientation_of(self._receiver)
+        )
 
-    def _best(self) -> Layer | None:
-        layers = self._receiver.layers
-        if layers and layers[-1].rid is not None:
+    def _best(self) -> Encoding | None:
+        encodings = self._receiver.encodings
+        if encodings and encodings[-1].rid is not None:
             if self._settled is None:
                 self._settled = self._now() + _SETTLING
             if self._now() < self._settled:
@@ -131,49 +132,49 @@ class TrackSource:
         return largest(self._receiver)
 
     def _is_urgent(self) -> bool:
-        """Whether the layer that is given out is of no use any more."""
-        if self._feed is None or self._feed.layer.rid is None:
+        """Whether the current encoding is silent or has ended."""
+        if self._reader is None or self._reader.encoding.rid is None:
             return True
-        layer = self._feed.layer
-        is_silent = self._now() - layer.heard_at >= _SILENCE
-        return is_silent or layer not in self._receiver.layers
+        encoding = self._reader.encoding
+        is_silent = self._now() - encoding.last_packet_at >= _SILENCE
+        return is_silent or encoding not in self._receiver.encodings
 
-    def _took(self, feed: _Feed, frame: RtpFrame) -> None:
-        if feed is self._next:
-            if self._feed is not None:
-                self._end(self._feed)
-            self._feed, self._next = feed, None
-            self.layer = feed.layer
+    def _on_reader_frame(self, reader: _EncodingReader, frame: RtpFrame) -> None:
+        if reader is self._next:
+            if self._reader is not None:
+                self._end(self._reader)
+            self._reader, self._next = reader, None
+            self.encoding = reader.encoding
             if not self._has_begun:
                 self._has_begun = True
-                self._left_out = -feed.left_out
-        self._take(frame, feed.layer)
+                self._left_out = -reader.left_out
+        self._on_frame(frame, reader.encoding)
 
-    def _end(self, feed: _Feed) -> None:
-        feed.stop()
-        self._left_out += feed.left_out
+    def _end(self, reader: _EncodingReader) -> None:
+        reader.stop()
+        self._left_out += reader.left_out
 
 
 def orientation_of(receiver: Receiver) -> int:
-    """The identifier of what says how its pictures are to be turned; 0 for none."""
-    return receiver.identifiers.get(VIDEO_ORIENTATION, 0)
+    """The identifier of its video orientation header extension; 0 if there is none."""
+    return receiver.extension_map.get(VIDEO_ORIENTATION, 0)
 
 
-def largest(receiver: Receiver) -> Layer | None:
-    """The layer with the largest picture, or the newest of what is no simulcast.
+def largest(receiver: Receiver) -> Encoding | None:
+    """The encoding with the largest picture; without simulcast, the newest encoding.
 
-    Those that are silent do not count while others are not. None before the first.
+    Silent encodings count only if all are silent. None if there are no encodings.
     """
     now = asyncio.get_running_loop().time()
-    layers = receiver.layers
-    live = [x for x in layers if now - x.heard_at < _SILENCE] or layers
+    encodings = receiver.encodings
+    live = [x for x in encodings if now - x.last_packet_at < _SILENCE] or encodings
     if not live or live[-1].rid is None:
         return live[-1] if live else None
     return max(live, key=_size)
 
 
-def _size(layer: Layer) -> tuple[int, float]:
-    """What there is to be seen of a layer."""
-    parameters = layer.parameters
+def _size(encoding: Encoding) -> tuple[int, float]:
+    """A sort key: the pixels of an encoding, then its bitrate."""
+    parameters = encoding.parameters
     pixels = 0 if parameters is None else parameters.width * parameters.height
-    return pixels, layer.bitrate
+    return pixels, encoding.bitrate

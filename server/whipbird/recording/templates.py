@@ -1,8 +1,8 @@
-"""What FFmpeg must know of a track before it writes a file with it.
+"""Codec parameters of tracks for FFmpeg's muxers.
 
-Its muxers want to know the codec and what a decoder needs first. PyAV can copy that
-from a stream of another file, so a tiny file is made up for each track, in memory: of
-the first key frame, of which FFmpeg finds all out by itself, or of a header.
+A muxer needs the codec of a track, and the header that a decoder needs. PyAV can copy
+both from a stream of another file. So a small file is made for each track, in memory:
+from the first key frame, which FFmpeg analyses, or from a header.
 """
 
 import struct
@@ -14,12 +14,12 @@ from av.container.input import InputContainer
 from ..sdp.codecs import Codec, fmtp_parameters
 from .pcm import sampling_rate
 
-# By encoding name: FFmpeg's format of bare frames, and the four characters by which
-# IVF, the format of the others, knows the codec.
+# Encoding name -> FFmpeg's format for an elementary stream, or the four-character code
+# of the codec in an IVF file.
 _BARE = {"h264": "h264", "h265": "hevc"}
 _IVF = {"vp8": b"VP80", "vp9": b"VP90", "av1": b"AV01"}
 
-# NAL unit types of the parameter sets (H.265 table 7-1), and what is before a unit.
+# NAL unit types of the parameter sets (H.265 table 7-1), and the start code of a unit.
 _H265_PARAMETER_SETS = range(32, 35)
 _START_CODE = b"\0\0\0\1"
 
@@ -27,35 +27,35 @@ _OPUS_RATE = 48000
 
 
 class UnusableError(Exception):
-    """No track can be made of it."""
+    """No track can be made: the codec parameters are missing or invalid."""
 
 
 def template(codec: Codec, frame: bytes = b"") -> InputContainer:
-    """A file with one stream, to copy the parameters of a track from.
+    """Make a file with one stream that has the codec parameters of a track.
 
     Args:
-        codec: that of the track.
-        frame: of video its first key frame, as ``join`` gives it.
+        codec: the codec of the track.
+        frame: for video, its first key frame, as returned by ``join``.
 
     Returns:
-        The file, to be closed.
+        The file; the caller closes it.
 
     Raises:
-        UnusableError: when the frame lacks what a decoder needs, or makes no sense.
+        UnusableError: when the frame has no valid codec parameters.
     """
     name = codec.name
     options: dict[str, str] = {}
     if name in _BARE:
-        form, data = _BARE[name], frame
+        format_, data = _BARE[name], frame
     elif name in _IVF:
-        form, data = "ivf", _ivf(_IVF[name], frame)
+        format_, data = "ivf", _ivf(_IVF[name], frame)
     elif (rate := sampling_rate(codec)) is not None:
-        form, data = "s16le", bytes(rate // 5)
+        format_, data = "s16le", bytes(rate // 5)
         options = {"sample_rate": str(rate), "ch_layout": "mono"}
     else:
-        form, data = "matroska", _matroska(_opus_head(codec))
+        format_, data = "matroska", _matroska(_opus_head(codec))
     try:
-        container = av.open(BytesIO(data), "r", format=form, options=options)
+        container = av.open(BytesIO(data), "r", format=format_, options=options)
     except av.FFmpegError as error:
         raise UnusableError(f"no {codec.registered_name}: {error.strerror}") from error
     if any(video.width == 0 for video in container.streams.video):
@@ -65,12 +65,13 @@ def template(codec: Codec, frame: bytes = b"") -> InputContainer:
 
 
 def parameter_sets(codec: Codec, frame: bytes) -> frozenset[bytes]:
-    """What of a key frame may be in the beginning of a file alone: of H.265 some units.
+    """The H.265 parameter sets in a key frame; empty for other codecs.
 
-    All other codecs have it in their key frames as well.
+    In an MP4 file they are only in the header of the file. Key frames of other codecs
+    keep their parameters.
 
     Args:
-        frame: as ``join`` gives it.
+        frame: the key frame, as returned by ``join``.
     """
     if codec.name != "h265":
         return frozenset()
@@ -79,7 +80,7 @@ def parameter_sets(codec: Codec, frame: bytes) -> frozenset[bytes]:
 
 
 def _ivf(four_characters: bytes, frame: bytes) -> bytes:
-    """A file of one frame in libvpx's simple format; FFmpeg finds the size itself."""
+    """An IVF file with one frame; FFmpeg reads the picture size from the frame."""
     header = b"DKIF", 0, 32, four_characters, 0, 0, 30, 1, 1, 0
     return (
         struct.pack("<4sHH4sHHIIII", *header)
@@ -89,15 +90,15 @@ def _ivf(four_characters: bytes, frame: bytes) -> bytes:
 
 
 def _opus_head(codec: Codec) -> bytes:
-    """The identification header (RFC 7845 section 5.1).
+    """The Opus identification header (RFC 7845 section 5.1).
 
-    Nothing is skipped at the beginning: it is not that of the encoder's output.
+    The pre-skip is 0, since a recording does not start with the encoder's first output.
     """
     parameters = fmtp_parameters(codec.fmtp)
     if codec.name != "multiopus":
         family, mapping = 0, b""
     else:
-        # What Chromium writes into its offers for surround sound.
+        # The format parameters of Chromium's offers for surround sound.
         try:
             order = [int(index) for index in parameters["channel_mapping"].split(",")]
             streams = int(parameters["num_streams"])
@@ -113,7 +114,7 @@ def _opus_head(codec: Codec) -> bytes:
 
 
 def _matroska(opus_head: bytes) -> bytes:
-    """A Matroska file (RFC 9559) with a track of Opus, and nothing in it."""
+    """A Matroska file (RFC 9559) with an empty Opus track."""
     rate = _element("b5", struct.pack(">d", _OPUS_RATE))
     channels = _element("9f", opus_head[9:10])
     track = b"".join(
@@ -136,6 +137,6 @@ def _matroska(opus_head: bytes) -> bytes:
 
 
 def _element(identifier: str, content: bytes) -> bytes:
-    """An element of EBML (RFC 8794), with a size of four octets."""
+    """An EBML element (RFC 8794), with a size field of four octets."""
     size = (0x10000000 | len(content)).to_bytes(4)
     return bytes.fromhex(identifier) + size + content

@@ -1,30 +1,30 @@
-"""When frames are shown: RTP timestamps of several sources, on one time line."""
+"""Maps the RTP timestamps of several sources to one timeline."""
 
 from dataclasses import dataclass
 
-# Seconds by which a source's timestamps may differ from its arrival in one step; else
-# it counts from somewhere else now.
+# Seconds: if the timestamps step by so much more than the time of arrival, the source
+# has restarted its timestamps.
 MAX_STEP = 5.0
-# Seconds by which sender reports may correct what was guessed from the arrival; who
-# says more has another clock for each source.
+# Seconds by which sender reports may correct the position estimated from the arrival; a
+# larger correction means that the sender has a separate clock for each source.
 MAX_CORRECTION = 3.0
-# Seconds: nobody sees less, and the frames keep their distances.
+# Seconds: smaller corrections are not made, so that the distances of frames are kept.
 TOLERANCE = 0.005
 
-# Seconds from one frame to the next, at least: Matroska counts milliseconds.
+# The shortest time between frames, in seconds: Matroska counts milliseconds.
 MIN_STEP = 0.001
 
 
 @dataclass(slots=True)
 class Timeline:
-    """The time of a recording: seconds since it has begun, by the sound's clock.
+    """The timeline of a recording, in seconds from its beginning.
 
-    Sound is never moved, because that is heard; pictures are moved to it.
+    Audio is never moved, because that would be audible; video is moved to match it.
 
     Attributes:
-        start: when it has begun, by the clock of arrivals.
-        reference: one moment in the sender's NTP time and on this line, in seconds;
-            None while the sender of the sound has not reported.
+        start: the beginning, in the clock of arrival times.
+        reference: a moment in the sender's NTP time and on this timeline, in seconds;
+            None before a sender report on the audio.
     """
 
     start: float
@@ -32,12 +32,12 @@ class Timeline:
 
 
 class TrackClock:
-    """Places the frames of one track, whichever sources it has one after another.
+    """Places the frames of one track, from changing sources, on the timeline.
 
     Args:
-        timeline: that of all tracks.
-        rate: ticks of its timestamps per second.
-        is_reference: whether the others are moved to it.
+        timeline: the timeline of all tracks.
+        rate: the RTP clock rate of the track, in Hz.
+        is_reference: whether other tracks are moved to match this one.
     """
 
     def __init__(self, timeline: Timeline, rate: int, *, is_reference: bool) -> None:
@@ -46,28 +46,28 @@ class TrackClock:
         self._is_reference = is_reference
         self._timestamp: int | None = None
         self._arrival = 0.0
-        # Since the source began; what is to be added for the time line; what was told.
+        # Ticks since the source began; the shift to the timeline; the last position.
         self._elapsed = 0
         self._shift = 0
         self._position: int | None = None
 
     def restart(self) -> None:
-        """Another source begins: its timestamps have nothing to do with the last."""
+        """Start another source, with unrelated timestamps."""
         self._timestamp = None
 
     def place(
         self, timestamp: int, now: float, sender_clock: tuple[int, int] | None = None
     ) -> int:
-        """When a frame is shown.
+        """Place a frame on the timeline.
 
         Args:
             timestamp: its RTP timestamp.
-            now: when it came.
-            sender_clock: one moment in the source's NTP time and its RTP time (RFC 3550
-                section 6.4.1), if it has reported.
+            now: its time of arrival.
+            sender_clock: the NTP and RTP timestamps of the source's last sender report
+                (RFC 3550 section 6.4.1); None without one.
 
         Returns:
-            Ticks since the beginning, more than for the frame before.
+            Its position in ticks; greater than that of the frame before.
         """
         step = 0
         if self._timestamp is not None:
@@ -83,14 +83,14 @@ class TrackClock:
             self._synchronize(timestamp, *sender_clock)
         position = self._elapsed + self._shift
         if self._position is not None:
-            # Pictures that were late are caught up with at twice their speed at most.
+            # After late frames, playback catches up at twice the speed at most.
             least = max(step // 2, round(MIN_STEP * self.rate))
             position = max(position, self._position + least)
         self._position = position
         return position
 
     def _synchronize(self, timestamp: int, ntp: int, rtp: int) -> None:
-        """Use what a sender report says: a moment in NTP and in RTP time."""
+        """Apply the NTP and RTP timestamps of a sender report."""
         reported = self._elapsed + _difference(rtp, timestamp)
         sent = ntp / (1 << 32)
         if self._is_reference:
@@ -105,5 +105,5 @@ class TrackClock:
 
 
 def _difference(timestamp: int, before: int) -> int:
-    """Ticks from one timestamp to another, over wraps (RFC 3550 section 5.1)."""
+    """Ticks from ``before`` to ``timestamp``, across a wrap (RFC 3550 section 5.1)."""
     return ((timestamp - before + 0x80000000) & 0xFFFFFFFF) - 0x80000000

@@ -1,4 +1,4 @@
-"""The thread of a recording, and the frames that wait for it."""
+"""The thread of a recording, and its queue of frames."""
 
 import asyncio
 import contextlib
@@ -13,27 +13,26 @@ from .writer import WRITE_ERRORS, SegmentWriter
 
 logger = logging.getLogger(__name__)
 
-# Octets of frames that may wait: many seconds of video; and what each counts beside
-# its payloads.
+# The size of the queue in octets: many seconds of video; and the cost of a frame in
+# addition to its payloads.
 MAX_WAITING = 16 * 1024 * 1024
 FRAME_COST = 512
 
 
 class RecordingWorker:
-    """Gives frames to a writer in a thread of its own, so that a slow disk delays none.
+    """Writes frames in a thread of its own, so that a slow disk does not block others.
 
     Args:
-        writer: is used in the thread only.
-        name: of the stream.
-        failed: is called in the event loop with the reason when the writer fails;
-            nothing is written from then on.
-        request_key_frame: is called when there is room again, and a key frame is
-            wanted.
-        max_waiting: octets of frames that may wait.
+        writer: writes the frames; used only in the thread.
+        name: the name of the stream.
+        failed: called in the event loop with the reason when the writer fails; nothing
+            is written from then on.
+        request_key_frame: called when the queue has room again and needs a key frame.
+        max_waiting: the size of the queue, in octets.
 
     Attributes:
-        dropped: frames that found the queue full, or waited for a key frame after
-            that.
+        dropped: frames dropped because the queue was full, and video frames after
+            them up to a key frame.
     """
 
     def __init__(
@@ -56,20 +55,20 @@ class RecordingWorker:
         self._changed = threading.Condition()
         self._loop = asyncio.get_running_loop()
         self._ended = asyncio.Event()
-        # It must not keep the process from its end, however slow the disk is.
+        # A daemon: a slow disk must not keep the process from exiting.
         thread = threading.Thread(
             target=self._run, name=f"recording {name}", daemon=True
         )
         try:
             thread.start()
         except RuntimeError:
-            # The system allows no more of them. The stream must not suffer from that.
+            # The system allows no more threads; the stream itself must not fail.
             self._loop.call_soon(self._end, "No thread can be started")
 
     def put(self, placed: PlacedFrame) -> None:
-        """Let a frame be written.
+        """Queue a frame.
 
-        When there is no room for it, it is left out, and all video up to the next key
+        If the queue is full, it is dropped, and so is all video up to the next key
         frame.
         """
         is_video = placed.kind == "video"
@@ -91,7 +90,7 @@ class RecordingWorker:
                 self._request_key_frame()
 
     async def close(self) -> None:
-        """Write what waits, end the file, and wait for that."""
+        """Write the queued frames and finish the file; wait for that."""
         with self._changed:
             self._is_closing = True
             self._changed.notify()
@@ -114,7 +113,7 @@ class RecordingWorker:
             self._loop.call_soon_threadsafe(self._end, problem)
 
     def _next(self) -> PlacedFrame | None:
-        """Wait for a frame; None at the end."""
+        """Wait for the next frame; None when the queue is closed."""
         with self._changed:
             while not self._waiting:
                 if self._is_closing:
@@ -138,7 +137,7 @@ def _cost(placed: PlacedFrame) -> int:
 
 
 def _reason(error: Exception) -> str:
-    """What to tell of an error, without paths."""
+    """A description of an error for the API, without paths."""
     if isinstance(error, OSError) and error.errno is not None:
         return os.strerror(error.errno)
     if isinstance(error, WRITE_ERRORS):

@@ -1,4 +1,4 @@
-"""One publisher's frames to files, one after another: the work of a thread."""
+"""Writes one publisher's frames to a sequence of files; runs in a thread."""
 
 import contextlib
 import logging
@@ -10,7 +10,7 @@ import av
 from av.container.input import InputContainer
 
 from ..rtp.bits import BitstreamError
-from ..rtp.codecs import VideoParameters, inspector
+from ..rtp.codecs import VideoParameters, payload_format
 from ..rtp.codecs.opus import read_packet
 from ..sdp.codecs import Codec
 from .container import MediaFile, container_of
@@ -22,37 +22,36 @@ from .templates import UnusableError, parameter_sets, template
 
 logger = logging.getLogger(__name__)
 
-# What writing may raise: FFmpeg's errors are not all those of the system.
+# The exceptions that writing raises; not all of FFmpeg's are OSErrors.
 WRITE_ERRORS = (OSError, av.FFmpegError)
 
-# Seconds between requests for a key frame to begin a new file with.
+# Seconds between requests for a key frame to start a new file at.
 _REQUEST_INTERVAL = 1.0
-# Seconds of sound before a key frame that a file begins with, if the last one ended
-# there.
+# Seconds of audio before the key frame at which a file starts, if it continues the file
+# before.
 _MAX_LEAD = 1.0
-# ... and of the first file: what a publisher sends before its first picture.
+# ... and if it is the first file: audio that was sent before the first picture.
 _MAX_EARLY = 0.1
-# Seconds that a frame is shown when nothing says it; and those of the last one at most:
-# all that is known of it is the time since the one before.
+# Seconds: the duration of a frame of unknown duration; and the longest duration of a
+# video frame, which is assumed to be the time since the frame before.
 _USUAL_DURATION = 0.02
 _MAX_DURATION = 1.0
 
 
 class SegmentWriter:
-    """Writes frames to a file, and to another one when that must be.
+    """Writes frames to a file, and starts a new file when needed.
 
     Args:
-        folder: where the files are made.
+        folder: the folder for the files.
         stream: the name of the stream.
-        limits: of one file.
-        request_key_frame: is called when a new file waits for one.
+        limits: the limits of a file.
+        request_key_frame: called when a new file needs a key frame.
 
     Attributes:
-        file: the name of the file that is written; None when there is none.
-        files: how many were begun.
-        octets: how many are in those that were ended.
-        frames: how many were written, of each kind.
-        unusable: frames of video that could not be read, or used without others.
+        file: the name of the current file; None if there is none.
+        files: files started so far.
+        frames: kind -> frames written.
+        unusable: video frames that could not be read, or decoded without others.
     """
 
     def __init__(
@@ -71,37 +70,37 @@ class SegmentWriter:
         self._limits = limits
         self._request_key_frame = request_key_frame
         self._media: MediaFile | None = None
-        # What came when the file was begun; and what of that is in it.
+        # The tracks that were received when the file was started; and those in it.
         self._tracks: Mapping[str, Codec] = {}
         self._codecs: dict[str, Codec] = {}
         self._parameters: VideoParameters | None = None
         self._sets: frozenset[bytes] = frozenset()
-        self._turns = 0
+        self._rotation = 0
         self._described: tuple[Codec, bytes] | None = None
         self._decoder: tuple[Codec, PcmDecoder] | None = None
         self._needs_key = True
         self._zero = 0.0
         self._ended_octets = 0
-        # When each track ends, in seconds; where its last frame is, in ticks.
+        # The end of each track in seconds; the position of the last picture in ticks.
         self._ends: dict[str, float] = {}
         self._last_video: int | None = None
-        self._asked = float("-inf")
-        # Sound before the first file.
+        self._requested_at = float("-inf")
+        # Audio before the first file.
         self._early: deque[tuple[PlacedFrame, bytes]] = deque()
 
     @property
     def octets(self) -> int:
-        """How many are in all files together."""
-        # It is asked for in another thread than that which ends the file.
+        """Octets written to all files together."""
+        # It is called in another thread than that which closes the file.
         media = self._media
         return self._ended_octets + (0 if media is None else media.size)
 
     def write(self, placed: PlacedFrame) -> None:
-        """Write a frame, or leave it out where none is begun or it makes no sense.
+        """Write a frame; leave it out if it is unusable or fits to no file.
 
         Raises:
-            OSError: when it cannot be written.
-            av.FFmpegError: when FFmpeg does not take it.
+            OSError: when the file cannot be written.
+            av.FFmpegError: when FFmpeg rejects the frame.
         """
         frame = placed.frame
         is_video = placed.kind == "video"
@@ -110,10 +109,10 @@ class SegmentWriter:
             return
         try:
             data = self._data(frame)
-            if self._begins_file(placed, data):
+            if self._starts_file(placed, data):
                 self._begin(placed, data)
         except (BitstreamError, UnusableError) as error:
-            logger.debug("A frame of %s cannot be used: %s", self._stream, error)
+            logger.debug("Cannot use a frame of %s: %s", self._stream, error)
             self._leave_out(placed)
             return
         if self._media is None and not is_video:
@@ -130,11 +129,11 @@ class SegmentWriter:
         self._write(placed, data)
 
     def close(self) -> None:
-        """End the file.
+        """Finish the file.
 
         Raises:
-            OSError: when what is left cannot be written.
-            av.FFmpegError: when FFmpeg has failed.
+            OSError: when the file cannot be written.
+            av.FFmpegError: when FFmpeg fails.
         """
         media, self._media = self._media, None
         try:
@@ -148,13 +147,13 @@ class SegmentWriter:
                 self._folder.remove(file)
 
     def _data(self, frame: RtpFrame) -> bytes:
-        """What is written of a frame.
+        """The data of a frame as it is written.
 
         Raises:
-            BitstreamError: when that cannot be read.
+            BitstreamError: when it is incomplete or malformed.
         """
         codec = frame.codec
-        video = inspector(codec.name)
+        video = payload_format(codec.name)
         if video is not None:
             return video.join(frame.payloads)
         if sampling_rate(codec) is None:
@@ -163,8 +162,8 @@ class SegmentWriter:
             self._decoder = codec, PcmDecoder(codec)
         return self._decoder[1].decode(frame.payloads[0])
 
-    def _begins_file(self, placed: PlacedFrame, data: bytes) -> bool:
-        """Whether a new file is to begin with a frame; ask for a key frame if so."""
+    def _starts_file(self, placed: PlacedFrame, data: bytes) -> bool:
+        """Whether to start a new file at a frame; request a key frame if one is due."""
         media = self._media
         if media is not None and self._tracks == placed.tracks:
             seconds = placed.seconds - self._zero
@@ -178,16 +177,16 @@ class SegmentWriter:
             placed.kind == "video" or "video" not in placed.tracks
         ):
             return True
-        if abs(placed.seconds - self._asked) >= _REQUEST_INTERVAL:
-            self._asked = placed.seconds
+        if abs(placed.seconds - self._requested_at) >= _REQUEST_INTERVAL:
+            self._requested_at = placed.seconds
             self._request_key_frame()
         return False
 
     def _has_changed(self, placed: PlacedFrame, data: bytes) -> bool:
-        """Whether a frame says what the beginning of the file does not."""
+        """Whether a frame has other parameters than the header of the file."""
         if placed.kind != "video":
             return False
-        if placed.frame.turns != self._turns:
+        if placed.frame.rotation != self._rotation:
             return True
         if not placed.frame.is_key:
             return False
@@ -197,11 +196,11 @@ class SegmentWriter:
         return not parameter_sets(placed.frame.codec, data) <= self._sets
 
     def _begin(self, placed: PlacedFrame, data: bytes) -> None:
-        """Begin a file.
+        """Start a file.
 
         Raises:
-            UnusableError: when there is not in the frame what a decoder needs.
-            OSError: when no file can be made, or the last one not be ended.
+            UnusableError: when the frame has no valid codec parameters.
+            OSError: when no file can be created, or the last one not be finished.
         """
         with contextlib.ExitStack() as stack:
             sources = {placed.kind: stack.enter_context(self._template(placed, data))}
@@ -223,14 +222,14 @@ class SegmentWriter:
             self._media = MediaFile(descriptor, container)
             for kind, source in sources.items():
                 rate = self._codecs[kind].clock_rate
-                turns = placed.frame.turns if kind == placed.kind else 0
-                self._media.add(kind, source.streams[0], rate, turns)
+                rotation = placed.frame.rotation if kind == placed.kind else 0
+                self._media.add(kind, source.streams[0], rate, rotation)
         logger.info("Recording %s to %s", self._stream, self.file)
         self._parameters = _parameters(placed.frame) or self._parameters
-        self._turns = placed.frame.turns
+        self._rotation = placed.frame.rotation
         if self._described is not None:
             self._sets = parameter_sets(*self._described)
-        # Sound goes on where the last file ended, a little before the key frame.
+        # Audio continues where the last file ended, a little before the key frame.
         begin = self._zero = placed.seconds
         self._forget_early(begin)
         if self._early:
@@ -243,13 +242,13 @@ class SegmentWriter:
             self._early.popleft()
 
     def _template(self, placed: PlacedFrame, data: bytes) -> InputContainer:
-        """What the track of a frame is like.
+        """A template for the track of a frame.
 
-        Some senders describe a stream only once. So a key frame that says nothing is
-        taken to be like the last one that did.
+        Some senders send the parameters only once. So a key frame without parameters
+        is assumed to have those of the last key frame that had them.
 
         Raises:
-            UnusableError: when none did.
+            UnusableError: when no key frame had them.
         """
         codec = placed.frame.codec
         try:
@@ -266,7 +265,7 @@ class SegmentWriter:
         kind, codec = placed.kind, placed.frame.codec
         position = placed.position - round(self._zero * codec.clock_rate)
         if position < 0:
-            # Sound from before the first picture.
+            # Audio before the first picture.
             return
         duration = round(_USUAL_DURATION * codec.clock_rate)
         if kind == "video":
@@ -275,7 +274,7 @@ class SegmentWriter:
                 duration = min(placed.position - self._last_video, longest)
             self._last_video = placed.position
         elif sampling_rate(codec) is not None:
-            # They have an octet for each tick.
+            # G.711 and G.722 have one octet per tick.
             duration = len(placed.frame.payloads[0])
         elif (opus := read_packet(data)) is not None:
             duration = opus.samples
@@ -291,8 +290,8 @@ class SegmentWriter:
 
 
 def _parameters(frame: RtpFrame) -> VideoParameters | None:
-    """What a key frame says; None for sound."""
-    video = inspector(frame.codec.name)
+    """The parameters in a key frame; None for audio."""
+    video = payload_format(frame.codec.name)
     if video is None:
         return None
     found = map(video.read_parameters, frame.payloads)

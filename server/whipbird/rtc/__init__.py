@@ -13,18 +13,18 @@ from .data_channel import DataChannel
 from .egress import Egress
 from .feed import Feed
 from .forwarder import Forwarder
-from .layer import Layer
 from .peer import LocalIce, Peer, PeerOptions
+from .received_encoding import Encoding
 from .receiver import Receiver
 
 __all__ = [
     "Certificate",
     "DataChannel",
     "Egress",
+    "Encoding",
     "EndCause",
     "Feed",
     "Forwarder",
-    "Layer",
     "LocalIce",
     "MessageHandler",
     "Peer",

@@ -1,4 +1,4 @@
-"""Decoded frames for who asks for them, and only while somebody does."""
+"""Decoded frames of a received track, decoded only while somebody reads them."""
 
 import asyncio
 import logging
@@ -19,42 +19,42 @@ from ..sdp.codecs import Codec
 
 logger = logging.getLogger(__name__)
 
-# The codecs of which aiortc has decoders, by encoding name.
+# The codecs that aiortc can decode, by encoding name.
 DECODABLE = frozenset({"vp8", "h264", "opus", "pcmu", "pcma", "g722"})
 
 # Seconds without a ``recv()`` after which decoding stops.
 IDLE_LIMIT = 5.0
 
-# Frames kept for a reader that is slow; the oldest are dropped.
+# Decoded frames kept for a slow reader; then the oldest are dropped.
 MAX_DECODED = 30
-# Frames that wait for the decoder; beyond them all wait for the next key frame.
+# Frames queued for the decoder; then all are dropped up to the next key frame.
 MAX_ENCODED = 30
 
 
 class PacketSource(Protocol):
-    """Where a track gets its packets from: an encoding of what is received."""
+    """The source of a track's packets, as ``Encoding`` is one."""
 
     codec: Codec
 
-    def subscribe(self, take: Callable[[RtpPacket], None]) -> None:
-        """Give every packet to a function from now on, in order."""
+    def subscribe(self, handler: Callable[[RtpPacket], None]) -> None:
+        """Call a function with every packet from now on, in order."""
 
-    def unsubscribe(self, take: Callable[[RtpPacket], None]) -> None:
-        """Give it no more packets."""
+    def unsubscribe(self, handler: Callable[[RtpPacket], None]) -> None:
+        """Stop calling a function."""
 
     def request_key_frame(self) -> None:
-        """Ask the sender for a key frame."""
+        """Request a key frame from the sender."""
 
     def starts_key_frame(self, packet: RtpPacket) -> bool:
-        """Whether a decoder can begin with this packet."""
+        """Whether a decoder can start at this packet."""
 
 
 class LazyTrack(RemoteStreamTrack):
-    """A received track: a decoder works for it from ``recv()`` to ``recv()``.
+    """A received track that decodes only while ``recv()`` is called regularly.
 
     Args:
         kind: ``audio`` or ``video``.
-        source: gives the encoding to decode; waits until there is one.
+        source: waits for an encoding to decode and returns it; None if there is none.
     """
 
     def __init__(
@@ -67,11 +67,11 @@ class LazyTrack(RemoteStreamTrack):
 
     @property
     def is_decoding(self) -> bool:
-        """Whether there is a decoder."""
+        """Whether a decoder exists now."""
         return self._decoding is not None
 
     async def recv(self) -> Frame:
-        """The next frame: of a video one that came after a key frame.
+        """The next frame; video starts at a key frame.
 
         Raises:
             MediaStreamError: when the track has ended, or its codec has no decoder.
@@ -92,15 +92,15 @@ class LazyTrack(RemoteStreamTrack):
             self.stop()
             raise MediaStreamError
         loop = asyncio.get_running_loop()
-        self._idle = loop.call_later(IDLE_LIMIT, self._rest)
+        self._idle = loop.call_later(IDLE_LIMIT, self._stop_decoding)
         return frame
 
     def stop(self) -> None:
         """End the track."""
-        self._rest()
+        self._stop_decoding()
         super().stop()
 
-    def _rest(self) -> None:
+    def _stop_decoding(self) -> None:
         if self._idle is not None:
             self._idle.cancel()
         if self._decoding is not None:
@@ -109,10 +109,10 @@ class LazyTrack(RemoteStreamTrack):
 
 
 class Decoding:
-    """Packets to frames: joined here, decoded in a thread.
+    """Assembles packets to frames and decodes them in a thread.
 
     Attributes:
-        frames: what is decoded; None at the end.
+        frames: the decoded frames; None marks the end.
     """
 
     def __init__(self, source: PacketSource) -> None:
@@ -136,22 +136,22 @@ class Decoding:
         self._decoder: Any = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="decoder")
         self._loop = asyncio.get_running_loop()
-        source.subscribe(self._take)
+        source.subscribe(self._on_packet)
         if self._is_video:
             source.request_key_frame()
 
     def stop(self) -> None:
-        """Decode no more, and keep nothing."""
-        self._source.unsubscribe(self._take)
+        """Stop decoding, and drop what is queued."""
+        self._source.unsubscribe(self._on_packet)
         self._parts.clear()
         self._thread.shutdown(wait=False, cancel_futures=True)
         self.frames.put_nowait(None)
 
-    def _take(self, packet: RtpPacket) -> None:
+    def _on_packet(self, packet: RtpPacket) -> None:
         if self._sequence is not None and packet.sequence != (self._sequence + 1) % (
             1 << 16
         ):
-            self._broken()
+            self._on_loss()
         self._sequence = packet.sequence
         if self._parts and packet.timestamp != self._timestamp:
             self._decode()
@@ -162,14 +162,14 @@ class Decoding:
         try:
             self._parts.append(depayload(self._parameters, packet.payload))
         except ValueError:
-            self._broken()
+            self._on_loss()
             return
         self._timestamp = packet.timestamp
         if packet.marker or not self._is_video:
             self._decode()
 
-    def _broken(self) -> None:
-        """Something is missing: a video goes on at the next key frame."""
+    def _on_loss(self) -> None:
+        """Drop the frame; video continues at the next key frame."""
         self._parts.clear()
         if self._is_video and not self._needs_key_frame:
             self._needs_key_frame = True
@@ -181,7 +181,7 @@ class Decoding:
         if not data:
             return
         if self._waiting >= MAX_ENCODED:
-            self._broken()
+            self._on_loss()
             return
         if self._last_timestamp is not None:
             # Timestamps wrap, and may go back (RFC 3550 section 5.1).
@@ -190,22 +190,22 @@ class Decoding:
         self._last_timestamp = self._timestamp
         self._waiting += 1
         future = self._loop.run_in_executor(
-            self._thread, self._work, JitterFrame(data, self._elapsed)
+            self._thread, self._decode_in_thread, JitterFrame(data, self._elapsed)
         )
-        future.add_done_callback(self._decoded)
+        future.add_done_callback(self._on_decoded)
 
-    def _work(self, frame: JitterFrame) -> list[Frame]:
-        """In the thread."""
+    def _decode_in_thread(self, frame: JitterFrame) -> list[Frame]:
+        """Decode one frame; runs in the decoder's thread."""
         if self._decoder is None:
             self._decoder = get_decoder(self._parameters)
         try:
             frames: list[Frame] = self._decoder.decode(frame)
         except av.FFmpegError as error:
-            logger.debug("A frame cannot be decoded: %s", error)
+            logger.debug("Cannot decode a frame: %s", error)
             return []
         return frames
 
-    def _decoded(self, future: "asyncio.Future[list[Frame]]") -> None:
+    def _on_decoded(self, future: "asyncio.Future[list[Frame]]") -> None:
         self._waiting -= 1
         if future.cancelled():
             return

@@ -1,4 +1,4 @@
-"""What a viewer is sent, and what it says of that."""
+"""RTP and RTCP to one viewer, and the RTCP that it sends back."""
 
 import asyncio
 import contextlib
@@ -25,27 +25,27 @@ if TYPE_CHECKING:
 # Seconds between sender reports.
 REPORT_INTERVAL = 1.0
 
-# Seconds from 1900, where NTP begins, to 1970 (RFC 8877 section 3.4).
+# Seconds from NTP's epoch, 1900, to 1970 (RFC 8877 section 3.4).
 _NTP_EPOCH = 2_208_988_800
 
 
 class Egress:
-    """Everything that one viewer is sent.
+    """Sends media to one viewer.
 
     Args:
-        transport: what it is sent over.
-        stream: the name of its MediaStream.
+        transport: sends the packets.
+        stream: the id of the viewer's MediaStream.
 
     Attributes:
-        forwarders: one for each audio and video section, in their order.
-        estimate: how much the viewer can take, in bit/s, as it says; None before.
-        on_news: called when it has told something of its network.
+        forwarders: one for each audio and video section, in the order of the offer.
+        estimate: the viewer's bandwidth estimate (REMB), in bit/s; None before one.
+        on_feedback: called when the viewer's estimate or loss may have changed.
     """
 
     def __init__(self, transport: "Connection", stream: str) -> None:
         self.forwarders: list[Forwarder] = []
         self.estimate: int | None = None
-        self.on_news: Callable[[], None] | None = None
+        self.on_feedback: Callable[[], None] | None = None
         self._transport = transport
         self._stream = stream
         self._cname = secrets.token_hex(8)
@@ -54,48 +54,48 @@ class Egress:
         transport.route_rtcp(self.rtcp_received)
 
     def add(self, media: OfferedMedia) -> LocalSource:
-        """Send a track in a media section.
+        """Add a forwarder for a media section.
 
         Returns:
-            What the answer says of it.
+            The description of its RTP streams for the answer.
         """
-        ssrc, repair_ssrc = secrets.randbits(32), secrets.randbits(32)
+        ssrc, rtx_ssrc = secrets.randbits(32), secrets.randbits(32)
         self.forwarders.append(
-            Forwarder(media, ssrc, repair_ssrc, self._transport, self._report_on)
+            Forwarder(media, ssrc, rtx_ssrc, self._transport, self._send_report)
         )
         return LocalSource(
             msid=self._stream,
             cname=self._cname,
             ssrc=ssrc,
-            repair_ssrc=repair_ssrc,
+            rtx_ssrc=rtx_ssrc,
         )
 
     def start(self) -> None:
-        """The connection is there: report from now on."""
+        """Start to send sender reports; called when the connection is open."""
         if self._timer is None:
-            self._timer = self._loop.call_later(REPORT_INTERVAL, self._report)
+            self._timer = self._loop.call_later(REPORT_INTERVAL, self._tick)
 
     def stop(self) -> None:
-        """Send nothing more."""
+        """Stop sending."""
         if self._timer is not None:
             self._timer.cancel()
         for forwarder in self.forwarders:
             forwarder.leave()
 
     def rtcp_received(self, data: bytes) -> None:
-        """Take an RTCP packet, decrypted."""
+        """Handle a decrypted RTCP packet."""
         for request in parse_requests(data):
             match request:
                 case Nack(ssrc=ssrc, sequences=sequences):
                     if forwarder := self._find(ssrc):
-                        forwarder.send_again(sequences)
+                        forwarder.retransmit(sequences)
                 case KeyFrameRequest(ssrc=ssrc):
                     forwarder = self._find(ssrc)
                     if forwarder is not None and forwarder.feed is not None:
-                        forwarder.feed.layer.request_key_frame()
+                        forwarder.feed.encoding.request_key_frame()
                 case Estimate(bitrate=bitrate):
                     self.estimate = bitrate
-                    self._tell()
+                    self._notify()
                 case Reported(ssrc=ssrc, fraction_lost=fraction):
                     if forwarder := self._find(ssrc):
                         forwarder.fraction_lost = fraction
@@ -104,20 +104,20 @@ class Egress:
         found = (f for f in self.forwarders if f.rewriter.ssrc == ssrc)
         return next(found, None)
 
-    def _tell(self) -> None:
-        if self.on_news is not None:
-            self.on_news()
+    def _notify(self) -> None:
+        if self.on_feedback is not None:
+            self.on_feedback()
 
-    def _report(self) -> None:
-        """Say what there is to say once a second."""
-        self._timer = self._loop.call_later(REPORT_INTERVAL, self._report)
+    def _tick(self) -> None:
+        """Send the reports of a second."""
+        self._timer = self._loop.call_later(REPORT_INTERVAL, self._tick)
         for forwarder in self.forwarders:
-            forwarder.a_second_has_gone_by()
-            self._report_on(forwarder)
-        self._tell()
+            forwarder.reset_retransmission_budget()
+            self._send_report(forwarder)
+        self._notify()
 
-    def _report_on(self, forwarder: Forwarder) -> None:
-        """Say when what is sent is to be played (RFC 3550 section 6.4)."""
+    def _send_report(self, forwarder: Forwarder) -> None:
+        """Send a sender report and SDES for one RTP stream (RFC 3550 section 6.4)."""
         timestamp = forwarder.timestamp_at(self._loop.time())
         if timestamp is None:
             return
@@ -129,7 +129,7 @@ class Egress:
             packets=rewriter.packets,
             octets=rewriter.octets,
         )
-        name = write_sdes(rewriter.ssrc, self._cname)
-        # It may have gone, and whoever watches it will be told.
+        sdes = write_sdes(rewriter.ssrc, self._cname)
+        # The connection may be closed; the session will notice.
         with contextlib.suppress(ConnectionError):
-            self._transport.send_rtcp(write_sender_report(report) + name)
+            self._transport.send_rtcp(write_sender_report(report) + sdes)

@@ -1,102 +1,106 @@
-"""A layer's packets for all who watch it."""
+"""Distributes the packets of an encoding to all that watch it."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Protocol
 
-from ..rtp.form import Form, FormedPacket
+from ..rtp.forward_template import ExtensionMap, ForwardedPacket, ForwardTemplate
 from ..rtp.history import SIZE, PacketHistory
 from ..rtp.packet import RtpPacket
 from ..transport.packet_buffer import SLOTS, PacketBuffer
-from .layer import RATE_INTERVAL, Layer
+from .received_encoding import RATE_INTERVAL, Encoding
 
-# How much the last second counts for the bitrate.
+# The weight of the newest measurement in the smoothed bitrate.
 RATE_WEIGHT = 0.25
 
-# Who begins with packets that came before is given so many of them more than come, each
-# so many seconds: up to 30 Mb/s, which a network takes better than all at once.
+# A late watcher starts with kept packets. Every CATCH_UP_INTERVAL seconds it gets
+# CATCH_UP_STEP packets more than arrive: up to 30 Mb/s, since a burst of all of them
+# would overflow queues in the network.
 CATCH_UP_STEP = SLOTS
 CATCH_UP_INTERVAL = 0.01
 
+_MapKey = frozenset[tuple[str, int]]
+
 
 class Watcher(Protocol):
-    """What is given a feed's packets.
+    """A receiver of a feed's packets.
 
     Attributes:
-        identifiers: of the header extensions that it takes: URI -> identifier.
-        frames_dropped: how many frames were kept from it.
+        extension_map: the RTP header extensions that it negotiated: URI -> identifier.
+        frames_dropped: frames skipped because its socket was congested.
     """
 
-    identifiers: Mapping[str, int]
+    extension_map: ExtensionMap
     frames_dropped: int
 
     @property
     def is_congested(self) -> bool:
-        """Whether too much waits to be sent already."""
+        """Whether too many octets already wait in its socket's queue."""
 
     def begin(self, feed: "Feed", packets: Sequence[RtpPacket], now: float) -> bool:
-        """Go on with a feed.
+        """Switch to a feed.
 
         Args:
-            packets: the first ones of it that will come, all that there are.
+            packets: the packets that it will start with, one at least.
 
         Returns:
-            Whether they can be taken.
+            Whether it can receive them: whether it negotiated their codec.
         """
 
-    def caught_up(self, packet: FormedPacket) -> FormedPacket:
-        """One of these first packets, as it is to be forwarded."""
+    def catch_up(self, packet: ForwardedPacket) -> ForwardedPacket:
+        """Move a kept packet's timestamp close to that of the newest packet."""
 
     def forward(
-        self, packets: Sequence[FormedPacket], buffer: PacketBuffer, now: float
+        self, packets: Sequence[ForwardedPacket], buffer: PacketBuffer, now: float
     ) -> None:
-        """Take packets.
+        """Send packets.
 
         Args:
-            packets: as many as the buffer has room for, at most.
-            buffer: to write them in.
+            packets: at most as many as the buffer has slots.
+            buffer: where to write and encrypt them.
         """
 
 
 class Feed:
-    """Gives a layer's packets to its watchers, and keeps the last ones.
+    """Distributes the packets of an encoding to watchers, and keeps the newest ones.
 
-    What is the same for watchers with the same header extensions is done once. Packets
-    that have come together are given out together, within the same turn of the event
-    loop.
+    The work for a packet is done once for all watchers with the same extension map.
+    Packets that arrive in one iteration of the event loop are sent in one batch.
 
     Args:
-        layer: whose packets these are.
-        identifiers: of the publisher's header extensions: URI -> identifier.
+        encoding: the source of the packets.
+        extension_map: the publisher's RTP header extensions: URI -> identifier.
 
     Attributes:
-        history: its last packets.
-        bitrate: of the layer, evened out over some seconds.
+        history: the newest packets.
+        bitrate: bits per second of the encoding, smoothed over some seconds.
     """
 
-    def __init__(self, layer: Layer, identifiers: Mapping[str, int]) -> None:
-        self.layer = layer
+    def __init__(self, encoding: Encoding, extension_map: ExtensionMap) -> None:
+        self.encoding = encoding
         self.history = PacketHistory()
-        self.bitrate = layer.bitrate
-        self._identifiers = identifiers
-        self._codec = layer.codec
+        self.bitrate = encoding.bitrate
+        self._extension_map = extension_map
+        self._codec = encoding.codec
         self._timestamp = -1
         self._buffer = PacketBuffer()
         self._pending: list[RtpPacket] = []
-        # For a key frame; for the network to take what was sent.
+        # Watchers that wait for a key frame, and for their sockets to drain.
         self._waiting: list[Watcher] = []
         self._congested: list[Watcher] = []
-        self._groups: dict[frozenset[tuple[str, int]], tuple[Form, list[Watcher]]] = {}
-        # The number of the next packet for each, and how many it may be behind.
+        # Watchers that get every packet as it arrives, by extension map.
+        self._groups: dict[_MapKey, tuple[ForwardTemplate, list[Watcher]]] = {}
+        # Late watchers: the sequence number of the next kept packet for each, and how
+        # many packets it may still be behind after the next batch.
         self._late: dict[Watcher, tuple[int, int]] = {}
-        self._catching_up: asyncio.TimerHandle | None = None
+        self._catch_up_timer: asyncio.TimerHandle | None = None
         self._loop = asyncio.get_running_loop()
         self._measured = self._loop.time()
-        layer.subscribe(self._take)
+        encoding.subscribe(self._on_packet)
 
     def close(self) -> None:
-        """Give out nothing more."""
-        self.layer.unsubscribe(self._take)
+        """Stop distributing packets."""
+        self.encoding.unsubscribe(self._on_packet)
         for held in (
             self._waiting,
             self._congested,
@@ -105,36 +109,38 @@ class Feed:
             self._pending,
         ):
             held.clear()
-        if self._catching_up is not None:
-            self._catching_up.cancel()
+        if self._catch_up_timer is not None:
+            self._catch_up_timer.cancel()
 
-    def begin(self, watcher: Watcher) -> None:
-        """Give a watcher what came since the last key frame, and all from now on.
+    def add(self, watcher: Watcher) -> None:
+        """Start a watcher with the packets since the last key frame.
 
-        When that is not known, it will begin with the next one, which is asked for.
+        If they are not kept, it starts at the next key frame, which is requested.
         """
-        packets = self.history.group()
+        packets = self.history.current_gop()
         if not packets or not watcher.begin(self, packets, self._loop.time()):
-            self.wait(watcher)
+            self.add_at_key_frame(watcher)
             return
         first = packets[0].sequence
         self._late[watcher] = (first, self.history.count(first))
-        self._help(watcher)
-        if self._late and self._catching_up is None:
-            self._catching_up = self._loop.call_later(CATCH_UP_INTERVAL, self._catch_up)
+        self._send_kept(watcher)
+        if self._late and self._catch_up_timer is None:
+            self._catch_up_timer = self._loop.call_later(
+                CATCH_UP_INTERVAL, self._catch_up
+            )
 
-    def wait(self, watcher: Watcher) -> None:
-        """Let a watcher begin with the next key frame, which is asked for."""
+    def add_at_key_frame(self, watcher: Watcher) -> None:
+        """Start a watcher at the next key frame, and request one."""
         self._waiting.append(watcher)
-        self.layer.request_key_frame()
+        self.encoding.request_key_frame()
 
     def remove(self, watcher: Watcher) -> None:
-        """Give a watcher nothing more."""
+        """Send a watcher no more packets."""
         for held in (self._waiting, self._congested):
             if watcher in held:
                 held.remove(watcher)
         self._late.pop(watcher, None)
-        key = frozenset(watcher.identifiers.items())
+        key = frozenset(watcher.extension_map.items())
         _, watchers = self._groups.get(key, (None, []))
         if watcher in watchers:
             self._flush()
@@ -142,43 +148,43 @@ class Feed:
             if not watchers:
                 del self._groups[key]
 
-    def form_of(self, watcher: Watcher) -> Form:
-        """How the packets look to one of the watchers."""
-        key = frozenset(watcher.identifiers.items())
+    def template_for(self, watcher: Watcher) -> ForwardTemplate:
+        """The template for packets to a watcher."""
+        key = frozenset(watcher.extension_map.items())
         group = self._groups.get(key)
-        return group[0] if group else Form(self._identifiers, watcher.identifiers)
+        if group is not None:
+            return group[0]
+        return ForwardTemplate(self._extension_map, watcher.extension_map)
 
-    def _add(self, watcher: Watcher, packets: Sequence[RtpPacket]) -> bool:
-        """Let a watcher begin, if it can, with these packets."""
-        began = watcher.begin(self, packets, self._loop.time())
-        if began:
-            self._join(watcher)
-        return began
-
-    def _join(self, watcher: Watcher) -> None:
-        """Give a watcher what comes; what has come it has already."""
+    def _add_live(self, watcher: Watcher) -> None:
+        """Send a watcher every packet that arrives from now on."""
+        # Packets that arrived earlier are not for it.
         self._flush()
-        key = frozenset(watcher.identifiers.items())
+        key = frozenset(watcher.extension_map.items())
         _, watchers = self._groups.setdefault(
-            key, (Form(self._identifiers, watcher.identifiers), [])
+            key, (ForwardTemplate(self._extension_map, watcher.extension_map), [])
         )
         watchers.append(watcher)
 
-    def _take(self, packet: RtpPacket) -> None:
-        layer = self.layer
-        if layer.codec is not self._codec:
+    def _on_packet(self, packet: RtpPacket) -> None:
+        encoding = self.encoding
+        if encoding.codec is not self._codec:
             self._change_codec()
         if packet.timestamp != self._timestamp:
             self._timestamp = packet.timestamp
             self._begin_frame()
-        if layer.is_start and self._waiting:
+        if encoding.is_random_access_point and self._waiting:
             waiting, self._waiting = self._waiting, []
             for watcher in waiting:
                 if watcher.is_congested:
                     self._congested.append(watcher)
-                elif not self._add(watcher, (packet,)):
+                elif watcher.begin(self, (packet,), self._loop.time()):
+                    self._add_live(watcher)
+                else:
                     self._waiting.append(watcher)
-        self.history.add(packet, is_key_frame=layer.is_start and layer.is_video)
+        self.history.add(
+            packet, is_key_frame=encoding.is_random_access_point and encoding.is_video
+        )
         if self._groups:
             pending = self._pending
             pending.append(packet)
@@ -188,61 +194,61 @@ class Feed:
                 self._loop.call_soon(self._flush)
 
     def _flush(self) -> None:
-        """Give out what has come."""
+        """Send the pending packets to all watchers that are not late."""
         if not self._pending:
             return
         packets, self._pending = self._pending, []
         buffer, now = self._buffer, self._loop.time()
-        for form, watchers in self._groups.values():
-            formed = [form.write(packet, now) for packet in packets]
+        for template, watchers in self._groups.values():
+            forwarded = [template.apply(packet, now) for packet in packets]
             for watcher in watchers:
-                watcher.forward(formed, buffer, now)
+                watcher.forward(forwarded, buffer, now)
 
     def _catch_up(self) -> None:
-        """Give all who are behind some more."""
+        """Send the next batch of kept packets to each late watcher."""
         for watcher in tuple(self._late):
-            self._help(watcher)
-        self._catching_up = (
+            self._send_kept(watcher)
+        self._catch_up_timer = (
             self._loop.call_later(CATCH_UP_INTERVAL, self._catch_up)
             if self._late
             else None
         )
 
-    def _help(self, watcher: Watcher) -> None:
-        """Give one who is behind some more."""
+    def _send_kept(self, watcher: Watcher) -> None:
+        """Send the next batch of kept packets to one late watcher."""
         position, behind = self._late[watcher]
         count = self.history.count(position)
         if count > SIZE:
-            # Too slow: what it should get next is kept no more.
+            # It was too slow: the next packet for it is no longer kept.
             del self._late[watcher]
             watcher.frames_dropped += 1
-            self.wait(watcher)
+            self.add_at_key_frame(watcher)
             return
         if watcher.is_congested:
             return
         del self._late[watcher]
         behind = max(behind - CATCH_UP_STEP, 0)
         count -= behind
-        form, now = self.form_of(watcher), self._loop.time()
+        template, now = self.template_for(watcher), self._loop.time()
         packets = self.history.packets(position, count)
         for start in range(0, len(packets), SLOTS):
-            formed = [form.write(p, now) for p in packets[start : start + SLOTS]]
-            early = [watcher.caught_up(packet) for packet in formed]
-            watcher.forward(early, self._buffer, now)
+            batch = packets[start : start + SLOTS]
+            forwarded = [watcher.catch_up(template.apply(p, now)) for p in batch]
+            watcher.forward(forwarded, self._buffer, now)
         if behind:
             self._late[watcher] = ((position + count) & 0xFFFF, behind)
         else:
-            self._join(watcher)
+            self._add_live(watcher)
 
     def _begin_frame(self) -> None:
-        """Let whoever is too slow miss whole frames, up to a key frame."""
+        """Pause congested watchers; they skip whole frames, up to a key frame."""
         congested, self._congested = self._congested, []
         for watcher in congested:
             watcher.frames_dropped += 1
             if watcher.is_congested:
                 self._congested.append(watcher)
             else:
-                self.wait(watcher)
+                self.add_at_key_frame(watcher)
         slow = [w for _, ws in self._groups.values() for w in ws if w.is_congested]
         for watcher in slow:
             watcher.frames_dropped += 1
@@ -253,16 +259,16 @@ class Feed:
         if now - self._measured >= RATE_INTERVAL:
             self._measured = now
             weight = RATE_WEIGHT if self.bitrate else 1
-            self.bitrate += weight * (self.layer.bitrate - self.bitrate)
+            self.bitrate += weight * (self.encoding.bitrate - self.bitrate)
 
     def _change_codec(self) -> None:
-        """All go on with a key frame of the new one."""
+        """Make all watchers wait for a key frame of the new codec."""
         self._flush()
-        self._codec = self.layer.codec
+        self._codec = self.encoding.codec
         self.history = PacketHistory()
         for _, watchers in self._groups.values():
             self._waiting += watchers
         self._waiting += self._late
         self._groups.clear()
         self._late.clear()
-        self.layer.request_key_frame()
+        self.encoding.request_key_frame()

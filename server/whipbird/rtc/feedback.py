@@ -1,4 +1,4 @@
-"""RTCP of a transport: what its senders are told of their packets, and tell of them."""
+"""RTCP with the media senders of a transport: feedback to them, reports from them."""
 
 import asyncio
 import contextlib
@@ -22,32 +22,33 @@ from ..rtp.transport_feedback import TransportFeedback
 
 if TYPE_CHECKING:
     from .connection import Connection
-    from .layer import Layer
+    from .received_encoding import Encoding
     from .receiver import Receiver
 
-# Seconds between feedback packets while media comes; browsers expect 0.05 to 0.25.
+# Seconds between feedback packets while media arrives; browsers expect 0.05 to 0.25.
 INTERVAL = 0.05
-# ... and when something is missing, or a key frame is wanted.
+# ... and while packets are missing, or a key frame is wanted.
 URGENT_INTERVAL = 0.01
 # RFC 3550 section 6.2: seconds between receiver reports, varied by half.
 REPORT_INTERVAL = 1.0
 
-# Seconds: nobody tells a mere receiver the round trip. It assumes this, learns more
-# from what is sent again, but must have time to ask for a packet more than once.
+# Seconds. RTCP does not tell the round-trip time to an endpoint that only receives. It
+# assumes this at first, then measures how long retransmissions take; the upper limit
+# leaves time to request a packet more than once.
 ASSUMED_RTT = 0.1
 MAX_RTT = 0.3
 
 
 class Feedback:
-    """Tells the senders of a transport what has come, and asks for what has not.
+    """Sends RTCP feedback on the received media: reports, NACKs, key frame requests.
 
-    There is one timer, and none while nothing comes.
+    One timer serves all receivers; none runs while no media arrives.
 
     Args:
-        transport: what RTCP packets are sent over.
+        transport: sends the RTCP packets.
 
     Attributes:
-        receivers: whose packets these are.
+        receivers: the receivers of the transport's media sections.
     """
 
     def __init__(self, transport: "Connection") -> None:
@@ -57,29 +58,29 @@ class Feedback:
         self._sdes = write_sdes(self._ssrc, secrets.token_hex(8))
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
-        self._has_news = False
+        self._has_received = False
         self._next_report = 0.0
         self._clock_offset = float("inf")
-        self._requests = 0
+        self._fir_requests = 0
         self._transport_feedback: TransportFeedback | None = None
         self._media_ssrc = 0
         self._estimate: BandwidthEstimate | None = None
 
     def received(self, ssrc: int) -> None:
-        """A packet has come."""
+        """Note that an RTP packet of an SSRC has arrived."""
         self._media_ssrc = ssrc
-        self._has_news = True
+        self._has_received = True
         if self._timer is None:
             self._timer = self._loop.call_later(INTERVAL, self._tick)
 
     def sequence_received(self, sequence: int, now: float) -> None:
-        """A packet has come, with a number of the whole transport's."""
+        """Note the arrival of a packet with a transport-wide sequence number."""
         if self._transport_feedback is None:
             self._transport_feedback = TransportFeedback()
         self._transport_feedback.received(sequence, now)
 
-    def wake(self) -> None:
-        """Something is to be told soon."""
+    def send_soon(self) -> None:
+        """Send feedback within ``URGENT_INTERVAL``."""
         soon = self._loop.time() + URGENT_INTERVAL
         if self._timer is not None:
             if self._timer.when() <= soon:
@@ -88,25 +89,25 @@ class Feedback:
         self._timer = self._loop.call_at(soon, self._tick)
 
     def rtcp_received(self, data: bytes) -> None:
-        """Take an RTCP packet, decrypted."""
+        """Handle a decrypted RTCP packet."""
         now = self._loop.time()
         for packet in parse_rtcp(data):
             match packet:
                 case SenderReport(ssrc=ssrc, ntp_timestamp=ntp, rtp_timestamp=rtp):
-                    # The report that was the quickest says most about the clocks.
+                    # The report with the shortest delay is closest to the true offset.
                     offset = now - ntp / (1 << 32)
                     self._clock_offset = min(self._clock_offset, offset)
                     for receiver in self.receivers:
-                        if layer := receiver.layer_of(ssrc):
-                            layer.reception.sender_report(ntp, rtp, now)
-                        for layer in receiver.layers:
-                            layer.clock_offset = self._clock_offset
+                        if encoding := receiver.encoding_of(ssrc):
+                            encoding.reception.sender_report(ntp, rtp, now)
+                        for encoding in receiver.encodings:
+                            encoding.clock_offset = self._clock_offset
                 case Bye(ssrcs=ssrcs):
                     for receiver in self.receivers:
                         receiver.forget(ssrcs)
 
     def stop(self) -> None:
-        """Tell nothing any more."""
+        """Stop sending feedback."""
         if self._timer is not None:
             self._timer.cancel()
         self.receivers.clear()
@@ -124,57 +125,59 @@ class Feedback:
         head = len(parts)
         alone: list[bytes] = []
         for receiver in self.receivers:
-            # FFmpeg takes a NACK only if it has a datagram to itself (RFC 5506).
+            # FFmpeg reads a NACK only when it is alone in its datagram (RFC 5506).
             requests = alone if receiver.reduced_size else parts
-            for layer in receiver.layers:
-                requests += self._requests_of(layer, now)
-                layer.tick(now)
+            for encoding in receiver.encodings:
+                requests += self._requests_for(encoding, now)
+                encoding.tick(now)
         arrivals = self._arrivals()
-        # The connection may have gone; then there is nobody to tell.
+        # The connection may be closed.
         with contextlib.suppress(ConnectionError):
             for request in alone:
                 self._transport.send_rtcp(request)
             if is_late or arrivals or len(parts) > head:
                 self._transport.send_rtcp(b"".join([*parts, *arrivals[:1]]))
-                # Each may end in padding, which only the last of a compound may.
+                # Each may have padding, allowed only in the last of a compound packet.
                 for more in arrivals[1:]:
                     self._transport.send_rtcp(b"".join([*parts[:head], more]))
         self._schedule()
 
     def _schedule(self) -> None:
-        """Go on while anything comes, or is waited for."""
-        layers = [layer for r in self.receivers for layer in r.layers]
-        if any(x.reception.missing for x in layers):
+        """Set the timer, while media arrives or a packet or key frame is awaited."""
+        encodings = [encoding for r in self.receivers for encoding in r.encodings]
+        if any(x.reception.missing for x in encodings):
             delay = URGENT_INTERVAL
-        elif self._has_news or any(x.wants_key_frame or x.bitrate for x in layers):
+        elif self._has_received or any(
+            x.wants_key_frame or x.bitrate for x in encodings
+        ):
             delay = INTERVAL
         else:
             return
-        self._has_news = False
+        self._has_received = False
         if self._timer is None:
             self._timer = self._loop.call_later(delay, self._tick)
 
     def _reports(self, now: float) -> list[bytes]:
-        """A receiver report, and what goes with it (RFC 3550 section 6.1)."""
-        layers = [layer for r in self.receivers for layer in r.layers]
-        blocks = [b for x in layers if (b := x.reception.report(now)) is not None]
+        """A receiver report with SDES (RFC 3550 section 6.1), and REMB where needed."""
+        encodings = [encoding for r in self.receivers for encoding in r.encodings]
+        blocks = [b for x in encodings if (b := x.reception.report(now)) is not None]
         parts = [write_receiver_report(self._ssrc, blocks), self._sdes]
-        estimated = [x for x in layers if "goog-remb" in x.codec.feedback]
+        estimated = [x for x in encodings if "goog-remb" in x.codec.feedback]
         if self._transport_feedback is None and estimated:
             if self._estimate is None:
                 self._estimate = BandwidthEstimate()
             bitrate = self._estimate.update(
                 now,
-                sum(x.reception.octets for x in layers),
-                sum(x.reception.expected for x in layers),
-                sum(x.reception.lost for x in layers),
+                sum(x.reception.octets for x in encodings),
+                sum(x.reception.expected for x in encodings),
+                sum(x.reception.lost for x in encodings),
             )
-            ssrcs = [layer.ssrc for layer in estimated]
+            ssrcs = [encoding.ssrc for encoding in estimated]
             parts.append(write_remb(self._ssrc, bitrate, ssrcs))
         return parts
 
     def _arrivals(self) -> list[bytes]:
-        """When the packets of the transport have come."""
+        """The transport-wide congestion control feedback since the last call."""
         messages: list[bytes] = []
         if self._transport_feedback is not None:
             write = self._transport_feedback.write
@@ -182,16 +185,16 @@ class Feedback:
                 messages.append(data)
         return messages
 
-    def _requests_of(self, layer: "Layer", now: float) -> list[bytes]:
-        """What is asked of the sender of a layer."""
+    def _requests_for(self, encoding: "Encoding", now: float) -> list[bytes]:
+        """The NACK and the key frame request for an encoding, where due."""
         parts = []
-        rtt = min(max(ASSUMED_RTT, layer.reception.repair_time), MAX_RTT)
-        if lost := layer.reception.missing_to_request(now, rtt):
-            parts.append(write_nack(self._ssrc, layer.ssrc, lost))
-        if layer.asks_key_frame(now):
-            if "nack pli" in layer.codec.feedback:
-                parts.append(write_pli(self._ssrc, layer.ssrc))
-            elif "ccm fir" in layer.codec.feedback:
-                self._requests += 1
-                parts.append(write_fir(self._ssrc, layer.ssrc, self._requests))
+        rtt = min(max(ASSUMED_RTT, encoding.reception.retransmission_delay), MAX_RTT)
+        if lost := encoding.reception.missing_to_request(now, rtt):
+            parts.append(write_nack(self._ssrc, encoding.ssrc, lost))
+        if encoding.should_request_key_frame(now):
+            if "nack pli" in encoding.codec.feedback:
+                parts.append(write_pli(self._ssrc, encoding.ssrc))
+            elif "ccm fir" in encoding.codec.feedback:
+                self._fir_requests += 1
+                parts.append(write_fir(self._ssrc, encoding.ssrc, self._fir_requests))
         return parts

@@ -1,13 +1,13 @@
-"""RTP out (RFC 7667 section 3.7): a publisher's packets to one viewer, as they are."""
+"""Sends a publisher's packets to one viewer, not transcoded (RFC 7667 section 3.7)."""
 
 import asyncio
 import secrets
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from struct import pack
 from typing import TYPE_CHECKING
 
 from ..rtp import extensions
-from ..rtp.form import FormedPacket
+from ..rtp.forward_template import ExtensionMap, ForwardedPacket
 from ..rtp.frame_numbers import Renumbering
 from ..rtp.packet import HEADER_LENGTH, RtpPacket
 from ..rtp.rewriter import Rewriter
@@ -19,12 +19,12 @@ from .feed import Feed
 if TYPE_CHECKING:
     from .connection import Connection
 
-# Seconds within which a packet is sent again but once, however often it is asked for.
-REPEAT_TIME = 0.02
-# Packets that are sent again in a second, at most.
-MAX_REPEATS = 1024
+# Seconds within which a packet is retransmitted at most once.
+MIN_RETRANSMISSION_INTERVAL = 0.02
+# Retransmissions per second, at most.
+MAX_RETRANSMISSIONS = 1024
 
-# Octets that may wait for the network: beyond it frames are left out.
+# Octets that may wait in the socket's queue; beyond it, frames are dropped.
 MAX_WAITING = 1024 * 1024
 
 
@@ -32,68 +32,70 @@ class Forwarder:
     """Sends one track to one viewer.
 
     Args:
-        media: what the viewer takes.
-        ssrc, repair_ssrc: of the packets, and of those sent again over RTX.
-        transport: what they are sent over.
-        began: called when the packets of another source begin.
+        media: the viewer's offered media section.
+        ssrc, rtx_ssrc: the SSRCs of the RTP stream and of its RTX stream.
+        transport: sends the packets.
+        on_source_changed: called when the RTP stream continues with another encoding.
 
     Attributes:
         kind: ``audio`` or ``video``.
-        identifiers: of the header extensions: URI -> identifier.
-        feed: what is forwarded; None before the first packet.
-        rewriter: its packets as one stream.
-        resent: how many packets were sent again.
-        fraction_lost: of what it was sent, by its last report; 0 to 1.
-        frames_dropped: how many frames were left out, since the network was too slow.
+        extension_map: the viewer's RTP header extensions: URI -> identifier.
+        feed: the feed that is forwarded; None before its first packet.
+        rewriter: makes one RTP stream of the packets of changing feeds.
+        retransmitted: packets retransmitted so far.
+        fraction_lost: the loss in the viewer's last receiver report, 0 to 1.
+        frames_dropped: frames skipped because its socket was congested.
     """
 
     def __init__(
         self,
         media: OfferedMedia,
         ssrc: int,
-        repair_ssrc: int,
+        rtx_ssrc: int,
         transport: "Connection",
-        began: Callable[["Forwarder"], None],
+        on_source_changed: Callable[["Forwarder"], None],
     ) -> None:
         self.kind = media.kind
         self.feed: Feed | None = None
         self.rewriter = Rewriter(
             ssrc, sequence=secrets.randbits(15), timestamp=secrets.randbits(32)
         )
-        self.resent = 0
+        self.retransmitted = 0
         self.fraction_lost = 0.0
         self.frames_dropped = 0
         self._codecs = [codec for codec in media.codecs if codec.retransmits is None]
-        self._repair_types = {
+        self._rtx_types = {
             codec.retransmits: codec.payload_type
             for codec in media.codecs
             if codec.retransmits is not None
         }
-        # Payload types whose packets are sent again as they were.
-        self._repeatable = {
+        # Payload types that are retransmitted in the RTP stream itself, without RTX.
+        self._types_without_rtx = {
             codec.payload_type
             for codec in self._codecs
-            if "nack" in codec.feedback and codec.payload_type not in self._repair_types
+            if "nack" in codec.feedback and codec.payload_type not in self._rtx_types
         }
-        self.identifiers: Mapping[str, int] = {
+        self.extension_map: ExtensionMap = {
             uri: identifier
             for identifier, uri in media.extensions
-            # The same octets must go out again, or SRTP's key stream is used twice.
-            if uri != extensions.ABS_SEND_TIME or not self._repeatable
+            # A retransmission without RTX must have the same octets: otherwise SRTP
+            # would encrypt two texts with one key stream.
+            if uri != extensions.ABS_SEND_TIME or not self._types_without_rtx
         }
         self._matches: dict[Codec, Codec | None] = {}
         self._transport = transport
-        self._began = began
-        self._repair_ssrc = repair_ssrc
-        self._repair_sequence = secrets.randbits(15)
+        self._on_source_changed = on_source_changed
+        self._rtx_ssrc = rtx_ssrc
+        self._rtx_sequence = secrets.randbits(15)
+        # The feed to switch to at its next key frame.
         self._wanted: Feed | None = None
-        # What the rewriter's timestamps are made for.
+        # The feed and codec that the rewriter's offsets are computed for.
         self._source: tuple[Feed, Codec] | None = None
         self._renumbering = Renumbering()
         # The last packet that was sent.
-        self._last: FormedPacket | None = None
-        self._repeats_left = MAX_REPEATS
-        self._repeated_at: dict[int, float] = {}
+        self._last: ForwardedPacket | None = None
+        self._retransmissions_left = MAX_RETRANSMISSIONS
+        self._retransmitted_at: dict[int, float] = {}
         self._now = asyncio.get_running_loop().time
 
     @property
@@ -101,12 +103,12 @@ class Forwarder:
         """Whether the network has not taken what was sent before."""
         return self._transport.waiting > MAX_WAITING
 
-    def takes(self, codec: Codec) -> bool:
-        """Whether the viewer can decode what is sent with a codec."""
+    def accepts(self, codec: Codec) -> bool:
+        """Whether the viewer negotiated a codec that can decode this one."""
         return self._match(codec) is not None
 
     def watch(self, feed: Feed) -> None:
-        """Forward a feed: at once, or from its next key frame on if another is on."""
+        """Forward a feed: at once, or from its next key frame if one is forwarded."""
         if feed is (self._wanted or self.feed):
             return
         if self._wanted is not None:
@@ -116,21 +118,21 @@ class Forwarder:
             return
         self._wanted = feed
         if self.feed is None:
-            feed.begin(self)
+            feed.add(self)
         else:
-            feed.wait(self)
+            feed.add_at_key_frame(self)
 
     def leave(self) -> None:
-        """Forward nothing more."""
+        """Stop forwarding."""
         for feed in (self._wanted, self.feed):
             if feed is not None:
                 feed.remove(self)
         self._wanted = self.feed = self._source = None
 
-    # What a feed gives
+    # Watcher (see feed.py)
 
     def begin(self, feed: Feed, packets: Sequence[RtpPacket], now: float) -> bool:
-        codec = self._match(feed.layer.codec)
+        codec = self._match(feed.encoding.codec)
         if codec is None:
             return False
         if self.feed is not None and self.feed is not feed:
@@ -153,16 +155,16 @@ class Forwarder:
             before = b"" if last is None else last.body[last.payload_offset :]
             self._renumbering.switch(codec.name, first.payload, before)
         self.feed, self._wanted = feed, None
-        self._repeated_at.clear()
-        self._began(self)
+        self._retransmitted_at.clear()
+        self._on_source_changed(self)
         return True
 
-    def caught_up(self, packet: FormedPacket) -> FormedPacket:
-        timestamp = self.rewriter.caught_up(packet.sequence, packet.timestamp)
+    def catch_up(self, packet: ForwardedPacket) -> ForwardedPacket:
+        timestamp = self.rewriter.catch_up_timestamp(packet.sequence, packet.timestamp)
         return packet._replace(timestamp=timestamp)
 
     def forward(
-        self, packets: Sequence[FormedPacket], buffer: PacketBuffer, now: float
+        self, packets: Sequence[ForwardedPacket], buffer: PacketBuffer, now: float
     ) -> None:
         buffer.lengths = self.rewriter.write(packets, buffer.slots, now)
         if self._renumbering.is_needed:
@@ -172,67 +174,74 @@ class Forwarder:
         try:
             self._transport.send_rtp_batch(buffer)
         except ConnectionError:
-            # It has gone, and whoever watches it will be told.
+            # The connection is closed; the session will notice and leave.
             return
 
     def timestamp_at(self, now: float) -> int | None:
-        """The timestamp of what happens now; None when nothing is forwarded."""
+        """The RTP timestamp of this moment; None while nothing is forwarded."""
         if self.feed is None:
             return None
-        timestamp = self.feed.layer.timestamp_at(now)
+        timestamp = self.feed.encoding.timestamp_at(now)
         return None if timestamp is None else self.rewriter.timestamp_of(timestamp)
 
-    # What the viewer has lost
+    # Retransmission
 
-    def a_second_has_gone_by(self) -> None:
-        """So many packets may be sent again in the next one."""
-        self._repeats_left = MAX_REPEATS
+    def reset_retransmission_budget(self) -> None:
+        """Allow MAX_RETRANSMISSIONS again; called every second."""
+        self._retransmissions_left = MAX_RETRANSMISSIONS
 
-    def send_again(self, sequences: Iterable[int]) -> None:
-        """Send lost packets again, as far as they are kept (RFC 4585, RFC 4588)."""
+    def retransmit(self, sequences: Iterable[int]) -> None:
+        """Retransmit lost packets that are still kept (RFC 4585, RFC 4588).
+
+        Args:
+            sequences: their sequence numbers in the viewer's RTP stream.
+        """
         feed, payload_type = self.feed, self.rewriter.payload_type
-        repair_type = self._repair_types.get(payload_type)
+        rtx_type = self._rtx_types.get(payload_type)
         if feed is None or (
-            repair_type is None and payload_type not in self._repeatable
+            rtx_type is None and payload_type not in self._types_without_rtx
         ):
             return
         now = self._now()
-        form = feed.form_of(self)
+        template = feed.template_for(self)
         for sequence in sequences:
             original = self.rewriter.original(sequence)
             packet = None if original is None else feed.history.get(original)
             if (
                 packet is None
-                or not self._repeats_left
-                or now - self._repeated_at.get(sequence, 0.0) < REPEAT_TIME
+                or not self._retransmissions_left
+                or now - self._retransmitted_at.get(sequence, 0.0)
+                < MIN_RETRANSMISSION_INTERVAL
             ):
                 continue
-            self._repeats_left -= 1
-            if len(self._repeated_at) >= MAX_REPEATS:
-                self._repeated_at.clear()
-            self._repeated_at[sequence] = now
-            self.resent += 1
-            formed = self.caught_up(form.write(packet, now))
+            self._retransmissions_left -= 1
+            if len(self._retransmitted_at) >= MAX_RETRANSMISSIONS:
+                self._retransmitted_at.clear()
+            self._retransmitted_at[sequence] = now
+            self.retransmitted += 1
+            forwarded = self.catch_up(template.apply(packet, now))
             try:
-                self._transport.send_rtp(self._repeat(formed, sequence, repair_type))
+                self._transport.send_rtp(
+                    self._write_retransmission(forwarded, sequence, rtx_type)
+                )
             except ConnectionError:
                 return
 
-    def _repeat(
-        self, packet: FormedPacket, sequence: int, repair_type: int | None
+    def _write_retransmission(
+        self, packet: ForwardedPacket, sequence: int, rtx_type: int | None
     ) -> bytes:
-        """A packet that was sent, once more."""
+        """Write a retransmission: an RTX packet, or the same octets without RTX."""
         rewriter, body, at = self.rewriter, packet.body, packet.payload_offset
         if self._renumbering.is_needed:
             renumbered = bytearray(body)
             self._renumbering.apply(renumbered, at)
             body = bytes(renumbered)
         payload_type, ssrc, number = rewriter.payload_type, rewriter.ssrc, sequence
-        if repair_type is not None:
-            # RFC 4588 section 4: the original number stands before the payload.
+        if rtx_type is not None:
+            # RFC 4588 section 4: the original sequence number precedes the payload.
             body = body[:at] + sequence.to_bytes(2) + body[at:]
-            payload_type, ssrc = repair_type, self._repair_ssrc
-            self._repair_sequence = number = (self._repair_sequence + 1) & 0xFFFF
+            payload_type, ssrc = rtx_type, self._rtx_ssrc
+            self._rtx_sequence = number = (self._rtx_sequence + 1) & 0xFFFF
         header = pack(
             "!BBHII",
             packet.first,
@@ -244,7 +253,7 @@ class Forwarder:
         return header + body
 
     def _match(self, codec: Codec) -> Codec | None:
-        """What the viewer takes a codec's packets as."""
+        """The codec of the viewer's offer that can decode this codec; else None."""
         if codec not in self._matches:
             self._matches[codec] = best_match(codec, self._codecs)
         return self._matches[codec]

@@ -317,5 +317,5 @@ def _source(
         msid=f"{identity.stream} {sender.track_id}",
         cname=identity.cname,
         ssrc=sender.ssrc,
-        repair_ssrc=sender.repair_ssrc,
+        rtx_ssrc=sender.repair_ssrc,
     )

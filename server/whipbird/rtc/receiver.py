@@ -1,4 +1,4 @@
-"""RTP in (RFC 3550): the packets of one m-section, told apart and never decoded."""
+"""Receives the RTP packets of one m-section: demultiplexed, not decoded (RFC 3550)."""
 
 import asyncio
 from collections.abc import Callable
@@ -15,14 +15,14 @@ from ..rtp.packet import RtpPacket
 from ..rtp.rtx import unwrap
 from ..sdp.codecs import Codec
 from ..sdp.media import OfferedMedia
-from ..sdp.simulcast import MAX_LAYERS
+from ..sdp.simulcast import MAX_ENCODINGS
 from .connection import Connection
 from .decoding import LazyTrack
 from .feedback import Feedback
-from .layer import Layer
+from .received_encoding import Encoding
 
-# Seconds of silence after which a source gives way to a new one.
-LAYER_LIFETIME = 30.0
+# Seconds without packets after which an encoding may be replaced by a new one.
+ENCODING_LIFETIME = 30.0
 
 # Seconds for which a source counts as heard (W3C webrtc-pc section 5.3).
 SOURCE_LIFETIME = 10.0
@@ -44,11 +44,11 @@ class Receiver(RTCRtpReceiver):
         transport: that as aiortc has it.
 
     Attributes:
-        layers: the encodings that have come so far; one, without simulcast.
-        identifiers: of header extensions: URI -> identifier.
-        on_layers: are called when a layer has come, before its first packet is given
-            out, or has gone.
-        reduced_size: whether the peer takes RTCP packets that are no compound.
+        encodings: the encodings received so far; one, without simulcast.
+        extension_map: the negotiated RTP header extensions: URI -> identifier.
+        on_encodings_changed: functions that are called when an encoding was added,
+            before its subscribers get its first packet, or was removed.
+        reduced_size: whether the peer accepts reduced-size RTCP (RFC 5506).
     """
 
     def __init__(
@@ -56,9 +56,9 @@ class Receiver(RTCRtpReceiver):
     ) -> None:
         # Not aiortc's, which makes a jitter buffer and an estimator to decode with.
         self.kind = kind
-        self.layers: list[Layer] = []
-        self.identifiers: dict[str, int] = {}
-        self.on_layers: list[Callable[[], None]] = []
+        self.encodings: list[Encoding] = []
+        self.extension_map: dict[str, int] = {}
+        self.on_encodings_changed: list[Callable[[], None]] = []
         self.reduced_size = False
         self._connection = connection
         self._transport = transport
@@ -66,31 +66,31 @@ class Receiver(RTCRtpReceiver):
         self._feedback: Feedback | None = None
         self._codecs: dict[int, Codec] = {}
         self._transport_cc = 0
-        # ssrc -> layer; of RTX, the layer whose packets are sent again.
-        self._sources: dict[int, Layer] = {}
-        self._retransmissions: dict[int, Layer] = {}
+        # SSRC -> encoding, of RTP streams and of RTX streams.
+        self._sources: dict[int, Encoding] = {}
+        self._rtx_sources: dict[int, Encoding] = {}
         self._lazy_track: LazyTrack | None = None
-        self._has_layer = asyncio.Event()
+        self._has_encoding = asyncio.Event()
         self._now = asyncio.get_running_loop().time
 
     def configure(self, media: OfferedMedia, feedback: Feedback) -> None:
-        """Take what the offer says of the section.
+        """Configure the receiver from the offered media section.
 
         Args:
-            media: its codecs, header extensions and encodings.
-            feedback: what tells the sender of its packets.
+            media: the section's codecs, header extensions and encodings.
+            feedback: sends RTCP feedback to the media sender.
         """
         self._media = media
         self._feedback = feedback
         self._codecs = {codec.payload_type: codec for codec in media.codecs}
-        self.identifiers = {uri: identifier for identifier, uri in media.extensions}
-        self._transport_cc = self.identifiers.get(extensions.TRANSPORT_CC, 0)
-        self._retransmitted = dict(media.retransmission_sources)
+        self.extension_map = {uri: identifier for identifier, uri in media.extensions}
+        self._transport_cc = self.extension_map.get(extensions.TRANSPORT_CC, 0)
+        self._original_ssrcs = dict(media.retransmission_sources)
         self.reduced_size = media.reduced_size
         feedback.receivers.append(self)
         for codec in media.codecs:
             self._connection.rtp_routes[codec.payload_type] = (
-                self._receive if codec.retransmits is None else self._receive_again
+                self._receive if codec.retransmits is None else self._receive_rtx
             )
 
     @property
@@ -100,70 +100,70 @@ class Receiver(RTCRtpReceiver):
 
     @property
     def rids(self) -> tuple[str, ...]:
-        """The names of the encodings that were offered; none without simulcast."""
+        """The rids of the offered encodings; none without simulcast."""
         simulcast = self._media.simulcast if self._media is not None else None
         return tuple(r.identifier for r in simulcast.rids) if simulcast else ()
 
     @property
     def packets(self) -> int:
-        """How many packets have come, without those sent again."""
-        return sum(layer.reception.packets for layer in self.layers)
+        """RTP packets received so far, RTX not counted."""
+        return sum(encoding.reception.packets for encoding in self.encodings)
 
     @property
     def octets(self) -> int:
-        """How many octets of RTP these had."""
-        return sum(layer.reception.octets for layer in self.layers)
+        """Octets of these RTP packets."""
+        return sum(encoding.reception.octets for encoding in self.encodings)
 
-    def layer_of(self, ssrc: int) -> Layer | None:
-        """The encoding of a source."""
+    def encoding_of(self, ssrc: int) -> Encoding | None:
+        """The encoding with this SSRC."""
         return self._sources.get(ssrc)
 
     def forget(self, ssrcs: tuple[int, ...]) -> None:
-        """Sources have ended (RTCP BYE)."""
+        """Remove the encodings of sources that have ended (RTCP BYE)."""
         for ssrc in ssrcs:
-            self._retransmissions.pop(ssrc, None)
-            layer = self._sources.pop(ssrc, None)
-            if layer is not None:
-                self.layers.remove(layer)
-                for repair, repaired in list(self._retransmissions.items()):
-                    if repaired is layer:
-                        del self._retransmissions[repair]
-                self._tell()
+            self._rtx_sources.pop(ssrc, None)
+            encoding = self._sources.pop(ssrc, None)
+            if encoding is not None:
+                self.encodings.remove(encoding)
+                for rtx_ssrc, original in list(self._rtx_sources.items()):
+                    if original is encoding:
+                        del self._rtx_sources[rtx_ssrc]
+                self._notify()
 
     # Packets
 
     def _receive(self, data: bytes) -> None:
-        """Take one RTP packet, decrypted."""
+        """Handle a decrypted RTP packet."""
         packet = RtpPacket.parse(data)
         if packet is None:
             return
-        now = self._arrived(packet)
-        layer = self._sources.get(packet.ssrc)
-        if layer is None:
-            layer = self._new_source(packet)
-            if layer is None:
+        now = self._note_arrival(packet)
+        encoding = self._sources.get(packet.ssrc)
+        if encoding is None:
+            encoding = self._new_source(packet)
+            if encoding is None:
                 return
-        layer.receive(packet, self._codecs[packet.payload_type], now)
+        encoding.receive(packet, self._codecs[packet.payload_type], now)
 
-    def _receive_again(self, data: bytes) -> None:
-        """Take one RTX packet, decrypted (RFC 4588)."""
+    def _receive_rtx(self, data: bytes) -> None:
+        """Handle a decrypted RTX packet (RFC 4588)."""
         packet = RtpPacket.parse(data)
         if packet is None:
             return
-        now = self._arrived(packet)
-        layer = self._retransmissions.get(packet.ssrc)
-        if layer is None:
-            layer = self._new_retransmission(packet)
-            if layer is None:
+        now = self._note_arrival(packet)
+        encoding = self._rtx_sources.get(packet.ssrc)
+        if encoding is None:
+            encoding = self._new_rtx_source(packet)
+            if encoding is None:
                 return
         payload_type = self._codecs[packet.payload_type].retransmits
         assert payload_type is not None
-        original = unwrap(packet, payload_type, layer.ssrc)
+        original = unwrap(packet, payload_type, encoding.ssrc)
         if original is not None:
-            layer.receive_again(original, now)
+            encoding.receive_retransmission(original, now)
 
-    def _arrived(self, packet: RtpPacket) -> float:
-        """Note the arrival of a packet, and tell the time of it."""
+    def _note_arrival(self, packet: RtpPacket) -> float:
+        """Pass the arrival of a packet to the feedback; return its time."""
         now = self._now()
         feedback = self._feedback
         assert feedback is not None
@@ -174,72 +174,76 @@ class Receiver(RTCRtpReceiver):
                 feedback.sequence_received(sequence[0] << 8 | sequence[1], now)
         return now
 
-    def _new_source(self, packet: RtpPacket) -> Layer | None:
-        """Find out which encoding a source is of, or that it is a new one."""
+    def _new_source(self, packet: RtpPacket) -> Encoding | None:
+        """Make an encoding for the SSRC of a packet; None while its rid is unknown."""
         assert self._media is not None
         assert self._feedback is not None
-        rid = self._name(packet, extensions.RID)
+        rid = self._read_rid(packet, extensions.RID)
         simulcast = self._media.simulcast
         if simulcast is not None and rid not in {r.identifier for r in simulcast.rids}:
-            # Which one it is, a later packet tells (RFC 8853 section 5.5).
+            # A later packet will carry the rid (RFC 8853 section 5.5).
             return None
-        layer = next((x for x in self.layers if rid is not None and x.rid == rid), None)
-        if layer is not None:
-            # The encoder was started again, with another source.
-            self.forget((layer.ssrc,))
-        elif len(self.layers) >= MAX_LAYERS:
+        encoding = next(
+            (x for x in self.encodings if rid is not None and x.rid == rid), None
+        )
+        if encoding is not None:
+            # The sender has restarted the encoder, with another SSRC.
+            self.forget((encoding.ssrc,))
+        elif len(self.encodings) >= MAX_ENCODINGS:
             now = self._now()
-            silent = [x for x in self.layers if now - x.heard_at > LAYER_LIFETIME]
+            silent = [
+                x for x in self.encodings if now - x.last_packet_at > ENCODING_LIFETIME
+            ]
             if not silent:
                 return None
-            self.forget(tuple(layer.ssrc for layer in silent))
+            self.forget(tuple(encoding.ssrc for encoding in silent))
         codec = self._codecs[packet.payload_type]
-        layer = Layer(packet.ssrc, codec, rid, self._feedback.wake)
-        self._sources[packet.ssrc] = layer
-        self.layers.append(layer)
-        self._has_layer.set()
-        self._tell()
-        return layer
+        encoding = Encoding(packet.ssrc, codec, rid, self._feedback.send_soon)
+        self._sources[packet.ssrc] = encoding
+        self.encodings.append(encoding)
+        self._has_encoding.set()
+        self._notify()
+        return encoding
 
-    def _tell(self) -> None:
-        for told in tuple(self.on_layers):
-            told()
+    def _notify(self) -> None:
+        for handler in tuple(self.on_encodings_changed):
+            handler()
 
-    def _new_retransmission(self, packet: RtpPacket) -> Layer | None:
-        """Find out whose packets a source sends again (RFC 4588 section 8.3)."""
-        rid = self._name(packet, extensions.REPAIRED_RID)
-        original = self._retransmitted.get(packet.ssrc)
-        for layer in self.layers:
+    def _new_rtx_source(self, packet: RtpPacket) -> Encoding | None:
+        """Find the encoding that an RTX stream belongs to (RFC 4588 section 8.3)."""
+        rid = self._read_rid(packet, extensions.REPAIRED_RID)
+        original = self._original_ssrcs.get(packet.ssrc)
+        for encoding in self.encodings:
             if (
-                (rid is not None and layer.rid == rid)
-                or layer.ssrc == original
-                or (len(self.layers) == 1 and rid is None and original is None)
+                (rid is not None and encoding.rid == rid)
+                or encoding.ssrc == original
+                or (len(self.encodings) == 1 and rid is None and original is None)
             ):
-                if len(self._retransmissions) >= MAX_LAYERS:
-                    # Those that are still in use will be found again.
-                    self._retransmissions.clear()
-                self._retransmissions[packet.ssrc] = layer
-                return layer
+                if len(self._rtx_sources) >= MAX_ENCODINGS:
+                    # The RTX streams still in use will be found again.
+                    self._rtx_sources.clear()
+                self._rtx_sources[packet.ssrc] = encoding
+                return encoding
         return None
 
-    def _name(self, packet: RtpPacket, uri: str) -> str | None:
-        """What a packet says of its encoding in a header extension."""
-        identifier = self.identifiers.get(uri)
+    def _read_rid(self, packet: RtpPacket, uri: str) -> str | None:
+        """The rid in a header extension of a packet; None if it is absent."""
+        identifier = self.extension_map.get(uri)
         if identifier is None:
             return None
         value = read_extensions(packet, (identifier,)).get(identifier)
         return None if value is None else value.decode("ascii", "replace")
 
-    async def _first_layer(self) -> Layer | None:
-        """The encoding that a decoder works on: the first that has come."""
+    async def _first_encoding(self) -> Encoding | None:
+        """Wait for the first encoding, the one to decode; None if none arrives."""
         try:
             async with asyncio.timeout(FIRST_PACKET_TIMEOUT):
-                while not self.layers:
-                    self._has_layer.clear()
-                    await self._has_layer.wait()
+                while not self.encodings:
+                    self._has_encoding.clear()
+                    await self._has_encoding.wait()
         except TimeoutError:
             return None
-        return self.layers[0]
+        return self.encodings[0]
 
     # What aiortc documents of its receiver
 
@@ -247,7 +251,7 @@ class Receiver(RTCRtpReceiver):
     def track(self) -> LazyTrack:
         """The track, which decodes while somebody reads it."""
         if self._lazy_track is None:
-            self._lazy_track = LazyTrack(self.kind, self._first_layer)
+            self._lazy_track = LazyTrack(self.kind, self._first_encoding)
         return self._lazy_track
 
     @property
@@ -266,7 +270,7 @@ class Receiver(RTCRtpReceiver):
     async def getStats(self) -> RTCStatsReport:  # noqa: N802
         """Statistics of each encoding."""
         report = RTCStatsReport()
-        for layer in self.layers:
+        for layer in self.encodings:
             reception = layer.reception
             report.add(
                 RTCInboundRtpStreamStats(
@@ -290,15 +294,15 @@ class Receiver(RTCRtpReceiver):
         wall, now = datetime.now(UTC), self._now()
         return [
             RTCRtpSynchronizationSource(
-                timestamp=wall - timedelta(seconds=now - layer.heard_at),
+                timestamp=wall - timedelta(seconds=now - layer.last_packet_at),
                 source=layer.ssrc,
             )
-            for layer in self.layers
-            if now - layer.heard_at <= SOURCE_LIFETIME
+            for layer in self.encodings
+            if now - layer.last_packet_at <= SOURCE_LIFETIME
         ]
 
     async def receive(self, parameters: RTCRtpReceiveParameters) -> None:
-        """Nothing more to do: packets take the way that ``configure`` laid."""
+        """Do nothing: ``configure`` has set up the packet routes."""
 
     async def stop(self) -> None:
         """Take nothing more; the track ends."""
@@ -308,6 +312,6 @@ class Receiver(RTCRtpReceiver):
 
     def disconnected(self) -> None:
         """The connection has ended; the track does so too."""
-        self._has_layer.set()
+        self._has_encoding.set()
         if self._lazy_track is not None:
             self._lazy_track.stop()

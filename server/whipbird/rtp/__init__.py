@@ -1,1 +1,1 @@
-"""RTP as octets and data: pure functions, no I/O and no connections."""
+"""RTP and RTCP packets and payload formats: pure data and functions, no I/O."""

@@ -1,7 +1,8 @@
-"""How much a sender may send, for REMB: from what it sends and what of it is lost.
+"""A bandwidth estimate for REMB, computed from the bitrate and loss of received media.
 
-For senders without transport-wide feedback, which leaves the estimate to them. The
-rules are those of the loss-based controller in draft-ietf-rmcat-gcc-02 section 6.
+It serves senders without transport-wide congestion control feedback, with which they
+estimate themselves. The rules are those of the loss-based controller in
+draft-ietf-rmcat-gcc-02 section 6.
 """
 
 # bit/s
@@ -9,31 +10,32 @@ FLOOR = 150_000
 CEILING = 50_000_000
 INITIAL = 2_000_000
 
-# Fractions of the packets: below the one there is room, above the other too little.
+# Loss fractions: below the first, the estimate grows; above the second, it falls.
 LOW_LOSS = 0.02
 HIGH_LOSS = 0.10
 
-# Per second without loss, and bit/s beside it, so that a small one grows too.
+# Growth per second without loss: a factor, and bit/s for small estimates.
 INCREASE = 1.08
 INCREASE_BY = 1_000
 
-# An estimate this much above what comes says nothing of the path until more comes.
+# The estimate grows to at most this factor of the received bitrate, plus bit/s: beyond
+# it, absence of loss says nothing about the path.
 HEADROOM = 1.5
 HEADROOM_BY = 10_000
 
-# Loss is a fraction of so many packets at least, or of so many seconds.
+# Loss is measured over at least so many packets, or so many seconds.
 MIN_PACKETS = 20
 MIN_INTERVAL = 0.2
 MAX_INTERVAL = 5.0
 
 
 class BandwidthEstimate:
-    """Estimates the bitrate that the path from a sender takes.
+    """Estimates the available bandwidth of the path from a sender.
 
     Args:
-        floor: the least that is asked for, in bit/s.
-        ceiling: the most.
-        initial: before anything is known.
+        floor: the smallest estimate, in bit/s.
+        ceiling: the largest estimate, in bit/s.
+        initial: the first estimate, in bit/s.
 
     Attributes:
         bitrate: the estimate, in bit/s.
@@ -51,14 +53,13 @@ class BandwidthEstimate:
         self._totals = (0, 0, 0)
 
     def update(self, now: float, octets: int, expected: int, lost: int) -> int:
-        """Take account of what came, to be called every second or so.
+        """Update the estimate; called about every second.
 
         Args:
             now: the time, in seconds.
-            octets: how many have come, of all the sender's sources, since the
-                beginning.
-            expected: how many packets it has sent since then.
-            lost: how many of these have not come.
+            octets: octets received so far, from all of the sender's sources.
+            expected: packets that it has sent so far.
+            lost: how many of these were lost.
 
         Returns:
             The estimate, in bit/s.
@@ -84,7 +85,7 @@ class BandwidthEstimate:
         bitrate = float(self.bitrate)
         if fraction > HIGH_LOSS:
             if fraction < 1.0:
-                # What was sent is more than the path takes.
+                # The sender sends more than the path can carry.
                 bitrate = min(bitrate, received / (1.0 - fraction))
             bitrate *= 1.0 - fraction / 2
         elif fraction < LOW_LOSS and bitrate < HEADROOM * received + HEADROOM_BY:

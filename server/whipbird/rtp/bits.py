@@ -1,14 +1,14 @@
-"""Bits of a video bitstream, read one after another."""
+"""A bit reader for video bitstreams."""
 
 
 class BitstreamError(ValueError):
-    """The bits end too early, or say what no bitstream may say."""
+    """A bitstream or payload is truncated or malformed."""
 
 
 class BitReader:
-    """Reads unsigned numbers from octets, the most significant bit first.
+    """Reads bit fields and numbers from octets, most significant bit first.
 
-    Every method raises BitstreamError when it would read beyond the end.
+    Every method raises BitstreamError if it would read beyond the end.
     """
 
     __slots__ = ("_data", "_end", "_position")
@@ -32,13 +32,13 @@ class BitReader:
         return bool(self._data[position >> 3] & (0x80 >> (position & 7)))
 
     def skip(self, count: int) -> None:
-        """Leave out ``count`` bits."""
+        """Skip ``count`` bits."""
         if count > self._end - self._position:
             raise BitstreamError("The bits end too early.")
         self._position += count
 
     def rest(self) -> bytes:
-        """All octets from here on, where one begins."""
+        """All octets from the position on, which must be at an octet boundary."""
         assert self._position & 7 == 0
         return self._data[self._position >> 3 :]
 
@@ -58,8 +58,8 @@ class BitReader:
 
 
 def unescape(nal: bytes) -> bytes:
-    """Take the emulation prevention octets out of a NAL unit (H.264 section 7.4.1).
+    """Remove the emulation prevention octets from a NAL unit (H.264 section 7.4.1).
 
-    In ``00 00 03`` the 3 is no data: it keeps start codes out of the unit.
+    The 3 in ``00 00 03`` is not data: it keeps start codes out of the unit.
     """
     return nal.replace(b"\0\0\3", b"\0\0")

@@ -24,20 +24,19 @@ DEPENDENCY_DESCRIPTOR = (
     "#dependency-descriptor-rtp-header-extension"
 )
 
-# Sections 4.2 and 4.3: of the one-byte form.
+# Limits of the one-byte form (section 4.2).
 _MAX_SHORT_ID = 14
 _MAX_SHORT_LENGTH = 16
 
 _EXTENSION = 0x10
 _CSRC_COUNT = 0x0F
-_ELEMENTS = HEADER_LENGTH + 4  # where they begin, without CSRCs
+_ELEMENTS = HEADER_LENGTH + 4  # offset of the first element, without CSRCs
 
 
 def find_extension(packet: RtpPacket, identifier: int) -> bytes | None:
-    """The first element with this identifier, or None when there is none.
+    """The value of the first element with this identifier, or None.
 
     Args:
-        packet: any packet.
         identifier: as negotiated, 1 to 14 (1 to 255 in the two-byte form).
     """
     data = packet.data
@@ -50,13 +49,13 @@ def find_extension(packet: RtpPacket, identifier: int) -> bytes | None:
             if found == identifier:
                 return value
         return None
-    # Section 4.2, as in read_extensions: here without a dict, for every packet.
+    # The same walk as in read_extensions, without a dict: this runs for every packet.
     end = packet.payload_offset
     while position < end:
         header = data[position]
         if header == 0:  # padding
             position += 1
-        elif header < 0x10 or header > 0xEF:  # the rest is to be ignored
+        elif header < 0x10 or header > 0xEF:  # ignore the rest
             break
         elif header >> 4 == identifier:
             after = position + (header & 0x0F) + 2
@@ -67,7 +66,7 @@ def find_extension(packet: RtpPacket, identifier: int) -> bytes | None:
 
 
 def read_extensions(packet: RtpPacket, wanted: Container[int]) -> dict[int, bytes]:
-    """The elements whose identifiers are wanted; of several with one, the first."""
+    """The values of the wanted elements by identifier; the first of duplicates."""
     data = packet.data
     first = data[0]
     elements: dict[int, bytes] = {}
@@ -98,14 +97,14 @@ def read_extensions(packet: RtpPacket, wanted: Container[int]) -> dict[int, byte
 
 
 def write_extensions(elements: Sequence[tuple[int, bytes]]) -> bytes:
-    """A header extension, in the one-byte form if that can hold all elements.
+    """Write a header extension, in the one-byte form if it can hold all elements.
 
     Args:
-        elements: identifiers and values; at most 255 octets each.
+        elements: identifiers and values of at most 255 octets.
 
     Returns:
-        Everything that stands between the fixed header and the payload, where the
-        extension bit is set.
+        The octets between the fixed header and the payload of a packet that has the
+        extension bit set.
     """
     if all(
         identifier <= _MAX_SHORT_ID and 0 < len(value) <= _MAX_SHORT_LENGTH
@@ -126,7 +125,7 @@ def write_extensions(elements: Sequence[tuple[int, bytes]]) -> bytes:
 
 
 def _two_byte_elements(packet: RtpPacket, position: int) -> Iterator[tuple[int, bytes]]:
-    """Walk the elements (section 4.3), as far as they are well formed."""
+    """Yield the elements (section 4.3) up to the first malformed one."""
     data = packet.data
     if data[position - 4] != 0x10 or data[position - 3] > 0x0F:
         return  # some other extension (RFC 3550 section 5.3.1)

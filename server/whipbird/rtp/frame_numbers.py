@@ -1,4 +1,4 @@
-"""The numbers of VP8's and VP9's frames, as those of one stream."""
+"""Continuous frame numbers of VP8 and VP9 across changing sources."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -10,9 +10,9 @@ class FrameNumber(NamedTuple):
     """A number in a payload descriptor.
 
     Attributes:
-        at: the index of its octet, or of the first of its two.
-        mask: of its bits, which are the lowest ones.
-        value: as it stands there.
+        at: the index of its first octet.
+        mask: its bits, the lowest of one or two octets.
+        value: its value.
     """
 
     at: int
@@ -21,21 +21,19 @@ class FrameNumber(NamedTuple):
 
 
 FrameNumbers = tuple[FrameNumber | None, ...]
-"""PictureID, TL0PICIDX and KEYIDX, as far as a codec has them; None for one that is
-missing.
-"""
+"""PictureID, TL0PICIDX and KEYIDX, if the codec has them; None for an absent one."""
 
 Payload = bytes | bytearray | memoryview
 
 
 class Renumbering:
-    """Lets the frame numbers of changing sources go on.
+    """Continues the frame numbers when the source changes.
 
-    By them receivers tell which frame comes before which. Where they jump, what has
-    come of a new source is thrown away as old if its key frame had to be sent again.
+    Receivers order frames by these numbers. If the numbers jump to those of a new
+    source whose key frame has to be retransmitted, receivers drop its frames as old.
 
     Attributes:
-        is_needed: whether anything is changed.
+        is_needed: whether ``apply`` changes anything.
     """
 
     __slots__ = ("_find", "_shifts", "is_needed")
@@ -46,15 +44,15 @@ class Renumbering:
         self.is_needed = False
 
     def switch(self, codec: str, first: Payload, before: Payload) -> None:
-        """Go on with another source.
+        """Continue with another source.
 
         Args:
-            codec: the name of its encoding, in lower case.
-            first: the payload that will be sent next, as it has come.
-            before: the last one that was sent, likewise; empty if none was.
+            codec: its encoding name, in lower case.
+            first: its first payload, as received.
+            before: the last payload sent, as received; empty if there is none.
         """
         find = _FINDERS.get(codec, _none)
-        # Of another codec receivers expect nothing.
+        # Numbers need not continue from one codec to another.
         last = self._find(before, 0) if find is self._find else ()
         shifts = []
         for index, number in enumerate(find(first, 0)):
@@ -67,7 +65,7 @@ class Renumbering:
         self.is_needed = any(shifts)
 
     def apply(self, packet: bytearray | memoryview, at: int) -> None:
-        """Renumber the payload that begins at an index of a packet."""
+        """Renumber, in place, the payload that starts at index ``at`` of a packet."""
         for number, shift in zip(self._find(packet, at), self._shifts, strict=False):
             if number is None:
                 continue
@@ -112,7 +110,7 @@ def _of_vp9(payload: Payload, at: int) -> FrameNumbers:
         if flags & 0x80:  # I
             picture, at = _picture_id(payload, at)
         if flags & 0x30 == 0x20:  # L, and F is not set
-            # Behind the octet that says which layer it is.
+            # After the octet with the layer indices.
             base = FrameNumber(at + 1, 0xFF, payload[at + 1])
     except IndexError:
         return ()
@@ -120,7 +118,7 @@ def _of_vp9(payload: Payload, at: int) -> FrameNumbers:
 
 
 def _picture_id(payload: Payload, at: int) -> tuple[FrameNumber, int]:
-    """PictureID, of 7 or 15 bits, and where it ends."""
+    """PictureID, of 7 or 15 bits, and the index after it."""
     first = payload[at]
     if first & 0x80:  # M
         return FrameNumber(at, _LONG, (first & 0x7F) << 8 | payload[at + 1]), at + 2

@@ -1,57 +1,61 @@
-"""The last packets of a source: to be sent again, and for viewers to begin with."""
+"""The newest packets of a source: for retransmission, and for viewers to start with."""
 
 from .packet import RtpPacket
 
-# Packets: about four seconds of 2.5 Mb/s. 65536 is a multiple of it.
+# Packets kept: about four seconds at 2.5 Mb/s. It divides 65536.
 SIZE = 1024
-# Packets that a viewer is given at once: a key frame and all that came after it.
-MAX_GROUP = 768
+# The longest GOP that a viewer can start with, in packets.
+MAX_GOP = 768
 
 
 class PacketHistory:
-    """Keeps the last packets of a source, to be added in the order of their numbers."""
+    """Keeps the newest packets of a source, which are added in sequence order."""
 
-    __slots__ = ("_group_start", "_newest", "_packets")
+    __slots__ = ("_gop_start", "_newest", "_packets")
 
     def __init__(self) -> None:
         self._packets: list[RtpPacket | None] = [None] * SIZE
         self._newest = -1
-        self._group_start = -1
+        self._gop_start = -1
 
     def add(self, packet: RtpPacket, *, is_key_frame: bool = False) -> None:
-        """Keep a packet, in the place of an older one.
+        """Keep a packet; it replaces the oldest one.
 
         Args:
-            packet: the next one of the source.
-            is_key_frame: whether a key frame begins with it.
+            packet: the next packet of the source.
+            is_key_frame: whether it starts a key frame.
         """
         sequence = packet.sequence
         self._packets[sequence % SIZE] = packet
         self._newest = sequence
         if is_key_frame:
-            self._group_start = sequence
+            self._gop_start = sequence
 
     def get(self, sequence: int) -> RtpPacket | None:
-        """The packet of a number of 16 bits, if it is still known."""
+        """The packet with this sequence number (16 bits); None if it is not kept."""
         packet = self._packets[sequence % SIZE]
         return packet if packet is not None and packet.sequence == sequence else None
 
-    def group(self) -> list[RtpPacket]:
-        """All packets from the last key frame on; none when these are too many."""
-        if self._group_start < 0:
+    def current_gop(self) -> list[RtpPacket]:
+        """The packets since the last key frame (a GOP); none if more than MAX_GOP."""
+        if self._gop_start < 0:
             return []
-        count = self.count(self._group_start)
-        if count > MAX_GROUP:
-            # It will not get any shorter, and numbers wrap.
-            self._group_start = -1
+        count = self.count(self._gop_start)
+        if count > MAX_GOP:
+            # It only gets longer, and sequence numbers wrap.
+            self._gop_start = -1
             return []
-        return self.packets(self._group_start, count)
+        return self.packets(self._gop_start, count)
 
     def count(self, sequence: int) -> int:
-        """How many numbers there are from one of 16 bits up to the newest."""
+        """How many sequence numbers there are from this one (16 bits) to the newest."""
         return ((self._newest - sequence) & 0xFFFF) + 1
 
     def packets(self, sequence: int, count: int) -> list[RtpPacket]:
-        """Those of so many numbers, from one of 16 bits on, that are known."""
+        """The kept packets among ``count`` sequence numbers from ``sequence``.
+
+        Args:
+            sequence: 16 bits; the numbers wrap.
+        """
         found = (self.get((sequence + n) & 0xFFFF) for n in range(count))
         return [packet for packet in found if packet is not None]

@@ -11,13 +11,13 @@ _PADDING = 0x20
 _EXTENSION = 0x10
 _CSRC_COUNT = 0x0F
 
-# Bound once: this is the way of every packet.
+# Bound once: they are called for every packet.
 _unpack = HEADER.unpack_from
 _new = object.__new__
 
 
 class RtpPacket:
-    """One packet as it came, and where its parts are. Made by :meth:`parse`.
+    """A received packet and the offsets of its parts. Made by :meth:`parse`.
 
     Attributes:
         data: the whole packet, decrypted.
@@ -26,9 +26,9 @@ class RtpPacket:
         sequence: the sequence number, 16 bits.
         timestamp: 32 bits, in units of the codec's clock.
         ssrc: the source, 32 bits.
-        payload_offset: where the payload begins in ``data``; the header extension,
-            when there is one, ends here.
-        payload_end: where it ends; what follows is padding.
+        payload_offset: the offset of the payload in ``data``; the header extension,
+            if there is one, ends here.
+        payload_end: the offset of its end; the rest is padding.
     """
 
     __slots__ = (
@@ -53,11 +53,11 @@ class RtpPacket:
 
     @staticmethod
     def parse(data: bytes) -> "RtpPacket | None":
-        """Read one packet.
+        """Parse one packet.
 
         Returns:
-            The packet, or None when it is malformed: not version 2, or CSRCs, header
-            extension or padding longer than the packet.
+            The packet, or None if it is malformed: not version 2, or with CSRCs, a
+            header extension or padding beyond its end.
         """
         end = len(data)
         if end < HEADER_LENGTH:
@@ -93,7 +93,7 @@ class RtpPacket:
 
     @property
     def payload(self) -> bytes:
-        """What the codec's payload format says; empty in packets of padding only."""
+        """The RTP payload; empty in packets that have only padding."""
         return self.data[self.payload_offset : self.payload_end]
 
     def __repr__(self) -> str:

@@ -1,77 +1,77 @@
-"""What is known of one source: what came, what is missing, how it came (RFC 3550)."""
+"""The reception state of one source: received, missing, jitter (RFC 3550)."""
 
 from .packet import RtpPacket
 from .rtcp import ReportBlock
 
-# How many sequence numbers may be left out before it is taken for another beginning
-# (RFC 3550 appendix A.1), and how late a packet may be: RFC 3550 has 100 for that, but
-# what was sent again comes later.
+# A larger gap in the sequence numbers means that the source has restarted (RFC 3550
+# appendix A.1). A packet may be late by MAX_MISORDER: RFC 3550 has 100, but
+# retransmissions arrive later.
 MAX_DROPOUT = 3000
 MAX_MISORDER = 3000
 
-# With more than these, asking for a key frame is cheaper than asking for the packets.
+# With more missing packets, a key frame is cheaper than their retransmission.
 MAX_MISSING = 1000
-# What one NACK asks for fits into one datagram, even when no two packets are close.
+# Packets per NACK: it fits into one datagram even if no two of them are close.
 MAX_REQUESTED = 256
 
-# Seconds: a packet that comes this late was overtaken, not lost.
-REORDERING_TIME = 0.01
-# Seconds that a missing packet is waited for: then it is too late to be played.
-REPAIR_TIME = 1.0
-# Seconds between requests for one packet: an RTT and what the sender may take.
-SENDER_TIME = 0.01
-MIN_REPEAT = 0.03
+# Seconds: a packet this late was reordered, not lost.
+REORDERING_DELAY = 0.01
+# Seconds after which a missing packet is too late to be played.
+MAX_RETRANSMISSION_DELAY = 1.0
+# Seconds between NACKs for one packet: the RTT and this, for the sender to respond.
+SENDER_DELAY = 0.01
+MIN_NACK_INTERVAL = 0.03
 MAX_REQUESTS = 10
 
-# Seconds: a larger step of the timestamps against the time is not the network's.
+# Seconds: a larger difference between timestamps and arrival is not network jitter.
 MAX_JITTER_STEP = 5.0
 
 
 class _Missing:
-    """A packet that has not come.
+    """A missing packet.
 
     Attributes:
-        due: when something is to be done for it.
-        deadline: when it is given up.
-        requests: how often it was asked for.
-        asked: when first.
+        due: when to request it, or to give it up.
+        deadline: when to give it up.
+        requests: how often it was requested.
+        first_requested: when it was requested first.
     """
 
-    __slots__ = ("asked", "deadline", "due", "requests")
+    __slots__ = ("deadline", "due", "first_requested", "requests")
 
     def __init__(self, now: float) -> None:
-        self.due = now + REORDERING_TIME
-        self.deadline = now + REPAIR_TIME
+        self.due = now + REORDERING_DELAY
+        self.deadline = now + MAX_RETRANSMISSION_DELAY
         self.requests = 0
-        self.asked = 0.0
+        self.first_requested = 0.0
 
 
 class Reception:
-    """Follows the packets of one source.
+    """Tracks the packets of one source.
 
     All times are seconds of one clock, which the caller chooses. Extended sequence
-    numbers only ever grow, over wraps and over restarts of the source.
+    numbers grow monotonically, across wraps and across restarts of the source.
 
     Args:
         ssrc: the source.
-        clock_rate: of its timestamps, in Hz.
-        max_requests: how often a missing packet is asked for; 0 when NACK was not
-            negotiated: then what is missing is soon given up.
+        clock_rate: the RTP clock rate, in Hz.
+        max_requests: how often a missing packet is requested; 0 if NACK was not
+            negotiated: then a missing packet is given up soon.
 
     Attributes:
-        packets: how many have come, without those sent again over RTX.
-        octets: how many octets of RTP these had.
-        recovered: how many were missing and came over RTX.
-        resent: how many were asked for and came as they were, which some senders do
-            without RTX (RFC 4585); ``packets`` counts them, too.
-        duplicates: how many came again, or too late to be of use.
-        sender_clock: one moment in the sender's time (64 bits of NTP) and in that of
-            its packets; None before its first report.
-        repair_time: seconds from the first request for a packet until it came, on
-            average; 0 before.
-        restarts: how often the source has begun anew.
-        gave_up: whether a packet was given up, so that a key frame is wanted; for the
-            caller to reset.
+        packets: packets received, RTX not counted.
+        octets: octets of these RTP packets.
+        recovered: missing packets that were received over RTX.
+        retransmitted: requested packets that were received in the RTP stream itself,
+            as some senders retransmit (RFC 4585); ``packets`` counts them too.
+        duplicates: packets received twice, or too late.
+        sender_clock: the NTP timestamp (64 bits) and the RTP timestamp of the last
+            sender report; None before the first one.
+        retransmission_delay: average seconds from the first request for a packet to
+            its arrival; 0 before the first one.
+        restarts: how often the source has restarted its sequence numbers.
+        gave_up: whether a packet was given up, so that a key frame is needed; the
+            caller resets it.
     """
 
     __slots__ = (
@@ -92,9 +92,9 @@ class Reception:
         "octets",
         "packets",
         "recovered",
-        "repair_time",
-        "resent",
         "restarts",
+        "retransmission_delay",
+        "retransmitted",
         "sender_clock",
         "ssrc",
     )
@@ -106,9 +106,9 @@ class Reception:
         self.packets = 0
         self.octets = 0
         self.recovered = 0
-        self.resent = 0
+        self.retransmitted = 0
         self.sender_clock: tuple[int, int] | None = None
-        self.repair_time = 0.0
+        self.retransmission_delay = 0.0
         self.duplicates = 0
         self.restarts = 0
         self.gave_up = False
@@ -116,27 +116,28 @@ class Reception:
         self._max_requests = max_requests
         self._base = 0
         self._highest = -1
-        # Of the source's lives before the last restart.
+        # Packets expected before the last restart of the source.
         self._expected_before = 0
-        # Ascending, as packets are found missing in order.
+        # Ascending, since gaps are found in order.
         self._missing: dict[int, _Missing] = {}
-        # What would follow a packet that was far off, and how many came before it.
+        # The sequence number after the last packet that was out of range, and the
+        # packets received before it.
         self._jump = (-1, -1)
         self._timestamp = -1
         self._arrival = 0.0
         self._jitter = 0.0
-        # Expected and come, when the last report was made.
+        # Packets expected and received at the time of the last report.
         self._reported = (0, 0)
         self._sender_report: tuple[int, float] | None = None
 
     @property
     def expected(self) -> int:
-        """How many packets the source has sent, as far as can be known."""
+        """Packets that the source has sent, by its sequence numbers."""
         return self._expected_before + self._highest - self._base + 1
 
     @property
     def lost(self) -> int:
-        """How many of them have not come; those recovered over RTX are counted."""
+        """Packets lost; those recovered over RTX count as lost."""
         return self.expected - self.packets
 
     @property
@@ -146,52 +147,52 @@ class Reception:
 
     @property
     def missing(self) -> int:
-        """How many packets are missing and not given up."""
+        """Packets that are missing and not given up."""
         return len(self._missing)
 
     @property
     def awaited(self) -> int:
-        """The extended sequence number before which no packet will come any more."""
+        """The lowest extended sequence number that may still arrive."""
         return next(iter(self._missing), self._highest + 1)
 
     def received(
         self, packet: RtpPacket, now: float, recovered: bool = False
     ) -> int | None:
-        """Take account of a packet.
+        """Count a packet.
 
         Args:
-            packet: of this source; unwrapped, when it came over RTX.
-            now: when it came.
-            recovered: whether it came over RTX.
+            packet: a packet of this source, unwrapped if it was received over RTX.
+            now: its time of arrival.
+            recovered: whether it was received over RTX.
 
         Returns:
-            Its extended sequence number; None when it is to be thrown away: it came
-            already, is too late, or is far off (RFC 3550 appendix A.1).
+            Its extended sequence number; None if it is to be dropped: a duplicate,
+            too late, or out of range (RFC 3550 appendix A.1).
         """
         highest = self._highest
         step = (packet.sequence - highest) & 0xFFFF
         if step != 1 or recovered:
-            return self._received_otherwise(packet, step, now, recovered)
+            return self._received_out_of_order(packet, step, now, recovered)
         # The usual case.
         self._highest = highest = highest + 1
         self.packets += 1
         self.octets += len(packet.data)
-        # Packets with one timestamp were not made at the time that each was sent, so
-        # the time between them is not jitter.
+        # Packets with the same timestamp were sampled together, so the time between
+        # their arrivals is not jitter.
         if packet.timestamp != self._timestamp:
             self._measure_jitter(packet.timestamp, now)
         return highest
 
     def sender_report(self, ntp_timestamp: int, rtp_timestamp: int, now: float) -> None:
-        """Take the source's report: for our own, and for its clock (section 6.4.1)."""
+        """Handle a sender report of the source (RFC 3550 section 6.4.1)."""
         self.sender_clock = (ntp_timestamp, rtp_timestamp)
         self._sender_report = (ntp_timestamp >> 16 & 0xFFFFFFFF, now)
 
     def report(self, now: float) -> ReportBlock | None:
-        """What a receiver report says of this source (RFC 3550 section 6.4.1).
+        """The report block on this source (RFC 3550 section 6.4.1).
 
         Returns:
-            None when no packet has come since the last one.
+            The block; None if no packet has arrived since the last one.
         """
         expected, packets = self.expected, self.packets
         expected_before, packets_before = self._reported
@@ -202,11 +203,11 @@ class Reception:
         new = expected - expected_before
         lost = new - (packets - packets_before)
         if lost > 0:
-            fraction = lost * 256 // new  # below 256, as something has come
+            fraction = lost * 256 // new  # below 256, as packets have arrived
         last_report = delay = 0
         if self._sender_report is not None:
-            last_report, came = self._sender_report
-            delay = min(int((now - came) * 65536), 0xFFFFFFFF)
+            last_report, arrival = self._sender_report
+            delay = min(int((now - arrival) * 65536), 0xFFFFFFFF)
         return ReportBlock(
             ssrc=self.ssrc,
             fraction_lost=fraction,
@@ -218,20 +219,20 @@ class Reception:
         )
 
     def missing_to_request(self, now: float, rtt: float) -> list[int]:
-        """What to ask for now; what was asked for often or is too old is given up.
+        """The packets to request now; old ones are given up.
 
-        To be called every few hundredths of a second while something is missing.
+        Call it every few hundredths of a second while packets are missing.
 
         Args:
             now: the time.
             rtt: the round-trip time, in seconds.
 
         Returns:
-            Sequence numbers of 16 bits, in the order of sending, at most 256.
+            At most 256 sequence numbers (16 bits), in the order of sending.
         """
         sequences: list[int] = []
         given_up: list[int] = []
-        repeat = now + max(rtt + SENDER_TIME, MIN_REPEAT)
+        next_request = now + max(rtt + SENDER_DELAY, MIN_NACK_INTERVAL)
         for sequence, missing in self._missing.items():
             if missing.due > now:
                 continue
@@ -239,19 +240,19 @@ class Reception:
                 given_up.append(sequence)
             elif len(sequences) < MAX_REQUESTED:
                 if not missing.requests:
-                    missing.asked = now
+                    missing.first_requested = now
                 missing.requests += 1
-                missing.due = min(repeat, missing.deadline)
+                missing.due = min(next_request, missing.deadline)
                 sequences.append(sequence & 0xFFFF)
         for sequence in given_up:
             del self._missing[sequence]
             self.gave_up = True
         return sequences
 
-    def _received_otherwise(
+    def _received_out_of_order(
         self, packet: RtpPacket, step: int, now: float, recovered: bool
     ) -> int | None:
-        """Take account of a packet that is not simply the next one."""
+        """Count a packet that does not have the next sequence number."""
         missing = None
         if self._highest < 0:
             self._base = packet.sequence
@@ -276,25 +277,27 @@ class Reception:
             return None
         else:
             sequence = self._restart(packet, now)
-        is_answer = missing is not None and missing.requests
-        if missing is not None and is_answer:
-            # As the RTT of TCP is averaged (RFC 6298 section 2).
-            self.repair_time += (now - missing.asked - self.repair_time) / 8
+        is_retransmission = missing is not None and missing.requests
+        if missing is not None and is_retransmission:
+            # Averaged as TCP averages the RTT (RFC 6298 section 2).
+            self.retransmission_delay += (
+                now - missing.first_requested - self.retransmission_delay
+            ) / 8
         if recovered:
             self.recovered += 1
         else:
             self.packets += 1
             self.octets += len(packet.data)
-            if is_answer:
-                self.resent += 1
+            if is_retransmission:
+                self.retransmitted += 1
         return sequence
 
     def _restart(self, packet: RtpPacket, now: float) -> int:
-        """Begin anew: two packets, one after the other, were both far off."""
+        """Restart after two consecutive packets that were both out of range."""
         self.restarts += 1
         self._expected_before = self.expected
         sequence = (self._highest | 0xFFFF) + 1 + packet.sequence
-        # The first of them was thrown away, and may be the beginning of a key frame.
+        # The first of them was dropped, and may be the first of a key frame.
         self._base = sequence - 1
         self._highest = sequence
         self._missing.clear()
@@ -312,9 +315,9 @@ class Reception:
             self._missing[sequence] = _Missing(now)
 
     def _measure_jitter(self, timestamp: int, now: float) -> None:
-        """RFC 3550 appendix A.8, with the first packet of each timestamp."""
+        """Update the jitter (RFC 3550 appendix A.8) with a new timestamp."""
         if self._timestamp >= 0:
-            # Both differences are between neighbours, so that nothing wraps.
+            # The difference is small, so it is unambiguous when timestamps wrap.
             sent = (
                 (timestamp - self._timestamp + 0x80000000) & 0xFFFFFFFF
             ) - 0x80000000

@@ -1,23 +1,22 @@
-"""Packets in order."""
+"""A reorder buffer."""
 
 from typing import Generic, TypeVar
 
 Item = TypeVar("Item")
 
-# How many sequence numbers may be waited over, and seconds.
+# The longest gap that is waited for: in sequence numbers, and in seconds.
 MAX_SPAN = 1024
 MAX_WAIT = 1.0
 
 
 class ReorderBuffer(Generic[Item]):
-    """Gives out what comes in, in order; missing packets are waited for, but not long.
+    """Puts packets in order; waits for missing ones, for a limited time.
 
-    Nothing is kept while nothing is missing.
+    No packets are held back while none is missing.
 
     Args:
-        max_span: how many sequence numbers, from the first missing one on, are kept at
-            most.
-        max_wait: how many seconds a packet may be held back.
+        max_span: sequence numbers from the first missing one to the newest, at most.
+        max_wait: seconds that a packet is held back, at most.
     """
 
     __slots__ = ("_max_span", "_max_wait", "_next", "_waiting")
@@ -26,15 +25,15 @@ class ReorderBuffer(Generic[Item]):
         self._max_span = max_span
         self._max_wait = max_wait
         self._next: int | None = None
-        # In the order of arrival: with the time of it.
+        # Packets and their times of arrival, in the order of arrival.
         self._waiting: dict[int, tuple[Item, float]] = {}
 
     def __len__(self) -> int:
-        """How many packets are held back."""
+        """The number of packets held back."""
         return len(self._waiting)
 
     def push(self, sequence: int, item: Item, now: float) -> list[Item]:
-        """Take a packet.
+        """Add a packet.
 
         Args:
             sequence: its extended sequence number.
@@ -42,8 +41,8 @@ class ReorderBuffer(Generic[Item]):
             now: the time, in seconds.
 
         Returns:
-            What may go on now, in order. A packet whose successors have gone on, and
-            one that came already, is thrown away.
+            The packets that are now in order. A duplicate is dropped, and so is a
+            packet whose successors were released already.
         """
         if sequence == self._next and not self._waiting:
             self._next = sequence + 1
@@ -56,19 +55,19 @@ class ReorderBuffer(Generic[Item]):
         return self.release(now, sequence - self._max_span + 1)
 
     def release(self, now: float, awaited: int = 0) -> list[Item]:
-        """What need not be held back any longer, in order.
+        """Release the packets that need not wait any longer, in order.
 
         Args:
             now: the time, in seconds.
-            awaited: the extended sequence number before which no packet will come any
-                more (:attr:`.reception.Reception.awaited`).
+            awaited: the lowest extended sequence number that may still arrive
+                (:attr:`.reception.Reception.awaited`).
         """
         released: list[Item] = []
         waiting = self._waiting
         while waiting:
             assert self._next is not None
             if self._next not in waiting:
-                # Of those that wait, the one that has come first has shown the gap.
+                # The packet that arrived first has shown the gap.
                 _, since = next(iter(waiting.values()))
                 is_early = now - since < self._max_wait
                 if is_early and awaited <= self._next:

@@ -1,33 +1,33 @@
-"""The packets of one source after another, as one stream (RFC 7667 section 3.7)."""
+"""Makes one RTP stream of the packets of changing sources (RFC 7667 section 3.7)."""
 
 from collections.abc import Sequence
 
-from .form import FormedPacket
+from .forward_template import ForwardedPacket
 from .history import SIZE
 from .packet import HEADER, HEADER_LENGTH
 
 _pack_into = HEADER.pack_into
 
-# What is caught up with is played this many times as fast: a power of two.
+# Kept packets are played 2 ** this times as fast until the viewer is live.
 _CATCH_UP_SHIFT = 5
 
 
 class Rewriter:
-    """Gives the packets of changing sources the numbers of one stream.
+    """Rewrites the packets of changing sources as one RTP stream.
 
-    Sequence numbers and timestamps go on from one source to the next, so that a
-    decoder notices nothing but a key frame. What is missing of a source is missing of
-    the stream, too.
+    Sequence numbers and timestamps continue from one source to the next, so that a
+    decoder notices only a key frame. A packet missing from a source is missing from
+    the stream too.
 
     Args:
-        ssrc: of the stream.
-        sequence, timestamp: its first ones; random, to whoever is careful (RFC 3550
+        ssrc: the SSRC of the stream.
+        sequence, timestamp: its first ones; they should be random (RFC 3550
             section 5.1).
 
     Attributes:
-        payload_type, clock_rate: of the current source.
-        packets, octets: how many packets were written, and of how many octets, headers
-            not counted; for sender reports.
+        payload_type, clock_rate: those of the current source.
+        packets, octets: packets written, and octets of their payloads and extensions;
+            for sender reports.
     """
 
     __slots__ = (
@@ -56,10 +56,10 @@ class Rewriter:
         self._last_at: float | None = None
         self._sequence_offset = 0
         self._timestamp_offset = 0
-        # The last packet that was caught up with, by number and timestamp; None when
-        # it is so old that it is not asked for again.
+        # Sequence number and timestamp of the last packet whose timestamp is moved;
+        # None once it is too old to be retransmitted.
         self._live: tuple[int, int] | None = None
-        # How many of the stream's numbers are of the current source.
+        # Sequence numbers of the stream since the switch to the current source.
         self._since = 0
 
     def switch(
@@ -72,57 +72,58 @@ class Rewriter:
         clock_rate: int,
         now: float,
     ) -> None:
-        """Go on with another source.
+        """Continue with another source.
 
-        What is older than the newest packet was to be played before it came. Its
-        timestamps are moved close to that one's, so that the viewer catches up in no
-        time, and does not stay behind.
+        The viewer starts with kept packets, which are older than the newest one. Their
+        timestamps are moved close to that of the newest, so that the viewer plays them
+        quickly and is then live.
 
         Args:
-            sequence, timestamp: of the first packet that will be written of it.
-            live: number and timestamp of the newest one that there is.
-            payload_type: what it is written with.
-            clock_rate: of its timestamps, in Hz.
+            sequence, timestamp: those of the first packet that will be written.
+            live: sequence number and timestamp of the newest packet of the source.
+            payload_type: the payload type in the stream.
+            clock_rate: the RTP clock rate of the source, in Hz.
             now: the time, in seconds.
         """
         self.payload_type = payload_type
         self.clock_rate = clock_rate
         step = 0
         if self._last_at is not None:
-            # As much as has gone by, and one tick at least: it is another frame.
+            # The time since the last packet, and at least one tick: it is a new frame.
             step = max(round((now - self._last_at) * clock_rate), 1)
         self._live = live
         self._timestamp_offset = (
-            self._last_timestamp + step - self.caught_up(sequence, timestamp)
+            self._last_timestamp + step - self.catch_up_timestamp(sequence, timestamp)
         ) & 0xFFFFFFFF
         self.resume(sequence)
 
     def resume(self, sequence: int) -> None:
-        """Go on with the same source, after a part of it that is left out.
+        """Continue with the same source after packets that are not forwarded.
 
         Args:
-            sequence: of the first packet that will be written of it.
+            sequence: that of the next packet that will be written.
         """
         self._sequence_offset = (self._last_sequence + 1 - sequence) & 0xFFFF
         self._since = 0
 
     def write(
         self,
-        packets: Sequence[FormedPacket],
+        packets: Sequence[ForwardedPacket],
         slots: Sequence[memoryview],
         now: float,
     ) -> list[int]:
         """Write packets of the current source.
 
         Args:
-            packets: those that follow; their timestamps as ``caught_up`` has them.
-            slots: where each is written; there are enough, and they are large enough.
+            packets: the next packets; their timestamps are already moved by
+                ``catch_up_timestamp``.
+            slots: where to write each packet; enough, and large enough.
             now: the time, in seconds.
 
         Returns:
-            Their lengths, in octets.
+            The lengths of the packets, in octets.
         """
-        # Local names: this is done for every packet of every viewer.
+        # Local names: this runs for every packet of every viewer.
         pack_into, header = _pack_into, HEADER_LENGTH
         payload_type, ssrc = self.payload_type, self.ssrc
         sequence_offset = self._sequence_offset
@@ -155,18 +156,21 @@ class Rewriter:
         return lengths
 
     def original(self, sequence: int) -> int | None:
-        """The source's number of a packet that was written.
+        """The source's sequence number of a packet that was written.
+
+        Args:
+            sequence: the packet's sequence number in the stream.
 
         Returns:
-            None when it was another source's.
+            None if it was a packet of another source.
         """
         age = (self._last_sequence - sequence) & 0xFFFF
         return (
             (sequence - self._sequence_offset) & 0xFFFF if age < self._since else None
         )
 
-    def caught_up(self, sequence: int, timestamp: int) -> int:
-        """The timestamp of a packet of the source, moved if it is caught up with."""
+    def catch_up_timestamp(self, sequence: int, timestamp: int) -> int:
+        """The timestamp of a packet of the source, moved if the packet is not live."""
         if self._live is None:
             return timestamp
         number, live = self._live
@@ -176,5 +180,5 @@ class Rewriter:
         return (live - (age >> _CATCH_UP_SHIFT)) & 0xFFFFFFFF
 
     def timestamp_of(self, timestamp: int) -> int:
-        """What a timestamp of the current source is in the stream."""
+        """The timestamp in the stream for one of the current source."""
         return (timestamp + self._timestamp_offset) & 0xFFFFFFFF

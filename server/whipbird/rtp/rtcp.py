@@ -1,8 +1,8 @@
-"""RTCP (RFC 3550 section 6): what a receiver writes, and what it reads.
+"""RTCP (RFC 3550 section 6): reports, feedback and SDES.
 
-Each writer gives one RTCP packet; a compound packet is their concatenation. It begins
-with a receiver report, and an SDES packet with CNAME is in it (section 6.1), except
-where ``rtcp-rsize`` was negotiated (RFC 5506).
+Each writer returns one RTCP packet; their concatenation is a compound packet. It starts
+with a report and contains an SDES packet with a CNAME (section 6.1), except where
+``rtcp-rsize`` was negotiated (RFC 5506).
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -25,7 +25,7 @@ _CNAME = 1
 _PADDING = 0x20
 _COUNT = 0x1F
 
-# The count of 5 bits, and so of the blocks in one packet (section 6.4.1).
+# Report blocks in one packet: the count has 5 bits (section 6.4.1).
 MAX_BLOCKS = 31
 
 
@@ -44,17 +44,17 @@ _REMB = Struct("!4sI")
 
 @dataclass(frozen=True, slots=True)
 class ReportBlock:
-    """What is said of one source (RFC 3550 section 6.4.1).
+    """A report block on one source (RFC 3550 section 6.4.1).
 
     Attributes:
         ssrc: the source.
-        fraction_lost: since the report before, in 1/256.
-        packets_lost: since the beginning.
-        highest_sequence: extended, 32 bits.
-        jitter: in units of the timestamp.
+        fraction_lost: packets lost since the previous report, in 1/256.
+        packets_lost: packets lost so far.
+        highest_sequence: the extended highest sequence number, 32 bits.
+        jitter: in timestamp units.
         last_report: the middle 32 bits of the last sender report's NTP timestamp; 0
-            when none has come.
-        delay: since that report, in 1/65536 s.
+            without one.
+        delay: time since that report, in 1/65536 s.
     """
 
     ssrc: int
@@ -68,14 +68,14 @@ class ReportBlock:
 
 @dataclass(frozen=True, slots=True)
 class SenderReport:
-    """What a source says of itself (RFC 3550 section 6.4.1).
+    """The sender information of a sender report (RFC 3550 section 6.4.1).
 
     Attributes:
         ssrc: the source.
         ntp_timestamp: 64 bits, in 2**-32 s.
-        rtp_timestamp: the same moment in the units of the source's packets.
-        packets: how many it has sent.
-        octets: how many octets of payload.
+        rtp_timestamp: the same moment in the source's RTP clock.
+        packets: packets sent so far.
+        octets: payload octets sent so far.
     """
 
     ssrc: int
@@ -87,13 +87,13 @@ class SenderReport:
 
 @dataclass(frozen=True, slots=True)
 class Bye:
-    """The end of sources (RFC 3550 section 6.6)."""
+    """Sources that have ended (RFC 3550 section 6.6)."""
 
     ssrcs: tuple[int, ...]
 
 
 def write_sender_report(report: SenderReport) -> bytes:
-    """A sender report without report blocks (RFC 3550 section 6.4.1)."""
+    """Write a sender report without report blocks (RFC 3550 section 6.4.1)."""
     return _HEADER.pack(0x80, _SR, 6) + _SENDER_REPORT.pack(
         report.ssrc,
         report.ntp_timestamp,
@@ -104,11 +104,11 @@ def write_sender_report(report: SenderReport) -> bytes:
 
 
 def write_receiver_report(sender_ssrc: int, blocks: Sequence[ReportBlock]) -> bytes:
-    """A receiver report (RFC 3550 section 6.4.2).
+    """Write receiver reports (RFC 3550 section 6.4.2), each with at most 31 blocks.
 
     Args:
-        sender_ssrc: our own.
-        blocks: may be empty. More than 31 take further reports, which follow.
+        sender_ssrc: our own SSRC.
+        blocks: may be empty.
     """
     report = bytearray()
     for start in range(0, max(len(blocks), 1), MAX_BLOCKS):
@@ -128,22 +128,22 @@ def write_receiver_report(sender_ssrc: int, blocks: Sequence[ReportBlock]) -> by
 
 
 def write_sdes(ssrc: int, cname: str) -> bytes:
-    """The canonical name of a source (RFC 3550 section 6.5.1), at most 255 octets."""
+    """Write an SDES packet with a CNAME of at most 255 octets (section 6.5.1)."""
     name = cname.encode()
     items = bytes((_CNAME, len(name))) + name
-    # At least one zero octet ends the items, and zeros fill the last word.
+    # One to four zero octets end the items and fill the last word.
     items += bytes(4 - len(items) % 4)
     return _SENDER.pack(0x81, _SDES, 1 + len(items) // 4, ssrc) + items
 
 
 def write_nack(sender_ssrc: int, media_ssrc: int, sequences: Iterable[int]) -> bytes:
-    """Ask for lost packets (generic NACK, RFC 4585 section 6.2.1).
+    """Write a generic NACK for lost packets (RFC 4585 section 6.2.1).
 
     Args:
-        sender_ssrc: our own.
+        sender_ssrc: our own SSRC.
         media_ssrc: the source of the lost packets.
-        sequences: their sequence numbers, 16 bits, in the order of sending; they may
-            wrap. There is at least one.
+        sequences: their sequence numbers (16 bits), at least one, in the order of
+            sending; they may wrap.
     """
     items = bytearray()
     first: int | None = None
@@ -162,30 +162,29 @@ def write_nack(sender_ssrc: int, media_ssrc: int, sequences: Iterable[int]) -> b
 
 
 def write_pli(sender_ssrc: int, media_ssrc: int) -> bytes:
-    """Ask for a key frame (picture loss indication, RFC 4585 section 6.3.1)."""
+    """Write a picture loss indication, a key frame request (RFC 4585 section 6.3.1)."""
     return write_feedback(PSFB, _PLI, sender_ssrc, media_ssrc, b"")
 
 
 def write_fir(sender_ssrc: int, media_ssrc: int, request: int) -> bytes:
-    """Ask for a key frame (full intra request, RFC 5104 section 4.3.1).
+    """Write a full intra request, a key frame request (RFC 5104 section 4.3.1).
 
     Args:
-        sender_ssrc: our own.
-        media_ssrc: the source that shall send it.
-        request: a number, modulo 256, that is the same when a request is repeated and
-            one more in a new one.
+        sender_ssrc: our own SSRC.
+        media_ssrc: the source to send the key frame.
+        request: the command sequence number, modulo 256: one more for each new request.
     """
     item = _FIR_ITEM.pack(media_ssrc, request & 0xFF)
     return write_feedback(PSFB, _FIR, sender_ssrc, 0, item)
 
 
 def write_remb(sender_ssrc: int, bitrate: int, ssrcs: Sequence[int]) -> bytes:
-    """Limit the bitrate (draft-alvestrand-rmcat-remb-03 section 2.2).
+    """Write a REMB message (draft-alvestrand-rmcat-remb-03 section 2.2).
 
     Args:
-        sender_ssrc: our own.
-        bitrate: of all the sources together, in bit/s; written with 18 significant
-            bits, rounded down.
+        sender_ssrc: our own SSRC.
+        bitrate: the limit for all the sources together, in bit/s; it is rounded down
+            to 18 significant bits.
         ssrcs: the sources, at most 255.
     """
     exponent = max(bitrate.bit_length() - 18, 0)
@@ -202,15 +201,15 @@ def write_feedback(
     media_ssrc: int,
     information: bytes | bytearray,
 ) -> bytes:
-    """A feedback message (RFC 4585 section 6.1).
+    """Write a feedback message (RFC 4585 section 6.1).
 
     Args:
         packet_type: 205 or 206.
         message_type: FMT, 5 bits.
-        sender_ssrc: our own.
-        media_ssrc: the source it is about, or 0.
-        information: FCI. What it lacks to whole words is filled up with padding: such
-            a packet is the last one of a compound packet (RFC 3550 section 6.4.1).
+        sender_ssrc: our own SSRC.
+        media_ssrc: the source that it is about, or 0.
+        information: the FCI. It is padded to whole words; a packet with padding must
+            be the last one of its compound packet (RFC 3550 section 6.4.1).
     """
     padding = -len(information) % 4
     first = 0x80 | message_type
@@ -224,14 +223,13 @@ def write_feedback(
 
 
 def parse_rtcp(data: bytes) -> list[SenderReport | Bye]:
-    """What who sends media says of itself.
+    """Parse sender reports and BYEs from a media sender's RTCP.
 
     Args:
-        data: a compound packet, or one of reduced size (RFC 5506).
+        data: a compound or reduced-size packet (RFC 5506).
 
     Returns:
-        The sender reports and goodbyes in it, in order; nothing after one that is
-        malformed.
+        The sender reports and BYEs in order, up to the first malformed packet.
     """
     packets: list[SenderReport | Bye] = []
     for count, packet_type, body in split_rtcp(data):
@@ -248,11 +246,11 @@ def parse_rtcp(data: bytes) -> list[SenderReport | Bye]:
 
 
 def split_rtcp(data: bytes) -> Iterator[tuple[int, int, bytes]]:
-    """The packets of a compound packet.
+    """Split a compound packet into its packets, up to the first malformed one.
 
     Returns:
-        The count or format of 5 bits, the packet type, and what follows the first four
-        octets, without padding. Nothing is read after a packet that is malformed.
+        For each: the count or FMT (5 bits), the packet type, and the octets after the
+        first four, without padding.
     """
     position = 0
     while position + _HEADER.size <= len(data):

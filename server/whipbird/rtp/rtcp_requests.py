@@ -1,4 +1,4 @@
-"""RTCP of who receives media (RFC 3550, RFC 4585): reports, and what it asks for."""
+"""Parses a media receiver's RTCP: reports and feedback (RFC 3550, RFC 4585)."""
 
 from dataclasses import dataclass
 from struct import Struct
@@ -12,7 +12,7 @@ _PLI = 1
 _FIR = 4
 _APPLICATION = 15
 
-# Octets before the report blocks: of the sender information, and the sender's SSRC.
+# Octets before the report blocks: the SSRC of the packet, and sender information.
 _BLOCKS = {_SR: 24, _RR: 4}
 _BLOCK = Struct("!IB3sI")
 _BLOCK_LENGTH = 24
@@ -24,12 +24,12 @@ _REMB_LENGTH = 8
 
 @dataclass(frozen=True, slots=True)
 class Reported:
-    """What a receiver says of a source (RFC 3550 section 6.4.1).
+    """A receiver's report block on a source (RFC 3550 section 6.4.1).
 
     Attributes:
         ssrc: the source.
-        fraction_lost: since its report before, 0 to 1.
-        packets_lost: since the beginning; negative with duplicates.
+        fraction_lost: packets lost since the previous report, 0 to 1.
+        packets_lost: packets lost so far; negative with duplicates.
     """
 
     ssrc: int
@@ -39,7 +39,7 @@ class Reported:
 
 @dataclass(frozen=True, slots=True)
 class Nack:
-    """Packets of a source that shall be sent again (RFC 4585 section 6.2.1)."""
+    """A request to retransmit packets of a source (RFC 4585 section 6.2.1)."""
 
     ssrc: int
     sequences: tuple[int, ...]
@@ -47,14 +47,14 @@ class Nack:
 
 @dataclass(frozen=True, slots=True)
 class KeyFrameRequest:
-    """A source shall send a key frame (PLI or FIR)."""
+    """A key frame request for a source: PLI or FIR (RFC 4585, RFC 5104)."""
 
     ssrc: int
 
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """How much the receiver can take, in bit/s (draft-alvestrand-rmcat-remb-03)."""
+    """The receiver's bandwidth estimate, bit/s (draft-alvestrand-rmcat-remb-03)."""
 
     bitrate: int
 
@@ -63,13 +63,13 @@ Request = Reported | Nack | KeyFrameRequest | Estimate
 
 
 def parse_requests(data: bytes) -> list[Request]:
-    """What a receiver says and asks for.
+    """Parse reports and requests from a media receiver's RTCP.
 
     Args:
-        data: a compound packet, or one of reduced size (RFC 5506).
+        data: a compound or reduced-size packet (RFC 5506).
 
     Returns:
-        All of it, in order. What is malformed, or unknown, is passed over.
+        The reports and requests in order; malformed and unknown packets are skipped.
     """
     requests: list[Request] = []
     for count, packet_type, body in split_rtcp(data):

@@ -1,4 +1,4 @@
-"""Retransmissions as a stream of their own (RFC 4588)."""
+"""RTX: retransmission in an RTP stream of its own (RFC 4588)."""
 
 from .packet import HEADER, HEADER_LENGTH, RtpPacket
 
@@ -7,20 +7,20 @@ _PADDING = 0x20
 
 
 def unwrap(packet: RtpPacket, payload_type: int, ssrc: int) -> RtpPacket | None:
-    """The packet that was sent again (section 4).
+    """Restore the original packet from an RTX packet (section 4).
 
-    CSRCs and header extensions stay as they are in the retransmission, so a transport
-    sequence number is the retransmission's and ``repaired-rid`` stands for ``rid``.
-    Padding is left out.
+    CSRCs and header extensions are copied from the RTX packet, so the transport-wide
+    sequence number is that of the retransmission, and ``repaired-rid`` appears in
+    place of ``rid``. Padding is removed.
 
     Args:
-        packet: of the RTX stream.
-        payload_type: the original one, from ``apt``.
-        ssrc: the original source.
+        packet: the RTX packet.
+        payload_type: the original payload type, from ``apt``.
+        ssrc: the original SSRC.
 
     Returns:
-        The original packet, or None when there is none in it: senders probe a path
-        with RTX packets of padding only.
+        The original packet, or None if there is none in it: senders probe the path
+        with RTX packets that have only padding.
     """
     data = packet.data
     offset = packet.payload_offset

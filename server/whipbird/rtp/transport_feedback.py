@@ -1,8 +1,8 @@
-"""Feedback for congestion control: which packets came, and when.
+"""Transport-wide congestion control feedback: which packets arrived, and when.
 
-draft-holmer-rmcat-transport-wide-cc-extensions-01. All packets of a transport have one
-more sequence number, in a header extension; what became of them goes back in an RTCP
-message (section 3.1), and the sender estimates the bandwidth.
+draft-holmer-rmcat-transport-wide-cc-extensions-01. All packets of a transport have a
+common sequence number, in a header extension; their arrival times are reported in an
+RTCP message (section 3.1), from which the sender estimates the bandwidth.
 """
 
 from collections import deque
@@ -12,16 +12,15 @@ from .rtcp import RTPFB, write_feedback
 
 _FORMAT = 15
 
-# Arrivals that are kept until they are written.
+# Arrivals kept until they are reported.
 MAX_ARRIVALS = 4096
-# A packet that comes after it was reported lost is reported again when it is at most
+# A packet that was reported lost and arrives after all is reported if it is at most
 # this many sequence numbers late.
 MAX_LATE = 1024
-# After a larger gap the numbers begin anew, and what is between is not reported.
+# After a larger gap, the numbers start anew and the gap is not reported.
 MAX_GAP = 8192
-# In one message: sequence numbers (at most 65535), and what came of them and gaps
-# between, so that it fits into a datagram: each takes up to two octets for the one and
-# six for the other.
+# Limits of one message: sequence numbers (at most 65535); and arrivals and gaps, so
+# that it fits into a datagram: an arrival takes up to two octets, a gap up to six.
 MAX_STATUSES = 1 << 15
 MAX_REPORTED = 250
 MAX_GAPS = 80
@@ -46,44 +45,44 @@ _DELTA = Struct("!h")
 
 
 class TransportFeedback:
-    """Collects the arrivals on one transport and writes the messages about them."""
+    """Collects the arrivals on one transport and writes the feedback messages."""
 
     __slots__ = ("_arrivals", "_count", "_missing", "_next", "_pending")
 
     def __init__(self) -> None:
-        # As they come, so that a packet costs no more than this; write() sorts them.
+        # In the order of arrival, so that a packet costs little; write() sorts them.
         self._arrivals: deque[tuple[int, float]] = deque(maxlen=MAX_ARRIVALS)
-        # Extended sequence numbers and ticks, ascending: taken, but not yet written.
+        # Sorted arrivals to report: extended sequence numbers and ticks.
         self._pending: list[tuple[int, int]] = []
         # The extended sequence number after the last one reported.
         self._next: int | None = None
-        # Reported as not received.
+        # Sequence numbers reported as not received.
         self._missing: set[int] = set()
         self._count = 0
 
     def received(self, sequence: int, now: float) -> None:
-        """Take account of a packet.
+        """Note the arrival of a packet.
 
         Args:
             sequence: its transport-wide sequence number, 16 bits.
-            now: when it came, in seconds.
+            now: its time of arrival, in seconds.
         """
         self._arrivals.append((sequence, now))
 
     def write(self, sender_ssrc: int, media_ssrc: int) -> bytes | None:
-        """The next message, to be called until there is none.
+        """Write the next message; call it until it returns None.
 
-        Its length is filled up with padding, so in a compound packet it comes last.
+        The message may have padding, so it must come last in a compound packet.
 
         Args:
-            sender_ssrc: our own.
-            media_ssrc: a source on this transport.
+            sender_ssrc: our own SSRC.
+            media_ssrc: any source on this transport.
 
         Returns:
-            One RTCP packet, or None when nothing has come.
+            One RTCP packet, or None if there is nothing to report.
         """
         if not self._pending:
-            self._take_arrivals()
+            self._sort_arrivals()
             if not self._pending:
                 return None
         pending, reported = self._pending, self._next
@@ -104,7 +103,7 @@ class TransportFeedback:
                 gap = sequence - expected
                 gaps += 1
                 if (
-                    is_late  # what lies between was reported before
+                    is_late  # the packets between were reported before
                     or gap > MAX_GAP
                     or sequence - base >= MAX_STATUSES
                     or gaps > MAX_GAPS
@@ -143,8 +142,8 @@ class TransportFeedback:
             information + _write_chunks(symbols) + deltas,
         )
 
-    def _take_arrivals(self) -> None:
-        """Extend and sort the sequence numbers of what came since."""
+    def _sort_arrivals(self) -> None:
+        """Extend and sort the sequence numbers of the new arrivals."""
         if not self._arrivals:
             return
         reported = self._next
@@ -170,7 +169,7 @@ class TransportFeedback:
         self._pending = sorted(arrivals.items())
 
     def _forget_missing(self) -> None:
-        """Forget what would be too late anyway."""
+        """Forget missing packets that would be too late to report."""
         if len(self._missing) > MAX_LATE:
             assert self._next is not None
             oldest = self._next - MAX_LATE
@@ -178,7 +177,7 @@ class TransportFeedback:
 
 
 def _write_chunks(symbols: bytearray) -> bytearray:
-    """Packet status chunks (sections 3.1.2 to 3.1.4), each the one that takes most."""
+    """Write status chunks, each as long as possible (sections 3.1.2 to 3.1.4)."""
     chunks = bytearray()
     position, end = 0, len(symbols)
     while position < end:

@@ -1,1 +1,1 @@
-"""SDP as text and data: pure functions, no I/O and no connections."""
+"""SDP: parsing, validation and writing. Pure data and functions, no I/O."""

@@ -11,23 +11,23 @@ from .media import OfferedMedia
 from .offer import Offer
 from .transport import Fingerprint, IceCredentials
 
-# What this side's setup attribute is for each that may be offered: passive whenever
-# the offer allows it (RFC 8842 section 5.3).
+# The answer's setup attribute for each offered one: passive whenever the offer allows
+# it (RFC 8842 section 5.3).
 ANSWER_SETUP = {"actpass": "passive", "active": "passive", "passive": "active"}
 
 ICE_OPTIONS = "trickle ice2"
 
-# Stands where no port is known, or none is meant (RFC 8839 section 4.2.1.2).
+# The port to write when none is known or needed (RFC 8839 section 4.2.1.2).
 DISCARD_PORT = 9
 
 
 @dataclass(frozen=True, slots=True)
 class LocalTransport:
-    """This side's end of the connection, as the answer describes it.
+    """Our transport parameters for the answer.
 
     Attributes:
-        candidates: all of them; none can be added after the answer.
-        max_message_size: octets taken in one data-channel message.
+        candidates: all local candidates; none can be added after the answer.
+        max_message_size: the largest data-channel message accepted, in octets.
     """
 
     ice: IceCredentials
@@ -39,19 +39,19 @@ class LocalTransport:
 
 @dataclass(frozen=True, slots=True)
 class LocalSource:
-    """What this side sends in one media section.
+    """The RTP streams that we send in one media section.
 
     Attributes:
-        msid: the MediaStream, without a track (RFC 9429 section 5.2.1).
-        cname: the same for all that is played in time (RFC 3550 section 6.5.1).
-        ssrc: of the packets.
-        repair_ssrc: of those that are sent again over RTX.
+        msid: the id of the MediaStream, without a track id (RFC 9429 section 5.2.1).
+        cname: the CNAME, the same for synchronized streams (RFC 3550 section 6.5.1).
+        ssrc: the SSRC of the RTP stream.
+        rtx_ssrc: the SSRC of its RTX stream.
     """
 
     msid: str
     cname: str
     ssrc: int
-    repair_ssrc: int
+    rtx_ssrc: int
 
 
 def write_answer(
@@ -63,10 +63,10 @@ def write_answer(
     """Write the answer to an offer.
 
     Args:
-        offer: what was offered; every section of it is accepted.
-        local: this side's transport.
-        session_id: the number for the origin line, below 2**63.
-        sources: what is sent to a viewer, by kind.
+        offer: the offer; all its sections are accepted.
+        local: our transport parameters.
+        session_id: the session id of the origin line, below 2**63.
+        sources: kind -> the RTP streams sent to a viewer.
 
     Returns:
         The SDP document, lines ending in CRLF.
@@ -87,7 +87,7 @@ def write_answer(
 def _media_lines(
     media: OfferedMedia, offer: Offer, local: LocalTransport
 ) -> Iterator[str]:
-    # The default candidate; nowhere when there is none (RFC 8839 section 4.2.1.2).
+    # The default candidate, or a discard address (RFC 8839 section 4.2.1.2).
     default = local.candidates[0] if local.candidates else None
     port, address = (
         (default.port, default.address) if default else (DISCARD_PORT, "0.0.0.0")
@@ -97,8 +97,8 @@ def _media_lines(
     yield f"c=IN IP{version} {address}"
     if media.mid is not None:
         yield f"a=mid:{media.mid}"
-    # Candidates are those of the whole bundle, so they stand in its tagged section;
-    # some clients look for the rest of the transport in every section.
+    # The candidates of a bundle belong into its tagged section; some clients expect the
+    # other transport attributes in every section.
     if media is offer.tagged:
         for candidate in local.candidates:
             yield f"a=candidate:{candidate}"
@@ -126,19 +126,19 @@ def _media_lines(
         if fmtp := answer_fmtp(codec):
             yield f"a=fmtp:{codec.payload_type} {fmtp}"
     if media.simulcast:
-        # RFC 8853 section 5.3.2: all of it, the directions turned round.
+        # RFC 8853 section 5.3.2: all encodings, with the direction reversed.
         for rid in media.simulcast.rids:
             yield f"a=rid:{rid.identifier} recv {rid.restrictions}".rstrip()
         yield f"a=simulcast:recv {media.simulcast.streams}"
 
 
 def _source_lines(media: OfferedMedia, source: LocalSource) -> Iterator[str]:
-    """What is sent, in RFC 5576's terms; RTX as RFC 4588 section 8.3 has it."""
+    """The attributes of the RTP streams (RFC 5576), with RTX (RFC 4588 section 8.3)."""
     yield f"a=msid:{source.msid}"
     ssrcs = [source.ssrc]
     if any(codec.retransmits is not None for codec in media.codecs):
-        ssrcs.append(source.repair_ssrc)
-        yield f"a=ssrc-group:FID {source.ssrc} {source.repair_ssrc}"
+        ssrcs.append(source.rtx_ssrc)
+        yield f"a=ssrc-group:FID {source.ssrc} {source.rtx_ssrc}"
     for ssrc in ssrcs:
         yield f"a=ssrc:{ssrc} cname:{source.cname}"
 

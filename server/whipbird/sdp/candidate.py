@@ -1,4 +1,4 @@
-"""ICE candidates as SDP writes them (RFC 8839 section 5.1)."""
+"""ICE candidates in SDP (RFC 8839 section 5.1)."""
 
 import ipaddress
 import re
@@ -20,7 +20,7 @@ class Candidate:
     Attributes:
         address: an IP address, or a name (mDNS names end in ``.local``).
         type: ``host``, ``srflx``, ``prflx`` or ``relay``.
-        ufrag: the ICE generation it belongs to, where the candidate names it.
+        ufrag: the ufrag of its ICE session; None if the candidate does not name one.
     """
 
     foundation: str
@@ -60,10 +60,10 @@ class Candidate:
 
     @property
     def is_usable(self) -> bool:
-        """Whether checks can be sent there: UDP, RTP's component, an IP address.
+        """Whether checks can be sent to it: UDP, component 1, an IP address.
 
-        A TCP candidate, an mDNS or other name, is discarded silently
-        (RFC 9725 section 4.3.2): the peer's own checks reveal where it is.
+        TCP candidates and names (as mDNS) are ignored (RFC 9725 section 4.3.2): the
+        peer's own checks reveal its address.
         """
         if self.transport != "udp" or self.component != 1 or self.port == 0:
             return False

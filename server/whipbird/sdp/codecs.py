@@ -1,4 +1,4 @@
-"""Which codecs of an offer are taken, and how SDP writes them (RFC 8866, 6.6)."""
+"""The codecs of an offer that are accepted, and their SDP (RFC 8866 section 6.6)."""
 
 import re
 from collections.abc import Container, Iterable, Mapping
@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from .errors import MalformedSdp, UnacceptableSdp, quote
 from .parser import MediaSection, is_number
 
-# Payload types that need no rtpmap (RFC 3551 section 6), of the codecs taken here.
+# Static payload types of accepted codecs: they need no rtpmap (RFC 3551 section 6).
 _STATIC = {0: "PCMU/8000", 8: "PCMA/8000", 9: "G722/8000"}
 
-# With rtcp-mux these would look like RTCP packet types (RFC 5761 section 4).
+# With rtcp-mux these conflict with RTCP packet types (RFC 5761 section 4).
 _RTCP_CONFLICTS = range(64, 96)
 
-# Nothing is decoded, so profiles and modes do not matter.
+# Media is not decoded, so any profile and mode is accepted.
 _ACCEPTED: Mapping[str, re.Pattern[str]] = {
-    # One channel is the default, and may be written (RFC 8866 section 6.6).
+    # One channel is the default, and may be explicit (RFC 8866 section 6.6).
     "audio": re.compile(
         r"opus/48000/2|multiopus/48000/[1-9][0-9]?|(?:pcmu|pcma|g722)/8000(?:/1)?"
     ),
@@ -23,15 +23,15 @@ _ACCEPTED: Mapping[str, re.Pattern[str]] = {
 }
 _RETRANSMISSION = re.compile(r"rtx/[0-9]{1,6}(?:/[0-9]+)?")
 
-# Parameters without which a decoder cannot take a stream, and their defaults (RFC
-# 6184, RFC 9628 and the RTP payload format of AV1).
+# Format parameters that must be equal for a decoder to accept a stream, and their
+# defaults (RFC 6184, RFC 9628 and the RTP payload format of AV1).
 _MUST_AGREE: Mapping[str, Mapping[str, str]] = {
     "h264": {"packetization-mode": "0"},
     "vp9": {"profile-id": "0"},
     "av1": {"profile": "0"},
 }
 
-# What a refusal tells the client to offer instead.
+# The accepted codecs, for error messages.
 ACCEPTED_NAMES: Mapping[str, str] = {
     "audio": "Opus, PCMU, PCMA, G.722",
     "video": "H.264, H.265, VP8, VP9, AV1",
@@ -40,14 +40,14 @@ ACCEPTED_NAMES: Mapping[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Codec:
-    """A payload type of an m-section and the codec that it stands for.
+    """A payload type of an m-section and its codec.
 
     Attributes:
         rtpmap: encoding name, clock rate and channels, as ``opus/48000/2``.
-        fmtp: the format parameters, as offered; empty when there are none.
-        feedback: the RTCP feedback that is taken, as ``nack pli``.
-        retransmits: for RTX, the payload type whose packets it repeats (RFC 4588
-            section 8.1).
+        fmtp: the format parameters, as offered; may be empty.
+        feedback: the accepted RTCP feedback, as ``nack pli``.
+        retransmits: for RTX, the payload type that it retransmits (RFC 4588
+            section 8.1); else None.
     """
 
     payload_type: int
@@ -63,17 +63,17 @@ class Codec:
 
     @property
     def registered_name(self) -> str:
-        """The encoding name as IANA has it, however the offer writes it."""
+        """The encoding name as registered with IANA."""
         return self.name if "opus" in self.name else self.name.upper()
 
     @property
     def clock_rate(self) -> int:
-        """Ticks of its RTP timestamps per second."""
+        """The RTP clock rate, in Hz."""
         return int(self.rtpmap.split("/")[1])
 
     @property
     def channels(self) -> int:
-        """How many channels its audio may have."""
+        """The number of audio channels in the rtpmap."""
         _, _, *channels = self.rtpmap.split("/")
         return int(channels[0]) if channels else 1
 
@@ -81,13 +81,13 @@ class Codec:
 def accepted_codecs(
     media: MediaSection, known_feedback: Container[str]
 ) -> tuple[Codec, ...]:
-    """The codecs of an audio or video section that are taken, in the offer's order.
+    """The accepted codecs of an audio or video section, in the offer's order.
+
+    RTX is accepted together with its codec; redundancy and forward error correction
+    are not.
 
     Args:
-        known_feedback: the RTCP feedback that is taken with them, as ``nack pli``.
-
-    RTX is taken with the codec that it belongs to; redundancy and forward error
-    correction are left out.
+        known_feedback: the RTCP feedback to accept, as ``nack pli``.
 
     Raises:
         MalformedSdp: when a payload type or its rtpmap does not follow the grammar.
@@ -126,21 +126,22 @@ def accepted_codecs(
             section="RFC 9725 section 4.4.3",
             line=media.line,
         )
-    taken = []
+    accepted = []
     for payload_type, codec in known.items():
         if payload_type in media_types:
-            taken.append(codec)
-        elif (repeated := _retransmits(codec)) in media_types:
-            taken.append(
-                Codec(payload_type, codec.rtpmap, codec.fmtp, retransmits=repeated)
+            accepted.append(codec)
+        elif (original := _retransmits(codec)) in media_types:
+            accepted.append(
+                Codec(payload_type, codec.rtpmap, codec.fmtp, retransmits=original)
             )
-    return tuple(taken)
+    return tuple(accepted)
 
 
 def answer_fmtp(codec: Codec) -> str:
-    """The format parameters of the answer: those of the offer.
+    """The format parameters for the answer: those of the offer.
 
-    What Opus may send in stereo only if asked for (RFC 7587 section 6.1) is asked for.
+    For Opus, ``stereo=1`` is added if the sender offers stereo: it may send stereo only
+    if the answer requests it (RFC 7587 section 6.1).
     """
     parameters = fmtp_parameters(codec.fmtp)
     if parameters.get("sprop-stereo") == "1" and "stereo" not in parameters:
@@ -149,17 +150,17 @@ def answer_fmtp(codec: Codec) -> str:
 
 
 def best_match(sent: Codec, offered: Iterable[Codec]) -> Codec | None:
-    """The payload type under which a receiver takes what is sent with another.
+    """The offered codec with which a receiver can decode packets of another codec.
 
-    Of H.264 any profile will do, for decoders go by what the stream itself says; the
-    packetization mode must be the same (RFC 6184 section 8.2.2).
+    Any profile of H.264 matches, since decoders read it from the stream; the
+    packetization mode must be equal (RFC 6184 section 8.2.2).
 
     Args:
         sent: the codec of the packets.
-        offered: what the receiver takes, in its order.
+        offered: the receiver's codecs, in its order of preference.
 
     Returns:
-        None when it cannot decode the packets.
+        The best match; None if the receiver cannot decode the packets.
     """
     same = [codec for codec in offered if _is_same(sent, codec)]
     wanted = _profile(sent)
@@ -179,7 +180,7 @@ def _is_same(sent: Codec, offered: Codec) -> bool:
 
 
 def _profile(codec: Codec) -> str:
-    """Of H.264 profile_idc and constraints (RFC 6184 section 8.1); else nothing."""
+    """The profile_idc and constraints of H.264 (RFC 6184 section 8.1)."""
     return fmtp_parameters(codec.fmtp).get("profile-level-id", "42000a")[:4].lower()
 
 
@@ -191,7 +192,7 @@ def _retransmits(codec: Codec) -> int | None:
 
 
 def _feedback(media: MediaSection, known: Container[str]) -> list[tuple[str, str]]:
-    """The RTCP feedback that is taken: payload type or ``*``, and its kind."""
+    """The accepted RTCP feedback: pairs of a payload type or ``*`` and a type."""
     pairs = (a.value.partition(" ") for a in media.all("rtcp-fb"))
     return [(pt, kind) for pt, _, kind in pairs if kind in known]
 
@@ -202,7 +203,7 @@ def _of(feedback: list[tuple[str, str]], payload_type: int) -> tuple[str, ...]:
 
 
 def _by_payload_type(media: MediaSection, name: str) -> dict[int, str]:
-    """Map payload types to the value of their ``rtpmap`` or ``fmtp``."""
+    """Map payload types to their ``rtpmap`` or ``fmtp`` values."""
     found = {}
     for attribute in media.all(name):
         payload_type, _, value = attribute.value.partition(" ")

@@ -1,14 +1,14 @@
-"""What can be wrong with an SDP document, said so that its author can mend it."""
+"""Errors in SDP documents, described so that the author can fix them."""
 
 
 class SdpError(ValueError):
     """An SDP document that cannot be used.
 
     Attributes:
-        title: what is wrong, the same words for every document of this kind.
-        detail: what is wrong with this one, naming the offending line.
-        section: the section of the specification that it breaks.
-        line: the number of the offending line, from 1, or None.
+        title: a short description, the same for all errors of this kind.
+        detail: a description of this error, with the line number.
+        section: the section of the specification that is violated.
+        line: the number of the wrong line, from 1; None if it is not one line.
     """
 
     def __init__(
@@ -28,10 +28,10 @@ class MalformedSdp(SdpError):  # noqa: N818 - the noun of the specification
 
 
 class UnacceptableSdp(SdpError):  # noqa: N818 - the noun of the specification
-    """The text is well formed, but asks for what cannot be done here."""
+    """The text is well formed, but requests something unsupported."""
 
 
 def quote(text: str, limit: int = 60) -> str:
-    """A part of the input, fit to be quoted in an error: short and printable."""
+    """Make a part of the input short and printable, to quote it in an error."""
     shown = text[:limit] + ("…" if len(text) > limit else "")
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in shown)

@@ -10,13 +10,12 @@ from .transport import IceCredentials, candidates, ice_credentials
 
 @dataclass(frozen=True, slots=True)
 class Fragment:
-    """What a client trickles.
+    """The content of a client's PATCH: trickled candidates or an ICE restart.
 
     Attributes:
-        ice: the credentials of the ICE session that it is about; None when it does
-            not say, and means the current one.
+        ice: the credentials of its ICE session; None for the current ICE session.
         candidates: the client's new candidates, usable or not.
-        end_of_candidates: whether no more will follow.
+        end_of_candidates: whether no more candidates will follow.
     """
 
     ice: IceCredentials | None
@@ -27,8 +26,8 @@ class Fragment:
 def parse_fragment(text: str) -> Fragment:
     """Parse the body of a PATCH request.
 
-    Credentials may stand at session level, or in a media section, or in both
-    (RFC 8840 section 9.2); all sections share one transport, so all must agree.
+    Credentials may be at session level, in a media section, or both (RFC 8840
+    section 9.2). All sections share one transport, so all credentials must be equal.
 
     Raises:
         MalformedSdp: when it does not follow the grammar or contradicts itself.
@@ -75,14 +74,14 @@ def write_fragment(
     ice_options: str = "",
     end_of_candidates: bool = True,
 ) -> str:
-    """Write the body of a PATCH request, or of the answer to one.
+    """Write the body of a PATCH request or of its response.
 
     Args:
-        media_line: the value of the ``m=`` line of the tagged section.
-        mid: the mid of that section; None when it has none.
+        media_line: the value of the tagged section's ``m=`` line.
+        mid: its mid; None if it has none.
         bundle: the mids of the BUNDLE group; empty for none.
-        ice_options: the value of ``a=ice-options`` in the offer, or the answer
-            (RFC 9725 section 4.3.3); empty for none.
+        ice_options: the value of ``a=ice-options`` in the offer or answer (RFC 9725
+            section 4.3.3); empty for none.
     """
     lines = [f"a=ice-options:{ice_options}"] if ice_options else []
     if bundle:

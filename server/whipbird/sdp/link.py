@@ -1,4 +1,4 @@
-"""Link header fields (RFC 8288), and the ICE servers in them (RFC 9725 section 4.6)."""
+"""Link header fields (RFC 8288) and ICE servers in them (RFC 9725 section 4.6)."""
 
 import ipaddress
 import re
@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 ICE_SERVER = "ice-server"
 
-# RFC 7064 section 3.1 and RFC 7065 section 3.1, as far as browsers take them: the host
-# is a DNS name or an IP address, and TURN runs on UDP or TCP.
+# RFC 7064 section 3.1 and RFC 7065 section 3.1, as far as browsers support them: the
+# host is a DNS name or an IP address, and the TURN transport is UDP or TCP.
 _URL = re.compile(
     r"(?P<scheme>stuns?|turns?):"
     r"(?:\[(?P<ipv6>[0-9A-Fa-f:.]+)\]|[A-Za-z0-9._~-]+)"
@@ -16,10 +16,10 @@ _URL = re.compile(
     r"(?P<transport>\?transport=(?:udp|tcp))?",
     re.IGNORECASE,
 )
-# What a quoted-string carries as it is, to every client.
+# Characters of a quoted-string that all clients read correctly.
 _PRINTABLE_ASCII = re.compile(r"[\x20-\x7e]+")
 
-# The parser takes what it can read, as RFC 8288 appendix B does.
+# A lenient parser, as in RFC 8288 appendix B.
 _QUOTED = r'"((?:[^"\\]|\\.)*)"?'
 _TARGET = re.compile(r"[\s,]*<([^>]*)>")
 _PARAMETER = re.compile(
@@ -39,8 +39,8 @@ class IceServer:
             ASCII; a TURN server has both, a STUN server none.
 
     Raises:
-        ValueError: when it is none. The message quotes nothing, for a URL that is
-            wrong may have a credential in it.
+        ValueError: when it is invalid. The message does not quote the URL, since a
+            wrong URL may contain a credential.
     """
 
     url: str
@@ -59,7 +59,7 @@ class IceServer:
             if match["transport"]:
                 raise ValueError("the URL of a STUN server has no transport")
             if credentials != (None, None):
-                raise ValueError("a STUN server takes no username and no credential")
+                raise ValueError("a STUN server has no username and no credential")
         elif not all(text and _PRINTABLE_ASCII.fullmatch(text) for text in credentials):
             raise ValueError(
                 "a TURN server needs a username and a credential, in printable ASCII"
@@ -71,9 +71,9 @@ class Link:
     """One link of a Link header field.
 
     Attributes:
-        target: the URI reference between the angle brackets.
-        parameters: the target attributes, by their names in lower case; the first of
-            several with one name.
+        target: the URI reference in angle brackets.
+        parameters: the target attributes by name in lower case; the first of several
+            with the same name.
     """
 
     target: str
@@ -86,7 +86,7 @@ class Link:
 
 
 def format_ice_server(server: IceServer) -> str:
-    """The value of the Link header field for an ICE server."""
+    """Write the value of a Link header field for an ICE server."""
     parts = [f"<{server.url}>", f'rel="{ICE_SERVER}"']
     if server.username is not None and server.credential is not None:
         parts += [
@@ -98,21 +98,22 @@ def format_ice_server(server: IceServer) -> str:
 
 
 def parse_links(values: Iterable[str]) -> list[Link]:
-    """Read Link header fields (RFC 8288 section 3).
+    """Parse Link header fields (RFC 8288 section 3).
 
-    What is malformed is skipped, up to the next comma.
+    Malformed parts are skipped, up to the next comma.
 
     Args:
-        values: the fields' values; each may have several links, joined by commas.
+        values: the values of the fields; each may have several links, separated by
+            commas.
     """
     return [link for value in values for link in _parse(value)]
 
 
 def ice_servers(links: Iterable[Link]) -> tuple[IceServer, ...]:
-    """The ICE servers among links (RFC 9725 section 4.6).
+    """The usable ICE servers among links (RFC 9725 section 4.6).
 
-    Left out are those that cannot be used: malformed URLs, TURN without credentials,
-    and credentials that are no password.
+    Unusable ones are skipped: malformed URLs, TURN without credentials, and credentials
+    that are not passwords.
     """
     return tuple(
         server
@@ -127,7 +128,7 @@ def _ice_server(link: Link) -> IceServer | None:
         return None
     try:
         if link.target.lower().startswith("stun"):
-            # Attributes of TURN say nothing of a STUN server.
+            # A STUN server has no credentials, whatever the attributes.
             return IceServer(link.target)
         username, credential = parameters.get("username"), parameters.get("credential")
         return IceServer(link.target, username, credential)
@@ -154,13 +155,13 @@ def _parse(value: str) -> Iterator[Link]:
 
 
 def _quoted(text: str) -> str:
-    """A quoted-string (RFC 9110 section 5.6.4)."""
+    """Write a quoted-string (RFC 9110 section 5.6.4)."""
     escaped = text.replace("\\", "\\\\").replace('"', '\\"')
     return f'"{escaped}"'
 
 
 def _is_address(match: re.Match[str]) -> bool:
-    """Whether the port and the IPv6 address of a URL exist."""
+    """Whether the port and the IPv6 address of a URL are valid."""
     if match["port"] is not None and not 0 < int(match["port"]) < 65536:
         return False
     try:

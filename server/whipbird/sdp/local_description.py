@@ -122,8 +122,8 @@ def _source_lines(source: LocalSource, has_retransmission: bool) -> Iterator[str
     """The sources of the packets (RFC 5576); RTX as RFC 4588 section 8.3 has it."""
     ssrcs = [source.ssrc]
     if has_retransmission:
-        ssrcs.append(source.repair_ssrc)
-        yield f"a=ssrc-group:FID {source.ssrc} {source.repair_ssrc}"
+        ssrcs.append(source.rtx_ssrc)
+        yield f"a=ssrc-group:FID {source.ssrc} {source.rtx_ssrc}"
     for ssrc in ssrcs:
         yield f"a=ssrc:{ssrc} cname:{source.cname}"
 

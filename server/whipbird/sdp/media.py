@@ -10,7 +10,7 @@ from .parser import MediaSection, Section, is_number
 from .role import PUBLISHER, Role
 from .simulcast import Simulcast, offered_simulcast
 
-# Transport protocols of RTP that an offerer may write (RFC 9429 section 5.1.2).
+# RTP transport protocols in offers (RFC 9429 section 5.1.2).
 _RTP_PROTOCOLS = frozenset(
     {"UDP/TLS/RTP/SAVPF", "UDP/TLS/RTP/SAVP", "RTP/SAVPF", "RTP/SAVP"}
     | {"TCP/DTLS/RTP/SAVPF", "TCP/DTLS/RTP/SAVP"}
@@ -18,7 +18,7 @@ _RTP_PROTOCOLS = frozenset(
 _SCTP_PROTOCOLS = frozenset({"UDP/DTLS/SCTP", "TCP/DTLS/SCTP"})
 _DIRECTIONS = ("sendrecv", "sendonly", "recvonly", "inactive")
 
-# RTP header extensions that are answered; ids must be the offer's (RFC 8285).
+# Accepted RTP header extensions; the answer has the ids of the offer (RFC 8285).
 _OF_MEDIA = frozenset(
     {
         extensions.ABS_SEND_TIME,
@@ -36,19 +36,19 @@ _OF_SOURCES = frozenset(
         extensions.TRANSPORT_CC,
     }
 )
-# By the direction of the answer.
+# By the direction in the answer.
 _EXTENSIONS = {"recvonly": _OF_MEDIA | _OF_SOURCES, "sendonly": _OF_MEDIA}
 
-# RTCP feedback that is answered, likewise (RFC 4585, RFC 5104; REMB and transport-cc
-# are Google's). What is sent to viewers is not numbered for the whole transport: they
-# estimate what they can take, and say it in REMB.
+# Accepted RTCP feedback, likewise (RFC 4585, RFC 5104; REMB and transport-cc are
+# Google's). Packets to viewers have no transport-wide sequence numbers: viewers
+# estimate the bandwidth themselves, and send REMB.
 _REQUESTS = ("nack", "nack pli", "ccm fir", "goog-remb")
 _FEEDBACK = {"recvonly": (*_REQUESTS, "transport-cc"), "sendonly": _REQUESTS}
-# Ids above need two-byte headers, which only extmap-allow-mixed allows beside others.
+# Larger ids need two-byte headers, which may be mixed only with extmap-allow-mixed.
 _MAX_ONE_BYTE_ID, _MAX_TWO_BYTE_ID = 14, 255
 
 DEFAULT_SCTP_PORT = 5000
-# RFC 8841 section 6: what to assume of a peer that does not say.
+# RFC 8841 section 6: the default of a=max-message-size.
 DEFAULT_MAX_MESSAGE_SIZE = 65536
 
 
@@ -57,17 +57,16 @@ class OfferedMedia:
     """One media section of an offer that can be answered.
 
     Attributes:
-        mid: its identification tag; None when it has none.
-        codecs: the payload types that are taken; empty for a data channel.
-        extensions: the RTP header extensions that are taken, (id, URI) each.
-        simulcast: its encodings; None when there is but one.
-        retransmission_sources: SSRC of RTX -> SSRC whose packets it repeats, where the
-            offer says so (RFC 5576 section 4.2, RFC 4588 section 8.3).
-        reduced_size: whether the peer takes RTCP packets that are no compound
-            (RFC 5506).
+        mid: its identification tag; None if it has none.
+        codecs: the accepted payload types; empty for data channels.
+        extensions: the accepted RTP header extensions: (id, URI).
+        simulcast: its encodings; None without simulcast.
+        retransmission_sources: pairs of an RTX SSRC and the SSRC of its RTP stream, if
+            the offer has them (RFC 5576 section 4.2, RFC 4588 section 8.3).
+        reduced_size: whether the peer accepts reduced-size RTCP (RFC 5506).
         sctp_port: the peer's SCTP port; data channels only.
-        max_message_size: octets that the peer can take in one data-channel message,
-            0 for any number; data channels only.
+        max_message_size: the largest data-channel message that the peer accepts, in
+            octets, 0 for any size; data channels only.
     """
 
     kind: str
@@ -83,14 +82,15 @@ class OfferedMedia:
 
 
 def offered_media(media: MediaSection, session: Section, role: Role) -> OfferedMedia:
-    """Judge a media section by the rules of WHIP, or of WHEP.
+    """Validate a media section by the rules of WHIP or of WHEP.
 
     Args:
-        session: the session part, whose direction is the default of every section.
+        session: the session-level section, with the default direction.
 
     Raises:
-        MalformedSdp: when it breaks the grammar of an attribute.
-        UnacceptableSdp: when it asks for what WHIP, or this server, does not do.
+        MalformedSdp: when an attribute is malformed.
+        UnacceptableSdp: when it requests something that WHIP, WHEP or this server does
+            not support.
     """
     attribute = media.first("mid")
     mid = attribute.value if attribute else None
@@ -178,10 +178,10 @@ def _number(media: MediaSection, name: str, default: int, largest: int) -> int:
 def _extensions(
     media: MediaSection, session: Section, known: Container[str]
 ) -> tuple[tuple[int, str], ...]:
-    """The header extensions that are taken, (id, URI) each (RFC 8285 section 8)."""
+    """The accepted header extensions: (id, URI) (RFC 8285 section 8)."""
     mixed = media.has("extmap-allow-mixed") or session.has("extmap-allow-mixed")
     largest = _MAX_TWO_BYTE_ID if mixed else _MAX_ONE_BYTE_ID
-    taken = []
+    accepted = []
     for attribute in media.all("extmap"):
         identifier, _, rest = attribute.value.partition(" ")
         number = identifier.partition("/")[0]
@@ -194,15 +194,15 @@ def _extensions(
             )
         uri = rest.split(" ")[0]
         if uri in known and int(number) <= largest:
-            taken.append((int(number), uri))
-    return tuple(taken)
+            accepted.append((int(number), uri))
+    return tuple(accepted)
 
 
 def _retransmission_sources(media: MediaSection) -> tuple[tuple[int, int], ...]:
-    """What ``a=ssrc-group:FID`` says; what does not follow its grammar says nothing."""
+    """The pairs in ``a=ssrc-group:FID``; malformed ones are ignored."""
     found = []
     for attribute in media.all("ssrc-group"):
         match attribute.value.split():
-            case ["FID", original, repair] if is_number(original) and is_number(repair):
-                found.append((int(repair[:10]), int(original[:10])))
+            case ["FID", original, rtx] if is_number(original) and is_number(rtx):
+                found.append((int(rtx[:10]), int(original[:10])))
     return tuple(found)

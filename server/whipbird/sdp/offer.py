@@ -1,4 +1,4 @@
-"""An SDP offer: what it says, and whether WHIP or WHEP may answer it (RFC 9725)."""
+"""SDP offers: parsed, and validated by the rules of WHIP (RFC 9725) or WHEP."""
 
 from dataclasses import dataclass
 
@@ -29,10 +29,10 @@ class Offer:
     """An offer that can be answered.
 
     Attributes:
-        role: whose it is.
-        bundle: the mids of its BUNDLE group, in order; empty when it has none.
+        role: the role of the offerer.
+        bundle: the mids of its BUNDLE group, in order; empty if it has none.
         setup: ``actpass``, ``active`` or ``passive``.
-        candidates: those that the offer already carries, usable or not.
+        candidates: the candidates in the offer, usable or not.
     """
 
     role: Role
@@ -59,15 +59,16 @@ class Offer:
 
 
 def parse_offer(text: str, role: Role = PUBLISHER) -> Offer:
-    """Parse an offer and judge it by the rules of WHIP, or of WHEP.
+    """Parse an offer, and validate it by the rules of WHIP or of WHEP.
 
     Args:
         text: the body of the POST.
-        role: who offers.
+        role: the role of the offerer.
 
     Raises:
-        MalformedSdp: when it is not SDP, or breaks the grammar of an attribute.
-        UnacceptableSdp: when it asks for what WHIP, or this server, does not do.
+        MalformedSdp: when it is not SDP, or an attribute is malformed.
+        UnacceptableSdp: when it requests something that WHIP, WHEP or this server does
+            not support.
     """
     description = parse_description(text)
     if not description.media:
@@ -120,7 +121,7 @@ def parse_offer(text: str, role: Role = PUBLISHER) -> Offer:
 
 
 def _check_counts(description: SessionDescription, role: Role) -> None:
-    """At most one audio and one video track, and one SCTP association."""
+    """Check for at most one audio track, video track and SCTP association."""
     seen: set[str] = set()
     for media in description.media:
         if media.kind not in ("audio", "video", "application"):
@@ -156,7 +157,7 @@ def _check_counts(description: SessionDescription, role: Role) -> None:
 
 
 def _bundle(description: SessionDescription) -> tuple[str, ...]:
-    """The mids of the BUNDLE group; it must hold all sections if there are several."""
+    """The mids of the BUNDLE group; it must contain all of several sections."""
     mids: list[str] = []
     for media in description.media:
         mid = media.first("mid")
@@ -197,7 +198,7 @@ def _bundle(description: SessionDescription) -> tuple[str, ...]:
 
 
 def _check_single_stream(description: SessionDescription) -> None:
-    """All tracks must be of one MediaStream."""
+    """Check that all tracks belong to one MediaStream."""
     stream: str | None = None
     for media in description.media:
         for msid in media.all("msid"):
@@ -215,7 +216,7 @@ def _check_single_stream(description: SessionDescription) -> None:
 def _check_payload_types(
     description: SessionDescription, media: tuple[OfferedMedia, ...]
 ) -> None:
-    """In a bundle a payload type tells the section that a packet belongs to."""
+    """Check that payload types are unique: they identify the section of a packet."""
     seen: set[int] = set()
     for section, offered in zip(description.media, media, strict=True):
         for codec in offered.codecs:
@@ -231,7 +232,7 @@ def _check_payload_types(
 
 
 def _setup(tagged: MediaSection, session: Section) -> str:
-    """The DTLS role that is offered (RFC 8842 section 5.2)."""
+    """The offered DTLS role (RFC 8842 section 5.2)."""
     attribute = tagged.first("setup") or session.first("setup")
     if attribute is None:
         # RFC 4145 section 4: without the attribute, the offerer is active.

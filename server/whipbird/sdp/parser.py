@@ -17,7 +17,7 @@ TOKEN = re.compile(r"[!#$%&'*+\-.0-9A-Z^_`a-z{|}~]+")
 
 _LINE_TYPE = re.compile(r"[A-Za-z]")
 
-# Control characters, and what some readers take for the end of a line.
+# Control characters, and characters that some parsers treat as line ends.
 _UNPRINTABLE = re.compile("[\\x00-\\x08\\x0a-\\x1f\\x7f\\x85\\u2028\\u2029]")
 
 _MEDIA_LINE = re.compile(r"([^ ]+) ([0-9]{1,5})(?:/[0-9]+)? ([^ ]+)((?: [^ ]+)+)")
@@ -34,26 +34,26 @@ class Attribute:
 
 @dataclass(slots=True)
 class Section:
-    """The attributes of the session part, or of one media section, in order."""
+    """The attributes of the session level or of one media section, in order."""
 
     attributes: list[Attribute] = field(default_factory=list)
 
     def all(self, name: str) -> Iterator[Attribute]:
-        """Every attribute of that name."""
+        """All attributes with a name."""
         return (a for a in self.attributes if a.name == name)
 
     def first(self, name: str) -> Attribute | None:
-        """The first attribute of that name, or None."""
+        """The first attribute with a name, or None."""
         return next(self.all(name), None)
 
     def has(self, name: str) -> bool:
-        """Whether there is an attribute of that name."""
+        """Whether there is an attribute with a name."""
         return self.first(name) is not None
 
 
 @dataclass(slots=True)
 class MediaSection(Section):
-    """An ``m=`` line and all that follows it up to the next."""
+    """An ``m=`` line, and the lines up to the next one."""
 
     kind: str = ""
     port: int = 0
@@ -70,7 +70,7 @@ class SessionDescription(Section):
 
 
 def is_number(text: str) -> bool:
-    """Whether a text is a decimal number, in the digits that SDP knows."""
+    """Whether a text is a decimal number, in ASCII digits."""
     return text.isascii() and text.isdigit()
 
 
@@ -106,7 +106,7 @@ def parse_description(text: str) -> SessionDescription:
 
 
 def parse_sections(text: str) -> SessionDescription:
-    """Parse an SDP fragment: attributes and media sections, nothing else needed.
+    """Parse an SDP fragment: attributes and media sections, without session lines.
 
     Raises:
         MalformedSdp: when it does not follow the grammar.

@@ -1,21 +1,21 @@
-"""What an offerer is to the server: who publishes, or who watches."""
+"""The role of an offerer: publisher or viewer."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class Role:
-    """What the offers of one protocol may ask for.
+    """The rules for offers in one protocol.
 
     Attributes:
-        protocol: its name.
-        does: what its clients do.
-        direction: of what is to be offered beside ``sendrecv``.
-        answer: the direction of the answer.
-        refused: directions with which nothing would be done.
-        title: of the error when that is so.
-        section: where that is said.
-        needs_media: whether data channels alone are refused.
+        protocol: the name of the protocol.
+        does: a verb for what its clients do with media.
+        direction: the direction to offer, beside ``sendrecv``.
+        answer: the direction in the answer.
+        refused: directions that are refused.
+        title: the title of the error for these.
+        section: the section of the specification with this rule.
+        needs_media: whether an offer with only data channels is refused.
     """
 
     protocol: str

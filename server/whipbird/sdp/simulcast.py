@@ -1,23 +1,24 @@
-"""Simulcast: one track in several encodings, told apart by rid (RFC 8853, RFC 8851)."""
+"""Simulcast: several encodings of a track, identified by rid (RFC 8853, RFC 8851)."""
 
 import re
 from dataclasses import dataclass
 
 from .parser import MediaSection
 
-# RFC 8851 section 10; the length is what browsers allow.
+# RFC 8851 section 10; the maximum length is that of browsers.
 _RID = re.compile(r"[A-Za-z0-9_-]{1,16}")
 
-# More than any client sends, and each has a state of its own.
-MAX_LAYERS = 8
+# Encodings per track, at most: more than clients send; each needs memory.
+MAX_ENCODINGS = 8
 
 
 @dataclass(frozen=True, slots=True)
 class Rid:
-    """An encoding that is offered.
+    """An offered encoding.
 
     Attributes:
-        restrictions: what is said of it, as ``max-width=640;max-height=360``; may be
+        identifier: its rid.
+        restrictions: its restrictions, as ``max-width=640;max-height=360``; may be
             empty.
     """
 
@@ -27,11 +28,12 @@ class Rid:
 
 @dataclass(frozen=True, slots=True)
 class Simulcast:
-    """The encodings of a media section, all of which are taken.
+    """The encodings of a media section; all are accepted.
 
     Attributes:
-        streams: as SDP lists them: separated by semicolons, alternatives by commas,
-            and a tilde before what is paused.
+        rids: the encodings.
+        streams: the list in SDP: separated by semicolons, alternatives by commas,
+            with a tilde before paused ones.
     """
 
     rids: tuple[Rid, ...]
@@ -39,10 +41,10 @@ class Simulcast:
 
 
 def offered_simulcast(media: MediaSection) -> Simulcast | None:
-    """What a media section offers to send in several encodings; None for one encoding.
+    """The offered simulcast of a media section; None if there is none.
 
-    Encodings that are not described, and what does not follow the grammar, are left
-    out, as if they had not been offered (RFC 8853 section 5.3.2).
+    Encodings without ``a=rid`` and malformed ones are ignored (RFC 8853
+    section 5.3.2).
     """
     attribute = media.first("simulcast")
     if attribute is None:
@@ -61,7 +63,7 @@ def offered_simulcast(media: MediaSection) -> Simulcast | None:
     for stream in offered.split(";"):
         known = [a for a in stream.split(",") if a.removeprefix("~") in described]
         names = [alternative.removeprefix("~") for alternative in known]
-        if known and len(rids.keys() | set(names)) <= MAX_LAYERS:
+        if known and len(rids.keys() | set(names)) <= MAX_ENCODINGS:
             streams.append(",".join(known))
             rids |= {name: described[name] for name in names}
     return Simulcast(tuple(rids.values()), ";".join(streams)) if streams else None

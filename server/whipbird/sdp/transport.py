@@ -1,4 +1,4 @@
-"""What SDP says of the transport: ICE credentials, DTLS role and fingerprints."""
+"""The transport attributes in SDP: ICE credentials, fingerprints, candidates."""
 
 import re
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from .candidate import Candidate
 from .errors import MalformedSdp, UnacceptableSdp
 from .parser import Attribute, Section
 
-# Hash functions of which a fingerprint can be checked (RFC 8122 section 5).
+# The supported hash functions and their lengths in octets (RFC 8122 section 5).
 FINGERPRINT_OCTETS = {"sha-256": 32, "sha-384": 48, "sha-512": 64}
 
 _UFRAG = re.compile(r"[A-Za-z0-9+/]{4,256}")
@@ -35,7 +35,7 @@ def ice_credentials(*sections: Section) -> IceCredentials | None:
     """The ICE credentials of the first section that has any.
 
     Args:
-        sections: where to look, the most specific first.
+        sections: the sections to search, the most specific first.
 
     Raises:
         MalformedSdp: when they do not follow the grammar.
@@ -75,7 +75,7 @@ def fingerprints(*sections: Section) -> tuple[Fingerprint, ...]:
 
     Raises:
         MalformedSdp: when one does not follow the grammar.
-        UnacceptableSdp: when there are some, but of unsupported hash functions.
+        UnacceptableSdp: when all of them have unsupported hash functions.
     """
     for section in sections:
         found = list(section.all("fingerprint"))

@@ -1,4 +1,4 @@
-"""The life of a session, and the store that holds the sessions."""
+"""WHIP and WHEP sessions, and the store that holds them."""
 
 from .session import (
     EndReason,

@@ -1,4 +1,4 @@
-"""A session: from the POST that opens it to whatever ends it."""
+"""A WHIP or WHEP session, from the POST that opens it to its end."""
 
 import asyncio
 import enum
@@ -19,20 +19,20 @@ from ..sdp.transport import IceCredentials
 
 logger = logging.getLogger(__name__)
 
-# Seconds that saying good-bye to a peer may take.
+# Seconds that closing a peer may take.
 CLOSE_TIMEOUT = 5.0
 
-# Octets of randomness in a session's id: who knows it may end the session.
+# Octets of randomness in a session's id: whoever knows it may end the session.
 ID_OCTETS = 24
-# Characters of the id that are logged: enough to tell sessions apart, no more.
+# Characters of the id that are logged: enough to tell sessions apart.
 LOGGED_ID_LENGTH = 8
 
-# How many earlier ICE sessions are known again, should a late request name one.
+# Earlier ICE sessions that are remembered, to recognize late requests.
 REMEMBERED_ICE_SESSIONS = 8
 
 
 class SessionState(enum.StrEnum):
-    """How far a session has come."""
+    """The state of a session."""
 
     NEW = "new"
     CONNECTING = "connecting"
@@ -70,27 +70,28 @@ class Unavailable(Exception):  # noqa: N818 - a state, not a fault
 
 
 class OutdatedIce(Exception):  # noqa: N818 - said of a request, not of us
-    """The request is about an earlier ICE session: it was overtaken by another."""
+    """The request is about an earlier ICE session, which a restart has replaced."""
 
 
 class Session:
-    """One client's session.
+    """A client's session.
 
     Args:
-        stream: the name of the stream that it was opened for.
-        peer: this side's end of its connection.
-        role: whether its client publishes or watches.
-        client: the address that the POST came from, for the log.
+        stream: the name of its stream.
+        peer: our end of the connection.
+        role: the role of the client: publisher or viewer.
+        client: the client's address in the POST, for the log.
         setup_timeout: seconds within which it must be connected.
-        on_end: called with the session as soon as it has ended.
-        on_gone: called with it when nothing of it is left.
+        on_end: called with the session as soon as it ends.
+        on_gone: called with the session when its peer is closed.
 
     Attributes:
-        id: its unguessable name in URLs.
+        id: its unguessable id in URLs.
         etag: the strong entity tag of its ICE session (RFC 9725 section 4.3.1).
-        patching: to be held by a PATCH, from the check of its precondition on.
+        patching: a lock for PATCH requests, held while the precondition is checked
+            and the request is executed.
         on_connected: called once, when it is connected.
-        state: how far it has come.
+        state: its state.
         reason: why it has ended; None while it has not.
     """
 
@@ -118,7 +119,7 @@ class Session:
         self.reason: EndReason | None = None
         self._ice: IceCredentials | None = None
         self._earlier_ice: deque[IceCredentials] = deque(maxlen=REMEMBERED_ICE_SESSIONS)
-        # What its fragments repeat of the answer: m-line, mid and BUNDLE group.
+        # The m-line, mid and BUNDLE group of the answer, for fragments.
         self._section: tuple[str, str | None, tuple[str, ...]] = ("", None, ())
         self._address: tuple[str, int] | None = None
         self._on_end = on_end
@@ -131,14 +132,13 @@ class Session:
         )
 
     async def open(self, offer: Offer) -> str:
-        """Answer the offer, and begin to connect.
+        """Answer the offer, and start to connect.
 
         Returns:
             The SDP answer.
 
         Raises:
-            Unavailable: when the session has ended meanwhile, or no socket can be
-                opened.
+            Unavailable: when the session ends meanwhile, or no socket can be opened.
         """
         self._ice = offer.ice
         self._section = media_line(offer.tagged), offer.tagged.mid, offer.bundle
@@ -165,17 +165,17 @@ class Session:
         return answer
 
     async def patch(self, fragment: Fragment) -> str | None:
-        """Take the client's new candidates, or restart ICE when it has new credentials.
+        """Add the client's new candidates; restart ICE if the credentials are new.
 
-        Candidates that name another ICE session are ignored.
+        Candidates of other ICE sessions are ignored.
 
         Returns:
-            The fragment that answers an ICE restart; None when there was none.
+            The fragment for the response to an ICE restart; None without a restart.
 
         Raises:
             OutdatedIce: when the credentials are those of an earlier ICE session.
-            UnacceptableSdp: when only one of the credentials is new.
-            Unavailable: when the restart cannot be done; the session goes on.
+            UnacceptableSdp: when only one of ufrag and password is new.
+            Unavailable: when the restart fails; the session continues.
         """
         ice = fragment.ice or self._ice
         assert ice is not None
@@ -188,8 +188,8 @@ class Session:
     async def _restart(self, ice: IceCredentials) -> str:
         """Restart ICE (RFC 9725 section 4.3.3).
 
-        The old ICE session carries the data until the new one has a connection, and
-        stays for as long as it lives if the new one never gets any.
+        The old ICE session is used until the new one is connected, and stays in use if
+        the new one never connects.
         """
         current = self._ice
         assert current is not None
@@ -198,7 +198,7 @@ class Session:
         if ice.ufrag == current.ufrag or ice.pwd == current.pwd:
             raise UnacceptableSdp(
                 "Half an ICE restart",
-                "An ICE restart changes both the user name fragment and the password.",
+                "An ICE restart must change both the username fragment and password.",
                 section="RFC 8839 section 4.4.1.1.1",
             )
         try:
@@ -221,9 +221,9 @@ class Session:
         )
 
     async def end(self, reason: EndReason) -> None:
-        """End the session, and wait until nothing of it is left.
+        """End the session, and wait until its peer is closed.
 
-        The first reason given is the one that counts.
+        If it has ended already, its reason stays.
         """
         self.end_soon(reason)
         await self._ended.wait()
@@ -256,9 +256,9 @@ class Session:
             async with asyncio.timeout(CLOSE_TIMEOUT):
                 await self.peer.close()
         except TimeoutError:
-            logger.warning("Session %s: closing took too long", short_id(self.id))
+            logger.warning("Session %s: closing the peer timed out", short_id(self.id))
         except Exception:
-            logger.exception("Session %s: closing has failed", short_id(self.id))
+            logger.exception("Session %s: closing the peer failed", short_id(self.id))
         finally:
             self._ended.set()
             self._on_gone(self)
@@ -288,10 +288,10 @@ def _host_and_port(address: tuple[str, int]) -> str:
 
 
 def short_id(session_id: str) -> str:
-    """The part of a session's id that may be shown."""
+    """The part of a session's id that may be shown in logs."""
     return session_id[:LOGGED_ID_LENGTH]
 
 
 def _new_etag() -> str:
-    """A strong entity tag that was never used (RFC 9110 section 8.8.3)."""
+    """A new, unique strong entity tag (RFC 9110 section 8.8.3)."""
     return f'"{secrets.token_hex(8)}"'

@@ -23,27 +23,27 @@ from .session import EndReason, Session, SessionState, Unavailable
 
 
 class Full(Unavailable):
-    """There are as many sessions as there may be.
+    """The maximum number of sessions is reached.
 
     Attributes:
-        limit: how many these are.
+        limit: this maximum.
     """
 
     def __init__(self, limit: int) -> None:
-        super().__init__(f"there are {limit} sessions")
+        super().__init__(f"there are {limit} sessions already")
         self.limit = limit
 
 
 class NothingToWatch(Exception):  # noqa: N818 - a state, not a fault
-    """Nobody publishes the stream."""
+    """The stream has no publisher."""
 
 
 class WrongCodecs(Exception):  # noqa: N818 - said of an offer, not of us
-    """A viewer cannot decode the audio, or the video, that is published.
+    """A viewer cannot decode the published audio or video.
 
     Attributes:
-        kind: which of them.
-        sent: what is published.
+        kind: ``audio`` or ``video``.
+        sent: the published codecs.
     """
 
     def __init__(self, kind: str, sent: tuple[Codec, ...]) -> None:
@@ -53,24 +53,24 @@ class WrongCodecs(Exception):  # noqa: N818 - said of an offer, not of us
 
 
 class NoSuchLayer(Exception):  # noqa: N818 - said of a request, not of us
-    """What is published has no layer of that name.
+    """The published stream has no layer with this rid.
 
-    Its text says which it has.
+    The message names the layers that it has.
 
     Args:
-        rids: their names.
+        rids: their rids.
     """
 
     def __init__(self, rids: tuple[str, ...]) -> None:
         super().__init__(
             f"The layers of the stream are {', '.join(rids)}."
             if rids
-            else "The stream has but one layer, without a name."
+            else "The stream has only one layer, without a name."
         )
 
 
 class SessionStore:
-    """Opens sessions, finds them, and ends them all at last.
+    """Opens, finds and ends the sessions of a server.
 
     Args:
         port: what the datagrams of all sessions go through; open before the first.
@@ -82,9 +82,9 @@ class SessionStore:
         wait_for_publisher: whether a stream may be watched before it is published.
 
     Attributes:
-        streams: what is published.
-        audiences: who watches it.
-        opened: how many sessions were opened since the start.
+        streams: the published streams.
+        audiences: their viewers.
+        opened: sessions opened so far.
     """
 
     def __init__(
@@ -120,20 +120,20 @@ class SessionStore:
     async def publish(
         self, stream: str, offer: Offer, client: str
     ) -> tuple[Session, str]:
-        """Open a session for somebody who publishes, or has messages echoed.
+        """Open a session for a publisher, or for a client with only data channels.
 
         Returns:
             The session and the SDP answer.
 
         Raises:
-            Full: when there are as many as there may be. One that is ending counts
-                until nothing of it is left.
-            StreamTaken: when there is media in it, and another publishes the stream.
-            Unavailable: when the server is about to stop, or too busy to open it
+            Full: when the maximum number of sessions is reached. A session that has
+                ended counts until its peer is closed.
+            StreamTaken: when the offer has media, and the stream has a publisher.
+            Unavailable: when the server is shutting down, or the session did not open
                 within the setup timeout.
         """
         self._check_room()
-        # Who only has data channels publishes nothing.
+        # A client with only data channels publishes nothing.
         if offer.has_media and not self.streams.is_free(stream):
             raise StreamTaken
         session = self._new_session(stream, offer, client)
@@ -149,20 +149,19 @@ class SessionStore:
     async def watch(
         self, stream: str, offer: Offer, client: str, *, rid: str | None = None
     ) -> tuple[Session, str]:
-        """Open a session for somebody who watches.
+        """Open a session for a viewer.
 
         Args:
-            rid: the layer that is wanted; None for the best that can be taken.
+            rid: the chosen layer; None for the best for the viewer's network.
 
         Returns:
             The session and the SDP answer.
 
         Raises:
-            Full, Unavailable: as above.
-            NothingToWatch: when nobody publishes the stream, and that is not waited
-                for.
-            NoSuchLayer: when the stream is published, without the layer.
-            WrongCodecs: when the viewer cannot decode what is published.
+            Full, Unavailable: see ``publish``.
+            NothingToWatch: when the stream has no publisher, and viewers may not wait.
+            NoSuchLayer: when the published stream has no such layer.
+            WrongCodecs: when the viewer cannot decode the published media.
         """
         self._check_room()
         if self.streams.get(stream) is None and not self._wait_for_publisher:
@@ -187,19 +186,20 @@ class SessionStore:
         return session, answer
 
     def viewer(self, session: Session) -> Viewer:
-        """Who watches in a session that was opened for that, and has not ended."""
+        """The viewer of an open session for a viewer."""
         return self._viewers[session]
 
     def choose_layer(self, session: Session, choice: LayerChoice) -> None:
-        """Send a viewer another layer, from that one's next key frame on.
+        """Change a viewer's choice; the new layer starts at its next key frame.
 
         Raises:
-            NoSuchLayer: as above. It goes on with what it has.
+            NoSuchLayer: when the published stream has no such layer; the choice is
+                not changed.
         """
         self._check_layer(session.stream, choice.rid)
         viewer = self._viewers[session]
         viewer.choice = choice
-        self.audiences.reconsider(session.stream, viewer)
+        self.audiences.update_viewer(session.stream, viewer)
 
     def _check_layer(self, stream: str, rid: str | None) -> None:
         published = self.streams.get(stream)
@@ -209,9 +209,9 @@ class SessionStore:
     def _broadcast(
         self, stream: str, channel: DataChannel, protocol: int, data: bytes
     ) -> None:
-        """Let the viewers have what a publisher says to them."""
+        """Pass a publisher's message to the viewers, if on the broadcast channel."""
         if channel.label == BROADCAST:
-            self.audiences.tell(stream, protocol, data)
+            self.audiences.broadcast(stream, protocol, data)
 
     def _check_room(self) -> None:
         if self._is_shutting_down:
@@ -234,25 +234,25 @@ class SessionStore:
         return session
 
     def get(self, role: Role, stream: str, session_id: str) -> Session | None:
-        """Find a session that has not ended."""
+        """Find an open session."""
         session = self._sessions.get(session_id)
         if session is None or (session.role, session.stream) != (role, stream):
             return None
         return session
 
     def count(self) -> Counter[SessionState]:
-        """How many sessions there are in each state."""
+        """The number of open sessions in each state."""
         return Counter(session.state for session in self._sessions.values())
 
     @property
     def messages_echoed(self) -> int:
-        """How many messages were sent back since the start."""
+        """Messages echoed so far."""
         return self._echoed_by_ended + sum(
             session.echo.messages for session in self._sessions.values()
         )
 
     async def close(self) -> None:
-        """End all sessions, and open no more."""
+        """End all sessions, and refuse new ones."""
         self._is_shutting_down = True
         sessions = [*self._sessions.values(), *self._ending]
         await asyncio.gather(*(s.end(EndReason.SHUTDOWN) for s in sessions))
@@ -269,7 +269,7 @@ class SessionStore:
 
 @asynccontextmanager
 async def _or_refused(session: Session) -> AsyncIterator[None]:
-    """End a session that could not be opened, or was not waited for."""
+    """End the session if opening it fails or is cancelled."""
     try:
         yield
     except BaseException:

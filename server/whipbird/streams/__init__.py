@@ -1,4 +1,4 @@
-"""Named streams: who publishes what, and who watches it."""
+"""Named streams: their publishers and their viewers."""
 
 from .audience import Audience, Audiences
 from .events import EVENT_TYPES, Event, EventStream

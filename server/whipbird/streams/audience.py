@@ -1,51 +1,51 @@
-"""Who watches a stream, and what each of them is sent."""
+"""The viewers of a stream, and the selection of encodings for each of them."""
 
 import asyncio
 from collections.abc import Iterable
 from typing import Any
 
-from ..rtc import Feed, Forwarder, Layer
+from ..rtc import Encoding, Feed, Forwarder
 from ..rtp.packet import RtpPacket
 from ..sdp.codecs import Codec
-from .events import Situation
+from .events import StreamStatus
 from .streams import Stream
 from .viewer import Viewer
 
-# To which bitrates are rounded in events, in bit/s: each change is an event.
+# Bitrates in events are rounded to this, in bit/s, because each change is an event.
 BITRATE_STEP = 10_000
 
-# Seconds without a packet after which a layer is not sent any more.
+# Seconds without a packet after which an encoding is no longer forwarded.
 SILENCE = 1.0
 
 
 class Audience:
-    """The viewers of a name: with a publisher, before it comes and after it has gone.
+    """The viewers of a stream name, whether it has a publisher or not.
 
     Attributes:
-        viewers: who watches.
+        viewers: the viewers that are connected.
     """
 
     def __init__(self) -> None:
         self.viewers: set[Viewer] = set()
         self._stream: Stream | None = None
-        self._feeds: dict[Layer, Feed] = {}
+        self._feeds: dict[Encoding, Feed] = {}
         self._now = asyncio.get_running_loop().time
 
     # Publishers
 
-    def publisher_came(self, stream: Stream) -> None:
-        """Give everybody what it publishes."""
+    def publisher_joined(self, stream: Stream) -> None:
+        """Forward what a publisher sends to all viewers."""
         self._stream = stream
         for receiver in stream.peer.receivers:
-            receiver.on_layers.append(self._update)
-        self._update()
+            receiver.on_encodings_changed.append(self._update_feeds)
+        self._update_feeds()
         self._announce()
 
     def publisher_left(self) -> None:
-        """Nothing more comes; the viewers stay."""
+        """Stop forwarding; the viewers stay."""
         assert self._stream is not None
         for receiver in self._stream.peer.receivers:
-            receiver.on_layers.remove(self._update)
+            receiver.on_encodings_changed.remove(self._update_feeds)
         self._stream = None
         for viewer in self.viewers:
             for forwarder in viewer.egress.forwarders:
@@ -58,30 +58,30 @@ class Audience:
     # Viewers
 
     def join(self, viewer: Viewer) -> None:
-        """Send a viewer what is published, now and later."""
+        """Add a viewer, and forward to it what is published now and later."""
         self.viewers.add(viewer)
-        viewer.egress.on_news = lambda: self.reconsider(viewer)
+        viewer.egress.on_feedback = lambda: self.update_viewer(viewer)
         viewer.egress.start()
-        self._serve(viewer)
+        self._select_feeds(viewer)
         self._announce()
 
     def leave(self, viewer: Viewer) -> None:
-        """Send it nothing more."""
+        """Remove a viewer."""
         self.viewers.discard(viewer)
         viewer.egress.stop()
         viewer.close()
         self._announce()
 
-    def reconsider(self, viewer: Viewer) -> None:
-        """Something is new of a viewer that watches: its network, or what it wants."""
-        self._serve(viewer)
+    def update_viewer(self, viewer: Viewer) -> None:
+        """Apply a change of a viewer: its estimate, its choice or its event streams."""
+        self._select_feeds(viewer)
         if viewer.event_streams:
-            viewer.announce(self._situation(viewer))
+            viewer.announce(self._status(viewer))
 
-    def tell(self, protocol: int, data: bytes) -> None:
-        """Send all viewers a message (see ``Viewer.tell``)."""
+    def broadcast(self, protocol: int, data: bytes) -> None:
+        """Send a message to all viewers (see ``Viewer.send_message``)."""
         for viewer in self.viewers:
-            viewer.tell(protocol, data)
+            viewer.send_message(protocol, data)
 
     @property
     def is_empty(self) -> bool:
@@ -89,81 +89,81 @@ class Audience:
         return self._stream is None and not self.viewers
 
     def codecs(self, kind: str) -> tuple[Codec, ...]:
-        """What is published now, of audio or video."""
+        """The codecs of the encodings received now, of audio or of video."""
         is_video = kind == "video"
-        layers = [layer for layer in self._feeds if layer.is_video is is_video]
-        return tuple(layer.codec for layer in layers)
+        encodings = [e for e in self._feeds if e.is_video is is_video]
+        return tuple(encoding.codec for encoding in encodings)
 
-    def group(self, layer: Layer) -> list[RtpPacket]:
-        """What came of a layer since its last key frame, as far as it is kept."""
-        feed = self._feeds.get(layer)
-        return feed.history.group() if feed else []
+    def current_gop(self, encoding: Encoding) -> list[RtpPacket]:
+        """The packets of an encoding since its last key frame; none if not kept."""
+        feed = self._feeds.get(encoding)
+        return feed.history.current_gop() if feed else []
 
-    def _update(self) -> None:
-        """Layers have come or gone."""
+    def _update_feeds(self) -> None:
+        """Add feeds of new encodings, and close those of encodings that have ended."""
         assert self._stream is not None
-        layers: dict[Layer, Feed] = {}
+        feeds: dict[Encoding, Feed] = {}
         for receiver in self._stream.peer.receivers:
-            for layer in receiver.layers:
-                feed = self._feeds.pop(layer, None)
-                layers[layer] = feed or Feed(layer, receiver.identifiers)
-        gone, self._feeds = self._feeds, layers
-        for feed in gone.values():
+            for encoding in receiver.encodings:
+                feed = self._feeds.pop(encoding, None)
+                feeds[encoding] = feed or Feed(encoding, receiver.extension_map)
+        ended, self._feeds = self._feeds, feeds
+        for feed in ended.values():
             feed.close()
         for viewer in self.viewers:
-            self._serve(viewer)
+            self._select_feeds(viewer)
 
     def _announce(self) -> None:
-        """Tell those who want to know."""
+        """Send the stream's status to all viewers with event streams."""
         for viewer in self.viewers:
             if viewer.event_streams:
-                viewer.announce(self._situation(viewer))
+                viewer.announce(self._status(viewer))
 
-    def _situation(self, viewer: Viewer) -> Situation:
+    def _status(self, viewer: Viewer) -> StreamStatus:
         layers: dict[str, list[dict[str, Any]]] = {}
         if viewer.video_line is not None:
             layers[str(viewer.video_line)] = self._layers()
-        return Situation(self._stream is not None, layers, len(self.viewers))
+        return StreamStatus(self._stream is not None, layers, len(self.viewers))
 
     def _layers(self) -> list[dict[str, Any]]:
-        """The layers of the simulcast as an event has them, the largest first."""
+        """The layers of the simulcast for a ``layers`` event, the largest first."""
         rids = self._stream.rids if self._stream is not None else ()
         described = [_describe(rid, self._feeds.values()) for rid in rids]
         described.sort(key=lambda layer: layer.get("width", 0), reverse=True)
         return described
 
-    def _serve(self, viewer: Viewer) -> None:
+    def _select_feeds(self, viewer: Viewer) -> None:
         for forwarder in viewer.egress.forwarders:
             feeds = self._feeds_for(forwarder)
             if feeds:
-                forwarder.watch(viewer.choose(forwarder, feeds))
+                forwarder.watch(viewer.select_feed(forwarder, feeds))
 
     def _feeds_for(self, forwarder: Forwarder) -> list[Feed]:
-        """What a viewer can be sent in one section, without what has fallen silent."""
+        """The feeds that a forwarder can forward, without those that are silent."""
         feeds = [
             feed
-            for layer, feed in self._feeds.items()
-            if layer.is_video is (forwarder.kind == "video")
-            and forwarder.takes(layer.codec)
+            for encoding, feed in self._feeds.items()
+            if encoding.is_video is (forwarder.kind == "video")
+            and forwarder.accepts(encoding.codec)
         ]
         if len(feeds) < 2:
             return feeds
-        newest = max(feed.layer.heard_at for feed in feeds)
+        newest = max(feed.encoding.last_packet_at for feed in feeds)
         since = min(self._now(), newest + SILENCE) - SILENCE
-        heard = [feed for feed in feeds if feed.layer.heard_at >= since]
-        # Without simulcast, another source is the same encoder, started again.
-        return [f for f in heard if f.layer.rid is not None] or heard[-1:]
+        live = [feed for feed in feeds if feed.encoding.last_packet_at >= since]
+        # Without simulcast, a second encoding means that the encoder was restarted.
+        return [f for f in live if f.encoding.rid is not None] or live[-1:]
 
 
 def _describe(rid: str, feeds: Iterable[Feed]) -> dict[str, Any]:
-    """A layer; it has no bitrate while nothing comes of it."""
+    """Describe a layer for a ``layers`` event; it has no bitrate while it is silent."""
     layer: dict[str, Any] = {"rid": rid}
     for feed in feeds:
-        if feed.layer.rid != rid:
+        if feed.encoding.rid != rid:
             continue
-        if feed.layer.bitrate:
+        if feed.encoding.bitrate:
             layer["bitrate"] = round(feed.bitrate / BITRATE_STEP) * BITRATE_STEP
-        if (parameters := feed.layer.parameters) is not None:
+        if (parameters := feed.encoding.parameters) is not None:
             layer["width"], layer["height"] = parameters.width, parameters.height
     return layer
 
@@ -175,55 +175,55 @@ class Audiences:
         self._audiences: dict[str, Audience] = {}
 
     def __getitem__(self, name: str) -> Audience:
-        """The audience of a name, whether anybody publishes it or not."""
+        """The audience of a stream name, with or without a publisher."""
         if name not in self._audiences:
             self._audiences[name] = Audience()
         return self._audiences[name]
 
     def codecs(self, name: str, kind: str) -> tuple[Codec, ...]:
-        """What is published now, of audio or video, as far as packets have come."""
+        """The codecs of the encodings received now, of audio or of video."""
         audience = self._audiences.get(name)
         return audience.codecs(kind) if audience else ()
 
-    def group(self, stream: Stream, layer: Layer) -> list[RtpPacket]:
-        """What came of a layer since its last key frame, as far as it is kept."""
+    def current_gop(self, stream: Stream, encoding: Encoding) -> list[RtpPacket]:
+        """The packets of an encoding since its last key frame; none if not kept."""
         audience = self._audiences.get(stream.name)
-        return audience.group(layer) if audience else []
+        return audience.current_gop(encoding) if audience else []
 
     def count(self, name: str) -> int:
-        """How many watch a stream."""
+        """The number of viewers of a stream."""
         audience = self._audiences.get(name)
         return len(audience.viewers) if audience else 0
 
     def join(self, name: str, viewer: Viewer) -> None:
-        """Let somebody watch."""
+        """Add a viewer to a stream."""
         self[name].join(viewer)
 
     def leave(self, name: str, viewer: Viewer) -> None:
-        """Somebody watches no more."""
+        """Remove a viewer from a stream."""
         self[name].leave(viewer)
-        self._tidy(name)
+        self._remove_if_empty(name)
 
-    def reconsider(self, name: str, viewer: Viewer) -> None:
-        """A viewer wants something else, if it watches already."""
+    def update_viewer(self, name: str, viewer: Viewer) -> None:
+        """Apply a change of a viewer, if it has joined already."""
         if viewer in self[name].viewers:
-            self[name].reconsider(viewer)
-        self._tidy(name)
+            self[name].update_viewer(viewer)
+        self._remove_if_empty(name)
 
-    def tell(self, name: str, protocol: int, data: bytes) -> None:
-        """Send all viewers of a stream a message."""
+    def broadcast(self, name: str, protocol: int, data: bytes) -> None:
+        """Send a message to all viewers of a stream."""
         if audience := self._audiences.get(name):
-            audience.tell(protocol, data)
+            audience.broadcast(protocol, data)
 
-    def publisher_came(self, stream: Stream) -> None:
-        """There is something to watch."""
-        self[stream.name].publisher_came(stream)
+    def publisher_joined(self, stream: Stream) -> None:
+        """Forward a stream that has a publisher now to its viewers."""
+        self[stream.name].publisher_joined(stream)
 
     def publisher_left(self, stream: Stream) -> None:
-        """There is nothing any more."""
+        """Stop forwarding a stream that has no publisher any more."""
         self[stream.name].publisher_left()
-        self._tidy(stream.name)
+        self._remove_if_empty(stream.name)
 
-    def _tidy(self, name: str) -> None:
+    def _remove_if_empty(self, name: str) -> None:
         if self._audiences[name].is_empty:
             del self._audiences[name]

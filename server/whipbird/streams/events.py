@@ -1,4 +1,4 @@
-"""What viewers are told of a stream (draft-ietf-wish-whep, "Server Sent Events")."""
+"""Events on a stream for its viewers (draft-ietf-wish-whep, "Server Sent Events")."""
 
 import asyncio
 from collections import deque
@@ -10,18 +10,18 @@ LAYERS = "layers"
 VIEWER_COUNT = "viewercount"
 EVENT_TYPES = (ACTIVE, INACTIVE, LAYERS, VIEWER_COUNT)
 
-# Events that wait to be fetched, at most: then the oldest are left out.
+# Events kept until they are fetched; then the oldest are dropped.
 MAX_EVENTS = 64
 
 
-class Situation(NamedTuple):
-    """How it is with a stream.
+class StreamStatus(NamedTuple):
+    """The status of a stream, as its events describe it.
 
     Attributes:
-        is_active: whether somebody publishes it.
-        layers: of each video section by its index, largest first, as the event has
-            them.
-        viewers: how many watch.
+        is_active: whether it has a publisher.
+        layers: the layers of each video section by its index, the largest first, as
+            in a ``layers`` event.
+        viewers: the number of viewers.
     """
 
     is_active: bool
@@ -34,7 +34,7 @@ class Event(NamedTuple):
 
     Attributes:
         type: one of ``EVENT_TYPES``.
-        data: what goes with it, as JSON.
+        data: its data, as a JSON object.
     """
 
     type: str
@@ -42,63 +42,66 @@ class Event(NamedTuple):
 
 
 class EventStream:
-    """The events of some types that a viewer has asked for, until it fetches them.
+    """A queue of the events of some types, until a viewer fetches them.
 
     Args:
-        types: which.
+        types: the types of events to keep.
     """
 
     def __init__(self, types: Collection[str]) -> None:
         self._types = frozenset(types)
         self._events: deque[Event] = deque(maxlen=MAX_EVENTS)
-        # As if there had been no publisher: there is no event before the first one.
-        self._told: Situation | None = None
-        self._turn = 0
+        # Before the first status, the stream counts as inactive.
+        self._status: StreamStatus | None = None
+        self._reader = 0
         self._is_closed = False
-        self._news = asyncio.Event()
+        self._changed = asyncio.Event()
 
-    def tell(self, situation: Situation) -> None:
-        """Make events of what has changed."""
-        told, self._told = self._told, situation
-        if situation.is_active != (told is not None and told.is_active):
-            self._add(Event(ACTIVE if situation.is_active else INACTIVE, {}))
-        if any(situation.layers.values()) or told is not None:
-            before = told.layers if told is not None else {}
-            if situation.layers != before:
-                self._replace(Event(LAYERS, situation.layers))
-        if told is None or situation.viewers != told.viewers:
-            self._replace(Event(VIEWER_COUNT, {"viewercount": situation.viewers}))
+    def update(self, status: StreamStatus) -> None:
+        """Queue events for what has changed since the last status."""
+        last, self._status = self._status, status
+        if status.is_active != (last is not None and last.is_active):
+            self._add(Event(ACTIVE if status.is_active else INACTIVE, {}))
+        if any(status.layers.values()) or last is not None:
+            before = last.layers if last is not None else {}
+            if status.layers != before:
+                self._replace(Event(LAYERS, status.layers))
+        if last is None or status.viewers != last.viewers:
+            self._replace(Event(VIEWER_COUNT, {"viewercount": status.viewers}))
 
     def begin(self) -> int:
-        """Begin to fetch; whoever did so before gets nothing more.
+        """Begin to fetch events; an earlier reader gets no more of them.
 
         Returns:
-            What ``next`` is to be called with.
+            The number of the reader, for ``next``.
         """
-        self._turn += 1
-        self._news.set()
-        return self._turn
+        self._reader += 1
+        self._changed.set()
+        return self._reader
 
-    async def next(self, turn: int) -> Event | None:
-        """The next event, as soon as there is one.
+    async def next(self, reader: int) -> Event | None:
+        """Wait for the next event.
+
+        Args:
+            reader: from ``begin``.
 
         Returns:
-            None when no more will come, or another fetches them now.
+            The event; None if this is closed, or if there is a newer reader.
         """
-        while not self._is_closed and turn == self._turn:
+        while not self._is_closed and reader == self._reader:
             if self._events:
                 return self._events.popleft()
-            self._news.clear()
-            await self._news.wait()
+            self._changed.clear()
+            await self._changed.wait()
         return None
 
     def close(self) -> None:
-        """No more events; those that wait are dropped."""
+        """Drop the queued events and end all readers."""
         self._is_closed = True
-        self._news.set()
+        self._changed.set()
 
     def _replace(self, event: Event) -> None:
-        """What was said before and has not been fetched is not true any more."""
+        """Queue an event in place of an outdated one of its type."""
         for other in self._events:
             if other.type == event.type:
                 self._events.remove(other)
@@ -108,4 +111,4 @@ class EventStream:
     def _add(self, event: Event) -> None:
         if event.type in self._types:
             self._events.append(event)
-            self._news.set()
+            self._changed.set()

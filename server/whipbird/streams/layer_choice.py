@@ -1,4 +1,4 @@
-"""Which layers of a simulcast a viewer will have."""
+"""The layers of a simulcast that a viewer has chosen."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,11 +8,11 @@ from ..rtc import Feed
 
 @dataclass(frozen=True, slots=True)
 class LayerChoice:
-    """What a viewer has asked for; nothing, for the best that its network carries.
+    """A viewer's choice of layers; by default, the best for its network.
 
     Attributes:
-        rid: the name of a layer.
-        max_width, max_height: of the picture, in pixels.
+        rid: the rid of a layer.
+        max_width, max_height: the largest picture, in pixels.
     """
 
     rid: str | None = None
@@ -20,22 +20,22 @@ class LayerChoice:
     max_height: int | None = None
 
     def among(self, feeds: Sequence[Feed]) -> Sequence[Feed]:
-        """Those that may be sent.
+        """The feeds that match the choice.
 
         Args:
-            feeds: those that can be, smallest first; one at least.
+            feeds: the feeds to choose from, smallest first; one at least.
 
         Returns:
-            One at least: what comes nearest to what was asked for. All, when nothing
-            has the name: the publisher is another one now.
+            One feed at least: the closest ones to the choice. If no feed has the rid,
+            all within the size limits: the stream has a new publisher.
         """
         for feed in feeds:
-            if self.rid is not None and feed.layer.rid == self.rid:
+            if self.rid is not None and feed.encoding.rid == self.rid:
                 return (feed,)
-        return [feed for feed in feeds if self._has_room_for(feed)] or feeds[:1]
+        return [feed for feed in feeds if self._is_small_enough(feed)] or feeds[:1]
 
-    def _has_room_for(self, feed: Feed) -> bool:
-        parameters = feed.layer.parameters
+    def _is_small_enough(self, feed: Feed) -> bool:
+        parameters = feed.encoding.parameters
         if parameters is None:
             return True
         return (self.max_width is None or parameters.width <= self.max_width) and (

@@ -1,4 +1,4 @@
-"""A stream is a name with a publisher: one at a time."""
+"""Streams: names with one publisher at a time."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -8,16 +8,16 @@ from ..rtc import Peer
 
 
 class StreamTaken(Exception):  # noqa: N818 - a state, not a fault
-    """Somebody else publishes under the name."""
+    """The stream has another publisher."""
 
 
 class Stream:
-    """What is published under a name.
+    """A published stream.
 
     Args:
-        name: its name.
-        peer: the end of its publisher's connection.
-        end: ends its publisher.
+        name: the name of the stream.
+        peer: our end of the publisher's connection.
+        end: ends the publisher's session.
     """
 
     def __init__(self, name: str, peer: Peer, end: Callable[[], None]) -> None:
@@ -28,34 +28,34 @@ class Stream:
 
     @property
     def age(self) -> float:
-        """Seconds since the publisher came."""
+        """Seconds since it was published."""
         return time.monotonic() - self._since
 
     @property
     def rids(self) -> tuple[str, ...]:
-        """The names of its layers; none without simulcast."""
+        """The rids of its simulcast encodings; none without simulcast."""
         return tuple(rid for receiver in self.peer.receivers for rid in receiver.rids)
 
 
 class Observer(Protocol):
-    """Who is told of publishers. What it does is quick, and never fails."""
+    """An observer of publishers. Its methods return quickly and never raise."""
 
-    def publisher_came(self, stream: Stream) -> None:
-        """A stream has a publisher now."""
+    def publisher_joined(self, stream: Stream) -> None:
+        """Called when a stream is published."""
 
     def publisher_left(self, stream: Stream) -> None:
-        """It has none any more."""
+        """Called when a stream is no longer published."""
 
 
 class Streams:
     """The streams of a server, by name.
 
     Args:
-        takeover: whether a new publisher takes the place of the one there is, or is
+        takeover: whether a new publisher replaces the current one; otherwise it is
             refused.
 
     Attributes:
-        observers: who is told of publishers that come and go.
+        observers: called when publishers come and go.
     """
 
     def __init__(self, *, takeover: bool = False) -> None:
@@ -64,22 +64,22 @@ class Streams:
         self._streams: dict[str, Stream] = {}
 
     def __iter__(self) -> Iterator[Stream]:
-        """All of them, by name."""
+        """The published streams, sorted by name."""
         return iter([self._streams[name] for name in sorted(self._streams)])
 
     def get(self, name: str) -> Stream | None:
-        """Find a stream that has a publisher."""
+        """Find a published stream by name."""
         return self._streams.get(name)
 
     def is_free(self, name: str) -> bool:
-        """Whether a new publisher would get the name."""
+        """Whether a new publisher may use the name."""
         return self._takeover or name not in self._streams
 
     def publish(self, stream: Stream) -> None:
-        """Give a name to a publisher.
+        """Publish a stream; with takeover, end the current publisher.
 
         Raises:
-            StreamTaken: when another has it, and keeps it.
+            StreamTaken: when the name has another publisher, and takeover is off.
         """
         current = self._streams.get(stream.name)
         if current is not None:
@@ -89,10 +89,10 @@ class Streams:
             self.leave(stream.name, current.peer)
         self._streams[stream.name] = stream
         for observer in self.observers:
-            observer.publisher_came(stream)
+            observer.publisher_joined(stream)
 
     def leave(self, name: str, peer: Peer) -> None:
-        """Free the name of a publisher that has gone, unless another has it already."""
+        """Free a name whose publisher has gone, unless it has a new publisher."""
         stream = self._streams.get(name)
         if stream is not None and stream.peer is peer:
             del self._streams[name]

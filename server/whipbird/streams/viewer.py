@@ -1,42 +1,42 @@
-"""One who watches a stream."""
+"""A viewer of a stream."""
 
 import asyncio
 import secrets
 from collections.abc import Collection, Iterable
 
 from ..rtc import Feed, Forwarder, Peer
-from .events import EventStream, Situation
+from .events import EventStream, StreamStatus
 from .layer_choice import LayerChoice
-from .selection import Selection
+from .layer_selector import LayerSelector
 
-# The label of the data channels on which a publisher's messages go to viewers.
+# The label of the data channels whose messages are broadcast to viewers.
 BROADCAST = "broadcast"
 
-# Octets of messages that may wait for a viewer: beyond it further ones are left out.
+# Octets of messages queued for a viewer; beyond it, further messages are dropped.
 MAX_WAITING = 1024 * 1024
 
-# Streams of events that a viewer may have.
+# Event streams per viewer, at most.
 MAX_EVENT_STREAMS = 4
-# Its name is as good as a token.
+# Octets of randomness in an event stream's name: knowing it grants access.
 _ID_OCTETS = 16
 
 
 class TooManyEventStreams(Exception):  # noqa: N818 - a state, not a fault
-    """A viewer has as many as it may have."""
+    """A viewer has ``MAX_EVENT_STREAMS`` event streams already."""
 
 
 class Viewer:
-    """One who watches.
+    """A viewer of a stream.
 
     Args:
-        peer: the end of its connection, which has media.
-        choice: which layers it will have.
-        video_line: the index of its video section in the SDP; None without any.
+        peer: our end of its connection, which has media.
+        choice: the layers that it has chosen.
+        video_line: the index of its video section in the SDP; None without video.
 
     Attributes:
-        egress: what is sent.
-        event_streams: by the names that are known to the viewer alone.
-        messages_dropped: how many messages it was too slow for.
+        egress: sends media to it.
+        event_streams: its event streams by name; a name is known only to the viewer.
+        messages_dropped: messages dropped because its queue was full.
     """
 
     def __init__(
@@ -52,24 +52,24 @@ class Viewer:
         self.event_streams: dict[str, EventStream] = {}
         self.messages_dropped = 0
         self._peer = peer
-        self._selection: Selection[Feed] = Selection()
+        self._layer_selector: LayerSelector[Feed] = LayerSelector()
         self._now = asyncio.get_running_loop().time
-        # Where none were offered, it would need another offer.
+        # Only if its offer has data channels: a new section would need another offer.
         self._channel = peer.createDataChannel(BROADCAST) if peer.sctp else None
 
-    def choose(self, forwarder: Forwarder, feeds: Iterable[Feed]) -> Feed:
-        """The largest layer of those asked for that the viewer can take.
+    def select_feed(self, forwarder: Forwarder, feeds: Iterable[Feed]) -> Feed:
+        """Select the largest chosen layer that fits the viewer's bandwidth.
 
         Args:
-            forwarder: what will send it.
-            feeds: those that can be sent; one at least.
+            forwarder: will forward the feed.
+            feeds: the feeds that it can forward; one at least.
         """
         by_size = sorted(feeds, key=_size)
         if len(by_size) == 1:
             return by_size[0]
         estimate = self.egress.estimate
         if estimate is not None:
-            # It is one for all that is sent.
+            # The estimate is for all streams to the viewer together.
             estimate -= round(
                 sum(
                     other.feed.bitrate
@@ -77,7 +77,7 @@ class Viewer:
                     if other is not forwarder and other.feed is not None
                 )
             )
-        return self._selection.choose(
+        return self._layer_selector.choose(
             [(feed, feed.bitrate) for feed in self.choice.among(by_size)],
             sent=forwarder.feed,
             estimate=estimate,
@@ -85,11 +85,11 @@ class Viewer:
             now=self._now(),
         )
 
-    def tell(self, protocol: int, data: bytes) -> None:
-        """Send a message, if there is a channel and it is not too far behind.
+    def send_message(self, protocol: int, data: bytes) -> None:
+        """Send a message on the broadcast channel; drop it if the queue is full.
 
         Args:
-            protocol: the payload protocol id, which tells text from binary.
+            protocol: the SCTP payload protocol identifier: text or binary.
         """
         channel = self._channel
         if channel is None or channel.readyState != "open":
@@ -100,13 +100,13 @@ class Viewer:
             self._peer.send_message(channel, protocol, data)
 
     def open_events(self, types: Collection[str]) -> str:
-        """Keep events of some types from now on.
+        """Open an event stream for some types of events.
 
         Returns:
             The name of the event stream.
 
         Raises:
-            TooManyEventStreams: when there are as many as there may be.
+            TooManyEventStreams: when there are ``MAX_EVENT_STREAMS`` already.
         """
         if len(self.event_streams) >= MAX_EVENT_STREAMS:
             raise TooManyEventStreams
@@ -115,21 +115,21 @@ class Viewer:
         return name
 
     def close_events(self, name: str) -> None:
-        """Keep no more of them."""
+        """Close an event stream."""
         self.event_streams.pop(name).close()
 
-    def announce(self, situation: Situation) -> None:
-        """Say how it is with the stream."""
+    def announce(self, status: StreamStatus) -> None:
+        """Pass the stream's status to the event streams."""
         for events in self.event_streams.values():
-            events.tell(situation)
+            events.update(status)
 
     def close(self) -> None:
-        """It has gone."""
+        """Close all event streams."""
         for name in tuple(self.event_streams):
             self.close_events(name)
 
 
 def _size(feed: Feed) -> tuple[int, float]:
-    parameters = feed.layer.parameters
+    parameters = feed.encoding.parameters
     pixels = 0 if parameters is None else parameters.width * parameters.height
     return pixels, feed.bitrate

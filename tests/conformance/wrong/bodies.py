@@ -13,7 +13,7 @@ SDP_FRAGMENT = "application/trickle-ice-sdpfrag"
 
 
 class GarbageIs500(Fault):
-    """What cannot be parsed makes the server fail."""
+    """Unparsable bodies make the server fail."""
 
     breaks = ("post-malformed", "patch-malformed")
     tries = ("4.2", "4.3.1")

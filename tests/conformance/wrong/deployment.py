@@ -134,7 +134,7 @@ class ExtensionsShareALink(_Extension):
 
 
 class ExtensionWithoutUrl(_Extension):
-    """An extension whose target is no URL of HTTP."""
+    """An extension whose target is not an HTTP URL."""
 
     breaks = ("extension-links",)
     link = '<mailto:who@example.net>; rel="urn:ietf:params:whip:ext:example:mail"'
@@ -151,7 +151,7 @@ class NoChallenge(Fault):
 
 
 class NoTokenIs403(Fault):
-    """Who has no token gets 403."""
+    """Requests without a token get 403."""
 
     breaks = ("auth-http", "auth-bearer")
     tries = ("4.7",)

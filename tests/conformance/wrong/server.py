@@ -21,7 +21,7 @@ from whipbird.sdp.link import IceServer
 
 TOKEN = "right-token"
 
-# Of the connection to the proxy, not to the server behind it.
+# Header fields of the connection to the proxy, which are not forwarded.
 _HOP_BY_HOP = ("Host", "Content-Length", "Transfer-Encoding", "Connection", "Date")
 
 
@@ -58,12 +58,12 @@ class Reply:
         return cls(status)
 
 
-# Of faults by which publishers stay, who would keep their stream's name.
+# Names of streams, since some faults keep publishers from leaving.
 LEAVES_PUBLISHERS: dict[str, Any] = {"takeover": True}
 
 
 class Fault:
-    """What is wrong with a server.
+    """A fault of a server.
 
     A fault overrides one of ``request``, ``response`` and ``handle``.
 
@@ -105,7 +105,7 @@ class Fault:
         """Change a response."""
 
     async def forward(self, asked: Asked) -> Reply:
-        """What the right server answers."""
+        """The response of the correct server."""
         async with self._http.request(
             asked.method,
             self.upstream.join(URL(asked.path)),

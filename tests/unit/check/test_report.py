@@ -1,4 +1,4 @@
-"""What came of the rules, for people and for machines."""
+"""Reports of results, for people and for machines."""
 
 import json
 from typing import Any

@@ -108,7 +108,7 @@ def test_the_size_of_the_first_picture_is_kept(codec: VideoCodec) -> None:
 
 @pytest.mark.parametrize("codec", CODECS)
 def test_the_bitrate_is_kept(codec: VideoCodec) -> None:
-    """Of noise, which takes as much as it is given."""
+    """With noise, which uses the whole bitrate."""
     bitrate = 1_500_000
     encoder = VideoEncoder(codec, bitrate, RATE)
     octets = sum(

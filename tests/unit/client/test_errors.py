@@ -1,4 +1,4 @@
-"""What a WHIP client says of its server."""
+"""The error messages of a WHIP client."""
 
 import pytest
 

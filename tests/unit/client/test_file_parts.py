@@ -1,4 +1,4 @@
-"""What is in a file: what is sent as it is, what is encoded and why."""
+"""The streams of a file: which are passed through, which transcoded and why."""
 
 from fractions import Fraction
 from itertools import pairwise
@@ -41,7 +41,7 @@ def test_b_frames_are_encoded_anew(tmp_path: Path) -> None:
     ("arguments", "codec", "reason"),
     [
         ({"pixels": "yuv444p"}, None, "not every receiver can show yuv444p"),
-        ({}, "VP8", "as asked for"),
+        ({}, "VP8", "as requested"),
     ],
 )
 def test_h264_that_is_encoded_anew(
@@ -70,7 +70,7 @@ def test_other_video_is_encoded(tmp_path: Path) -> None:
         (("a.wav", "pcm_alaw", "mono", 16000), "PCMA is 8000 Hz mono"),
         (("a.wav", "pcm_s16le", "mono", 44100), "this client does not send pcm_s16le"),
         (("a.mp3", "libmp3lame", "stereo", 44100), "this client does not send mp3"),
-        (("a.mkv", "libopus", "5.1", 48000), "not every receiver takes 6 channels"),
+        (("a.mkv", "libopus", "5.1", 48000), "not every receiver supports 6 channels"),
     ],
 )
 def test_sound_that_is_encoded(

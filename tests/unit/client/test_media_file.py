@@ -90,7 +90,7 @@ def test_h264_without_timestamps_and_with_parameter_sets_once(tmp_path: Path) ->
 
 
 def test_b_frames_that_nothing_announced(tmp_path: Path) -> None:
-    """What has been sent in order stays so; the rest is refused with a way out."""
+    """Frames before the disorder are sent; the error names a remedy."""
     path = write_media(tmp_path / "a.mp4", "libx264", options=B_FRAMES)
     source = MediaFile(str(path))
     [index] = source._parts
@@ -155,7 +155,7 @@ def test_a_file_that_is_another_one_when_it_begins_again(tmp_path: Path) -> None
     frames = source.frames(never)
     seen = [next(frames) for _ in range(5)]
     write_media(path, "libvpx", frames=5)
-    with pytest.raises(MediaError, match="another file"):
+    with pytest.raises(MediaError, match="replaced by another"):
         seen.extend(frames)
     assert len(seen) == 5
 

@@ -104,6 +104,6 @@ async def test_messages_larger_than_the_server_takes(
     """Said before anything is sent; RFC 8841 section 6.1 has the limit."""
     server = await aiohttp_server(create_app(Settings()))
     async with WhipClient(str(server.make_url("/whip/live"))) as client:
-        with pytest.raises(WhipError, match="the server takes 262144 octets"):
+        with pytest.raises(WhipError, match="the server accepts at most 262144 octets"):
             async for _ in ping(client, count=1, size=MAX_MESSAGE_SIZE + 1):
                 pass

@@ -30,7 +30,7 @@ SPS, PPS = 7, 8
 
 
 class Received:
-    """What a server's session gets, by the name of the codec."""
+    """The media received by a server's session, by the name of the codec."""
 
     def __init__(self, session: Session, client: WhipClient) -> None:
         self.packets: dict[str, list[RtpPacket]] = {}
@@ -65,7 +65,7 @@ class Received:
 
 
 def _codecs(client: WhipClient) -> list[Codec]:
-    """What the answer has."""
+    """The lines of the answer."""
     found = []
     for line in client.answer.splitlines():
         if line.startswith("a=rtpmap:"):
@@ -181,7 +181,7 @@ async def test_timestamps_on_the_wire(
 
 
 async def test_a_duration(app: web.Application, url: str, tmp_path: Path) -> None:
-    """What begins before it is sent, the file again if need be, and nothing after."""
+    """Exactly the frames that begin before the end are sent, with repetitions."""
     path = write_media(tmp_path / "a.mp4", "libx264", "libopus")
     source = MediaFile(str(path), repeat=True)
     received, publication = await publish(app, url, source, duration=1.1)
@@ -261,7 +261,7 @@ async def test_a_server_that_takes_only_a_part(
 
         monkeypatch.setattr(client.http, "request", without_audio)
         publication = Publication(Pattern((64, 64), 30), client)
-        with pytest.raises(WhipError, match=r"does not want audio \(opus\)"):
+        with pytest.raises(WhipError, match=r"did not accept the audio \(opus\)"):
             await publication.connect()
         monkeypatch.undo()
 
@@ -304,13 +304,13 @@ async def test_lost_packets_are_sent_again(
         monkeypatch.setattr(connection, "send_rtp", send_some)
         running = asyncio.create_task(publication.run())
         [receiver] = session_of(app, client).peer.receivers
-        await until(lambda: receiver.layers)
-        received = receiver.layers[0].reception
+        await until(lambda: receiver.encodings)
+        received = receiver.encodings[0].reception
         await until(lambda: received.recovered == len(lost))
         async with asyncio.timeout(30):
             await running
         report = await publication.report()
-        # A request may be repeated before what it asks for has come.
+        # A key frame may be requested again before it arrives.
         assert report.retransmitted >= len(lost)
         await until(lambda: received.packets + received.recovered == report.packets)
 
@@ -336,7 +336,7 @@ class Broken:
 
 
 async def test_a_source_that_breaks_off(app: web.Application, url: str) -> None:
-    """What came before is sent, in its time."""
+    """The frames before the break are sent in real time."""
     source = Broken()
     async with WhipClient(url) as client:
         publication = Publication(source, client)

@@ -5,11 +5,11 @@ from fractions import Fraction
 import av
 import pytest
 
-from whipbird.client.lanes import AnyPacket
+from whipbird.client.pipelines import AnyPacket
 from whipbird.client.timeline import MAX_JUMP, Timeline
 
 PERIOD = Fraction(1, 25)
-# Of the file: its timestamps are in this.
+# The time base of the file.
 TICK = Fraction(1, 100)
 
 

@@ -52,7 +52,7 @@ async def serve(aiohttp_server: AiohttpServer, handler: Handler) -> str:
 
 
 async def refused(url: str, timeout: float = LIMIT) -> WhipError:
-    """Connect, in vain, and return why."""
+    """Connect without success, and return the reason."""
     async with WhipClient(url, timeout=timeout) as client:
         client.peer.createDataChannel("test")
         with pytest.raises(WhipError) as caught:

@@ -95,7 +95,7 @@ async def test_any_origin(client: Client, origin: str) -> None:
 async def test_what_no_route_answers_can_be_read(
     client: Client, method: str, path: str, status: int
 ) -> None:
-    """An OPTIONS that is no preflight is for the application to answer."""
+    """The application answers an OPTIONS request that is not a preflight."""
     response = await client.request(method, path, headers=ORIGIN)
     assert response.status == status
     origin = response.headers.getall(hdrs.ACCESS_CONTROL_ALLOW_ORIGIN)

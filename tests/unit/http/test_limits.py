@@ -159,4 +159,4 @@ async def test_what_is_said_of_too_many(aiohttp_client: AiohttpClient) -> None:
     assert response.status == 429
     assert response.headers[hdrs.RETRY_AFTER] == "9"
     problem = await response.json(content_type="application/problem+json")
-    assert "More than 7 requests" in problem["detail"]
+    assert "more than 7 requests" in problem["detail"]

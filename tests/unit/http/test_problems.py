@@ -28,7 +28,7 @@ def raising(error: Exception) -> Handler:
 
 
 async def answered(error: Exception, method: str = "GET") -> web.StreamResponse:
-    """What is sent when a handler raises."""
+    """The response when a handler raises."""
     request = make_mocked_request(method, "/whip/live")
     return await problem_middleware(request, raising(error))
 
@@ -138,7 +138,7 @@ async def test_a_fault_of_ours_is_logged_and_not_told(
 async def test_the_log_has_one_line_for_one_path(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """Who asks for a path with a line end cannot write lines into the log."""
+    """A path with a line end cannot add lines to the log."""
     request = make_mocked_request("GET", "/whip/a%0AERROR%20forged")
     await problem_middleware(request, raising(RuntimeError()))
     [record] = caplog.records

@@ -51,7 +51,7 @@ async def publisher() -> AsyncIterator[Publisher]:
 @pytest.fixture
 async def recorder(tmp_path: Path, publisher: Publisher) -> AsyncIterator[Recorder]:
     made = Recorder(tmp_path)
-    made.publisher_came(publisher.stream())
+    made.publisher_joined(publisher.stream())
     yield made
     await made.close()
 
@@ -212,11 +212,11 @@ async def test_a_folder_that_cannot_be_used(
 ) -> None:
     (tmp_path / "file").touch()
     recorder = Recorder(tmp_path / "file")
-    recorder.publisher_came(publisher.stream())
+    recorder.publisher_joined(publisher.stream())
     client = await aiohttp_client(make_app(recorder))
     problem = await problem_of(await client.post(PATH), 503)
     assert problem["detail"] == (
-        "No file can be made in the folder of recordings: File exists."
+        "No file can be created in the folder of recordings: File exists."
     )
     problem = await problem_of(await client.get(PREFIX), 503)
     assert problem["detail"] == "The recordings cannot be read now: Not a directory."

@@ -39,7 +39,7 @@ async def client(
     kept: list[RtpPacket] = []
     frames = video_frames("libvpx")
     video.send_frame(frames[0].payloads)
-    video.layer("video").subscribe(kept.append)
+    video.encoding("video").subscribe(kept.append)
     video.send_frame(frames[0].payloads)
     sound.send_sound(opus_packets()[0], 960)
     streams = Streams()

@@ -1,4 +1,4 @@
-"""What the server says of what is published."""
+"""The description of published streams."""
 
 import asyncio
 from typing import Any

@@ -75,7 +75,7 @@ async def test_no_codec_in_common(client: Client) -> None:
     assert await problem(await watch(client, AV1_ONLY)) == (
         406,
         "No codec in common",
-        "The stream's video is VP8, which the offer does not take.",
+        "The stream's video is VP8, which the offer does not have.",
     )
     no_opus = offers.replaced(offers.CHROMIUM_VIEWER, "a=rtpmap:111 ", "a=rtpmap:112 ")
     status, _, detail = await problem(await watch(client, no_opus))
@@ -100,7 +100,7 @@ async def test_a_layer(client: Client) -> None:
     assert await problem(response) == (
         404,
         "No such layer",
-        "The stream has but one layer, without a name.",
+        "The stream has only one layer, without a name.",
     )
     session.end_soon(EndReason.DELETED)
     await publish(client, offers.CHROMIUM_SIMULCAST)

@@ -91,16 +91,16 @@ class Publisher:
         self.audio = Source(2, 111, 2**32 - 5000, 2**16 - 7)
 
     def stream(self, name: str = "live") -> Stream:
-        """What it publishes."""
+        """The published stream."""
         peer = SimpleNamespace(
             receivers=self.rig.receivers, connectionState="connected"
         )
         return Stream(name, cast(Peer, peer), lambda: None)
 
-    def layer(self, kind: str) -> Layer:
+    def encoding(self, kind: str) -> Encoding:
         """The newest encoding of a kind."""
         receiver = next(r for r in self.rig.receivers if r.kind == kind)
-        return receiver.layers[-1]
+        return receiver.encodings[-1]
 
     def send_frame(
         self,
@@ -139,12 +139,12 @@ class Publisher:
     def report(self, kind: str, time: float, timestamp: int) -> None:
         """A sender report: the moment in seconds, and in ticks."""
         ntp = round((NTP_EPOCH + time) * (1 << 32))
-        self.layer(kind).reception.sender_report(ntp, timestamp & 0xFFFFFFFF, 0.0)
+        self.encoding(kind).reception.sender_report(ntp, timestamp & 0xFFFFFFFF, 0.0)
 
 
 @dataclass(frozen=True)
 class Recorded:
-    """What is in a file.
+    """The content of a file.
 
     Attributes:
         packets: kind -> (seconds, octets, is_key) of each, in their order.

@@ -75,7 +75,7 @@ async def test_a_recording_can_be_played_after_kill_9(
         await process.wait()
     (path,) = files_in(tmp_path)
     file = read(path)
-    # What is lost is less than two seconds.
+    # Less than two seconds are lost.
     assert len(file.times("video")) == file.decoded >= 30
     assert [data for _, data, _ in file.packets["audio"]][:40] == [
         opus_packets()[n % 25] for n in range(40)
@@ -120,9 +120,9 @@ async def test_a_full_disk_ends_it_and_leaves_what_was_written(
     long_sent(publisher)
     await until(lambda: recording.state is RecordingState.FAILED)
     assert recording.problem == "No space left on device"
-    # What is published goes on, and is nobody's any more.
+    # The stream continues, without subscribers.
     long_sent(publisher)
-    assert publisher.layer("video").frames == 180
+    assert publisher.encoding("video").frames == 180
     await recording.close()
     assert recording.state is RecordingState.FAILED
     (path,) = files_in(tmp_path)
@@ -180,7 +180,7 @@ async def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
 async def test_a_slow_disk_loses_whole_groups_of_pictures(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What waits is bounded; after that it goes on with a key frame."""
+    """The queue is bounded; recording continues at a key frame."""
     publisher = Publisher(VIDEO["libvpx"], AUDIO["opus"])
     recording = Recording(
         publisher.stream(), RecordingFolder(tmp_path), SegmentLimits()
@@ -200,15 +200,15 @@ async def test_a_slow_disk_loses_whole_groups_of_pictures(
         publisher.send_frame(frames[sent % 30].payloads)
         publisher.send_sound(opus_packets()[0], 1600)
         sent += 1
-    layer = publisher.layer("video")
-    layer.wants_key_frame = False
+    encoding = publisher.encoding("video")
+    encoding.wants_key_frame = False
     is_quick.set()
     await until(lambda: not recording.worker._waiting)
     while sent % 10:
         publisher.send_frame(frames[sent % 30].payloads)
         sent += 1
         # There is room again.
-        assert layer.wants_key_frame
+        assert encoding.wants_key_frame
     for number in range(sent, sent + 10):
         publisher.send_frame(frames[number % 30].payloads)
     await recording.close()

@@ -1,4 +1,4 @@
-"""Pictures of phones, which come as the camera lies, are upright in what is kept."""
+"""The rotation of phones' pictures is kept in recordings and snapshots."""
 
 from collections.abc import Sequence
 from io import BytesIO
@@ -28,15 +28,15 @@ def publisher_of(encoder: str) -> Publisher:
 
 
 def rotation(file: Path | BytesIO) -> int:
-    """Degrees, counterclockwise, by which a player turns the first picture."""
+    """Degrees counterclockwise by which a player rotates the first picture."""
     source = str(file) if isinstance(file, Path) else file
     with av.open(source, "r") as container:
         return next(container.decode(video=0)).rotation % 360
 
 
 @pytest.mark.parametrize("encoder", ["libx264", "libvpx"])
-async def test_a_phone_is_turned(tmp_path: Path, encoder: str) -> None:
-    """Where it is turned the other way, another file begins, with a key frame."""
+async def test_the_rotation_of_a_recording(tmp_path: Path, encoder: str) -> None:
+    """When the phone is rotated, a new file starts, at a key frame."""
     publisher = publisher_of(encoder)
     recording = Recording(
         publisher.stream(), RecordingFolder(tmp_path), SegmentLimits()
@@ -45,10 +45,10 @@ async def test_a_phone_is_turned(tmp_path: Path, encoder: str) -> None:
     for number, frame in enumerate(video_frames(encoder)):
         if number == 15:
             publisher.video.extensions = {ORIENTATION: b"\x0b"}
-            publisher.layer("video").wants_key_frame = False
+            publisher.encoding("video").wants_key_frame = False
         publisher.send_frame(frame.payloads)
         if number == 15:
-            await until(lambda: publisher.layer("video").wants_key_frame)
+            await until(lambda: publisher.encoding("video").wants_key_frame)
     await recording.close()
     first, second = files_in(tmp_path)
     assert (rotation(first), rotation(second)) == (270, 90)
@@ -57,14 +57,14 @@ async def test_a_phone_is_turned(tmp_path: Path, encoder: str) -> None:
 
 
 @pytest.mark.parametrize(("said", "degrees"), [(b"\1", 270), (b"\2", 180), (b"\3", 90)])
-async def test_a_snapshot_is_turned(said: bytes, degrees: int) -> None:
+async def test_the_rotation_of_a_snapshot(said: bytes, degrees: int) -> None:
     publisher = publisher_of("libvpx")
     packets: list[RtpPacket] = []
     snapshots = Snapshots(lambda *_: packets)
     frame = video_frames("libvpx")[0]
     publisher.video.extensions = {ORIENTATION: said}
     publisher.send_frame(frame.payloads)
-    publisher.layer("video").subscribe(packets.append)
+    publisher.encoding("video").subscribe(packets.append)
     publisher.send_frame(frame.payloads)
     picture = await snapshots.take(publisher.stream())
     assert rotation(BytesIO(picture)) == degrees
@@ -72,8 +72,10 @@ async def test_a_snapshot_is_turned(said: bytes, degrees: int) -> None:
     await publisher.rig.stop()
 
 
-def turns(*said: tuple[bool, bytes | None], identifier: int = ORIENTATION) -> list[int]:
-    """What is read of frames: whether each is a key frame, and what it says."""
+def rotations(
+    *said: tuple[bool, bytes | None], identifier: int = ORIENTATION
+) -> list[int]:
+    """The rotations of frames: whether each is a key frame, and its extension."""
     frames: list[RtpFrame] = []
     assembler = FrameAssembler(frames.append, lambda: None, identifier)
     for number, (is_key, value) in enumerate(said):
@@ -84,7 +86,7 @@ def turns(*said: tuple[bool, bytes | None], identifier: int = ORIENTATION) -> li
         )
         assert packet is not None
         assembler.push(packet, VIDEO["libvpx"], 0.0)
-    return [frame.turns for frame in frames]
+    return [frame.rotation for frame in frames]
 
 
 KEY, DELTA = True, False
@@ -93,15 +95,15 @@ KEY, DELTA = True, False
 @pytest.mark.parametrize(
     ("said", "expected"),
     [
-        ([(KEY, b"\1"), (DELTA, None), (DELTA, b"\0"), (DELTA, None)], [1, 1, 0, 0]),
-        ([(KEY, b"\3"), (KEY, None)], [3, 0]),
-        # The flags of the camera are none of it.
-        ([(KEY, b"\x0e"), (DELTA, b"\x0c")], [2, 0]),
+        ([(KEY, b"\1"), (DELTA, None), (DELTA, b"\0"), (DELTA, None)], [90, 90, 0, 0]),
+        ([(KEY, b"\3"), (KEY, None)], [270, 0]),
+        # Flags in other bits do not matter.
+        ([(KEY, b"\x0e"), (DELTA, b"\x0c")], [180, 0]),
     ],
 )
-def test_frames_that_say_nothing_are_like_the_last_one(
+def test_a_rotation_holds_until_it_changes(
     said: Sequence[tuple[bool, bytes | None]], expected: list[int]
 ) -> None:
-    """But a key frame says it always."""
-    assert turns(*said) == expected
-    assert turns(*said, identifier=0) == [0] * len(said)
+    """A key frame without the extension has none."""
+    assert rotations(*said) == expected
+    assert rotations(*said, identifier=0) == [0] * len(said)

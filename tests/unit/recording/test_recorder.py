@@ -1,4 +1,4 @@
-"""Which streams a server records, and what it says of that."""
+"""The streams that a server records, and the status of their recordings."""
 
 import asyncio
 import threading
@@ -30,7 +30,7 @@ async def test_every_stream_is_recorded(tmp_path: Path, publisher: Publisher) ->
     recorder = Recorder(tmp_path, all_streams=True)
     stream = publisher.stream()
     assert recorder.describe("live") is None
-    recorder.publisher_came(stream)
+    recorder.publisher_joined(stream)
     assert (recorder.describe("live") or {})["state"] == "waiting"
     play(publisher)
     await until(lambda: (recorder.describe("live") or {})["state"] == "recording")
@@ -48,7 +48,7 @@ async def test_a_stream_is_recorded_when_that_is_asked_for(
     recorder = Recorder(tmp_path)
     with pytest.raises(NotPublished):
         await recorder.start("live")
-    recorder.publisher_came(publisher.stream())
+    recorder.publisher_joined(publisher.stream())
     play(publisher)
     assert recorder.describe("live") is None
     assert await recorder.start("live")
@@ -93,19 +93,19 @@ async def test_a_publisher_that_comes_back_is_recorded_again(
 ) -> None:
     recorder = Recorder(tmp_path)
     first, second = publisher.stream(), publisher.stream()
-    recorder.publisher_came(first)
+    recorder.publisher_joined(first)
     await recorder.start("live")
     play(publisher)
     recorder.publisher_left(first)
     assert recorder.describe("live") == {"state": "waiting"}
-    recorder.publisher_came(second)
-    # What is said of the old one late is not of the new one.
+    recorder.publisher_joined(second)
+    # A late end of the old stream does not affect the new one.
     recorder.publisher_left(first)
     play(publisher)
     await until(lambda: (recorder.describe("live") or {})["state"] == "recording")
     await recorder.stop("live")
     recorder.publisher_left(second)
-    recorder.publisher_came(second)
+    recorder.publisher_joined(second)
     assert recorder.describe("live") is None
     await recorder.close()
     assert len(files_in(tmp_path)) == 2
@@ -115,12 +115,12 @@ async def test_another_publisher_takes_over(
     tmp_path: Path, publisher: Publisher
 ) -> None:
     recorder = Recorder(tmp_path, all_streams=True)
-    recorder.publisher_came(publisher.stream())
+    recorder.publisher_joined(publisher.stream())
     play(publisher)
-    recorder.publisher_came(publisher.stream())
+    recorder.publisher_joined(publisher.stream())
     await recorder.close()
     assert len(files_in(tmp_path)) == 1
-    assert len(publisher.rig.receivers[0].on_layers) == 0
+    assert len(publisher.rig.receivers[0].on_encodings_changed) == 0
 
 
 async def test_a_file_that_is_being_ended(
@@ -129,7 +129,7 @@ async def test_a_file_that_is_being_ended(
     """Its publisher has gone, and the disk takes its time."""
     recorder = Recorder(tmp_path, all_streams=True)
     stream = publisher.stream()
-    recorder.publisher_came(stream)
+    recorder.publisher_joined(stream)
     play(publisher)
     await until(lambda: (recorder.describe("live") or {})["state"] == "recording")
     answers = threading.Event()
@@ -161,7 +161,7 @@ async def test_a_failed_recording_can_be_begun_again(
     folder = tmp_path / "folder"
     folder.touch()
     recorder = Recorder(folder)
-    recorder.publisher_came(publisher.stream())
+    recorder.publisher_joined(publisher.stream())
     with pytest.raises(FileExistsError):
         await recorder.start("live")
     assert recorder.describe("live") is None
@@ -182,7 +182,7 @@ async def test_a_failed_recording_can_be_begun_again(
 async def test_without_a_folder(publisher: Publisher) -> None:
     recorder = Recorder(None, all_streams=True)
     stream = publisher.stream()
-    recorder.publisher_came(stream)
+    recorder.publisher_joined(stream)
     with pytest.raises(NoFolder):
         await recorder.start("live")
     assert await recorder.files() == []
@@ -197,12 +197,12 @@ async def test_a_disk_that_does_not_answer_does_not_keep_the_server_from_ending(
     monkeypatch.setattr(module, "_CLOSE_TIMEOUT", 0.1)
     answers = threading.Event()
     recorder = Recorder(tmp_path, all_streams=True)
-    recorder.publisher_came(publisher.stream())
+    recorder.publisher_joined(publisher.stream())
     recording = recorder._recordings["live"]
     monkeypatch.setattr(recording.writer, "write", lambda _: answers.wait(30))
     play(publisher)
     async with asyncio.timeout(10):
         await recorder.close()
-    assert recording.problem == "The disk is too slow to end the file"
+    assert recording.problem == "The disk is too slow to finish the file"
     answers.set()
     await recording.close()

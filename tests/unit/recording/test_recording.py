@@ -1,4 +1,4 @@
-"""What a publisher has sent is in the files, as it was sent."""
+"""A publisher's frames are in the files, unchanged."""
 
 import asyncio
 from collections.abc import Sequence
@@ -27,7 +27,7 @@ from tests.waiting import until
 from whipbird.recording.files import RecordingFolder
 from whipbird.recording.recording import Recording, RecordingState
 from whipbird.recording.segments import SegmentLimits
-from whipbird.rtp.codecs import inspector
+from whipbird.rtp.codecs import payload_format
 
 CONTAINERS = {
     ("libx264", "opus"): "mp4",
@@ -66,11 +66,11 @@ def send(publisher: Publisher, frames: Sequence[EncodedFrame], **options: Any) -
 
 
 def content(encoder: str, frame: EncodedFrame) -> bytes:
-    """What is to be in the file of a frame, without what stands between NAL units.
+    """The expected data of a frame in a file, without separators of NAL units.
 
     The parameter sets of H.265 are in the file's beginning.
     """
-    codec = inspector(VIDEO[encoder].name)
+    codec = payload_format(VIDEO[encoder].name)
     assert codec is not None
     data = codec.join(frame.payloads)
     if encoder == "libx265":
@@ -146,7 +146,7 @@ async def test_sound_and_pictures_are_together_by_the_sender_s_clock(
     recording = record(publisher, tmp_path)
     frames = video_frames("libx264")
     pictures = 0
-    # What belongs to one moment comes 200 ms apart.
+    # Audio and video of the same moment arrive 200 ms apart.
     for step in range(120):
         if step % 5 < 3:
             publisher.send_frame(frames[pictures % 30].payloads)
@@ -173,7 +173,7 @@ async def test_what_is_lost_is_left_out_up_to_a_key_frame(tmp_path: Path) -> Non
     for number, frame in enumerate(frames):
         lost = frozenset({1}) if number == 4 else frozenset()
         publisher.send_frame(frame.payloads, lost=lost)
-    publisher.layer("video").tick(asyncio.get_running_loop().time() + 2)
+    publisher.encoding("video").tick(asyncio.get_running_loop().time() + 2)
     await recording.close()
     (file,) = recorded(tmp_path)
     assert [data for _, data, _ in file.packets["video"]] == [
@@ -191,10 +191,10 @@ async def test_it_begins_with_a_key_frame_and_asks_for_one(tmp_path: Path) -> No
     frames = video_frames("libx264")
     publisher.send_sound(opus_packets()[0], 960)
     send(publisher, frames[:2])
-    layer = publisher.layer("video")
-    layer.wants_key_frame = False
+    encoding = publisher.encoding("video")
+    encoding.wants_key_frame = False
     recording = record(publisher, tmp_path)
-    assert layer.wants_key_frame
+    assert encoding.wants_key_frame
     send(publisher, frames[2:10])
     publisher.send_sound(opus_packets()[1], 960)
     assert recording.state is RecordingState.WAITING
@@ -360,7 +360,7 @@ async def test_sound_that_comes_later_is_in_the_next_file(tmp_path: Path) -> Non
     recording = record(publisher, tmp_path)
     frames = video_frames("libvpx")
     send(publisher, frames[:5])
-    # Nothing is written before it is sure that there is no sound.
+    # Nothing is written before the wait for audio is over.
     assert recording.state is RecordingState.WAITING
     await until(lambda: recording.state is RecordingState.RECORDING)
     for frame in frames[5:]:
@@ -382,5 +382,5 @@ async def test_ending_it_leaves_nothing_behind(tmp_path: Path) -> None:
     await recording.close()
     send(publisher, video_frames("libvpx")[3:])
     assert recording.writer.frames["video"] == 3
-    assert publisher.rig.receivers[0].on_layers == []
+    assert publisher.rig.receivers[0].on_encodings_changed == []
     await publisher.rig.stop()

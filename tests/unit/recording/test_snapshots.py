@@ -20,26 +20,26 @@ from tests.waiting import until
 from whipbird.recording import snapshots as module
 from whipbird.recording.frames import RtpFrame
 from whipbird.recording.snapshots import NoPicture, NoVideo, Snapshots
-from whipbird.rtc import Layer
+from whipbird.rtc import Encoding
 from whipbird.rtp.packet import RtpPacket
 from whipbird.streams import Stream
 
 
 class Kept:
-    """Keeps what a layer gives out, from its last key frame on."""
+    """Keeps what an encoding gives out, from its last key frame on."""
 
     def __init__(self) -> None:
         self.packets: list[RtpPacket] = []
 
-    def follow(self, layer: Layer) -> None:
+    def follow(self, encoding: Encoding) -> None:
         def take(packet: RtpPacket) -> None:
-            if layer.is_start:
+            if encoding.is_random_access_point:
                 self.packets.clear()
             self.packets.append(packet)
 
-        layer.subscribe(take)
+        encoding.subscribe(take)
 
-    def __call__(self, stream: Stream, layer: Layer) -> Sequence[RtpPacket]:
+    def __call__(self, stream: Stream, encoding: Encoding) -> Sequence[RtpPacket]:
         return self.packets
 
 
@@ -71,7 +71,7 @@ def play(publisher: Publisher, frames: Sequence[EncodedFrame]) -> None:
 def play_kept(publisher: Publisher, kept: Kept, frames: Sequence[EncodedFrame]) -> None:
     """Play, and keep it all."""
     publisher.send_frame(frames[0].payloads)
-    kept.follow(publisher.layer("video"))
+    kept.follow(publisher.encoding("video"))
     play(publisher, frames)
 
 
@@ -81,11 +81,11 @@ async def test_a_kept_key_frame_becomes_a_picture(
 ) -> None:
     publisher = Publisher(VIDEO[encoder])
     play_kept(publisher, kept, video_frames(encoder)[:5])
-    layer = publisher.layer("video")
-    layer.wants_key_frame = False
+    encoding = publisher.encoding("video")
+    encoding.wants_key_frame = False
     picture = await snapshots.take(publisher.stream())
     assert size_of(picture) == (192, 108)
-    assert not layer.wants_key_frame
+    assert not encoding.wants_key_frame
     await publisher.rig.stop()
 
 
@@ -105,13 +105,13 @@ async def test_a_key_frame_is_asked_for_when_none_was_kept(
     publisher = Publisher(VIDEO["libvpx"])
     frames = video_frames("libvpx")
     play(publisher, frames[:5])
-    layer = publisher.layer("video")
-    layer.wants_key_frame = False
+    encoding = publisher.encoding("video")
+    encoding.wants_key_frame = False
     asked = asyncio.create_task(snapshots.take(publisher.stream()))
-    await until(lambda: layer.wants_key_frame)
+    await until(lambda: encoding.wants_key_frame)
     play(publisher, frames[5:11])
     assert size_of(await asked) == (192, 108)
-    assert layer._subscribers == ()
+    assert encoding._subscribers == ()
     await publisher.rig.stop()
 
 
@@ -122,13 +122,13 @@ async def test_an_old_key_frame_is_the_last_resort(
     publisher = Publisher(VIDEO["libvpx"])
     frames = video_frames("libvpx")
     publisher.send_frame(frames[0].payloads)
-    kept.follow(publisher.layer("video"))
+    kept.follow(publisher.encoding("video"))
     publisher.send_frame(frames[0].payloads, ticks=11 * 90000)
     publisher.send_frame(frames[1].payloads)
-    layer = publisher.layer("video")
-    layer.wants_key_frame = False
+    encoding = publisher.encoding("video")
+    encoding.wants_key_frame = False
     assert size_of(await snapshots.take(publisher.stream())) == (192, 108)
-    assert layer.wants_key_frame
+    assert encoding.wants_key_frame
     await publisher.rig.stop()
 
 
@@ -165,7 +165,7 @@ async def test_who_goes_away_leaves_the_others_waiting(snapshots: Snapshots) -> 
     play(publisher, frames[:2])
     stream = publisher.stream()
     gone, waiting = (asyncio.create_task(snapshots.take(stream)) for _ in range(2))
-    await until(lambda: publisher.layer("video")._subscribers)
+    await until(lambda: publisher.encoding("video")._subscribers)
     gone.cancel()
     await asyncio.wait({gone})
     play(publisher, frames[10:12])
@@ -182,7 +182,7 @@ async def test_there_is_no_picture(
     with pytest.raises(NoVideo):
         await snapshots.take(sound.stream())
     publisher = Publisher(VIDEO["libvpx"])
-    with pytest.raises(NoPicture, match="No packet"):
+    with pytest.raises(NoPicture, match="No video packet"):
         await snapshots.take(publisher.stream())
     play(publisher, video_frames("libvpx")[1:3])
     with pytest.raises(NoPicture, match="has not sent a key frame"):
@@ -191,7 +191,7 @@ async def test_there_is_no_picture(
     other = Publisher(VIDEO["libx264"])
     frame = video_frames("libx264")[0]
     other.send_frame(frame.payloads[1:])
-    kept.follow(other.layer("video"))
+    kept.follow(other.encoding("video"))
     other.send_frame(frame.payloads[1:])
     with pytest.raises(NoPicture, match="cannot be decoded"):
         await snapshots.take(other.stream())

@@ -1,4 +1,4 @@
-"""Which of a track's layers is recorded, and when another takes its place."""
+"""The choice of the encoding of a track that is recorded, and its replacement."""
 
 from itertools import groupby
 
@@ -15,7 +15,7 @@ from tests.waiting import until
 from whipbird.recording import sources
 from whipbird.recording.frames import RtpFrame
 from whipbird.recording.sources import TrackSource, largest
-from whipbird.rtc import Layer
+from whipbird.rtc import Encoding
 from whipbird.rtp import extensions
 from whipbird.sdp.simulcast import Rid, Simulcast
 
@@ -33,7 +33,7 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class Simulcaster:
-    """Publishes two layers, and records what is given out of them."""
+    """Publishes two encodings, and collects the frames passed on."""
 
     def __init__(self) -> None:
         simulcast = Simulcast((Rid("low"), Rid("high")), "low;high")
@@ -47,11 +47,11 @@ class Simulcaster:
         self.source = TrackSource(receiver, self._take)
         self._sent = {"low": 0, "high": 0}
 
-    def _take(self, frame: RtpFrame, layer: Layer) -> None:
-        self.frames.append((layer.rid, frame))
+    def _take(self, frame: RtpFrame, encoding: Encoding) -> None:
+        self.frames.append((encoding.rid, frame))
 
     def send(self, *, low: bool = False, high: bool = False, count: int = 1) -> None:
-        """Send the next frames of some layers; of each, every tenth is a key frame."""
+        """Send the next frames of some encodings; every tenth is a key frame."""
         for _ in range(count):
             if low:
                 frames = video_frames("libvpx", width=96, height=54)
@@ -71,12 +71,12 @@ class Simulcaster:
         return list(dict.fromkeys(rid for rid, _ in self.frames))
 
     async def until_followed(self, rid: str) -> None:
-        """Look at the layers again and again, until one is waited for or given out."""
+        """Call follow() repeatedly, until an encoding is awaited or passed on."""
 
         def is_followed() -> bool:
             self.source.follow()
-            feed = self.source._next or self.source._feed
-            return feed is not None and feed.layer.rid == rid
+            feed = self.source._next or self.source._reader
+            return feed is not None and feed.encoding.rid == rid
 
         await until(is_followed)
 
@@ -85,23 +85,23 @@ class Simulcaster:
         await self.publisher.rig.stop()
 
 
-async def test_the_largest_layer_is_waited_for() -> None:
+async def test_the_largest_encoding_is_waited_for() -> None:
     """The smallest one is mostly the first that comes."""
     sender = Simulcaster()
     sender.send(low=True)
     sender.send(low=True, high=True)
-    assert sender.source.layer is None
+    assert sender.source.encoding is None
     await sender.until_followed("high")
-    layer = sender.source.layer
-    assert layer is not None
-    assert layer.wants_key_frame
+    encoding = sender.source.encoding
+    assert encoding is not None
+    assert encoding.wants_key_frame
     sender.send(low=True, high=True, count=20)
     assert sender.rids == ["high"]
     assert sender.frames[0][1].is_key
     await sender.stop()
 
 
-async def test_a_layer_that_falls_silent_gives_way_at_a_key_frame() -> None:
+async def test_an_encoding_that_falls_silent_gives_way_at_a_key_frame() -> None:
     sender = Simulcaster()
     sender.send(low=True, high=True, count=2)
     await sender.until_followed("high")
@@ -131,7 +131,7 @@ async def test_a_layer_that_falls_silent_gives_way_at_a_key_frame() -> None:
     await sender.stop()
 
 
-async def test_a_layer_that_has_gone_gives_way_at_once() -> None:
+async def test_an_encoding_that_has_gone_gives_way_at_once() -> None:
     sender = Simulcaster()
     sender.send(low=True, high=True, count=2)
     await sender.until_followed("high")
@@ -167,7 +167,7 @@ async def test_an_encoder_that_was_started_again() -> None:
     publisher = Publisher(VIDEO["libvpx"])
     frames: list[int] = []
     (receiver,) = publisher.rig.receivers
-    source = TrackSource(receiver, lambda _, layer: frames.append(layer.ssrc))
+    source = TrackSource(receiver, lambda _, encoding: frames.append(encoding.ssrc))
     sent = video_frames("libvpx")
     # Nobody misses what comes before the first key frame.
     for frame in sent[7:]:
@@ -182,5 +182,5 @@ async def test_an_encoder_that_was_started_again() -> None:
     assert frames == [1] * 12 + [77] * 5
     assert source.left_out == 5
     source.stop()
-    assert all(layer._subscribers == () for layer in receiver.layers)
+    assert all(encoding._subscribers == () for encoding in receiver.encodings)
     await publisher.rig.stop()

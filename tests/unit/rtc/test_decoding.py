@@ -83,7 +83,7 @@ async def test_a_video_is_decoded_from_a_key_frame_on(made: Rig) -> None:
     assert not decoders()
     assert not track.is_decoding
     reading = asyncio.create_task(track.recv())
-    await until(lambda: made.receivers[1].layers[0].wants_key_frame)
+    await until(lambda: made.receivers[1].encodings[0].wants_key_frame)
     push(made, encoder)
     push(made, encoder, key=True)
     async with asyncio.timeout(LIMIT):
@@ -103,11 +103,11 @@ async def test_decoding_stops_when_nobody_reads(
     encoder = Encoder()
     track = track_of(made.receivers[1])
     push(made, encoder)
-    layer = made.receivers[1].layers[0]
+    encoding = made.receivers[1].encodings[0]
 
     async def read() -> None:
         reading = asyncio.create_task(track.recv())
-        await until(lambda: layer.wants_key_frame)
+        await until(lambda: encoding.wants_key_frame)
         push(made, encoder, key=True)
         async with asyncio.timeout(LIMIT):
             await reading
@@ -116,7 +116,7 @@ async def test_decoding_stops_when_nobody_reads(
     assert track.is_decoding
     await until(lambda: not track.is_decoding)
     await until(lambda: not decoders())
-    assert layer._subscribers == ()
+    assert encoding._subscribers == ()
     # ... and begins again.
     await read()
 
@@ -124,7 +124,7 @@ async def test_decoding_stops_when_nobody_reads(
 async def test_after_a_gap_it_goes_on_at_a_key_frame(
     made: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("whipbird.rtp.reception.REPAIR_TIME", 0.02)
+    monkeypatch.setattr("whipbird.rtp.reception.MAX_RETRANSMISSION_DELAY", 0.02)
     encoder = Encoder()
     track = track_of(made.receivers[1])
     push(made, encoder)
@@ -135,8 +135,8 @@ async def test_after_a_gap_it_goes_on_at_a_key_frame(
         first = await reading
         encoder.encode()  # and lost
         push(made, encoder)
-        layer = made.receivers[1].layers[0]
-        await until(lambda: layer.wants_key_frame)
+        encoding = made.receivers[1].encodings[0]
+        await until(lambda: encoding.wants_key_frame)
         push(made, encoder, key=True)
         second = await track.recv()
     assert pts(second) - pts(first) == 3 * 3000

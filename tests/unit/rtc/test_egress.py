@@ -1,4 +1,4 @@
-"""What a viewer is sent, and what it says of that."""
+"""RTP and RTCP to one viewer, and its RTCP."""
 
 from collections.abc import Callable
 from functools import partial
@@ -44,17 +44,17 @@ async def test_what_the_answer_says() -> None:
     audio, video = egress.add(AUDIO), egress.add(VIDEO)
     assert audio.msid == video.msid == "live"
     assert audio.cname == video.cname
-    ssrcs = {audio.ssrc, audio.repair_ssrc, video.ssrc, video.repair_ssrc}
+    ssrcs = {audio.ssrc, audio.rtx_ssrc, video.ssrc, video.rtx_ssrc}
     assert len(ssrcs) == 4
     assert [f.rewriter.ssrc for f in egress.forwarders] == [audio.ssrc, video.ssrc]
 
 
-async def test_lost_packets_come_again() -> None:
+async def test_lost_packets_are_retransmitted() -> None:
     wire, source = Wire(), Source()
     egress = Egress(wire.connection, "live")
     sent = egress.add(VIDEO)
     assert wire.rtcp_route is not None
-    egress.forwarders[0].watch(Feed(source.layer, {}))
+    egress.forwarders[0].watch(Feed(source.encoding, {}))
     await source.play(KEY, DELTA)
     lost = wire.packets[1].sequence
     wire.rtcp_route(write_nack(5, sent.ssrc, [lost]))
@@ -64,27 +64,29 @@ async def test_lost_packets_come_again() -> None:
 
 
 @pytest.mark.parametrize("ask", [write_pli, partial(write_fir, request=1)])
-async def test_key_frames_are_asked_for(ask: Callable[[int, int], bytes]) -> None:
+async def test_key_frame_requests_are_forwarded(
+    ask: Callable[[int, int], bytes],
+) -> None:
     wire, source = Wire(), Source()
     egress = Egress(wire.connection, "live")
     sent = egress.add(VIDEO)
     egress.rtcp_received(ask(5, sent.ssrc))
-    egress.forwarders[0].watch(Feed(source.layer, {}))
+    egress.forwarders[0].watch(Feed(source.encoding, {}))
     await source.play(KEY)
-    assert not source.layer.wants_key_frame
+    assert not source.encoding.wants_key_frame
     egress.rtcp_received(ask(5, sent.ssrc + 1))
-    assert not source.layer.wants_key_frame
+    assert not source.encoding.wants_key_frame
     egress.rtcp_received(ask(5, sent.ssrc))
-    assert source.layer.wants_key_frame
+    assert source.encoding.wants_key_frame
 
 
 async def test_what_it_says_of_its_network() -> None:
     news: list[int | None] = []
     egress = Egress(Wire().connection, "live")
     sent = egress.add(VIDEO)
-    egress.on_news = lambda: news.append(egress.estimate)
+    egress.on_feedback = lambda: estimates.append(egress.estimate)
     egress.rtcp_received(write_remb(5, 1_000_000, [sent.ssrc]))
-    assert news == [pytest.approx(1_000_000, rel=0.001)]
+    assert estimates == [pytest.approx(1_000_000, rel=0.001)]
     block = ReportBlock(sent.ssrc, 64, 10, 0, 0, last_report=0, delay=0)
     egress.rtcp_received(write_receiver_report(5, [block]))
     assert egress.forwarders[0].fraction_lost == 0.25
@@ -106,7 +108,7 @@ async def test_reports_of_sender(world: World) -> None:
     egress = Egress(wire.connection, "live")
     audio, video = egress.add(AUDIO), egress.add(VIDEO)
     for source, watcher in zip((sound, picture), egress.forwarders, strict=True):
-        watcher.watch(Feed(source.layer, {}))
+        watcher.watch(Feed(source.encoding, {}))
     await sound.play(b"\xfc\xff\xfe")
     assert [report.ssrc for report in reports_of(wire)] == [audio.ssrc]
     await picture.play(KEY, DELTA)
@@ -130,18 +132,18 @@ async def test_reports_of_sender(world: World) -> None:
     assert len(wire.rtp) == 3
 
 
-async def test_timestamps_of_reports_are_those_of_the_publisher() -> None:
-    """What it says of its clock holds for the viewer too, to a millisecond."""
+async def test_sender_reports_have_the_publishers_clock() -> None:
+    """The publisher's clock is forwarded to the viewer, exact to a millisecond."""
     wire, source = Wire(), Source()
     egress = Egress(wire.connection, "live")
     egress.add(VIDEO)
     watcher = egress.forwarders[0]
-    watcher.watch(Feed(source.layer, {}))
-    layer = source.layer
+    watcher.watch(Feed(source.encoding, {}))
+    encoding = source.encoding
     # The publisher's clock is 1000 s ahead, and its reports take no time.
-    now = layer.heard_at
-    layer.clock_offset = -1000.0
-    layer.reception.sender_report(int((now + 1000) * (1 << 32)), 90_000, now)
+    now = encoding.last_packet_at
+    encoding.clock_offset = -1000.0
+    encoding.reception.sender_report(int((now + 1000) * (1 << 32)), 90_000, now)
     await source.play(KEY)
     first = wire.packets[0].timestamp
     found = watcher.timestamp_at(now + 2)
@@ -153,7 +155,7 @@ async def test_a_closed_connection() -> None:
     wire, source = Wire(is_connected=False), Source()
     egress = Egress(wire.connection, "live")
     sent = egress.add(VIDEO)
-    egress.forwarders[0].watch(Feed(source.layer, {}))
+    egress.forwarders[0].watch(Feed(source.encoding, {}))
     await source.play(KEY)
     egress.rtcp_received(write_nack(5, sent.ssrc, [0]))
     egress.stop()

@@ -1,4 +1,4 @@
-"""A layer's packets, for all who watch it."""
+"""The distribution of an encoding's packets to watchers."""
 
 import asyncio
 
@@ -27,35 +27,35 @@ from whipbird.transport.packet_buffer import SLOTS
 pytestmark = pytest.mark.virtual_time
 
 
-async def test_watchers_begin_with_a_key_frame() -> None:
+async def test_watchers_start_at_a_key_frame() -> None:
     source, wire = Source(), Wire()
-    feed = Feed(source.layer, {})
+    feed = Feed(source.encoding, {})
     await source.play(DELTA)
     forwarder(wire).watch(feed)
-    assert source.key_frames_wanted == 1
+    assert source.key_frames_requested == 1
     await source.play(DELTA, DELTA)
     assert wire.rtp == []
     await source.play(KEY, DELTA)
     assert [packet.payload for packet in wire.packets] == [KEY, DELTA]
-    assert source.key_frames_wanted == 1
+    assert source.key_frames_requested == 1
 
 
-async def test_or_with_what_came_since_the_last_one() -> None:
+async def test_watchers_start_with_the_current_gop() -> None:
     source, wire = Source(), Wire()
-    feed = Feed(source.layer, {})
+    feed = Feed(source.encoding, {})
     await source.play(DELTA, KEY, DELTA, MORE)
     forwarder(wire).watch(feed)
     assert [packet.payload for packet in wire.packets] == [KEY, DELTA, MORE]
     await source.play(DELTA)
     assert wire.sequences == [0, 1, 2, 3]
-    assert source.key_frames_wanted == 0
+    assert source.key_frames_requested == 0
 
 
-async def test_a_long_group_comes_in_parts() -> None:
+async def test_a_long_gop_is_sent_in_batches() -> None:
     """A burst of it all would be lost where the network is thin."""
     source, wire = Source(), Wire()
-    feed = Feed(source.layer, {})
-    source.send(KEY, *[MORE] * (MAX_GROUP - 1))
+    feed = Feed(source.encoding, {})
+    source.send(KEY, *[MORE] * (MAX_GOP - 1))
 
     async def received(count: int) -> None:
         await until(lambda: len(wire.rtp) >= count)
@@ -68,7 +68,7 @@ async def test_a_long_group_comes_in_parts() -> None:
         source.send(DELTA, *[MORE] * (SLOTS - 1))
         wanted = len(wire.rtp) + 2 * SLOTS
         await received(wanted)
-    live = MAX_GROUP + 3 * SLOTS
+    live = MAX_GOP + 3 * SLOTS
     await received(live)
     assert set(wire.batches) == {SLOTS}
     source.send(DELTA, MORE)
@@ -76,9 +76,9 @@ async def test_a_long_group_comes_in_parts() -> None:
     assert wire.sequences == list(range(live + 2))
 
 
-async def test_who_cannot_catch_up_begins_anew() -> None:
+async def test_a_watcher_that_cannot_catch_up_waits_for_a_key_frame() -> None:
     source, wire = Source(), Wire()
-    feed = Feed(source.layer, {})
+    feed = Feed(source.encoding, {})
     source.send(KEY, *[MORE] * (2 * SLOTS - 1))
     watcher = forwarder(wire)
     watcher.watch(feed)
@@ -90,12 +90,12 @@ async def test_who_cannot_catch_up_begins_anew() -> None:
     wire.waiting = 0
     await source.play(DELTA, KEY)
     assert [p.payload for p in wire.packets[SLOTS:]] == [KEY]
-    assert source.key_frames_wanted == 1
+    assert source.key_frames_requested == 1
 
 
-async def test_who_leaves_need_not_catch_up() -> None:
+async def test_a_removed_watcher_does_not_catch_up() -> None:
     source, wire = Source(), Wire()
-    feed = Feed(source.layer, {})
+    feed = Feed(source.encoding, {})
     source.send(KEY, *[MORE] * (2 * SLOTS - 1))
     watcher, other = forwarder(wire), forwarder(Wire())
     watcher.watch(feed)
@@ -105,10 +105,10 @@ async def test_who_leaves_need_not_catch_up() -> None:
     assert len(wire.rtp) == SLOTS
 
 
-async def test_nothing_is_given_out_twice_or_left_out() -> None:
+async def test_every_packet_is_sent_once() -> None:
     """Neither when somebody comes between packets that have come together."""
     source, early, late = Source(), Wire(), Wire()
-    feed = Feed(source.layer, {})
+    feed = Feed(source.encoding, {})
     forwarder(early).watch(feed)
     source.send(KEY, MORE)
     forwarder(late).watch(feed)
@@ -119,9 +119,9 @@ async def test_nothing_is_given_out_twice_or_left_out() -> None:
         assert wire.sequences == [0, 1, 2, 3]
 
 
-async def test_what_comes_together_goes_out_together() -> None:
+async def test_packets_are_batched() -> None:
     source, wire = Source(), Wire()
-    feed = Feed(source.layer, {})
+    feed = Feed(source.encoding, {})
     forwarder(wire).watch(feed)
     source.send(KEY, MORE, MORE)
     assert wire.batches == []
@@ -133,9 +133,9 @@ async def test_what_comes_together_goes_out_together() -> None:
     assert wire.batches == [3, SLOTS, 1]
 
 
-async def test_each_form_has_its_own_extensions() -> None:
+async def test_each_template_has_its_own_extensions() -> None:
     source, plain, dated = Source(), Wire(), Wire()
-    feed = Feed(source.layer, {})
+    feed = Feed(source.encoding, {})
     forwarder(plain).watch(feed)
     forwarder(dated, taken(VIEWER_VP8, RTX, extmap=(ABS_SEND_TIME,))).watch(feed)
     await source.play(KEY)
@@ -144,24 +144,24 @@ async def test_each_form_has_its_own_extensions() -> None:
     assert plain.packets[0].payload == dated.packets[0].payload == KEY
 
 
-async def test_who_has_left_gets_what_came_before() -> None:
+async def test_a_removed_watcher_gets_pending_packets() -> None:
     source, wire = Source(), Wire()
-    feed = Feed(source.layer, {})
+    feed = Feed(source.encoding, {})
     watcher = forwarder(wire)
     watcher.watch(feed)
     source.send(KEY, MORE)
     watcher.leave()
     await source.play(DELTA)
     assert [packet.payload for packet in wire.packets] == [KEY, MORE]
-    # Who waited for a key frame waits no more.
-    feed.layer.request_key_frame()
+    # A removed watcher does not wait for a key frame.
+    feed.encoding.request_key_frame()
     await source.play(KEY)
     assert len(wire.rtp) == 2
 
 
 async def test_closed() -> None:
     source, wire = Source(), Wire()
-    feed = Feed(source.layer, {})
+    feed = Feed(source.encoding, {})
     forwarder(wire).watch(feed)
     source.send(KEY)
     feed.close()
@@ -169,25 +169,25 @@ async def test_closed() -> None:
     assert wire.rtp == []
 
 
-async def test_another_codec_begins_with_its_own_key_frame() -> None:
+async def test_a_new_codec_starts_at_its_own_key_frame() -> None:
     source, both, one = Source(), Wire(), Wire()
-    feed = Feed(source.layer, {})
+    feed = Feed(source.encoding, {})
     forwarder(both, taken(VIEWER_VP8, VIEWER_H264)).watch(feed)
     forwarder(one, taken(VIEWER_VP8)).watch(feed)
     await source.play(KEY)
     source.codec = H264
     # A slice that is none of a key frame, then a whole key frame (RFC 6184).
     await source.play(b"\x41\x9a", b"\x67\x42\x00\x1f", b"\x41\x9a")
-    assert source.key_frames_wanted > 0
+    assert source.key_frames_requested > 0
     assert [p.payload_type for p in both.packets] == [120, 121, 121]
     assert both.sequences == [0, 1, 2]
-    # Who cannot decode it gets nothing, until that ends.
+    # A watcher that cannot decode the codec gets nothing.
     assert [p.payload_type for p in one.packets] == [120]
 
 
-async def test_who_is_too_slow_misses_whole_frames() -> None:
+async def test_a_congested_watcher_skips_whole_frames() -> None:
     source, slow, quick = Source(), Wire(), Wire()
-    feed = Feed(source.layer, {})
+    feed = Feed(source.encoding, {})
     watchers = [forwarder(slow), forwarder(quick)]
     for watcher in watchers:
         watcher.watch(feed)
@@ -199,10 +199,10 @@ async def test_who_is_too_slow_misses_whole_frames() -> None:
     assert [p.payload for p in slow.packets] == [KEY, DELTA, MORE]
     assert len(quick.rtp) == 6
     # When the network has taken it all, a key frame is asked for.
-    wanted = source.key_frames_wanted
+    wanted = source.key_frames_requested
     slow.waiting = 0
     await source.play(DELTA)
-    assert source.key_frames_wanted == wanted + 1
+    assert source.key_frames_requested == wanted + 1
     await source.play(DELTA, KEY, DELTA)
     assert [p.payload for p in slow.packets[3:]] == [KEY, DELTA]
     # As if nothing had been left out, but time has gone by.
@@ -212,9 +212,9 @@ async def test_who_is_too_slow_misses_whole_frames() -> None:
     assert [watcher.frames_dropped for watcher in watchers] == [4, 0]
 
 
-async def test_who_is_too_slow_at_a_key_frame_waits_for_the_next() -> None:
+async def test_a_watcher_congested_at_a_key_frame_waits_for_the_next() -> None:
     source, wire = Source(), Wire()
-    feed = Feed(source.layer, {})
+    feed = Feed(source.encoding, {})
     watcher = forwarder(wire)
     watcher.watch(feed)
     wire.waiting = MAX_WAITING + 1
@@ -222,14 +222,14 @@ async def test_who_is_too_slow_at_a_key_frame_waits_for_the_next() -> None:
     assert wire.rtp == []
     wire.waiting = 0
     await source.play(DELTA)
-    assert source.key_frames_wanted == 2
+    assert source.key_frames_requested == 2
     await source.play(KEY)
     assert len(wire.rtp) == 1
 
 
-async def test_one_that_has_gone_disturbs_nobody() -> None:
+async def test_a_closed_connection_does_not_affect_others() -> None:
     source, gone, there = Source(), Wire(is_connected=False), Wire()
-    feed = Feed(source.layer, {})
+    feed = Feed(source.encoding, {})
     for wire in (gone, there):
         forwarder(wire).watch(feed)
     await source.play(KEY, DELTA)

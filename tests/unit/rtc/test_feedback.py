@@ -1,4 +1,4 @@
-"""What senders are told of their packets, and asked for."""
+"""RTCP feedback to media senders."""
 
 import asyncio
 
@@ -73,18 +73,18 @@ async def test_arrivals_are_fed_back(rigged: Rigged) -> None:
     assert (int.from_bytes(base), int.from_bytes(count)) == (65534, 5)
 
 
-async def test_a_key_frame_is_asked_for_once(
+async def test_a_key_frame_is_requested_once(
     rigged: Rigged, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """RFC 4585 section 6.3.1; however many want it, and until it comes."""
-    monkeypatch.setattr("whipbird.rtc.layer.KEY_FRAME_INTERVAL", 60.0)
+    monkeypatch.setattr("whipbird.rtc.received_encoding.KEY_FRAME_INTERVAL", 60.0)
     made = rigged(offers.CHROMIUM_MEDIA)
     made.push(rtp(VP8, 1, ssrc=5, payload=b"\x10\x01"))
-    [layer] = made.receivers[1].layers
+    [encoding] = made.receivers[1].encodings
     for _ in range(3):
-        layer.request_key_frame()
+        encoding.request_key_frame()
     await until(lambda: requests(made, RTCP_PSFB_PLI))
-    layer.request_key_frame()
+    encoding.request_key_frame()
     made.push(rtp(VP8, 2, ssrc=5, payload=b"\x10\x01"))
     sent = len(made.rtcp)
     await until(lambda: len(made.rtcp) > sent)
@@ -92,37 +92,37 @@ async def test_a_key_frame_is_asked_for_once(
     assert request.media_ssrc == 5
     key_frame = encode_video("libvpx", 320, 180)[0].payloads[0]
     made.push(rtp(VP8, 3, 3000, ssrc=5, payload=key_frame))
-    assert not layer.wants_key_frame
+    assert not encoding.wants_key_frame
 
 
-async def test_a_key_frame_is_asked_for_again(
+async def test_a_key_frame_is_requested_again(
     rigged: Rigged, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("whipbird.rtc.layer.KEY_FRAME_INTERVAL", 0.02)
+    monkeypatch.setattr("whipbird.rtc.received_encoding.KEY_FRAME_INTERVAL", 0.02)
     made = rigged(offers.CHROMIUM_MEDIA)
     made.push(rtp(VP8, 1, payload=b"\x10\x01"))
-    made.receivers[1].layers[0].request_key_frame()
+    made.receivers[1].encodings[0].request_key_frame()
     await until(lambda: len(requests(made, RTCP_PSFB_PLI)) == 3)
 
 
-async def test_where_only_fir_is_offered(
+async def test_fir_if_pli_is_not_offered(
     rigged: Rigged, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """RFC 5104 section 4.3.1: each request has a number of its own."""
-    monkeypatch.setattr("whipbird.rtc.layer.KEY_FRAME_INTERVAL", 0.02)
+    monkeypatch.setattr("whipbird.rtc.received_encoding.KEY_FRAME_INTERVAL", 0.02)
     made = rigged(offers.without(offers.CHROMIUM_MEDIA, "a=rtcp-fb:96 nack pli"))
     made.push(rtp(VP8, 1, ssrc=5, payload=b"\x10\x01"))
-    made.receivers[1].layers[0].request_key_frame()
+    made.receivers[1].encodings[0].request_key_frame()
     await until(lambda: len(requests(made, RTCP_PSFB_FIR)) == 2)
     first, second = (request.fci for request in requests(made, RTCP_PSFB_FIR)[:2])
     assert first[:4] == second[:4] == (5).to_bytes(4)
     assert second[4] == first[4] + 1
 
 
-async def test_nothing_is_asked_of_who_offers_no_feedback(rigged: Rigged) -> None:
+async def test_no_requests_without_negotiated_feedback(rigged: Rigged) -> None:
     made = rigged(offers.without(offers.CHROMIUM_MEDIA, "a=rtcp-fb:96"))
     made.push(rtp(VP8, 1, payload=b"\x10\x01"))
-    made.receivers[1].layers[0].request_key_frame()
+    made.receivers[1].encodings[0].request_key_frame()
     made.push(rtp(VP8, 5, payload=b"\x10\x01"))
     await until(lambda: made.rtcp)
     assert {type(packet) for packet in made.sent()} == {RtcpRrPacket, RtcpSdesPacket}
@@ -155,7 +155,7 @@ async def test_no_estimate_for_who_makes_its_own(rigged: Rigged) -> None:
     assert b"REMB" not in b"".join(made.rtcp)
 
 
-async def test_what_is_no_compound(rigged: Rigged) -> None:
+async def test_reduced_size_rtcp(rigged: Rigged) -> None:
     """RFC 5506: where it was offered, a request need not follow a report."""
     without_reports: list[bool] = []
     for offer in (
@@ -167,7 +167,7 @@ async def test_what_is_no_compound(rigged: Rigged) -> None:
         await until(lambda made=made: made.rtcp)  # type: ignore[misc]
         made.rtcp.clear()
         made.feedback._next_report = float("inf")
-        made.receivers[1].layers[0].request_key_frame()
+        made.receivers[1].encodings[0].request_key_frame()
         await until(lambda made=made: requests(made, RTCP_PSFB_PLI))  # type: ignore[misc]
         reports = [p for p in made.sent() if isinstance(p, RtcpRrPacket)]
         without_reports.append(not reports)
@@ -202,7 +202,7 @@ async def test_a_connection_that_is_gone(rigged: Rigged) -> None:
     await until(lambda: made.feedback._timer is None)
 
 
-async def test_after_the_end_nothing_is_told(rigged: Rigged) -> None:
+async def test_no_feedback_after_the_end(rigged: Rigged) -> None:
     made = rigged(offers.CHROMIUM_MEDIA)
     made.push(rtp(VP8, 1))
     timer = made.feedback._timer

@@ -1,4 +1,4 @@
-"""One track for one viewer: its own numbers, and what it has lost once more."""
+"""One track for one viewer: rewriting and retransmission."""
 
 import asyncio
 
@@ -27,9 +27,9 @@ from whipbird.rtp import extensions
 from whipbird.rtp.extensions import read_extensions
 
 
-async def test_packets_are_the_viewers() -> None:
+async def test_packets_are_rewritten() -> None:
     source, wire = Source(), Wire()
-    forwarder(wire).watch(Feed(source.layer, {}))
+    forwarder(wire).watch(Feed(source.encoding, {}))
     source.send(KEY, MORE)
     await asyncio.sleep(0)
     first, second = wire.packets
@@ -39,25 +39,25 @@ async def test_packets_are_the_viewers() -> None:
     assert wire.sequences == [0, 1]
 
 
-async def test_what_it_takes() -> None:
+async def test_accepted_codecs() -> None:
     watcher = forwarder(Wire())
-    assert watcher.takes(VP8)
-    assert not watcher.takes(AV1)
-    assert not watcher.takes(OPUS)
-    assert forwarder(Wire(), taken(VIEWER_OPUS)).takes(OPUS)
+    assert watcher.accepts(VP8)
+    assert not watcher.accepts(AV1)
+    assert not watcher.accepts(OPUS)
+    assert forwarder(Wire(), taken(VIEWER_OPUS)).accepts(OPUS)
 
 
-async def test_another_layer_begins_at_its_key_frame() -> None:
+async def test_another_encoding_begins_at_its_key_frame() -> None:
     small, large, wire = Source(ssrc=1), Source(ssrc=2), Wire()
-    feeds = [Feed(source.layer, {}) for source in (small, large)]
+    feeds = [Feed(source.encoding, {}) for source in (small, large)]
     begun: list[Forwarder] = []
-    watcher = forwarder(wire, began=begun.append)
+    watcher = forwarder(wire, on_source_changed=begun.append)
     watcher.watch(feeds[0])
     await small.play(KEY, DELTA)
     watcher.watch(feeds[1])
     await large.play(DELTA)
     small.send(MORE)
-    assert large.key_frames_wanted == 1
+    assert large.key_frames_requested == 1
     await large.play(KEY, DELTA)
     await small.play(DELTA)
     assert [p.payload for p in wire.packets] == [KEY, DELTA, MORE, KEY, DELTA]
@@ -68,9 +68,9 @@ async def test_another_layer_begins_at_its_key_frame() -> None:
     assert watcher.feed is feeds[1]
 
 
-async def test_another_one_is_wanted_before_the_switch() -> None:
+async def test_a_third_encoding_before_the_switch() -> None:
     sources, wire = [Source(ssrc=n) for n in (1, 2, 3)], Wire()
-    feeds = [Feed(source.layer, {}) for source in sources]
+    feeds = [Feed(source.encoding, {}) for source in sources]
     watcher = forwarder(wire)
     watcher.watch(feeds[0])
     await sources[0].play(KEY)
@@ -90,12 +90,12 @@ async def test_a_publisher_that_comes_back() -> None:
     """Another source, another codec's clock: the viewer's stream goes on."""
     before, wire = Source(ssrc=1), Wire()
     watcher = forwarder(wire)
-    watcher.watch(Feed(before.layer, {}))
+    watcher.watch(Feed(before.encoding, {}))
     await before.play(KEY, DELTA)
     watcher.leave()
     assert watcher.timestamp_at(0.0) is None
     after = Source(ssrc=9)
-    watcher.watch(Feed(after.layer, {}))
+    watcher.watch(Feed(after.encoding, {}))
     await after.play(DELTA, KEY, DELTA)
     assert wire.sequences == [0, 1, 2, 3]
     stamps = [p.timestamp - wire.packets[0].timestamp for p in wire.packets]
@@ -103,11 +103,11 @@ async def test_a_publisher_that_comes_back() -> None:
     assert stamps[3] - stamps[2] == 3000
 
 
-async def test_the_numbers_of_frames_go_on() -> None:
-    """With extensions before them, and when they are sent again."""
+async def test_frame_numbers_are_continuous() -> None:
+    """After header extensions, and in retransmissions."""
     number = (4, extensions.VIDEO_ORIENTATION)
     sources, wire = [Source(ssrc=n) for n in (1, 2)], Wire()
-    feeds = [Feed(source.layer, {}) for source in sources]
+    feeds = [Feed(source.encoding, {}) for source in sources]
     media = taken(VIEWER_VP8, RTX, extmap=(ABS_SEND_TIME, number))
     watcher = forwarder(wire, media)
 
@@ -127,103 +127,103 @@ async def test_the_numbers_of_frames_go_on() -> None:
     await sources[1].play(*frames(20))
     assert [p.payload for p in wire.packets] == [*frames(700), *frames(702)]
     lost = wire.packets[2]
-    watcher.send_again([lost.sequence])
+    watcher.retransmit([lost.sequence])
     assert wire.packets[4].payload == lost.sequence.to_bytes(2) + lost.payload
 
 
-# Sent again
+# Retransmission
 
 
-async def test_over_rtx() -> None:
+async def test_retransmission_over_rtx() -> None:
     """RFC 4588 section 4: a stream of its own; the number first, then the payload."""
     source, wire = Source(), Wire()
     watcher = forwarder(wire, taken(VIEWER_VP8, RTX, extmap=(ABS_SEND_TIME,)))
-    watcher.watch(Feed(source.layer, {}))
+    watcher.watch(Feed(source.encoding, {}))
     source.send(KEY, MORE)
     await asyncio.sleep(0)
     lost = wire.packets[1]
-    watcher.send_again([lost.sequence, wire.packets[0].sequence])
+    watcher.retransmit([lost.sequence, wire.packets[0].sequence])
     again, other = wire.packets[2:]
     assert (again.ssrc, again.payload_type) == (8, 122)
     assert (again.timestamp, again.marker) == (lost.timestamp, True)
     assert again.payload == lost.sequence.to_bytes(2) + MORE
     assert read_extensions(again, (3,)).keys() == {3}
     assert other.sequence == (again.sequence + 1) & 0xFFFF
-    assert watcher.resent == 2
+    assert watcher.retransmitted == 2
 
 
-async def test_as_they_were() -> None:
+async def test_without_rtx() -> None:
     """The very same octets: SRTP has a key stream for each packet, and but one."""
     source, wire = Source(), Wire()
     media = taken(VIEWER_VP8, extmap=(ABS_SEND_TIME, (4, extensions.VIDEO_ORIENTATION)))
     watcher = forwarder(wire, media)
-    watcher.watch(Feed(source.layer, {}))
+    watcher.watch(Feed(source.encoding, {}))
     await source.play(KEY, DELTA)
-    watcher.send_again([wire.packets[0].sequence])
+    watcher.retransmit([wire.packets[0].sequence])
     assert wire.rtp[2] == wire.rtp[0]
-    assert list(watcher.identifiers) == [extensions.VIDEO_ORIENTATION]
+    assert list(watcher.extension_map) == [extensions.VIDEO_ORIENTATION]
 
 
-async def test_as_they_were_when_they_were_caught_up_with() -> None:
+async def test_without_rtx_while_catching_up() -> None:
     source, wire = Source(), Wire()
-    feed = Feed(source.layer, {})
+    feed = Feed(source.encoding, {})
     await source.play(KEY, *[DELTA] * 30)
     watcher = forwarder(wire, taken(VIEWER_VP8))
     watcher.watch(feed)
     await source.play(DELTA)
-    watcher.send_again([packet.sequence for packet in wire.packets])
+    watcher.retransmit([packet.sequence for packet in wire.packets])
     assert wire.rtp[32:] == wire.rtp[:32]
 
 
-async def test_not_at_all_where_that_was_not_agreed_on() -> None:
+async def test_not_without_negotiation() -> None:
     source, wire = Source(OPUS), Wire()
     watcher = forwarder(wire, taken(VIEWER_OPUS, extmap=(ABS_SEND_TIME,)))
-    watcher.watch(Feed(source.layer, {}))
+    watcher.watch(Feed(source.encoding, {}))
     await source.play(b"\xfc\xff\xfe")
-    watcher.send_again([wire.packets[0].sequence])
+    watcher.retransmit([wire.packets[0].sequence])
     assert len(wire.rtp) == 1
-    assert list(watcher.identifiers) == [extensions.ABS_SEND_TIME]
+    assert list(watcher.extension_map) == [extensions.ABS_SEND_TIME]
 
 
-async def test_only_what_was_sent() -> None:
+async def test_only_sent_packets() -> None:
     source, wire = Source(), Wire()
-    feed = Feed(source.layer, {})
+    feed = Feed(source.encoding, {})
     watcher = forwarder(wire)
-    watcher.send_again([1, 2])
+    watcher.retransmit([1, 2])
     await source.play(KEY)
     watcher.watch(feed)
     (packet,) = wire.packets
-    watcher.send_again([(packet.sequence - 1) & 0xFFFF, (packet.sequence + 1) & 0xFFFF])
+    watcher.retransmit([(packet.sequence - 1) & 0xFFFF, (packet.sequence + 1) & 0xFFFF])
     assert len(wire.rtp) == 1
 
 
-async def test_but_once_within_a_round_trip(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_at_most_once_within_an_interval(monkeypatch: pytest.MonkeyPatch) -> None:
     source, wire = Source(), Wire()
     watcher = forwarder(wire)
-    watcher.watch(Feed(source.layer, {}))
+    watcher.watch(Feed(source.encoding, {}))
     await source.play(KEY)
     lost = [wire.packets[0].sequence]
-    watcher.send_again(lost)
-    watcher.send_again(lost)
+    watcher.retransmit(lost)
+    watcher.retransmit(lost)
     assert len(wire.rtp) == 2
-    monkeypatch.setattr(forwarder_module, "REPEAT_TIME", 0.0)
-    watcher.send_again(lost)
+    monkeypatch.setattr(forwarder_module, "MIN_RETRANSMISSION_INTERVAL", 0.0)
+    watcher.retransmit(lost)
     assert len(wire.rtp) == 3
 
 
-async def test_no_more_than_so_many_in_a_second(
+async def test_a_budget_per_second(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Whoever asks for everything, again and again, is not given it."""
-    monkeypatch.setattr(forwarder_module, "REPEAT_TIME", 0.0)
+    """A viewer that requests everything repeatedly does not get it."""
+    monkeypatch.setattr(forwarder_module, "MIN_RETRANSMISSION_INTERVAL", 0.0)
     source, wire = Source(), Wire()
     watcher = forwarder(wire)
-    watcher.watch(Feed(source.layer, {}))
+    watcher.watch(Feed(source.encoding, {}))
     await source.play(KEY, *[DELTA] * 99)
     lost = [packet.sequence for packet in wire.packets]
     for _ in range(20):
-        watcher.send_again(lost)
-    assert watcher.resent == forwarder_module.MAX_REPEATS
-    watcher.a_second_has_gone_by()
-    watcher.send_again(lost)
-    assert watcher.resent == forwarder_module.MAX_REPEATS + 100
+        watcher.retransmit(lost)
+    assert watcher.retransmitted == forwarder_module.MAX_RETRANSMISSIONS
+    watcher.reset_retransmission_budget()
+    watcher.retransmit(lost)
+    assert watcher.retransmitted == forwarder_module.MAX_RETRANSMISSIONS + 100

@@ -1,4 +1,4 @@
-"""RTP in: in order, repaired, told apart, and not decoded."""
+"""Receiving RTP: in order, retransmitted, demultiplexed, and not decoded."""
 
 import asyncio
 import threading
@@ -61,14 +61,14 @@ async def test_media_is_received_without_decoding(new_peer: NewPeer, net: Net) -
             await asyncio.sleep(0.01)
 
 
-# Of the video section of this offer.
+# Payload types of the video section of this offer.
 VP8, VP8_RTX = 96, 97
 
 
-def collected(receiver: Receiver, layer: int = 0) -> list[int]:
-    """The sequence numbers of what a layer gives out."""
+def collected(receiver: Receiver, encoding: int = 0) -> list[int]:
+    """The sequence numbers of what an encoding gives out."""
     found: list[int] = []
-    receiver.layers[layer].subscribe(lambda packet: found.append(packet.sequence))
+    receiver.encodings[encoding].subscribe(lambda packet: found.append(packet.sequence))
     return found
 
 
@@ -81,7 +81,7 @@ async def test_packets_come_out_in_order_and_once(rigged: Rigged) -> None:
         made.push(rtp(VP8, sequence))
     assert found == [1, 2, 3, 4, 5, 6]
     assert video.packets == 7
-    assert video.layers[0].reception.duplicates == 2
+    assert video.encodings[0].reception.duplicates == 2
 
 
 @pytest.mark.virtual_time
@@ -102,7 +102,7 @@ async def test_what_is_lost_is_asked_for_and_comes_again(rigged: Rigged) -> None
     for sequence in (11, 13):
         made.push(rtp(VP8_RTX, 500 + sequence, ssrc=2, payload=bytes([0, sequence, 7])))
     assert found == [11, 12, 13, 14]
-    reception = video.layers[0].reception
+    reception = video.encodings[0].reception
     assert (reception.recovered, reception.lost, reception.missing) == (2, 2, 0)
 
 
@@ -110,20 +110,24 @@ async def test_a_retransmission_has_the_original_payload(rigged: Rigged) -> None
     made = rigged(offers.CHROMIUM_MEDIA)
     made.push(rtp(VP8, 1))
     packets: list[RtpPacket] = []
-    made.receivers[1].layers[0].subscribe(packets.append)
+    made.receivers[1].encodings[0].subscribe(packets.append)
     made.push(rtp(VP8, 3))
     made.push(rtp(VP8_RTX, 9, 90, 2, b"\x00\x02hello", marker=True))
-    [repaired, _] = packets
-    assert repaired.payload == b"hello"
-    assert (repaired.payload_type, repaired.sequence, repaired.ssrc) == (VP8, 2, 1)
-    assert (repaired.timestamp, repaired.marker) == (90, True)
+    [retransmission, _] = packets
+    assert retransmission.payload == b"hello"
+    assert (
+        retransmission.payload_type,
+        retransmission.sequence,
+        retransmission.ssrc,
+    ) == (VP8, 2, 1)
+    assert (retransmission.timestamp, retransmission.marker) == (90, True)
 
 
 async def test_a_retransmission_of_nothing_is_dropped(rigged: Rigged) -> None:
     """Before its original has come, and of a source that nobody knows."""
     made = rigged(offers.CHROMIUM_MEDIA)
     made.push(rtp(VP8_RTX, 1, payload=b"\x00\x02x"))
-    assert made.receivers[1].layers == []
+    assert made.receivers[1].encodings == []
     made.push(rtp(VP8, 1))
     made.push(rtp(VP8_RTX, 1, ssrc=2, payload=b""))
     made.push(bytes([0x80, VP8]))
@@ -149,37 +153,37 @@ async def test_what_is_lost_for_good_is_passed_over(rigged: Rigged) -> None:
 RID, REPAIRED_RID = 10, 11
 
 
-async def test_the_layers_of_simulcast(rigged: Rigged) -> None:
+async def test_the_encodings_of_simulcast(rigged: Rigged) -> None:
     """RFC 8853, RFC 8852: told apart by rid, then by SSRC."""
     made = rigged(offers.CHROMIUM_SIMULCAST)
     video = made.receivers[1]
     for ssrc, rid in ((1, b"q"), (2, b"h"), (3, b"f")):
         made.push(rtp(VP8, 1, ssrc=ssrc, extensions={RID: rid}))
         made.push(rtp(VP8, 2, ssrc=ssrc))
-    assert [(x.rid, x.ssrc, x.reception.packets) for x in video.layers] == [
+    assert [(x.rid, x.ssrc, x.reception.packets) for x in video.encodings] == [
         *(("q", 1, 2), ("h", 2, 2), ("f", 3, 2))
     ]
-    # What is sent again names the layer, too.
+    # Retransmissions name the encoding, too.
     made.push(rtp(VP8, 4, ssrc=2))
     made.push(
         rtp(VP8_RTX, 1, ssrc=9, payload=b"\0\3x", extensions={REPAIRED_RID: b"h"})
     )
-    assert [x.reception.recovered for x in video.layers] == [0, 1, 0]
+    assert [x.reception.recovered for x in video.encodings] == [0, 1, 0]
 
 
-async def test_a_layer_that_is_not_offered(rigged: Rigged) -> None:
+async def test_an_encoding_that_is_not_offered(rigged: Rigged) -> None:
     made = rigged(offers.CHROMIUM_SIMULCAST)
     made.push(rtp(VP8, 1, ssrc=1, extensions={RID: b"x"}))
     made.push(rtp(VP8, 1, ssrc=2))
-    assert made.receivers[1].layers == []
+    assert made.receivers[1].encodings == []
 
 
-async def test_a_layer_whose_encoder_is_started_again(rigged: Rigged) -> None:
+async def test_an_encoding_whose_encoder_is_restarted(rigged: Rigged) -> None:
     made = rigged(offers.CHROMIUM_SIMULCAST)
     made.push(rtp(VP8, 1, ssrc=1, extensions={RID: b"q"}))
     made.push(rtp(VP8, 900, ssrc=7, extensions={RID: b"q"}))
-    [layer] = made.receivers[1].layers
-    assert (layer.rid, layer.ssrc) == ("q", 7)
+    [encoding] = made.receivers[1].encodings
+    assert (encoding.rid, encoding.ssrc) == ("q", 7)
 
 
 async def test_made_up_sources_do_not_fill_the_memory(rigged: Rigged) -> None:
@@ -188,12 +192,12 @@ async def test_made_up_sources_do_not_fill_the_memory(rigged: Rigged) -> None:
         made.push(rtp(0, 1, ssrc=ssrc))
         made.push(rtp(VP8_RTX, 1, ssrc=5000 + ssrc, payload=b"\0\1x"))
     audio, video = made.receivers
-    assert len(audio.layers) == len(audio._sources) == MAX_LAYERS
-    assert len(video._retransmissions) == 0
+    assert len(audio.encodings) == len(audio._sources) == MAX_ENCODINGS
+    assert len(video._rtx_sources) == 0
     made.push(rtp(VP8, 1, ssrc=5))
     for ssrc in range(1000):
         made.push(rtp(VP8_RTX, 1, ssrc=5000 + ssrc, payload=b"\0\1x"))
-    assert 0 < len(video._retransmissions) <= MAX_LAYERS
+    assert 0 < len(video._rtx_sources) <= MAX_ENCODINGS
 
 
 async def test_a_source_says_good_bye(rigged: Rigged) -> None:
@@ -203,10 +207,10 @@ async def test_a_source_says_good_bye(rigged: Rigged) -> None:
     made.push(rtp(VP8_RTX, 1, ssrc=6, payload=b"\0\1x"))
     made.feedback.rtcp_received(bytes([0x81, 203, 0, 1, 0, 0, 0, 5]))
     video = made.receivers[1]
-    assert (video.layers, video._sources, video._retransmissions) == ([], {}, {})
+    assert (video.encodings, video._sources, video._rtx_sources) == ([], {}, {})
 
 
-async def test_what_video_says_of_itself(rigged: Rigged) -> None:
+async def test_parameters_of_video(rigged: Rigged) -> None:
     made = rigged(offers.CHROMIUM_MEDIA)
     encoder: Any = av.CodecContext.create("libvpx", "w")
     encoder.width, encoder.height, encoder.pix_fmt = 320, 180, "yuv420p"
@@ -218,17 +222,17 @@ async def test_what_video_says_of_itself(rigged: Rigged) -> None:
         for packet in encoder.encode(frame):
             payload = b"\x10" + bytes(packet)
             made.push(rtp(VP8, n, 3000 * n, payload=payload, marker=True))
-    layer = made.receivers[1].layers[0]
-    assert layer.parameters is not None
-    assert (layer.parameters.width, layer.parameters.height) == (320, 180)
-    assert (layer.frames, layer.key_frames) == (4, 2)
-    assert layer.key_frame_interval is not None
+    encoding = made.receivers[1].encodings[0]
+    assert encoding.parameters is not None
+    assert (encoding.parameters.width, encoding.parameters.height) == (320, 180)
+    assert (encoding.frames, encoding.key_frames) == (4, 2)
+    assert encoding.key_frame_interval is not None
 
 
-async def test_what_audio_says_of_itself(rigged: Rigged) -> None:
+async def test_parameters_of_audio(rigged: Rigged) -> None:
     made = rigged(offers.CHROMIUM_MEDIA)
     made.push(rtp(111, 1, payload=b"\xfc\0\0"))
-    [layer] = made.receivers[0].layers
-    assert (layer.codec.name, layer.channels) == ("opus", 2)
+    [encoding] = made.receivers[0].encodings
+    assert (encoding.codec.name, encoding.channels) == ("opus", 2)
     made.push(rtp(8, 2, 160))
     assert (layer.codec.name, layer.channels) == ("pcma", 1)

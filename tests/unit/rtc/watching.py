@@ -1,4 +1,4 @@
-"""Who publishes and who watches, without a network between them."""
+"""A publisher and viewers, without a network between them."""
 
 import asyncio
 from collections.abc import Callable
@@ -26,7 +26,7 @@ DELTA = b"\x10\x11\x02\x00"
 # ... and of a packet that goes on with it.
 MORE = b"\x00more"
 
-# What a viewer calls the codecs.
+# The viewer's payload types.
 VIEWER_VP8 = Codec(120, "VP8/90000", feedback=("nack", "nack pli", "goog-remb"))
 VIEWER_H264 = Codec(121, "H264/90000", "packetization-mode=1", feedback=("nack",))
 VIEWER_OPUS = Codec(109, "opus/48000/2")
@@ -89,36 +89,36 @@ class Wire:
 
     @property
     def packets(self) -> list[RtpPacket]:
-        """What was sent."""
+        """The sent packets."""
         found = [RtpPacket.parse(data) for data in self.rtp]
         assert None not in found
         return [packet for packet in found if packet is not None]
 
     @property
     def sequences(self) -> list[int]:
-        """The numbers of what was sent, from 0."""
+        """The sequence numbers of the sent packets, from 0."""
         packets = self.packets
         return [(p.sequence - packets[0].sequence) & 0xFFFF for p in packets]
 
 
 class Source:
-    """A layer, and who sends its packets."""
+    """An encoding and the sender of its packets."""
 
     def __init__(self, codec: Codec = VP8, ssrc: int = 1, rid: str | None = None):
-        self.key_frames_wanted = 0
-        self.layer = Layer(ssrc, codec, rid, self._wake)
+        self.key_frames_requested = 0
+        self.encoding = Encoding(ssrc, codec, rid, self._send_feedback_soon)
         self.codec = codec
         self.sequence = 1000 * ssrc
         self.timestamp = 90_000 * ssrc
         self._ssrc = ssrc
         self._now = asyncio.get_running_loop().time
 
-    def _wake(self) -> None:
-        if self.layer.wants_key_frame:
-            self.key_frames_wanted += 1
+    def _send_feedback_soon(self) -> None:
+        if self.encoding.wants_key_frame:
+            self.key_frames_requested += 1
 
     def send(self, *payloads: bytes) -> None:
-        """A frame, in so many packets."""
+        """Send a frame in several packets."""
         for index, payload in enumerate(payloads):
             data = write_rtp(
                 self.sequence & 0xFFFF,
@@ -130,12 +130,12 @@ class Source:
             )
             packet = RtpPacket.parse(data)
             assert packet is not None
-            self.layer.receive(packet, self.codec, self._now())
+            self.encoding.receive(packet, self.codec, self._now())
             self.sequence += 1
         self.timestamp += self.codec.clock_rate // 30
 
     async def play(self, *frames: bytes) -> None:
-        """Frames of one packet each, and the turn in which they are given out."""
+        """Send frames of one packet each, and let the event loop forward them."""
         for payload in frames:
             self.send(payload)
         await asyncio.sleep(0)
@@ -144,8 +144,8 @@ class Source:
 def forwarder(
     wire: Wire,
     media: OfferedMedia | None = None,
-    began: Callable[[Forwarder], None] = lambda _: None,
+    on_source_changed: Callable[[Forwarder], None] = lambda _: None,
 ) -> Forwarder:
-    """Somebody who watches, with SSRCs 7 and 8."""
+    """A forwarder with the SSRCs 7 and 8."""
     media = media or taken(VIEWER_VP8, RTX)
     return Forwarder(media, 7, 8, wire.connection, began)

@@ -1,7 +1,7 @@
 """The last packets of a source."""
 
 from tests.rtp_packets import rtp_packet
-from whipbird.rtp.history import MAX_GROUP, SIZE, PacketHistory
+from whipbird.rtp.history import MAX_GOP, SIZE, PacketHistory
 
 
 def filled(*sequences: int, key_frames: tuple[int, ...] = ()) -> PacketHistory:
@@ -13,7 +13,7 @@ def filled(*sequences: int, key_frames: tuple[int, ...] = ()) -> PacketHistory:
 
 
 def sequences_of(history: PacketHistory) -> list[int]:
-    return [packet.sequence for packet in history.group()]
+    return [packet.sequence for packet in history.current_gop()]
 
 
 def test_packets_are_found_until_newer_ones_take_their_place() -> None:
@@ -37,11 +37,11 @@ def test_over_a_wrap_and_gaps() -> None:
 
 
 def test_a_group_that_is_too_long_is_none() -> None:
-    history = filled(*range(MAX_GROUP), key_frames=(0,))
-    assert len(history.group()) == MAX_GROUP
-    history.add(rtp_packet(MAX_GROUP))
-    assert history.group() == []
-    # Its number comes again, but not its packet.
-    for sequence in range(MAX_GROUP + 1, 65536 + 10):
+    history = filled(*range(MAX_GOP), key_frames=(0,))
+    assert len(history.current_gop()) == MAX_GOP
+    history.add(rtp_packet(MAX_GOP))
+    assert history.current_gop() == []
+    # Its sequence number is reused, but the packet is another.
+    for sequence in range(MAX_GOP + 1, 65536 + 10):
         history.add(rtp_packet(sequence & 0xFFFF))
-    assert history.group() == []
+    assert history.current_gop() == []

@@ -1,4 +1,4 @@
-"""What is known of one source (RFC 3550)."""
+"""The reception state of one source (RFC 3550)."""
 
 import heapq
 import random
@@ -14,10 +14,10 @@ from whipbird.rtp.reception import (
     MAX_MISSING,
     MAX_REQUESTED,
     MAX_REQUESTS,
-    MIN_REPEAT,
-    REORDERING_TIME,
-    REPAIR_TIME,
-    SENDER_TIME,
+    MAX_RETRANSMISSION_DELAY,
+    MIN_NACK_INTERVAL,
+    REORDERING_DELAY,
+    SENDER_DELAY,
     Reception,
 )
 from whipbird.rtp.reorder import ReorderBuffer
@@ -80,15 +80,15 @@ def test_packets_that_are_sent_again_as_they_were() -> None:
     receive(reception, 1, 4)
     receive(reception, 2)
     # It was overtaken: nobody had asked for it yet.
-    assert reception.resent == 0
+    assert reception.retransmitted == 0
     reception = Reception(SSRC, 90000)
     receive(reception, 1, 4)
-    assert reception.missing_to_request(REORDERING_TIME, 0.1) == [2, 3]
+    assert reception.missing_to_request(REORDERING_DELAY, 0.1) == [2, 3]
     assert receive(reception, 2, now=0.1) == [2]
     assert receive(reception, 3, now=0.1, recovered=True) == [3]
-    assert (reception.resent, reception.recovered) == (1, 1)
+    assert (reception.retransmitted, reception.recovered) == (1, 1)
     # Asked for at 10 ms, come at 100 ms; an average over eight or so.
-    assert reception.repair_time == pytest.approx(0.09 / 8 * (1 + 7 / 8))
+    assert reception.retransmission_delay == pytest.approx(0.09 / 8 * (1 + 7 / 8))
     assert (reception.packets, reception.lost) == (3, 1)
 
 
@@ -122,7 +122,7 @@ def test_whatever_happens_on_the_way(
 
 
 class TestRecovered:
-    """RFC 4588: what was sent again has a source of its own, and counts there."""
+    """RFC 4588: retransmissions have a source of their own, and count there."""
 
     def test_missing(self) -> None:
         reception = Reception(SSRC, 90000)
@@ -206,18 +206,18 @@ class TestRequests:
     def test_overtaken_packets_are_not_asked_for(self) -> None:
         reception = Reception(SSRC, 90000)
         receive(reception, 1, 3, now=1.0)
-        assert reception.missing_to_request(1.0 + REORDERING_TIME / 2, 0.1) == []
+        assert reception.missing_to_request(1.0 + REORDERING_DELAY / 2, 0.1) == []
         receive(reception, 2)
         assert reception.missing_to_request(2.0, 0.1) == []
         assert not reception.gave_up
 
     @pytest.mark.parametrize(
-        ("rtt", "interval"), [(0.1, 0.1 + SENDER_TIME), (0.001, MIN_REPEAT)]
+        ("rtt", "interval"), [(0.1, 0.1 + SENDER_DELAY), (0.001, MIN_NACK_INTERVAL)]
     )
     def test_repeated_after_an_rtt(self, rtt: float, interval: float) -> None:
         reception = Reception(SSRC, 90000)
         receive(reception, 1, 4, now=1.0)
-        first = 1.0 + REORDERING_TIME + 0.001
+        first = 1.0 + REORDERING_DELAY + 0.001
         assert reception.missing_to_request(first, rtt) == [2, 3]
         assert reception.missing_to_request(first + interval - 0.001, rtt) == []
         receive(reception, 2)
@@ -237,7 +237,7 @@ class TestRequests:
     def test_given_up_after_some_time(self) -> None:
         reception = Reception(SSRC, 90000)
         receive(reception, 1, 3)
-        times = [0.02, 0.52, 0.97, REPAIR_TIME]
+        times = [0.02, 0.52, 0.97, MAX_RETRANSMISSION_DELAY]
         requested = [reception.missing_to_request(now, 0.45) for now in times]
         assert requested == [[2], [2], [], []]
         assert reception.gave_up
@@ -246,9 +246,9 @@ class TestRequests:
     def test_soon_given_up_without_nack(self) -> None:
         reception = Reception(SSRC, 90000, max_requests=0)
         receive(reception, 1, 3)
-        assert reception.missing_to_request(REORDERING_TIME / 2, 0.1) == []
+        assert reception.missing_to_request(REORDERING_DELAY / 2, 0.1) == []
         assert not reception.gave_up
-        assert reception.missing_to_request(REORDERING_TIME, 0.1) == []
+        assert reception.missing_to_request(REORDERING_DELAY, 0.1) == []
         assert reception.gave_up
 
     def test_too_many(self) -> None:
@@ -289,12 +289,12 @@ class TestRequests:
 def test_a_lossy_path_is_repaired(loss: float, is_rtx: bool) -> None:
     """A sender that answers requests, 40 ms away: everything comes out, in order.
 
-    Packets overtake each other by up to 5 ms; what is sent again may be lost again.
+    Packets are reordered by up to 5 ms; retransmissions may be lost too.
     """
     rng = random.Random(5)
     reception = Reception(SSRC, 90000)
     buffer = ReorderBuffer[int]()
-    # What is under way: when it comes, what it is, and whether it was sent again.
+    # Packets in flight: arrival time, packet, and whether it is a retransmission.
     path = [
         (n / 500 + 0.02 + 0.005 * rng.random(), 65000 + n, False)
         for n in range(3000)

@@ -1,4 +1,4 @@
-"""What a receiver report says of a source (RFC 3550 section 6.4.1)."""
+"""Report blocks (RFC 3550 section 6.4.1)."""
 
 import random
 

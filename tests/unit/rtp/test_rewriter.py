@@ -7,12 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.rtp_packets import write_rtp
-from whipbird.rtp.form import Form
+from whipbird.rtp.forward_template import ForwardTemplate
 from whipbird.rtp.history import SIZE
 from whipbird.rtp.packet import RtpPacket
 from whipbird.rtp.rewriter import Rewriter
 
-FORM = Form({}, {})
+TEMPLATE = ForwardTemplate({}, {})
 
 
 def source(sequence: int, timestamp: int, *, marker: bool = False) -> RtpPacket:
@@ -44,8 +44,8 @@ def switch(
 def all_written(to: Rewriter, packets: list[RtpPacket], now: float) -> list[RtpPacket]:
     slots = [memoryview(bytearray(100)) for _ in packets]
     formed = [
-        p._replace(timestamp=to.caught_up(p.sequence, p.timestamp))
-        for p in (FORM.write(packet, now) for packet in packets)
+        p._replace(timestamp=to.catch_up_timestamp(p.sequence, p.timestamp))
+        for p in (TEMPLATE.apply(packet, now) for packet in packets)
     ]
     found = []
     for slot, length in zip(slots, to.write(formed, slots, now), strict=True):
@@ -149,8 +149,8 @@ def test_what_is_older_is_caught_up_with() -> None:
     assert sum(steps) == 60 * 3000 // 32
     after = source(61, 0xFFFF0000 + 3000 * 61)
     assert written(to, after, 0.0).timestamp == found[-1].timestamp + 3000
-    # One that is sent again has the timestamp that it had.
-    again = to.timestamp_of(to.caught_up(old[7].sequence, old[7].timestamp))
+    # A retransmission has the original timestamp.
+    again = to.timestamp_of(to.catch_up_timestamp(old[7].sequence, old[7].timestamp))
     assert again == found[7].timestamp
 
 
@@ -161,7 +161,7 @@ def test_what_was_caught_up_with_is_forgotten() -> None:
     for start in range(SIZE + 1):
         written(to, source(start, 1000 + start), 0.0)
     later = (1000 - 32) & 0xFFFFFFFF
-    assert to.caught_up(SIZE + 1, later) == later
+    assert to.catch_up_timestamp(SIZE + 1, later) == later
 
 
 @given(

@@ -212,7 +212,7 @@ def test_padding_and_reason_of_a_bye() -> None:
     ],
 )
 def test_malformed(data: bytes) -> None:
-    """What comes before is read, what comes after is not."""
+    """Packets before the malformed one are parsed, those after it are not."""
     assert parse_rtcp(BYE + data + BYE) == [Bye((7,))]
     assert parse_rtcp(data) == []
 

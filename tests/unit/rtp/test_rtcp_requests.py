@@ -1,4 +1,4 @@
-"""What receivers report and ask for."""
+"""Reports and requests of media receivers."""
 
 import pytest
 from aiortc.rtp import (

@@ -154,7 +154,7 @@ def test_overtaken_in_one_message() -> None:
 
 
 def test_overtaken_by_a_message() -> None:
-    """What was reported lost and comes is reported, without repeating the others."""
+    """A packet received after it was reported lost is reported, and only it."""
     feedback = TransportFeedback()
     receive(feedback, (1, 0), (5, 1), (7, 2))
     write(feedback)

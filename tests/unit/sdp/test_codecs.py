@@ -1,4 +1,4 @@
-"""Codecs: which are taken, and of which form."""
+"""The accepted codecs and their format parameters."""
 
 import pytest
 
@@ -181,7 +181,7 @@ def test_malformed_mapping(name: str, section: str, value: str) -> None:
     ],
 )
 def test_profiles_and_modes_do_not_matter(fmtp: str) -> None:
-    """What is not decoded need not be understood."""
+    """Unknown parameters are accepted, since nothing is decoded."""
     attributes = ["rtpmap:96 H264/90000"] + [f"fmtp:96 {fmtp}"] * bool(fmtp)
     section = media("video", "96", *attributes)
     assert accepted(section) == (Codec(96, "H264/90000", fmtp),)

@@ -414,7 +414,7 @@ def test_malformed_extension(value: str) -> None:
     refused(offer, MalformedSdp, "RFC 8285 section 8", "a=extmap")
 
 
-# Whatever it is
+# In every case
 
 
 def test_is_a_value() -> None:

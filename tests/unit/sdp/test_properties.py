@@ -1,4 +1,4 @@
-"""What holds for every text: it is read, or refused with an SdpError."""
+"""Any text is parsed, or refused with an SdpError."""
 
 from contextlib import suppress
 from dataclasses import replace
@@ -135,7 +135,7 @@ def test_fragments_with_flaws(text: str) -> None:
     except SdpError as error:
         check_error(error, text)
         return
-    # What was read can be written, and is read as the same.
+    # A parsed fragment can be written, and is then parsed as the same.
     if fragment.ice is not None:
         written = write_fragment(
             "audio 9 UDP/TLS/RTP/SAVPF 111",

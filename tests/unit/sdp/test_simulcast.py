@@ -3,7 +3,7 @@
 import pytest
 
 from whipbird.sdp.parser import parse_sections
-from whipbird.sdp.simulcast import MAX_LAYERS, Rid, Simulcast, offered_simulcast
+from whipbird.sdp.simulcast import MAX_ENCODINGS, Rid, Simulcast, offered_simulcast
 
 
 def offered(*attributes: str) -> Simulcast | None:
@@ -49,10 +49,10 @@ def test_what_is_not_described_is_left_out() -> None:
 
 
 def test_there_are_only_so_many() -> None:
-    names = [f"r{n}" for n in range(MAX_LAYERS + 3)]
+    names = [f"r{n}" for n in range(MAX_ENCODINGS + 3)]
     simulcast = offered(
         *(f"rid:{name} send" for name in names), f"simulcast:send {';'.join(names)}"
     )
     assert simulcast is not None
-    assert [rid.identifier for rid in simulcast.rids] == names[:MAX_LAYERS]
-    assert simulcast.streams == ";".join(names[:MAX_LAYERS])
+    assert [rid.identifier for rid in simulcast.rids] == names[:MAX_ENCODINGS]
+    assert simulcast.streams == ";".join(names[:MAX_ENCODINGS])

@@ -60,7 +60,7 @@ def test_malformed_pwd(pwd: str) -> None:
     with pytest.raises(MalformedSdp) as caught:
         ice_credentials(credentials(pwd=pwd))
     assert (caught.value.line, caught.value.section) == (2, "RFC 8839 section 5.4")
-    # Who reads the log has no use for a password.
+    # Passwords do not belong into logs.
     assert "ppp" not in caught.value.detail
 
 

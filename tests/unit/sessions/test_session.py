@@ -292,7 +292,7 @@ async def test_one_line_at_start_and_one_at_the_end(
         assert opened.session.id[:8] in line
         assert "stream=stream" in line
         assert "client=198.51.100.1" in line
-        # Who knows the id may end the session.
+        # Whoever knows the id may end the session.
         assert opened.session.id not in line
     for part in ("messages=2", "reason='deleted by the client'", "duration=", "peer="):
         assert part in lines[1]

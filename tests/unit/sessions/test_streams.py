@@ -1,4 +1,4 @@
-"""Who publishes a stream: one at a time, and nobody after its end."""
+"""A stream has one publisher at a time, and none after its end."""
 
 import pytest
 

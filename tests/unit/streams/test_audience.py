@@ -1,4 +1,4 @@
-"""Who watches a stream, and what each of them is sent."""
+"""The viewers of a stream, and the selection of encodings for each of them."""
 
 from collections.abc import AsyncIterator, Callable
 from types import SimpleNamespace
@@ -185,12 +185,12 @@ async def test_another_choice_later(publish: Publish) -> None:
     publisher = publish(audiences, offers.CHROMIUM_SIMULCAST)
     publisher.send_layers(KEY)
     watching = viewer(wire, choice=LayerChoice(rid="f"))
-    # Of a viewer that is not connected yet it is only remembered.
-    audiences.reconsider("live", watching)
+    # The choice of a viewer that is not connected yet is only stored.
+    audiences.update_viewer("live", watching)
     assert wire.rtp == []
     audiences.join("live", watching)
     watching.choice = LayerChoice(rid="q")
-    audiences.reconsider("live", watching)
+    audiences.update_viewer("live", watching)
     publisher.send_layers(DELTA)
     publisher.send_layers(KEY)
     await until(lambda: len(wire.rtp) == 3)
@@ -207,10 +207,10 @@ async def test_a_choice_that_is_left(publish: Publish) -> None:
     audiences.join("live", watching)
     watching.choice = LayerChoice(rid="q")
     for _ in range(2):
-        audiences.reconsider("live", watching)
+        audiences.update_viewer("live", watching)
         publisher.send_layers(KEY)
     watching.choice = LayerChoice()
-    audiences.reconsider("live", watching)
+    audiences.update_viewer("live", watching)
     publisher.send_layers(KEY)
     await until(lambda: len(wire.rtp) == 4)
     assert payloads(wire) == [KEY + b"f", *[KEY + b"q"] * 3]
@@ -221,21 +221,21 @@ async def test_what_viewers_are_told(publish: Publish) -> None:
     to, watching = Audience(), viewer(Wire())
     events = watching.event_streams[watching.open_events(["layers"])]
     everything = watching.event_streams[watching.open_events(EVENT_TYPES)]
-    turn, all_turn = events.begin(), everything.begin()
+    reader, all_reader = events.begin(), everything.begin()
     to.join(watching)
-    assert await everything.next(all_turn) == Event("viewercount", {"viewercount": 1})
+    assert await everything.next(all_reader) == Event("viewercount", {"viewercount": 1})
     publisher = publish(to, offers.CHROMIUM_SIMULCAST)
-    # Of none of them anything has come.
+    # No packets of them have been received.
     inactive = {"1": [{"rid": "q"}, {"rid": "h"}, {"rid": "f"}]}
-    assert await everything.next(all_turn) == Event("active", {})
-    assert await everything.next(all_turn) == Event("layers", inactive)
-    assert await events.next(turn) == Event("layers", inactive)
+    assert await everything.next(all_reader) == Event("active", {})
+    assert await everything.next(all_reader) == Event("layers", inactive)
+    assert await events.next(reader) == Event("layers", inactive)
     publisher.send_layers(KEY)
-    for layer, bitrate in zip(to._feeds, (150e3, 500e3, 2_501e3), strict=True):
-        layer.bitrate = bitrate
+    for encoding, bitrate in zip(to._feeds, (150e3, 500e3, 2_501e3), strict=True):
+        encoding.bitrate = bitrate
     measured(to, 150e3, 500e3, 2_501e3)
-    to.reconsider(watching)
-    event = await events.next(turn)
+    to.update_viewer(watching)
+    event = await events.next(reader)
     assert event is not None
     by_rid = {layer["rid"]: layer for layer in event.data["1"]}
     assert by_rid["f"] == {
@@ -246,13 +246,13 @@ async def test_what_viewers_are_told(publish: Publish) -> None:
     }
     to.join(other := viewer(Wire()))
     to.publisher_left()
-    assert await everything.next(all_turn) == Event("viewercount", {"viewercount": 2})
-    assert await everything.next(all_turn) == Event("inactive", {})
-    assert await everything.next(all_turn) == Event("layers", {"1": []})
+    assert await everything.next(all_reader) == Event("viewercount", {"viewercount": 2})
+    assert await everything.next(all_reader) == Event("inactive", {})
+    assert await everything.next(all_reader) == Event("layers", {"1": []})
     to.leave(other)
-    assert await everything.next(all_turn) == Event("viewercount", {"viewercount": 1})
+    assert await everything.next(all_reader) == Event("viewercount", {"viewercount": 1})
     to.leave(watching)
-    assert await everything.next(all_turn) is None
+    assert await everything.next(all_reader) is None
     assert watching.event_streams == {}
 
 
@@ -286,7 +286,7 @@ async def test_the_sound_counts_too(publish: Publish) -> None:
     to.join(watching := viewer(wire, sound=True))
     publisher.send(b"\xfc\xff\xfe", ssrc=6, codec=111)
     # In the order of the sections: the sound is the first.
-    assert [layer.is_video for layer in to._feeds] == [False, True, True, True]
+    assert [e.is_video for e in to._feeds] == [False, True, True, True]
     measured(to, 300e3, 150e3, 500e3, 2500e3)
     ssrc = watching.egress.forwarders[0].rewriter.ssrc
     watching.egress.rtcp_received(write_remb(9, 600_000, [ssrc]))
@@ -304,11 +304,11 @@ async def test_a_layer_that_falls_silent(
     publisher.send_layers(KEY)
     measured(to, 150e3, 500e3, 2500e3)
     to.join(watching := viewer(wire))
-    for layer in list(to._feeds)[:2]:
-        layer.heard_at += SILENCE + 0.1
-    monkeypatch.setattr(to, "_now", lambda: max(x.heard_at for x in to._feeds))
-    assert watching.egress.on_news is not None
-    watching.egress.on_news()
+    for encoding in list(to._feeds)[:2]:
+        encoding.last_packet_at += SILENCE + 0.1
+    monkeypatch.setattr(to, "_now", lambda: max(x.last_packet_at for x in to._feeds))
+    assert watching.egress.on_feedback is not None
+    watching.egress.on_feedback()
     publisher.send(KEY + b"h", 2, b"h")
     await until(lambda: len(wire.rtp) == 2)
     assert payloads(wire) == [KEY + b"f", KEY + b"h"]
@@ -347,16 +347,16 @@ async def test_requests_of_all_are_one_request(publish: Publish) -> None:
         to.leave(one)
 
 
-async def test_what_is_kept_of_a_layer(publish: Publish) -> None:
+async def test_the_kept_gop_of_an_encoding(publish: Publish) -> None:
     audiences = Audiences()
     publisher = publish(audiences)
     publisher.send(KEY)
     publisher.send(DELTA)
-    (layer,) = publisher.rig.receivers[1].layers
-    kept = audiences.group(publisher.stream, layer)
+    (encoding,) = publisher.rig.receivers[1].encodings
+    kept = audiences.current_gop(publisher.stream, encoding)
     assert [packet.payload for packet in kept] == [KEY, DELTA]
     audiences.publisher_left(publisher.stream)
-    assert audiences.group(publisher.stream, layer) == []
+    assert audiences.current_gop(publisher.stream, encoding) == []
 
 
 async def test_nothing_is_kept_of_a_name_that_nobody_uses(publish: Publish) -> None:
@@ -372,7 +372,7 @@ async def test_nothing_is_kept_of_a_name_that_nobody_uses(publish: Publish) -> N
     audiences.leave("live", watching)
     assert audiences._audiences == {}
     # Nor is anything held of the publisher.
-    assert all(not r.on_layers for r in publisher.rig.receivers)
+    assert all(not r.on_encodings_changed for r in publisher.rig.receivers)
 
 
 def test_silence_is_longer_than_between_two_frames() -> None:

@@ -1,4 +1,4 @@
-"""What viewers are told of a stream, until they fetch it."""
+"""Events on a stream, until viewers fetch them."""
 
 import asyncio
 
@@ -13,22 +13,22 @@ from whipbird.streams.events import (
     VIEWER_COUNT,
     Event,
     EventStream,
-    Situation,
+    StreamStatus,
 )
 
-NOBODY = Situation(is_active=False, layers={"0": []}, viewers=1)
-SOMEBODY = Situation(is_active=True, layers={"0": []}, viewers=1)
+NOBODY = StreamStatus(is_active=False, layers={"0": []}, viewers=1)
+SOMEBODY = StreamStatus(is_active=True, layers={"0": []}, viewers=1)
 LAYER = {"rid": "h", "bitrate": 500_000}
 
 
 async def waiting(events: EventStream) -> list[Event]:
     """All that there is to be fetched."""
-    turn = events.begin()
+    reader = events.begin()
     found: list[Event] = []
     while True:
         try:
             async with asyncio.timeout(0):
-                event = await events.next(turn)
+                event = await events.next(reader)
         except TimeoutError:
             return found
         assert event is not None
@@ -40,22 +40,22 @@ async def test_there_is_no_end_before_a_beginning() -> None:
     active publication when the resource is created."
     """
     events = EventStream(EVENT_TYPES)
-    events.tell(NOBODY)
+    events.update(NOBODY)
     assert await waiting(events) == [Event(VIEWER_COUNT, {"viewercount": 1})]
 
 
 async def test_what_changes_is_told() -> None:
     events = EventStream(EVENT_TYPES)
-    events.tell(SOMEBODY)
+    events.update(SOMEBODY)
     assert await waiting(events) == [
         Event(ACTIVE, {}),
         Event(VIEWER_COUNT, {"viewercount": 1}),
     ]
-    events.tell(SOMEBODY)
+    events.update(SOMEBODY)
     assert await waiting(events) == []
-    events.tell(SOMEBODY._replace(layers={"0": [LAYER]}))
+    events.update(SOMEBODY._replace(layers={"0": [LAYER]}))
     assert await waiting(events) == [Event(LAYERS, {"0": [LAYER]})]
-    events.tell(NOBODY._replace(viewers=3))
+    events.update(NOBODY._replace(viewers=3))
     assert await waiting(events) == [
         Event(INACTIVE, {}),
         Event(LAYERS, {"0": []}),
@@ -65,15 +65,17 @@ async def test_what_changes_is_told() -> None:
 
 async def test_only_what_was_asked_for() -> None:
     events = EventStream([INACTIVE])
-    events.tell(SOMEBODY)
-    events.tell(NOBODY)
+    events.update(SOMEBODY)
+    events.update(NOBODY)
     assert await waiting(events) == [Event(INACTIVE, {})]
 
 
 async def test_what_is_not_true_any_more_is_not_told() -> None:
     events = EventStream([VIEWER_COUNT, LAYERS])
     for viewers in range(1, 5):
-        events.tell(SOMEBODY._replace(viewers=viewers, layers={"0": [LAYER] * viewers}))
+        events.update(
+            SOMEBODY._replace(viewers=viewers, layers={"0": [LAYER] * viewers})
+        )
     assert await waiting(events) == [
         Event(LAYERS, {"0": [LAYER] * 4}),
         Event(VIEWER_COUNT, {"viewercount": 4}),
@@ -83,8 +85,8 @@ async def test_what_is_not_true_any_more_is_not_told() -> None:
 async def test_not_everything_is_kept() -> None:
     events = EventStream([ACTIVE, INACTIVE])
     for _ in range(MAX_EVENTS):
-        events.tell(SOMEBODY)
-        events.tell(NOBODY)
+        events.update(SOMEBODY)
+        events.update(NOBODY)
     found = await waiting(events)
     assert len(found) == MAX_EVENTS
     assert found[-1] == Event(INACTIVE, {})
@@ -98,7 +100,7 @@ async def test_one_fetches_at_a_time() -> None:
     second = asyncio.create_task(events.next(events.begin()))
     async with asyncio.timeout(5):
         assert await first is None
-        events.tell(SOMEBODY)
+        events.update(SOMEBODY)
         assert await second == Event(ACTIVE, {})
 
 
@@ -110,7 +112,7 @@ async def test_closed(is_awaited: bool) -> None:
     if is_awaited:
         await asyncio.sleep(0)
     else:
-        events.tell(SOMEBODY)
+        events.update(SOMEBODY)
     events.close()
     async with asyncio.timeout(5):
         assert await fetching is None

@@ -1,4 +1,4 @@
-"""Which layers a viewer will have."""
+"""The layers that a viewer has chosen."""
 
 from types import SimpleNamespace
 from typing import cast
@@ -11,8 +11,8 @@ from whipbird.streams import LayerChoice
 
 def feed(rid: str, width: int | None = None, height: int = 0) -> Feed:
     size = None if width is None else SimpleNamespace(width=width, height=height)
-    layer = SimpleNamespace(rid=rid, parameters=size)
-    return cast(Feed, SimpleNamespace(layer=layer))
+    encoding = SimpleNamespace(rid=rid, parameters=size)
+    return cast(Feed, SimpleNamespace(encoding=encoding))
 
 
 LAYERS = [feed("q", 320, 180), feed("h", 640, 360), feed("f", 1280, 720)]
@@ -34,9 +34,9 @@ LAYERS = [feed("q", 320, 180), feed("h", 640, 360), feed("f", 1280, 720)]
     ],
 )
 def test_what_may_be_sent(choice: LayerChoice, expected: str) -> None:
-    assert [f.layer.rid for f in choice.among(LAYERS)] == list(expected)
+    assert [f.encoding.rid for f in choice.among(LAYERS)] == list(expected)
 
 
 def test_a_size_that_is_not_known_yet() -> None:
     (only,) = LayerChoice(max_width=100).among([feed("h")])
-    assert only.layer.rid == "h"
+    assert only.encoding.rid == "h"

@@ -32,17 +32,17 @@ async def test_messages_of_the_publisher() -> None:
     peer = FakePeer()
     viewer = Viewer(cast(Peer, peer))
     assert peer.labels == [BROADCAST]
-    viewer.tell(51, b"too early")
+    viewer.send_message(51, b"too early")
     peer.channel.readyState = "open"
-    viewer.tell(51, b"text")
-    viewer.tell(53, b"\0")
+    viewer.send_message(51, b"text")
+    viewer.send_message(53, b"\0")
     assert peer.sent == [(51, b"text"), (53, b"\0")]
 
 
 async def test_no_channel_where_none_were_offered() -> None:
     peer = FakePeer(sctp=False)
     viewer = Viewer(cast(Peer, peer))
-    viewer.tell(51, b"text")
+    viewer.send_message(51, b"text")
     assert (peer.labels, peer.sent) == ([], [])
 
 
@@ -51,9 +51,9 @@ async def test_who_is_too_slow_misses_messages() -> None:
     viewer = Viewer(cast(Peer, peer))
     peer.channel.readyState = "open"
     peer.channel.bufferedAmount = MAX_WAITING + 1
-    viewer.tell(51, b"lost")
+    viewer.send_message(51, b"lost")
     assert viewer.messages_dropped == 1
     peer.channel.bufferedAmount = MAX_WAITING
-    viewer.tell(51, b"text")
+    viewer.send_message(51, b"text")
     assert peer.sent == [(51, b"text")]
     assert viewer.messages_dropped == 1

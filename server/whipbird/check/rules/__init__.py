@@ -1,4 +1,4 @@
-"""The rules, a module for each group of sections. Importing them registers them."""
+"""The rules, one module for each group of sections. Importing it registers them."""
 
 from . import (
     auth,

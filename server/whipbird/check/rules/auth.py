@@ -19,7 +19,7 @@ async def _without_token(endpoint: Endpoint) -> Exchange:
     """
     if endpoint.options.token is None:
         raise Skipped("needs --token")
-    offer = write_offer(await endpoint.nobody(), endpoint.shape).encode()
+    offer = write_offer(await endpoint.unconnected_transport(), endpoint.shape).encode()
     exchange = await endpoint.post(offer, authorized=False)
     if exchange.is_success:
         raise Absent("the endpoint asks for no token")
@@ -52,7 +52,7 @@ async def auth_http(endpoint: Endpoint) -> str:
 )
 async def auth_bearer(endpoint: Endpoint) -> None:
     await endpoint.shared(_without_token)
-    offer = write_offer(await endpoint.nobody(), endpoint.shape).encode()
+    offer = write_offer(await endpoint.unconnected_transport(), endpoint.shape).encode()
     exchange = await endpoint.post(offer, headers=WRONG)
     if exchange.status != 401:
         raise Failed(f"with a wrong token {exchange}, not with 401", exchange)

@@ -1,4 +1,4 @@
-"""Sections 4.4 and 4.8: what WHIP asks of the SDP, and simulcast."""
+"""Sections 4.4 and 4.8: constraints on SDP, and simulcast."""
 
 from collections.abc import Iterator
 
@@ -21,14 +21,14 @@ def _rtp_sections(answer: Answer) -> Iterator[MediaSection]:
 
 
 def _needs(endpoint: Endpoint, *kinds: str) -> None:
-    """Raises Skipped when the endpoint does not take all of these kinds at once."""
+    """Raise Skipped if the endpoint does not accept all of these kinds at once."""
     missing = [kind for kind in kinds if kind not in endpoint.shape.kinds]
     if missing:
         raise Skipped(f"the endpoint takes no {' and '.join(missing)}")
 
 
 def _expect_refused(exchange: Exchange, what: str) -> str:
-    """The offer must be refused as a whole, with one of two statuses."""
+    """Check that an offer is refused as a whole, with one of two statuses."""
     if exchange.is_success:
         rejected = answer_of(exchange).rejected
         part = f", and {', '.join(rejected)} rejected" if rejected else ""
@@ -39,7 +39,7 @@ def _expect_refused(exchange: Exchange, what: str) -> str:
 
 
 def _unless_all_taken(exchange: Exchange, what: str) -> None:
-    """Raises Absent when an offer of more than WHIP has is accepted whole."""
+    """Raise Absent if an offer that exceeds WHIP's limits is accepted as a whole."""
     if exchange.is_success and not answer_of(exchange).rejected:
         raise Absent(f"the endpoint says that it takes {what}")
 
@@ -245,7 +245,7 @@ async def full_ice(endpoint: Endpoint) -> None:
 
 
 async def _simulcast(endpoint: Endpoint) -> tuple[Exchange, MediaSection]:
-    """The answer to an offer of three layers of video."""
+    """The answer to an offer of video with three encodings."""
     _needs(endpoint, "video")
     shape = Shape(endpoint.shape.kinds, simulcast=True)
     exchange = await endpoint.post_shape(shape)

@@ -12,7 +12,7 @@ from ..exchange import Exchange
 from ..rule import Absent, Failed, Level, rule
 
 WHIP_URN = "urn:ietf:params:whip:"
-# The draft's section 6.3.1: type "ext", then a name, then maybe more of them.
+# The draft's section 6.3.1: type "ext", then one or more names.
 EXTENSION_URN = re.compile(rf"{WHIP_URN}ext(?::[^:\s]+)+")
 
 
@@ -62,7 +62,7 @@ async def busy_503(endpoint: Endpoint) -> str:
 
 
 def _is_retry_after(value: str) -> bool:
-    """Whether it is a number of seconds or a date (RFC 9110 section 10.2.3)."""
+    """Whether a value is a number of seconds or a date (RFC 9110 section 10.2.3)."""
     if value.isascii() and value.isdigit():
         return True
     try:
@@ -129,7 +129,7 @@ async def preflight_ice_servers(endpoint: Endpoint) -> None:
 
 
 def _extensions(exchange: Exchange) -> list[Link]:
-    """The links of WHIP's own relations."""
+    """The links with a relation of WHIP's."""
     return [
         link
         for link in _links(exchange)

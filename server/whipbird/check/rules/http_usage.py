@@ -1,4 +1,4 @@
-"""Section 4.1: GET, HEAD, and what errors say."""
+"""Section 4.1: GET, HEAD, and problem details of errors."""
 
 from yarl import URL
 

@@ -34,7 +34,7 @@ def require_etag(session: OpenSession) -> str:
 
 
 async def require_patch(endpoint: Endpoint) -> None:
-    """Raises Absent when neither trickle ICE nor ICE restarts are supported."""
+    """Raise Absent if neither trickle ICE nor ICE restarts are supported."""
     trickle = (await endpoint.shared(first_trickle)).is_supported
     if not trickle and not (await endpoint.shared(first_restart)).is_supported:
         raise Absent("neither trickle ICE nor ICE restarts are supported")

@@ -18,7 +18,7 @@ SAMPLES = 8
 # A random UUID has 122 bits (RFC 9562 section 5.4), which is enough.
 ENOUGH_BITS = 120
 
-# Requests after which there is no rate limit to be seen, and how many go at once.
+# Requests after which a rate limit is taken to be absent, and requests sent at once.
 MAX_FLOOD = 5000
 FLOOD_WIDTH = 25
 
@@ -54,7 +54,7 @@ async def session_urls(endpoint: Endpoint) -> str:
 
 
 def apparent_bits(urls: list[str]) -> float:
-    """How many bits vary from one URL to another, at most.
+    """The number of bits that vary between URLs, at most.
 
     The characters that all have in common count for nothing, and each other one for
     the smallest alphabet that has them all.
@@ -67,18 +67,18 @@ def apparent_bits(urls: list[str]) -> float:
 
 
 def _alphabet(characters: set[str]) -> int:
-    """The size of the smallest usual alphabet that has these characters."""
+    """The size of the smallest common alphabet with these characters."""
     text = "".join(characters)
     if text.isdigit():
         return 10
     if text in (text.lower(), text.upper()):
-        # Dashes stand at fixed places of a UUID, so they do not vary.
+        # Dashes are at fixed positions in a UUID, so they do not vary.
         return 16 if all(c in "0123456789abcdef" for c in text.lower()) else 32
     return 64
 
 
 async def _flood(send: Callable[[], Coroutine[Any, Any, Exchange]]) -> str:
-    """Send until the server says that it is too much."""
+    """Send requests until the server refuses them."""
     sent = 0
     while sent < MAX_FLOOD:
         exchanges = await asyncio.gather(*(send() for _ in range(FLOOD_WIDTH)))

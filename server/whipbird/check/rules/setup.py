@@ -65,13 +65,15 @@ async def post_answer(endpoint: Endpoint) -> None:
         answer = Answer.parse(exchange.text)
     except SdpError as error:
         line = f" (line {error.line})" if error.line else ""
-        raise Failed(f"the answer is no SDP: {error.detail}{line}", exchange) from error
+        raise Failed(
+            f"the answer is not SDP: {error.detail}{line}", exchange
+        ) from error
     if problem := _problem_of(answer, Answer.parse(exchange.body.decode())):
         raise Failed(problem, exchange)
 
 
 def _problem_of(answer: Answer, offer: Answer) -> str | None:
-    """What is wrong with an answer, or None."""
+    """A description of the error in an answer, or None."""
     kinds, offered = [[m.kind for m in side.media] for side in (answer, offer)]
     if kinds != offered:
         return f"the answer has sections {kinds}, the offer {offered}"
@@ -118,7 +120,7 @@ async def post_connects(endpoint: Endpoint) -> str:
     "A POST of another content type than application/sdp is refused with 4xx.",
 )
 async def post_other_type(endpoint: Endpoint) -> str:
-    offer = write_offer(await endpoint.nobody(), endpoint.shape).encode()
+    offer = write_offer(await endpoint.unconnected_transport(), endpoint.shape).encode()
     statuses = set()
     for content_type in OTHER_TYPES:
         exchange = await endpoint.post(offer, content_type=content_type)
@@ -129,7 +131,7 @@ async def post_other_type(endpoint: Endpoint) -> str:
 
 @rule("post-malformed", "4.2", Level.MUST, "Malformed SDP is refused with 4xx.")
 async def post_malformed(endpoint: Endpoint) -> str:
-    offer = write_offer(await endpoint.nobody(), endpoint.shape)
+    offer = write_offer(await endpoint.unconnected_transport(), endpoint.shape)
     statuses = set()
     for name, body in malformed(offer).items():
         exchange = await endpoint.post(body)
@@ -165,7 +167,7 @@ async def offer_sendrecv(endpoint: Endpoint) -> None:
     exchange = await endpoint.post_shape(shape)
     if not exchange.is_success:
         raise Failed(f"{exchange}, not with 201", exchange)
-    # What the answer has to say then is a rule of its own.
+    # The direction of the answer is checked by another rule.
 
 
 @rule(
@@ -190,7 +192,7 @@ async def answer_recvonly(endpoint: Endpoint) -> None:
 
 
 def _media_kinds(endpoint: Endpoint) -> tuple[str, ...]:
-    """The kinds of the usual offer that have a direction."""
+    """The kinds of the usual offer that are media, with a direction."""
     kinds = tuple(k for k in endpoint.shape.kinds if k != "application")
     if not kinds:
         raise Skipped("the endpoint takes data channels only")

@@ -25,7 +25,7 @@ async def options_cors(endpoint: Endpoint) -> None:
     if problem := _origin_problem(exchange):
         raise Failed(problem, exchange)
     allowed = exchange.members(hdrs.ACCESS_CONTROL_ALLOW_HEADERS)
-    # The asterisk does not stand for Authorization (Fetch section 4.9).
+    # The asterisk does not include Authorization (Fetch section 4.9).
     missing = [
         name
         for name in wanted

@@ -1,4 +1,4 @@
-"""Section 4.2: how a session ends, by DELETE, by DTLS, or by silence."""
+"""Section 4.2: the end of a session, by DELETE, by DTLS, or by loss of consent."""
 
 import asyncio
 from dataclasses import dataclass
@@ -10,10 +10,10 @@ from ..exchange import Exchange
 from ..rule import Failed, Level, Skipped, rule
 from ..session import Connected
 
-# Seconds within which a server acts on what it was told.
+# Seconds within which a server ends a session.
 GRACE = 2.0
 
-# Seconds within which a consent check comes: one about every 5 (RFC 7675 section 5.1).
+# Seconds to wait for a consent check, sent about every 5 s (RFC 7675 section 5.1).
 CONSENT_CHECK_LIMIT = 15.0
 
 
@@ -126,7 +126,7 @@ async def consent_checks(endpoint: Endpoint) -> None:
     connected = await endpoint.connect()
     _require_full_ice(connected)
     arrivals = tap(connected.publisher.peer)
-    # What belongs to the setup still is over when the pair has settled.
+    # Wait until the checks of the connection setup are over.
     await asyncio.sleep(GRACE)
     settled = len(arrivals.requests)
     own = connected.session.local.ice

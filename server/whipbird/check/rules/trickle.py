@@ -15,7 +15,7 @@ from ..session import OpenSession
 # Seconds by which unusable candidates may delay a response.
 DELAY_LIMIT = 2.0
 
-# Candidates that no server can use, or has to (RFC 8839 section 5.1).
+# Candidates that a server cannot use, or need not use (RFC 8839 section 5.1).
 UNUSABLE = (
     "1 1 tcp 1518280447 192.0.2.1 9 typ host tcptype active",
     "2 1 udp 2122260222 4c0d3f52-97b6-4a41-8c1c-2f0f3b1e5a77.local 50000 typ host",
@@ -27,12 +27,12 @@ UNUSABLE = (
 
 @dataclass(frozen=True, slots=True)
 class Trickled:
-    """A PATCH with a candidate of ours, and the check that came of it.
+    """A PATCH with a candidate of ours, and the check that it received.
 
     Attributes:
         is_supported: whether trickle ICE is supported, as far as the status tells.
         check: the first check with the credentials of the session; None for none.
-        others: how many others have come.
+        others: how many checks were received instead, if ``check`` is None.
     """
 
     session: OpenSession
@@ -46,12 +46,12 @@ class Trickled:
 
 
 async def first_trickle(endpoint: Endpoint) -> Trickled:
-    """Trickle one candidate that can be used."""
+    """Trickle a usable candidate."""
     return await _trickle(endpoint)
 
 
 async def mixed_trickle(endpoint: Endpoint) -> Trickled:
-    """Trickle one candidate that can be used among many that cannot."""
+    """Trickle a usable candidate among many unusable ones."""
     return await _trickle(endpoint, *UNUSABLE)
 
 
@@ -172,7 +172,7 @@ async def trickle_forms(endpoint: Endpoint) -> None:
 
 
 def fragments(session: OpenSession, candidate: Candidate) -> dict[str, bytes]:
-    """Bodies that a client may send, by what is special about them."""
+    """Valid bodies of PATCH, by a description."""
     usual = session.fragment(candidate)
     media_line = next(
         line for line in usual.decode().splitlines() if line.startswith("m=")

@@ -1,4 +1,4 @@
-"""What RTP payloads say of the media in them, by codec, without decoding."""
+"""RTP payload formats: key frames, parameters and frames, without decoding."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -6,34 +6,34 @@ from typing import Protocol
 from . import av1, h264, h265, vp8, vp9
 from .parameters import VideoParameters
 
-__all__ = ["VideoCodec", "VideoParameters", "inspector"]
+__all__ = ["VideoParameters", "VideoPayloadFormat", "payload_format"]
 
 
-class VideoCodec(Protocol):
-    """What each module of a video codec can say of one RTP payload.
+class VideoPayloadFormat(Protocol):
+    """The RTP payload format of a video codec; each codec's module is one.
 
-    A payload is what is left of a packet after header, extensions and padding. Any
-    octets will do.
+    A payload is an RTP packet without header, extensions and padding. All functions
+    accept any octets.
     """
 
     def starts_key_frame(self, payload: bytes, /) -> bool:
-        """Whether a viewer can begin with this packet.
+        """Whether a decoder can start at this packet.
 
-        It is meant for every packet: the first octets decide.
+        It is fast enough to be called for every packet: it reads a few octets.
         """
 
     def read_parameters(self, payload: bytes, /) -> VideoParameters | None:
-        """What this packet says of the stream; None if nothing, or if malformed."""
+        """The stream parameters in this packet; None if absent or malformed."""
 
     def join(self, payloads: Sequence[bytes], /) -> bytes:
-        """One frame, from all the payloads of its packets, as FFmpeg has it.
+        """Join the payloads of all packets of a frame to a frame in FFmpeg's format.
 
         Raises:
-            BitstreamError: when something is missing, or malformed.
+            BitstreamError: when a packet is missing or malformed.
         """
 
 
-_VIDEO_CODECS: dict[str, VideoCodec] = {
+_FORMATS: dict[str, VideoPayloadFormat] = {
     "av1": av1,
     "h264": h264,
     "h265": h265,
@@ -42,6 +42,10 @@ _VIDEO_CODECS: dict[str, VideoCodec] = {
 }
 
 
-def inspector(encoding_name: str) -> VideoCodec | None:
-    """The codec of an rtpmap's encoding name, in any case; None if it is not known."""
-    return _VIDEO_CODECS.get(encoding_name.lower())
+def payload_format(encoding_name: str) -> VideoPayloadFormat | None:
+    """The payload format of a video codec; None if there is none.
+
+    Args:
+        encoding_name: as in ``a=rtpmap``, in any case.
+    """
+    return _FORMATS.get(encoding_name.lower())

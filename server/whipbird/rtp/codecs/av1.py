@@ -1,6 +1,6 @@
-"""AV1 in RTP: where key frames begin, and what the sequence header says.
+"""The RTP payload format of AV1: key frames, sequence headers, temporal units.
 
-Sections are those of the "RTP Payload Format For AV1" (version 1.0) and of the "AV1
+Section numbers refer to the "RTP Payload Format For AV1" (version 1.0) and to the "AV1
 Bitstream & Decoding Process Specification".
 """
 
@@ -16,22 +16,22 @@ _OBU_TILE_LIST = 8
 # AV1 section 6.4.1, by seq_profile.
 _PROFILES = ("Main", "High", "Professional")
 
-# AV1 section 6.4.2: matrix coefficients and the like that together say sRGB.
+# AV1 section 6.4.2: the colour description that means sRGB.
 _CP_BT_709, _TC_SRGB, _MC_IDENTITY = 1, 13, 0
 
 
 def starts_key_frame(payload: bytes) -> bool:
     """Whether this packet is the first one of a coded video sequence.
 
-    The aggregation header says it: N is set, and Z, a continuation, is not (RTP
-    payload section 4.4). Such a sequence begins with a sequence header and a key
-    frame (AV1 section 7.5).
+    In its aggregation header, N is set and Z (continuation) is not (RTP payload
+    section 4.4). The sequence starts with a sequence header and a key frame (AV1
+    section 7.5).
     """
     return len(payload) > 1 and payload[0] & 0x88 == 0x08
 
 
 def read_parameters(payload: bytes) -> VideoParameters | None:
-    """Read the sequence header in this packet, or None where there is none to read."""
+    """The parameters in this packet's sequence header; None without a valid one."""
     try:
         for element in _elements(payload):
             header = _sequence_header(element)
@@ -43,13 +43,14 @@ def read_parameters(payload: bytes) -> VideoParameters | None:
 
 
 def join(payloads: Sequence[bytes]) -> bytes:
-    """One temporal unit, every OBU with its size, without temporal delimiters.
+    """Join payloads to a temporal unit in the low-overhead format of files.
 
-    That is what files have (AV1 section 5.2; AV1 in ISOBMFF section 2.4). Delimiters
-    and tile lists are no part of an RTP stream (RTP payload section 5).
+    Each OBU has its size, and there are no temporal delimiters (AV1 section 5.2; AV1 in
+    ISOBMFF section 2.4). RTP has neither delimiters nor tile lists (RTP payload
+    section 5).
 
     Raises:
-        BitstreamError: when the packets are not those of whole OBUs.
+        BitstreamError: when the packets do not contain whole OBUs.
     """
     obus: list[bytes] = []
     begun = b""
@@ -68,7 +69,7 @@ def join(payloads: Sequence[bytes]) -> bytes:
 
 
 def _with_size(obu: bytes) -> bytes:
-    """An OBU that tells its size (AV1 section 5.3); nothing of those left out."""
+    """An OBU with its size (AV1 section 5.3); empty for OBUs to be dropped."""
     if not obu or obu[0] >> 3 & 0xF in (_OBU_TEMPORAL_DELIMITER, _OBU_TILE_LIST):
         return b""
     if obu[0] & 0x02:  # obu_has_size_field
@@ -88,15 +89,15 @@ def _write_leb128(value: int) -> bytes:
 
 
 def _elements(payload: bytes) -> Iterator[bytes]:
-    """The OBU elements that begin in this packet (RTP payload sections 4.4 and 4.5)."""
+    """The OBU elements that start in this packet (RTP payload sections 4.4 and 4.5)."""
     elements = _all_elements(payload)
-    if payload and payload[0] & 0x80:  # Z: the first began in an earlier packet
+    if payload and payload[0] & 0x80:  # Z: the first started in an earlier packet
         next(elements, None)
     yield from elements
 
 
 def _all_elements(payload: bytes) -> Iterator[bytes]:
-    """The OBU elements of a packet, and the parts of them."""
+    """The OBU elements of a packet, whole or in part."""
     if not payload:
         return
     count = payload[0] >> 4 & 3  # W: if not 0, the last element has no length
@@ -115,7 +116,7 @@ def _all_elements(payload: bytes) -> Iterator[bytes]:
 
 
 def _sequence_header(obu: bytes) -> bytes | None:
-    """The content of a sequence header OBU (AV1 section 5.3), None for any other."""
+    """The content of a sequence header OBU (AV1 section 5.3); None for other OBUs."""
     if not obu or obu[0] >> 3 & 0xF != _OBU_SEQUENCE_HEADER:
         return None
     offset = 2 if obu[0] & 0x04 else 1  # obu_extension_flag
@@ -125,7 +126,7 @@ def _sequence_header(obu: bytes) -> bytes | None:
 
 
 def _read_leb128(data: bytes, offset: int) -> tuple[int, int]:
-    """Read a number of at most 8 octets (AV1 section 4.10.5), and where it ends."""
+    """Read a leb128() number and the offset after it (AV1 section 4.10.5)."""
     value = 0
     for index, octet in enumerate(data[offset : offset + 8]):
         value |= (octet & 0x7F) << 7 * index
@@ -150,7 +151,7 @@ def _read_sequence_header(reader: BitReader) -> VideoParameters:
         width=width,
         height=height,
         profile=_PROFILES[profile],
-        # Section A.3; 31 stands for no limits, the rest is reserved.
+        # Section A.3; 31 means no limits, other values from 24 on are reserved.
         level=f"{2 + (level >> 2)}.{level & 3}" if level < 24 else None,
         tier="High" if high_tier else "Main",
         bit_depth=bit_depth,
@@ -159,10 +160,7 @@ def _read_sequence_header(reader: BitReader) -> VideoParameters:
 
 
 def _read_operating_points(reader: BitReader, reduced: bool) -> tuple[int, bool]:
-    """Read to the end of the operating points: level and tier of the first one.
-
-    The first one has all layers.
-    """
+    """Read all operating points; return level and tier of the first, the full one."""
     if reduced:
         return reader.read(5), False
     delay_bits = None
@@ -188,7 +186,7 @@ def _read_operating_points(reader: BitReader, reduced: bool) -> tuple[int, bool]
 
 
 def _skip_tools(reader: BitReader, reduced: bool) -> None:
-    """What stands between the frame size and the colours."""
+    """Skip the coding tools between the frame size and the colour configuration."""
     if not reduced and reader.flag():  # frame_id_numbers_present_flag
         reader.skip(7)
     reader.skip(3)  # use_128x128_superblock, enable_filter_intra, intra_edge_filter

@@ -1,7 +1,7 @@
-"""H.264 in RTP (RFC 6184): where key frames begin, and what the SPS says.
+"""The RTP payload format of H.264 (RFC 6184): key frames, SPS, access units.
 
-Packetization modes 0 and 1: single NAL units, STAP-A and FU-A. The bitstream's own
-sections are those of ITU-T H.264.
+Packetization modes 0 and 1: single NAL units, STAP-A and FU-A. "H.264" refers to ITU-T
+H.264, the bitstream.
 """
 
 from collections.abc import Sequence
@@ -19,8 +19,7 @@ _FU_A = 28
 # constraint_setN_flag, as a mask of the octet after profile_idc.
 _SET0, _SET1, _SET3, _SET4, _SET5 = 0x80, 0x40, 0x10, 0x08, 0x04
 
-# Profiles (H.264 annex A, F, G) by profile_idc. A second name is that of the stricter
-# profile that constraint_set3_flag makes of it.
+# Profiles (H.264 annex A, F, G) by profile_idc: without and with constraint_set3_flag.
 _PROFILES = {
     44: ("CAVLC 4:4:4 Intra", "CAVLC 4:4:4 Intra"),
     77: ("Main", "Main"),
@@ -35,17 +34,17 @@ _PROFILES = {
     244: ("High 4:4:4 Predictive", "High 4:4:4 Intra"),
 }
 
-# Those whose SPS tells the chroma format (H.264 section 7.3.2.1.1).
+# Profiles whose SPS contains the chroma format (H.264 section 7.3.2.1.1).
 _HIGH_PROFILES = frozenset({100, 110, 122, 244, 44, 83, 86, 118, 128, 138, 139, 134})
 
 
 def starts_key_frame(payload: bytes) -> bool:
-    """Whether a new viewer can start with this packet.
+    """Whether a decoder can start at this packet.
 
-    That is one with an SPS, or with the first slice of an IDR picture. An encoder
-    that refreshes its picture little by little sends an SPS where it begins anew.
-    Where SPS and IDR picture come in several packets, each says yes: the first
-    packet of that timestamp is the start.
+    It can at an SPS, or at the first slice of an IDR picture. An encoder with gradual
+    refresh (intra refresh) sends an SPS at each recovery point. If SPS and IDR picture
+    are in several packets, the result is true for each: the first packet of that
+    timestamp is the start.
     """
     if len(payload) < 3:
         return False
@@ -58,13 +57,13 @@ def starts_key_frame(payload: bytes) -> bool:
 
 
 def _opens(kind: int, first: int) -> bool:
-    """Judge a NAL unit by its type and the first octet after its header."""
-    # The first bit of the first slice is set: first_mb_in_slice is ue(v), and 0.
+    """Whether a decoder can start at a NAL unit of a type with this first octet."""
+    # In the first slice the first bit is set: first_mb_in_slice is ue(v), and 0.
     return kind == _SPS or (kind == _IDR and first >= 0x80)
 
 
 def read_parameters(payload: bytes) -> VideoParameters | None:
-    """Read the SPS in this packet, or None where there is none that can be read."""
+    """The parameters in this packet's SPS; None without a valid one."""
     sps = _find_sps(payload)
     if sps is None:
         return None
@@ -75,10 +74,10 @@ def read_parameters(payload: bytes) -> VideoParameters | None:
 
 
 def join(payloads: Sequence[bytes]) -> bytes:
-    """One access unit as a byte stream (H.264 annex B), of its packets' payloads.
+    """Join payloads to an access unit in byte stream format (H.264 annex B).
 
     Raises:
-        BitstreamError: when a fragment is missing, or a packet is of another kind.
+        BitstreamError: when a fragment is missing or a NAL unit type is unsupported.
     """
     joiner = UnitJoiner()
     for payload in payloads:
@@ -91,12 +90,12 @@ def join(payloads: Sequence[bytes]) -> bytes:
         elif 0 < kind < _STAP_A:
             joiner.add((payload,))
         else:
-            raise BitstreamError(f"A packet of NAL unit type {kind}.")
+            raise BitstreamError(f"NAL unit type {kind} is not supported.")
     return joiner.joined()
 
 
 def _find_sps(payload: bytes) -> bytes | None:
-    """The SPS of the packet without its header, or as much of it as there is."""
+    """The SPS in the packet without its NAL unit header, possibly truncated."""
     if len(payload) < 3:
         return None
     kind = payload[0] & 0x1F
@@ -112,7 +111,7 @@ def _find_sps(payload: bytes) -> bytes | None:
 
 
 def _read_sps(reader: BitReader) -> VideoParameters:
-    """H.264 section 7.3.2.1.1."""
+    """Read an SPS (H.264 section 7.3.2.1.1)."""
     profile_idc = reader.read(8)
     constraints = reader.read(8)
     level_idc = reader.read(8)
@@ -148,7 +147,7 @@ def _read_sps(reader: BitReader) -> VideoParameters:
 
 
 def _skip_scaling_matrix(reader: BitReader, lists: int) -> None:
-    """H.264 section 7.3.2.1.1.1: six lists of 16 numbers, the others of 64."""
+    """Skip the scaling lists (H.264 7.3.2.1.1.1): six of 16 numbers, others of 64."""
     for index in range(lists):
         if not reader.flag():
             continue
@@ -160,7 +159,7 @@ def _skip_scaling_matrix(reader: BitReader, lists: int) -> None:
 
 
 def _skip_picture_order_count(reader: BitReader) -> None:
-    """The part of the SPS that depends on pic_order_cnt_type."""
+    """Skip the part of the SPS that depends on pic_order_cnt_type."""
     match reader.read_ue():
         case 0:
             reader.read_ue()  # log2_max_pic_order_cnt_lsb_minus4
@@ -180,7 +179,7 @@ def _skip_picture_order_count(reader: BitReader) -> None:
 
 
 def _profile(profile_idc: int, constraints: int) -> str | None:
-    """RFC 6184 section 8.1 (table 5) and H.264 section A.2."""
+    """The name of a profile (RFC 6184 section 8.1, table 5; H.264 section A.2)."""
     if profile_idc == 66:
         return "Constrained Baseline" if constraints & _SET1 else "Baseline"
     if profile_idc == 77 and constraints & _SET0:
@@ -193,7 +192,7 @@ def _profile(profile_idc: int, constraints: int) -> str | None:
 
 
 def _level(profile_idc: int, constraints: int, level_idc: int) -> str:
-    """H.264 section A.3: level 1b can be written in two ways."""
+    """The name of a level (H.264 section A.3): level 1b has two codes."""
     if level_idc == 9 or (
         level_idc == 11 and constraints & _SET3 and profile_idc in (66, 77, 88)
     ):

@@ -1,7 +1,7 @@
-"""H.265 in RTP (RFC 7798): where key frames begin, and what the SPS says.
+"""The RTP payload format of H.265 (RFC 7798): key frames, SPS, access units.
 
-Single NAL units, aggregation packets and fragmentation units without DONL, as
-WebRTC has them. The bitstream's own sections are those of ITU-T H.265.
+Single NAL units, aggregation packets and fragmentation units, without DONL as in
+WebRTC. "H.265" refers to ITU-T H.265, the bitstream.
 """
 
 from collections.abc import Iterator, Sequence
@@ -18,17 +18,17 @@ _OPENING = frozenset({*_IRAP, _VPS, _SPS})
 _AGGREGATION = 48
 _FRAGMENTATION = 49
 
-# H.265 section A.3, by general_profile_idc; 4 stands for all range extensions.
+# H.265 section A.3, by general_profile_idc; 4 means the range extensions profiles.
 _PROFILES = {1: "Main", 2: "Main 10", 3: "Main Still Picture"}
 _RANGE_EXTENSIONS = 4
 
 
 def starts_key_frame(payload: bytes) -> bool:
-    """Whether a new viewer can start with this packet.
+    """Whether a decoder can start at this packet.
 
-    That is one with a VPS, an SPS, or the first slice segment of an IRAP picture
-    (IDR, CRA, BLA), of the base layer. Where these come in several packets, each
-    says yes: the first packet of that timestamp is the start.
+    It can at a VPS, an SPS, or the first slice segment of an IRAP picture (IDR, CRA,
+    BLA) of the base layer. If these are in several packets, the result is true for
+    each: the first packet of that timestamp is the start.
     """
     if len(payload) < 4:
         return False
@@ -49,18 +49,18 @@ def starts_key_frame(payload: bytes) -> bool:
 
 
 def _opens(kind: int, first: int) -> bool:
-    """Judge a NAL unit by its type and the first octet after its header."""
-    # A slice's first bit is first_slice_segment_in_pic_flag.
+    """Whether a decoder can start at a NAL unit of a type with this first octet."""
+    # The first bit of a slice is first_slice_segment_in_pic_flag.
     return kind in _OPENING and (kind >= _VPS or first >= 0x80)
 
 
 def _is_base_layer(header: bytes) -> bool:
-    """Whether nuh_layer_id is 0. The SPS of other layers has another syntax."""
+    """Whether nuh_layer_id is 0. The SPS of other layers has a different syntax."""
     return not (header[0] & 0x01 or header[1] & 0xF8)
 
 
 def read_parameters(payload: bytes) -> VideoParameters | None:
-    """Read the SPS in this packet, or None where there is none that can be read."""
+    """The parameters in this packet's SPS; None without a valid one."""
     sps = next(_find_sps(payload), None)
     if sps is None:
         return None
@@ -71,10 +71,10 @@ def read_parameters(payload: bytes) -> VideoParameters | None:
 
 
 def join(payloads: Sequence[bytes]) -> bytes:
-    """One access unit as a byte stream (H.265 annex B), of its packets' payloads.
+    """Join payloads to an access unit in byte stream format (H.265 annex B).
 
     Raises:
-        BitstreamError: when a fragment is missing, or a packet is of another kind.
+        BitstreamError: when a fragment is missing or a NAL unit type is unsupported.
     """
     joiner = UnitJoiner()
     for payload in payloads:
@@ -88,12 +88,12 @@ def join(payloads: Sequence[bytes]) -> bytes:
         elif kind < _AGGREGATION:
             joiner.add((payload,))
         else:
-            raise BitstreamError(f"A packet of NAL unit type {kind}.")
+            raise BitstreamError(f"NAL unit type {kind} is not supported.")
     return joiner.joined()
 
 
 def _find_sps(payload: bytes) -> Iterator[bytes]:
-    """The SPS of the packet without its header, or as much of it as there is."""
+    """The SPSs in the packet without NAL unit headers, possibly truncated."""
     if len(payload) < 4:
         return
     kind = payload[0] >> 1 & 0x3F
@@ -109,7 +109,7 @@ def _find_sps(payload: bytes) -> Iterator[bytes]:
 
 
 def _read_sps(reader: BitReader) -> VideoParameters:
-    """H.265 section 7.3.2.2.1."""
+    """Read an SPS (H.265 section 7.3.2.2.1)."""
     reader.skip(4)  # sps_video_parameter_set_id
     sub_layers = reader.read(3)  # sps_max_sub_layers_minus1
     reader.skip(1)  # sps_temporal_id_nesting_flag
@@ -132,7 +132,7 @@ def _read_sps(reader: BitReader) -> VideoParameters:
 def _read_profile_tier_level(
     reader: BitReader, sub_layers: int
 ) -> tuple[str | None, str, str]:
-    """H.265 section 7.3.3: the general profile, tier and level."""
+    """Read the general profile, tier and level (H.265 section 7.3.3)."""
     reader.skip(2)  # general_profile_space
     tier = "High" if reader.flag() else "Main"
     profile_idc = reader.read(5)
@@ -152,7 +152,7 @@ def _read_profile_tier_level(
 
 
 def _range_extensions_profile(constraints: int) -> str:
-    """Name a format range extensions profile (H.265 section A.3.5).
+    """The name of a format range extensions profile (H.265 section A.3.5).
 
     Args:
         constraints: the flags general_max_12bit_constraint_flag to

@@ -1,27 +1,27 @@
-"""What the NAL units of H.264 and H.265 have in common."""
+"""NAL units, as far as H.264 and H.265 have them in common."""
 
 from collections.abc import Iterator, Sequence
 
 from ..bits import BitReader, BitstreamError
 
-# By chroma_format_idc: the name, and how many luma samples share a chroma sample
-# (H.264 table 6-1, H.265 table 6-1).
+# By chroma_format_idc: the name, SubWidthC and SubHeightC (H.264 table 6-1, H.265
+# table 6-1).
 _CHROMA_FORMATS = (("4:0:0", 1, 1), ("4:2:0", 2, 2), ("4:2:2", 2, 1), ("4:4:4", 1, 1))
 
-# What is before each unit in a byte stream (H.264 and H.265 annex B).
+# The start code before each unit in a byte stream (H.264 and H.265 annex B).
 _START_CODE = b"\0\0\0\1"
 
-# The NAL units that tell anything are longer; an access unit delimiter is not.
+# Octets. Shorter NAL units, as access unit delimiters, are not needed.
 _SHORTEST = 3
 
 
 def aggregated(payload: bytes, offset: int) -> Iterator[bytes]:
     """The NAL units of an aggregation packet (RFC 6184 section 5.7.1, RFC 7798 4.4.2).
 
-    Units of less than 3 octets are left out, and what is cut off at the end.
+    Units of less than 3 octets are skipped, and so is a truncated last unit.
 
     Args:
-        offset: where the first unit's size is.
+        offset: the offset of the first unit's size.
     """
     while offset + 2 + _SHORTEST <= len(payload):
         start = offset + 2
@@ -31,33 +31,32 @@ def aggregated(payload: bytes, offset: int) -> Iterator[bytes]:
 
 
 class UnitJoiner:
-    """Makes NAL units of fragments, and a byte stream (annex B) of the units."""
+    """Assembles NAL units from fragments, and joins them to a byte stream (annex B)."""
 
     def __init__(self) -> None:
         self._units: list[bytes | bytearray] = []
         self._fragmented: bytearray | None = None
 
     def add(self, units: Sequence[bytes]) -> None:
-        """Take whole units.
+        """Add whole units.
 
         Raises:
-            BitstreamError: when the fragments before them are not all there.
+            BitstreamError: when the last fragment of the unit before is missing.
         """
         if self._fragmented is not None:
             raise BitstreamError("The last fragment of a NAL unit is missing.")
         self._units += units
 
     def add_fragment(self, header: bytes, flags: int, fragment: bytes) -> None:
-        """Take a part of a unit (RFC 6184 section 5.8, RFC 7798 section 4.4.3).
+        """Add a fragment of a unit (RFC 6184 section 5.8, RFC 7798 section 4.4.3).
 
         Args:
-            header: of the whole unit.
-            flags: an octet that begins with S and E: whether it is the first part,
-                and the last.
-            fragment: the part.
+            header: the header of the whole unit.
+            flags: the octet whose upper bits are S (first fragment) and E (last one).
+            fragment: its octets.
 
         Raises:
-            BitstreamError: when the one before it, or after it, is not there.
+            BitstreamError: when a fragment before it is missing.
         """
         if flags & 0x80:
             self.add(())
@@ -73,7 +72,7 @@ class UnitJoiner:
         """All units, each after a start code.
 
         Raises:
-            BitstreamError: when there are none, or the last one has no end.
+            BitstreamError: when there are none, or the last one is incomplete.
         """
         self.add(())
         if not self._units:
@@ -82,7 +81,7 @@ class UnitJoiner:
 
 
 def read_chroma_format(reader: BitReader) -> tuple[str, int, int]:
-    """Read chroma_format_idc: the format's name, SubWidthC, SubHeightC."""
+    """Read chroma_format_idc; return the format's name, SubWidthC and SubHeightC."""
     chroma_format_idc = reader.read_ue()
     if chroma_format_idc >= len(_CHROMA_FORMATS):
         raise BitstreamError(f"chroma_format_idc {chroma_format_idc} does not exist.")
@@ -92,9 +91,9 @@ def read_chroma_format(reader: BitReader) -> tuple[str, int, int]:
 
 
 def read_cropping(reader: BitReader) -> tuple[int, int]:
-    """Read the cropping offsets: how many crop units go, of the width and the height.
+    """Read the cropping offsets: crop units to subtract from width and height.
 
-    In H.264 that is ``frame_cropping``, in H.265 the conformance window.
+    In H.264 this is ``frame_cropping``, in H.265 the conformance window.
     """
     if not reader.flag():
         return 0, 0

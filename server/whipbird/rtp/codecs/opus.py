@@ -1,4 +1,4 @@
-"""Opus in RTP (RFC 7587): what the first octets of a packet say (RFC 6716)."""
+"""The RTP payload format of Opus (RFC 7587): the TOC octet of a packet (RFC 6716)."""
 
 from dataclasses import dataclass
 
@@ -12,14 +12,14 @@ _LONGEST = 5760
 
 @dataclass(frozen=True, slots=True)
 class OpusPacket:
-    """What an Opus packet carries.
+    """The properties of an Opus packet.
 
     Attributes:
         channels: 1 or 2.
-        samples: duration of the packet at 48 kHz, which is RTP's clock too (RFC 7587
-            section 4.1), whatever the rate of the sound was.
-        frame_samples: duration of each of its frames, likewise.
-        is_dtx: the encoder heard silence and sent no sound.
+        samples: the duration of the packet in samples of 48 kHz, the RTP clock rate
+            (RFC 7587 section 4.1) at any sampling rate.
+        frame_samples: the duration of each of its frames, likewise.
+        is_dtx: whether it is discontinuous transmission: silence, without audio data.
     """
 
     channels: int
@@ -29,15 +29,17 @@ class OpusPacket:
 
     @property
     def milliseconds(self) -> float:
-        """Duration of the packet."""
+        """The duration of the packet, in milliseconds."""
         return self.samples / 48
 
 
 def read_packet(payload: bytes) -> OpusPacket | None:
-    """Read the TOC octet and the frame count, or None if malformed.
+    """Read the TOC octet and the frame count (RFC 6716 sections 3.1 and 3.2).
 
-    RFC 6716 sections 3.1 and 3.2. Of multistream Opus (RFC 7845 section 5.1.1) this
-    is the first stream; its channels say nothing of the others.
+    Of multistream Opus (RFC 7845 section 5.1.1) only the first stream is read.
+
+    Returns:
+        None if the packet is malformed.
     """
     if not payload:
         return None
@@ -55,7 +57,7 @@ def read_packet(payload: bytes) -> OpusPacket | None:
         channels=2 if toc & 4 else 1,
         samples=samples,
         frame_samples=frame_samples,
-        # libopus: what has at most two octets need not be sent. Empty frames stand
-        # for DTX (RFC 6716 section 3.2.1); here they leave the TOC and the count.
+        # libopus: a packet of at most two octets need not be sent. Empty frames mean
+        # DTX (RFC 6716 section 3.2.1); then there are only the TOC and the count.
         is_dtx=len(payload) <= 2,
     )

@@ -1,4 +1,4 @@
-"""VP8 in RTP (RFC 7741): where key frames begin, and what their header says."""
+"""The RTP payload format of VP8 (RFC 7741): key frames, their headers, frames."""
 
 from collections.abc import Sequence
 
@@ -14,8 +14,8 @@ _START_CODE = b"\x9d\x01\x2a"
 def starts_key_frame(payload: bytes) -> bool:
     """Whether this packet is the first one of a key frame.
 
-    The descriptor says that the frame begins here (S is set, PID is 0; RFC 7741
-    section 4.2), the frame that it is a key frame (P is 0; section 4.3).
+    In its descriptor S is set and PID is 0: a frame starts (RFC 7741 section 4.2). In
+    the frame's header P is 0: it is a key frame (section 4.3).
     """
     if len(payload) < _SHORTEST or payload[0] & 0x17 != 0x10:
         return False
@@ -23,26 +23,26 @@ def starts_key_frame(payload: bytes) -> bool:
 
 
 def join(payloads: Sequence[bytes]) -> bytes:
-    """One frame, of the payloads of its packets without their descriptors.
+    """Join payloads, without their descriptors, to a frame.
 
     Raises:
-        BitstreamError: when the first packet is missing, or one ends too early.
+        BitstreamError: when the first packet is missing, or one is truncated.
     """
-    if not _begins_frame(payloads[0]) or any(map(_begins_frame, payloads[1:])):
-        raise BitstreamError("These packets are not those of one frame.")
+    if not _starts_frame(payloads[0]) or any(map(_starts_frame, payloads[1:])):
+        raise BitstreamError("The packets are not those of one frame.")
     try:
         return b"".join(payload[_frame_offset(payload) :] for payload in payloads)
     except IndexError:
-        raise BitstreamError("A payload descriptor ends too early.") from None
+        raise BitstreamError("A payload descriptor is truncated.") from None
 
 
-def _begins_frame(payload: bytes) -> bool:
+def _starts_frame(payload: bytes) -> bool:
     """Whether S is set and PID is 0 (RFC 7741 section 4.2)."""
     return payload[0] & 0x17 == 0x10
 
 
 def _frame_offset(payload: bytes) -> int:
-    """Where the frame begins: the length of the descriptor, 1 to 6 octets."""
+    """The offset of the frame: the length of the descriptor, 1 to 6 octets."""
     if not payload[0] & 0x80:  # X: extended
         return 1
     extension = payload[1]
@@ -57,7 +57,7 @@ def _frame_offset(payload: bytes) -> int:
 
 
 def read_parameters(payload: bytes) -> VideoParameters | None:
-    """Read a key frame's header (RFC 6386 section 9.1), or None where it is not."""
+    """The parameters in a key frame's header (RFC 6386 section 9.1); else None."""
     if not starts_key_frame(payload):
         return None
     offset = _frame_offset(payload)
@@ -66,7 +66,7 @@ def read_parameters(payload: bytes) -> VideoParameters | None:
         return None
     try:
         return VideoParameters(
-            # The two upper bits say how to scale the picture.
+            # The two upper bits are the scaling of the picture.
             width=int.from_bytes(header[6:8], "little") & 0x3FFF,
             height=int.from_bytes(header[8:10], "little") & 0x3FFF,
             profile=f"Profile {header[0] >> 1 & 7}",

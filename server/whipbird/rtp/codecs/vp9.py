@@ -1,6 +1,6 @@
-"""VP9 in RTP (RFC 9628): where key frames begin, and what their header says.
+"""The RTP payload format of VP9 (RFC 9628): key frames, their headers, pictures.
 
-The frame's own sections are those of the "VP9 Bitstream & Decoding Process
+"VP9" with a section number refers to the "VP9 Bitstream & Decoding Process
 Specification".
 """
 
@@ -17,12 +17,12 @@ _CS_RGB = 7
 
 @dataclass(frozen=True, slots=True)
 class _Descriptor:
-    """What matters of a payload descriptor (RFC 9628 section 4.2).
+    """The fields of a payload descriptor that are used (RFC 9628 section 4.2).
 
     Attributes:
-        may_be_key: the first packet of a frame of the lowest spatial layer that is
-            not predicted from another picture.
-        resolution: the largest one of the scalability structure, if there is one.
+        may_be_key: whether it is the first packet of a frame of the lowest spatial
+            layer that is not predicted from another picture.
+        resolution: the largest resolution in the scalability structure; None without.
     """
 
     may_be_key: bool
@@ -30,11 +30,11 @@ class _Descriptor:
 
 
 def starts_key_frame(payload: bytes) -> bool:
-    """Whether this packet is the first one of a key frame, of all its layers.
+    """Whether this packet is the first one of a key frame (of its lowest layer).
 
-    The descriptor has to say so (B set, P not, lowest spatial layer), and the frame's
-    header too: FFmpeg leaves P unset in every packet, and a frame can be coded
-    without prediction and yet leave older ones in use (an intra-only frame).
+    Both the descriptor (B set, P not set, lowest spatial layer) and the frame's header
+    must say so: FFmpeg never sets P, and an intra-only frame is not predicted but does
+    not replace older reference frames.
     """
     if not payload or payload[0] & 0x48 != 0x08:
         return False
@@ -49,11 +49,11 @@ def starts_key_frame(payload: bytes) -> bool:
 
 
 def read_parameters(payload: bytes) -> VideoParameters | None:
-    """Read a key frame's header and the scalability structure, what there is of them.
+    """The parameters in a key frame's header and in a scalability structure.
 
-    The resolution is that of the highest spatial layer, where the structure says it.
+    The resolution is that of the highest spatial layer, if the structure has it.
     """
-    # B and not P, or V: only these packets tell anything.
+    # B and not P, or V: other packets have no parameters.
     if not payload or (payload[0] & 0x48 != 0x08 and not payload[0] & 0x02):
         return None
     reader = BitReader(payload)
@@ -71,18 +71,18 @@ def read_parameters(payload: bytes) -> VideoParameters | None:
 
 
 def join(payloads: Sequence[bytes]) -> bytes:
-    """One picture, of the payloads of its packets without their descriptors.
+    """Join payloads, without their descriptors, to a picture.
 
-    Where it has several spatial layers, each of them is a frame, and together they
-    are a superframe (VP9 annex B).
+    Each of several spatial layers is a frame; together they are a superframe (VP9
+    annex B).
 
     Raises:
-        BitstreamError: when the packets are not those of whole frames.
+        BitstreamError: when the packets do not contain whole frames.
     """
     frames: list[bytearray] = []
     is_whole = True
     for payload in payloads:
-        if bool(payload[0] & 0x08) != is_whole:  # B: a frame begins
+        if bool(payload[0] & 0x08) != is_whole:  # B: a frame starts
             raise BitstreamError("A packet of a frame is missing.")
         reader = BitReader(payload)
         _read_descriptor(reader)
@@ -96,7 +96,7 @@ def join(payloads: Sequence[bytes]) -> bytes:
 
 
 def _superframe_index(sizes: list[int]) -> bytes:
-    """What stands at the end of several frames (VP9 annex B.2)."""
+    """The index at the end of a superframe (VP9 annex B.2); empty for one frame."""
     if len(sizes) < 2:
         return b""
     if len(sizes) > 8:
@@ -107,7 +107,7 @@ def _superframe_index(sizes: list[int]) -> bytes:
 
 
 def _read_descriptor(reader: BitReader) -> _Descriptor:
-    """RFC 9628 section 4.2. The reader is left at the frame."""
+    """Read a payload descriptor (RFC 9628 section 4.2), up to the frame."""
     has_picture_id, predicted, has_layers, flexible, begin, _end, has_structure, _ = (
         reader.flag() for _ in range(8)
     )
@@ -130,7 +130,7 @@ def _read_descriptor(reader: BitReader) -> _Descriptor:
 
 
 def _read_scalability_structure(reader: BitReader) -> tuple[int, int] | None:
-    """RFC 9628 section 4.2.1: the largest resolution, or None if it has none."""
+    """The largest resolution in a scalability structure (RFC 9628 section 4.2.1)."""
     layers = reader.read(3) + 1  # N_S
     has_resolutions, has_group = reader.flag(), reader.flag()  # Y, G
     reader.skip(3)
@@ -146,9 +146,10 @@ def _read_scalability_structure(reader: BitReader) -> tuple[int, int] | None:
 
 
 def _read_key_profile(reader: BitReader) -> int | None:
-    """Read the start of the uncompressed header: the profile, or None if no key frame.
+    """Read the start of the uncompressed header (VP9 section 6.2).
 
-    VP9 section 6.2.
+    Returns:
+        The profile; None if the frame is no key frame.
     """
     if reader.read(2) != _FRAME_MARKER:
         return None
@@ -169,7 +170,7 @@ def _read_key_frame(
     bit_depth = 8
     if profile >= 2:
         bit_depth = 12 if reader.flag() else 10
-    # Odd profiles are for whatever is not 4:2:0.
+    # Odd profiles are for subsampling other than 4:2:0.
     subsampling = (0, 0) if profile & 1 else (1, 1)
     if reader.read(3) != _CS_RGB:
         reader.skip(1)  # color_range

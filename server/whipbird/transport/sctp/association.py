@@ -110,7 +110,7 @@ class Association:
         self._handshake.rto = self._recovery.round_trip.timeout
 
     def path_changed(self, now: float) -> None:
-        """Take note that packets go another way: what is lost need not wait for long."""
+        """Note that packets go another way: what is lost need not wait for long."""
         self._recovery.path_changed(now)
 
     def start(self, now: float) -> None:

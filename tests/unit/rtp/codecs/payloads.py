@@ -1,14 +1,14 @@
-"""What the tests of all codecs do with payloads."""
+"""Helpers for payloads in the tests of all codecs."""
 
 from collections.abc import Sequence
 
 from hypothesis import strategies as st
 
 from tests.encoders import EncodedFrame
-from whipbird.rtp.codecs import VideoCodec, VideoParameters
+from whipbird.rtp.codecs import VideoParameters, VideoPayloadFormat
 
 
-def check_key_frames(codec: VideoCodec, frames: Sequence[EncodedFrame]) -> None:
+def check_key_frames(codec: VideoPayloadFormat, frames: Sequence[EncodedFrame]) -> None:
     """Key frames are found by their first packet; other frames are none."""
     assert {frame.is_key for frame in frames} == {True, False}
     for frame in frames:
@@ -22,7 +22,7 @@ def check_key_frames(codec: VideoCodec, frames: Sequence[EncodedFrame]) -> None:
 
 
 def parameters_of(
-    codec: VideoCodec, frames: Sequence[EncodedFrame]
+    codec: VideoPayloadFormat, frames: Sequence[EncodedFrame]
 ) -> set[VideoParameters]:
     """All that the frames say; each key frame says it, others do not."""
     said = set()

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from tests.encoders import EncodedFrame, encode_video
 from whipbird.rtp.bits import BitstreamError
-from whipbird.rtp.codecs import inspector
+from whipbird.rtp.codecs import payload_format
 
 ENCODERS = {
     "h264": "libx264",
@@ -24,7 +24,7 @@ def frames_of(name: str) -> tuple[EncodedFrame, ...]:
 
 
 def join(name: str, *payloads: bytes) -> bytes:
-    codec = inspector(name)
+    codec = payload_format(name)
     assert codec is not None
     return codec.join(payloads)
 

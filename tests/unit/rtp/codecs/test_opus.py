@@ -41,7 +41,7 @@ def test_silence_that_is_sent_is_not_dtx() -> None:
 @pytest.mark.parametrize(
     ("packet", "samples", "frame_samples"),
     [
-        # What libopus with DTX makes of silence, for frames of 10 to 120 ms.
+        # Silence encoded by libopus with DTX, in frames of 10 to 120 ms.
         ("70", 480, 480),
         ("78", 960, 960),
         ("79", 1920, 960),

@@ -1,4 +1,4 @@
-"""What holds for the inspectors of all codecs."""
+"""Properties of the payload formats of all codecs."""
 
 import pytest
 from hypothesis import given, settings
@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from tests.encoders import encode_video
 from tests.unit.rtp.codecs.payloads import spoiled
-from whipbird.rtp.codecs import VideoCodec, VideoParameters, inspector
+from whipbird.rtp.codecs import VideoParameters, VideoPayloadFormat, payload_format
 
 # By the encoding names of rtpmap.
 ENCODERS = {
@@ -23,24 +23,24 @@ def real_payloads(name: str) -> list[bytes]:
     return [payload for frame in frames for payload in frame.payloads]
 
 
-def codec_named(name: str) -> VideoCodec:
-    codec = inspector(name)
+def codec_named(name: str) -> VideoPayloadFormat:
+    codec = payload_format(name)
     assert codec is not None
     return codec
 
 
 @pytest.mark.parametrize("name", ENCODERS)
 def test_encoding_names_have_no_case(name: str) -> None:
-    assert inspector(name.lower()) is codec_named(name)
+    assert payload_format(name.lower()) is codec_named(name)
 
 
 @pytest.mark.parametrize("name", ["", "rtx", "opus", "H264/90000", "flexfec-03"])
 def test_no_other_name_is_known(name: str) -> None:
-    assert inspector(name) is None
+    assert payload_format(name) is None
 
 
 @pytest.mark.parametrize("name", ENCODERS)
-def test_codecs_do_not_share_an_inspector(name: str) -> None:
+def test_codecs_do_not_share_a_payload_format(name: str) -> None:
     first = real_payloads(name)[0]
     assert codec_named(name).starts_key_frame(first)
     found = codec_named(name).read_parameters(first)
@@ -50,7 +50,7 @@ def test_codecs_do_not_share_an_inspector(name: str) -> None:
     assert found not in [other.read_parameters(first) for other in others]
 
 
-def check(codec: VideoCodec, payload: bytes) -> None:
+def check(codec: VideoPayloadFormat, payload: bytes) -> None:
     """There is a verdict, and what is said can be true."""
     assert codec.starts_key_frame(payload) in (True, False)
     found = codec.read_parameters(payload)

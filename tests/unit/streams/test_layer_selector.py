@@ -1,17 +1,17 @@
-"""Which layer a viewer gets: a smaller one at once, a larger one with care."""
+"""Layer selection: smaller layers at once, larger ones by trial."""
 
 from dataclasses import dataclass, field
 from itertools import pairwise
 
 import pytest
 
-from whipbird.streams.selection import (
+from whipbird.streams.layer_selector import (
     GROWTH_TIME,
     LOSS_DELAY,
     MAX_PAUSE,
     MIN_PAUSE,
     SETTLING_TIME,
-    Selection,
+    LayerSelector,
 )
 
 LAYERS = [("q", 150e3), ("h", 500e3), ("f", 2500e3)]
@@ -21,7 +21,7 @@ LAYERS = [("q", 150e3), ("h", 500e3), ("f", 2500e3)]
 class Viewer:
     """Asks once a second; what was chosen is what it gets the next time."""
 
-    selection: Selection[str] = field(default_factory=Selection)
+    selector: LayerSelector[str] = field(default_factory=LayerSelector)
     now: float = 100.0
     seen: list[str] = field(default_factory=list)
     # Another layer, when no key frame has come since.
@@ -33,7 +33,7 @@ class Viewer:
         lost: float = 0.0,
         layers: list[tuple[str, float]] = LAYERS,
     ) -> str:
-        chosen = self.selection.choose(
+        chosen = self.selector.choose(
             layers,
             sent=self.seen[-1] if self.sent is None and self.seen else self.sent,
             estimate=estimate,
@@ -120,7 +120,7 @@ def test_nothing_is_decided_before_a_change_takes_effect() -> None:
     viewer.asks(5e6)
     viewer.sent = "f"
     assert viewer.asks(600e3) == "h"
-    # No key frame of it has come yet: all that is said is about the other.
+    # It is not forwarded yet: estimate and loss are those of the other layer.
     for _ in range(10):
         assert viewer.asks(200e3, lost=0.9) == "h"
     viewer.sent = None

@@ -1,4 +1,4 @@
-"""What the packets of a file go through: here those that are sent as they are."""
+"""Pipelines from the packets of a file to encoded frames; here without transcoding."""
 
 from collections.abc import Iterator
 from fractions import Fraction
@@ -12,19 +12,19 @@ from av.stream import Stream
 from ..rtp.codecs import opus
 from .media import CLOCK_RATES, EncodedFrame, MediaError
 
-# RFC 3551 section 4.2: sound goes in packets of 20 ms; PCM has an octet per sample.
+# Samples of a packet of 20 ms (RFC 3551 section 4.2); PCM has one octet per sample.
 PCM_SAMPLES = 160
 
-# Ticks of 48 kHz by which a container that counts milliseconds may be off.
+# Ticks of 48 kHz: the rounding error of a container that counts milliseconds.
 _ROUNDING = 2 * 48
 
-# H.264 in MP4 and Matroska begins with this version of its configuration record
-# (ISO/IEC 14496-15), in Annex B with a start code.
+# The header of H.264 in MP4 and Matroska starts with this version of its configuration
+# record (ISO/IEC 14496-15); in Annex B format it starts with a start code.
 _AVCC_VERSION = 1
 _START_CODE = b"\0\0\1"
 _SPS = 7
 
-# It is generic in its annotations only.
+# Packet is generic in its annotations only.
 if TYPE_CHECKING:
     AnyPacket = Packet[Any]
 else:
@@ -32,41 +32,41 @@ else:
 
 
 class DamagedError(Exception):
-    """A packet makes no sense, and is left out."""
+    """A packet is damaged, and is left out."""
 
 
-class Lane:
-    """What the packets of one stream go through.
+class Pipeline:
+    """Processes the packets of one stream of a file.
 
-    It stays when the file begins again.
+    When the file is repeated, the pipeline is kept.
     """
 
     def begin(self, stream: Stream) -> None:
-        """Take packets of this stream from now on."""
+        """Begin a stream; called again for each repetition of the file."""
 
-    def take(self, packet: AnyPacket, time: Fraction) -> Iterator[EncodedFrame]:
-        """Turn a packet into what is sent of it.
+    def process(self, packet: AnyPacket, time: Fraction) -> Iterator[EncodedFrame]:
+        """Process a packet to the frames to send.
 
         Args:
-            time: seconds at which it is shown or heard.
+            time: its presentation time, in seconds.
 
         Raises:
-            DamagedError: when it cannot be read.
-            MediaError: when nothing can be sent from here on.
+            DamagedError: when the packet cannot be read.
+            MediaError: when the stream cannot be sent from here on.
         """
         raise NotImplementedError
 
     def end(self) -> Iterator[EncodedFrame]:
-        """What is left at the end of the stream."""
+        """The remaining frames at the end of the stream."""
         yield from ()
 
     def flush(self) -> Iterator[EncodedFrame]:
-        """What is left when nothing more comes."""
+        """The remaining frames after the last repetition."""
         yield from ()
 
 
-class VideoPassLane(Lane):
-    """Video as it is: VP8, of which a packet in a file is a frame."""
+class VideoPassthrough(Pipeline):
+    """Passes video through: VP8, of which a packet in a file is a frame."""
 
     codec = "VP8"
 
@@ -75,35 +75,35 @@ class VideoPassLane(Lane):
         self._time = Fraction(-1)
         self._timestamp: int | None = None
 
-    def take(self, packet: AnyPacket, time: Fraction) -> Iterator[EncodedFrame]:
+    def process(self, packet: AnyPacket, time: Fraction) -> Iterator[EncodedFrame]:
         if time < self._time:
             raise MediaError(
                 f"the pictures are out of order at second {float(time):.1f} "
-                "(B-frames), which WebRTC does not know; "
-                "--video-codec vp8 encodes them anew"
+                "(B-frames), which WebRTC does not support; "
+                "--video-codec vp8 transcodes them"
             )
         self._time = time
         ticks = round(packet_duration(packet) * self._clock_rate)
-        # A filter empties the packet.
+        # After this, since a filter empties the packet.
         data = self.frame_of(packet)
         timestamp = round(time * self._clock_rate)
         if self._timestamp is not None:
-            # Two frames with one timestamp would be taken for one.
+            # Two frames with the same timestamp would count as one.
             timestamp = max(timestamp, self._timestamp + 1)
         self._timestamp = timestamp
         yield EncodedFrame("video", data, timestamp, ticks, self._clock_rate)
 
     def frame_of(self, packet: AnyPacket) -> bytes:
-        """The octets that are sent.
+        """The frame in a packet.
 
         Raises:
-            DamagedError: when it cannot be read.
+            DamagedError: when the packet cannot be read.
         """
         return bytes(packet)
 
 
-class H264PassLane(VideoPassLane):
-    """H.264 as it is, in Annex B, with parameter sets before each key frame."""
+class H264Passthrough(VideoPassthrough):
+    """Passes H.264 through, in Annex B format with parameter sets in key frames."""
 
     codec = "H264"
 
@@ -120,7 +120,7 @@ class H264PassLane(VideoPassLane):
 
     def frame_of(self, packet: AnyPacket) -> bytes:
         if self._filter is not None:
-            # It adds the parameter sets too.
+            # The filter adds the parameter sets too.
             try:
                 return b"".join(bytes(unit) for unit in self._filter.filter(packet))
             except av.FFmpegError as error:
@@ -131,18 +131,18 @@ class H264PassLane(VideoPassLane):
         return data
 
 
-class OpusPassLane(Lane):
-    """Opus as it is."""
+class OpusPassthrough(Pipeline):
+    """Passes Opus through."""
 
     def __init__(self) -> None:
         self._clock_rate = CLOCK_RATES["opus"]
         self._next: int | None = None
 
-    def take(self, packet: AnyPacket, time: Fraction) -> Iterator[EncodedFrame]:
+    def process(self, packet: AnyPacket, time: Fraction) -> Iterator[EncodedFrame]:
         data = bytes(packet)
         content = opus.read_packet(data)
         if content is None:
-            raise DamagedError("no Opus packet")
+            raise DamagedError("not an Opus packet")
         timestamp = round(time * self._clock_rate)
         if self._next is not None and timestamp < self._next + _ROUNDING:
             timestamp = self._next
@@ -150,20 +150,20 @@ class OpusPassLane(Lane):
         yield EncodedFrame("audio", data, timestamp, content.samples, self._clock_rate)
 
 
-class PcmPassLane(Lane):
-    """PCMU and PCMA as they are, in packets of 20 ms."""
+class PcmPassthrough(Pipeline):
+    """Passes PCMU and PCMA through, in packets of 20 ms."""
 
     def __init__(self, codec: str) -> None:
         self._clock_rate = CLOCK_RATES[codec]
         self._rest = b""
         self._timestamp: int | None = None
 
-    def take(self, packet: AnyPacket, time: Fraction) -> Iterator[EncodedFrame]:
+    def process(self, packet: AnyPacket, time: Fraction) -> Iterator[EncodedFrame]:
         timestamp = round(time * self._clock_rate)
         if self._timestamp is None:
             self._timestamp = timestamp
         elif timestamp - self._timestamp - len(self._rest) > PCM_SAMPLES:
-            # A pause.
+            # There is a gap.
             yield from self.flush()
             self._timestamp = timestamp
         self._rest += bytes(packet)
@@ -183,12 +183,12 @@ class PcmPassLane(Lane):
 
 
 def packet_duration(packet: AnyPacket) -> Fraction:
-    """Seconds, as the file says; 0 when it does not."""
+    """The duration of a packet in seconds; 0 if the file does not have it."""
     return (packet.duration or 0) * packet.time_base
 
 
 def _has_parameter_sets(access_unit: bytes) -> bool:
-    """Whether there is a sequence parameter set in it (H.264 section 7.4.1)."""
+    """Whether an access unit has a sequence parameter set (H.264 section 7.4.1)."""
     start = access_unit.find(_START_CODE)
     while start >= 0:
         header = access_unit[start + len(_START_CODE) : start + len(_START_CODE) + 1]

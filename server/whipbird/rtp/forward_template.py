@@ -1,4 +1,4 @@
-"""What of a packet is the same for all viewers that have negotiated the same."""
+"""The part of a forwarded packet shared by viewers with the same extension map."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -7,8 +7,8 @@ from . import extensions
 from .extensions import read_extensions, write_extensions
 from .packet import RtpPacket
 
-# What a publisher says of its packets that holds for whoever gets them.
-_PASSED_ON = (
+# Header extensions that are forwarded as they are: they describe the media.
+_FORWARDED = (
     extensions.AUDIO_LEVEL,
     extensions.VIDEO_ORIENTATION,
     extensions.PLAYOUT_DELAY,
@@ -18,24 +18,24 @@ _PASSED_ON = (
 _VERSION_2 = 0x80
 _EXTENSION = 0x10
 
-# draft-alvestrand-rmcat-remb: seconds as 6.18 bits.
+# abs-send-time (draft-alvestrand-rmcat-remb): seconds as 6.18 bits fixed point.
 _SEND_TIME_UNITS = 1 << 18
 _SEND_TIME_MASK = 0xFFFFFF
 
 
-Identifiers = Mapping[str, int]
-"""Of header extensions: URI -> identifier, as negotiated (RFC 8285 section 5)."""
+ExtensionMap = Mapping[str, int]
+"""Negotiated RTP header extensions: URI -> identifier (RFC 8285 section 5)."""
 
 
-class FormedPacket(NamedTuple):
-    """A packet for many viewers: all that does not differ between them.
+class ForwardedPacket(NamedTuple):
+    """A packet for several viewers: all fields that are the same for them.
 
     Attributes:
-        first: the first octet of the header.
-        marker: its second octet, less the payload type.
-        sequence, timestamp: the publisher's.
-        body: what follows the fixed header: the extension, if the first octet says
-            that there is one, and the payload.
+        first: the first octet of the RTP header.
+        marker: the marker bit, in its place in the second octet (0x80 or 0).
+        sequence, timestamp: those of the publisher's packet.
+        body: all octets after the fixed header: the header extension, if ``first``
+            has the X bit, and the payload.
     """
 
     first: int
@@ -46,41 +46,40 @@ class FormedPacket(NamedTuple):
 
     @property
     def payload_offset(self) -> int:
-        """Where the payload begins in the body."""
+        """The offset of the payload in the body."""
         if not self.first & _EXTENSION:
             return 0
         return 4 + 4 * int.from_bytes(self.body[2:4])
 
 
-class Form:
-    """How packets look to viewers that have the same header extensions.
-
-    The work for a packet is done once for all of them.
+class ForwardTemplate:
+    """Makes forwarded packets for viewers with the same extension map.
 
     Args:
-        publisher, viewer: the identifiers of the two sides.
+        publisher: the publisher's extension map.
+        viewer: the viewers' extension map.
     """
 
     __slots__ = ("_send_time", "_wanted")
 
-    def __init__(self, publisher: Identifiers, viewer: Identifiers) -> None:
+    def __init__(self, publisher: ExtensionMap, viewer: ExtensionMap) -> None:
         # The publisher's identifier -> the viewer's.
         self._wanted = {
             publisher[uri]: viewer[uri]
-            for uri in _PASSED_ON
+            for uri in _FORWARDED
             if uri in publisher and uri in viewer
         }
         self._send_time = viewer.get(extensions.ABS_SEND_TIME, 0)
 
-    def write(self, packet: RtpPacket, now: float) -> FormedPacket:
-        """What the viewers are sent for a packet.
+    def apply(self, packet: RtpPacket, now: float) -> ForwardedPacket:
+        """Make the forwarded packet for a publisher's packet.
 
-        Without the extension for the time of sending, the same packet always gives
-        the same octets.
+        Without abs-send-time among the viewers' extensions, the result is the same
+        whenever it is called.
 
         Args:
-            packet: the publisher's.
-            now: the time that the viewers are told as that of sending, in seconds.
+            packet: the publisher's packet.
+            now: the time to write as abs-send-time, in seconds.
         """
         elements: list[tuple[int, bytes]] = []
         if self._send_time:
@@ -95,6 +94,6 @@ class Form:
         if elements:
             first |= _EXTENSION
             body = write_extensions(elements) + body
-        return FormedPacket(
+        return ForwardedPacket(
             first, packet.marker << 7, packet.sequence, packet.timestamp, body
         )

@@ -1,4 +1,4 @@
-"""Pictures that lie on their side are turned."""
+"""Rotated pictures are sent upright."""
 
 from fractions import Fraction
 from pathlib import Path
@@ -10,7 +10,7 @@ from av.video.frame import VideoFrame
 
 from tests.media_files import frames_of, write_media
 from whipbird.client.media_file import MediaFile
-from whipbird.client.turning import Turner, rotation
+from whipbird.client.rotation import Rotator, rotation
 
 WIDTH, HEIGHT = 64, 32
 BLACK, WHITE, GREY = 16, 235, 128
@@ -31,7 +31,7 @@ def corner_picture() -> VideoFrame:
 
 
 def white_corner(frame: VideoFrame) -> str:
-    """Which corner is white."""
+    """The name of the white corner."""
     luma = frame.planes[0]
     octets = bytes(luma)
     corners = {
@@ -67,7 +67,8 @@ def test_pictures_are_sent_upright(
     assert video.is_encoded == bool(degrees)
     if degrees:
         assert (
-            video.reason == f"players would have to turn it by {degrees % 360} degrees"
+            video.reason
+            == f"players would have to rotate it by {degrees % 360} degrees"
         )
     decoder = av.CodecContext.create("h264", "r")
     assert isinstance(decoder, VideoCodecContext)
@@ -84,12 +85,12 @@ def test_pictures_are_sent_upright(
 def test_pictures_that_are_upright_are_left_alone() -> None:
     frame = corner_picture()
     assert rotation(frame) == 0
-    assert Turner().turn(frame) is frame
+    assert Rotator().rotate(frame) is frame
 
 
 def test_pictures_that_change_their_size(tmp_path: Path) -> None:
     """A file may do so in the middle."""
-    turner = Turner()
+    turner = Rotator()
     for width, height in ((64, 32), (32, 96)):
         path = write_media(
             tmp_path / "a.mp4",
@@ -99,7 +100,7 @@ def test_pictures_that_change_their_size(tmp_path: Path) -> None:
         )
         with av.open(str(path)) as container:
             for number, frame in enumerate(container.decode(video=0)):
-                turned = turner.turn(frame)
+                turned = turner.rotate(frame)
                 assert (turned.width, turned.height) == (height, width)
                 assert turned.time_base is not None
                 time = Fraction(turned.pts or 0) * turned.time_base

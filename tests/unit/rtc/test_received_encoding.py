@@ -1,10 +1,10 @@
-"""One encoding: what it says of itself, and who is given its packets."""
+"""One encoding: its properties and its subscribers."""
 
 import pytest
 
 from tests.encoders import EncodedFrame, encode_video
 from tests.rtp_packets import write_rtp
-from whipbird.rtc.layer import KEY_FRAME_INTERVAL, RATE_INTERVAL, Layer
+from whipbird.rtc.received_encoding import KEY_FRAME_INTERVAL, RATE_INTERVAL, Encoding
 from whipbird.rtp.packet import RtpPacket
 from whipbird.sdp.codecs import Codec
 
@@ -14,18 +14,18 @@ OPUS = Codec(111, "opus/48000/2")
 
 
 class Source:
-    """A sender of one layer, with a clock of its own."""
+    """A sender of one encoding, with a clock of its own."""
 
     def __init__(self, codec: Codec) -> None:
-        self.woken = 0
-        self.layer = Layer(1, codec, None, self._wake)
-        self.now = self.layer.heard_at
+        self.feedback_requests = 0
+        self.encoding = Encoding(1, codec, None, self._send_feedback_soon)
+        self.now = self.encoding.last_packet_at
         self._codec = codec
         self._sequence = 0
         self._timestamp = 0
 
-    def _wake(self) -> None:
-        self.woken += 1
+    def _send_feedback_soon(self) -> None:
+        self.feedback_requests += 1
 
     def send(self, *payloads: bytes, lost: bool = False) -> None:
         """One frame, in so many packets."""
@@ -36,7 +36,7 @@ class Source:
                     write_rtp(self._sequence, self._timestamp, 1, payload)
                 )
                 assert packet is not None
-                self.layer.receive(packet, self._codec, self.now)
+                self.encoding.receive(packet, self._codec, self.now)
         self._timestamp += self._codec.clock_rate // 30
         self.now += 1 / 30
 
@@ -50,14 +50,14 @@ class Source:
 
 async def test_video_is_described_by_its_packets() -> None:
     source = Source(VP8)
-    layer = source.layer
-    assert layer.is_video
-    assert (layer.parameters, layer.key_frame_interval) == (None, None)
+    encoding = source.encoding
+    assert encoding.is_video
+    assert (encoding.parameters, encoding.key_frame_interval) == (None, None)
     source.play(encode_video("libvpx", 320, 180, frames=7, key_interval=3))
-    assert layer.parameters is not None
-    assert (layer.parameters.width, layer.parameters.height) == (320, 180)
-    assert (layer.frames, layer.key_frames) == (7, 3)
-    assert layer.key_frame_interval == pytest.approx(3 / 30)
+    assert encoding.parameters is not None
+    assert (encoding.parameters.width, encoding.parameters.height) == (320, 180)
+    assert (encoding.frames, encoding.key_frames) == (7, 3)
+    assert encoding.key_frame_interval == pytest.approx(3 / 30)
 
 
 async def test_parameters_in_a_later_packet_of_the_key_frame() -> None:
@@ -66,24 +66,24 @@ async def test_parameters_in_a_later_packet_of_the_key_frame() -> None:
     frames = encode_video("libx264", 320, 180)
     assert frames[0].is_key
     source.send(b"\x09\xf0", *frames[0].payloads)
-    assert source.layer.key_frames == 1
-    assert source.layer.parameters is not None
-    assert source.layer.parameters.width == 320
+    assert source.encoding.key_frames == 1
+    assert source.encoding.parameters is not None
+    assert source.encoding.parameters.width == 320
 
 
 async def test_rates_are_those_of_the_last_second() -> None:
     source = Source(VP8)
-    layer = source.layer
+    encoding = source.encoding
     for _ in range(30):
         source.send(bytes(988), bytes(988))
     source.now += 0.001
-    layer.tick(source.now - 0.5)
-    assert (layer.bitrate, layer.frame_rate) == (0, 0)
-    layer.tick(source.now)
-    assert layer.frame_rate == pytest.approx(30, rel=0.01)
-    assert layer.bitrate == pytest.approx(30 * 2 * 1000 * 8, rel=0.01)
-    layer.tick(source.now + RATE_INTERVAL)
-    assert (layer.bitrate, layer.frame_rate) == (0, 0)
+    encoding.tick(source.now - 0.5)
+    assert (encoding.bitrate, encoding.frame_rate) == (0, 0)
+    encoding.tick(source.now)
+    assert encoding.frame_rate == pytest.approx(30, rel=0.01)
+    assert encoding.bitrate == pytest.approx(30 * 2 * 1000 * 8, rel=0.01)
+    encoding.tick(source.now + RATE_INTERVAL)
+    assert (encoding.bitrate, encoding.frame_rate) == (0, 0)
 
 
 async def test_another_codec_in_the_middle() -> None:
@@ -91,11 +91,11 @@ async def test_another_codec_in_the_middle() -> None:
     source.play(encode_video("libvpx", 320, 180))
     source.change(H264)
     source.send(b"\x41\x9a")
-    assert source.layer.codec is H264
-    assert source.layer.parameters is None
+    assert source.encoding.codec is H264
+    assert source.encoding.parameters is None
     source.play(encode_video("libx264", 160, 90))
-    assert source.layer.parameters is not None
-    assert source.layer.parameters.width == 160
+    assert source.encoding.parameters is not None
+    assert source.encoding.parameters.width == 160
 
 
 async def test_subscribers_come_and_go() -> None:
@@ -105,50 +105,50 @@ async def test_subscribers_come_and_go() -> None:
 
     def once(packet: RtpPacket) -> None:
         first.append(packet.sequence)
-        source.layer.unsubscribe(once)
+        source.encoding.unsubscribe(once)
 
     def always(packet: RtpPacket) -> None:
         second.append(packet.sequence)
 
-    source.layer.subscribe(once)
-    source.layer.subscribe(always)
+    source.encoding.subscribe(once)
+    source.encoding.subscribe(always)
     source.send(b"a", b"b")
     assert (first, second) == ([1], [1, 2])
 
 
-async def test_what_is_missing_is_told_of() -> None:
+async def test_a_missing_packet_needs_feedback() -> None:
     source = Source(VP8)
     source.send(b"a")
-    assert source.woken == 0
+    assert source.feedback_requests == 0
     source.send(b"b", lost=True)
     source.send(b"c")
-    assert source.woken == 1
+    assert source.feedback_requests == 1
 
 
 async def test_a_key_frame_is_wanted_until_it_comes() -> None:
     source = Source(VP8)
-    layer = source.layer
+    encoding = source.encoding
     source.send(b"\x10\x01")
-    assert not layer.asks_key_frame(source.now)
-    layer.request_key_frame()
-    assert layer.asks_key_frame(source.now)
-    assert not layer.asks_key_frame(source.now + KEY_FRAME_INTERVAL / 2)
-    assert layer.asks_key_frame(source.now + KEY_FRAME_INTERVAL)
+    assert not encoding.should_request_key_frame(source.now)
+    encoding.request_key_frame()
+    assert encoding.should_request_key_frame(source.now)
+    assert not encoding.should_request_key_frame(source.now + KEY_FRAME_INTERVAL / 2)
+    assert encoding.should_request_key_frame(source.now + KEY_FRAME_INTERVAL)
     source.play(encode_video("libvpx", 320, 180))
-    assert not layer.asks_key_frame(source.now + 2 * KEY_FRAME_INTERVAL)
+    assert not encoding.should_request_key_frame(source.now + 2 * KEY_FRAME_INTERVAL)
 
 
 async def test_audio_has_no_key_frames() -> None:
     source = Source(OPUS)
-    layer = source.layer
-    assert layer.channels == 2
-    layer.request_key_frame()
-    assert source.woken == 0
+    encoding = source.encoding
+    assert encoding.channels == 2
+    encoding.request_key_frame()
+    assert source.feedback_requests == 0
     # RFC 6716 section 3.1: the stereo bit is not set, then set.
     source.send(b"\xf8\xff")
-    assert layer.channels == 1
+    assert encoding.channels == 1
     source.send(b"\xfc\xff")
-    assert layer.channels == 2
+    assert encoding.channels == 2
     packet = RtpPacket.parse(write_rtp())
     assert packet is not None
-    assert layer.starts_key_frame(packet)
+    assert encoding.starts_key_frame(packet)

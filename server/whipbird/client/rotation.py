@@ -1,4 +1,4 @@
-"""Pictures upright: phones write them as the sensor lies, and say how to turn them."""
+"""Rotates pictures to be upright: phones store them as the camera is held."""
 
 import av
 from av.filter import Graph
@@ -6,7 +6,7 @@ from av.video.frame import VideoFrame
 
 from .media import MediaError
 
-# FFmpeg's filters, by the degrees counterclockwise.
+# FFmpeg's filters, by degrees counterclockwise.
 _FILTERS = {
     90: (("transpose", "cclock"),),
     180: (("hflip", None), ("vflip", None)),
@@ -15,19 +15,19 @@ _FILTERS = {
 
 
 def rotation(frame: VideoFrame) -> int:
-    """Degrees counterclockwise by which a player turns it: 0, 90, 180 or 270."""
+    """Degrees counterclockwise by which to rotate a frame: 0, 90, 180 or 270."""
     return round(frame.rotation / 90) % 4 * 90
 
 
-class Turner:
-    """Turns pictures as they say that they want to be turned."""
+class Rotator:
+    """Rotates pictures by their own display rotation."""
 
     def __init__(self) -> None:
         self._graph: Graph | None = None
         self._input: tuple[int, int, int, str] | None = None
 
-    def turn(self, frame: VideoFrame) -> VideoFrame:
-        """Turn a picture.
+    def rotate(self, frame: VideoFrame) -> VideoFrame:
+        """Rotate a picture to be upright.
 
         Raises:
             MediaError: when this FFmpeg lacks a filter.
@@ -40,11 +40,11 @@ class Turner:
             if self._graph is None or given != self._input:
                 self._graph, self._input = _open(frame, degrees), given
             self._graph.push(frame)
-            turned = self._graph.pull()
+            rotated = self._graph.pull()
         except (av.FFmpegError, ValueError) as error:
-            raise MediaError(f"FFmpeg's filter to turn pictures: {error}") from error
-        assert isinstance(turned, VideoFrame)
-        return turned
+            raise MediaError(f"FFmpeg's filter to rotate pictures: {error}") from error
+        assert isinstance(rotated, VideoFrame)
+        return rotated
 
 
 def _open(frame: VideoFrame, degrees: int) -> Graph:

@@ -5,7 +5,7 @@ import pytest
 from tests.unit.rtc.media import rtp
 from whipbird.rtp import extensions
 from whipbird.rtp.extensions import read_extensions, write_extensions
-from whipbird.rtp.form import Form
+from whipbird.rtp.forward_template import ForwardTemplate
 from whipbird.rtp.packet import HEADER, RtpPacket
 
 EVERY = range(256)
@@ -18,8 +18,8 @@ def packet_with(**elements: bytes) -> RtpPacket:
     return packet
 
 
-def seen(form: Form, packet: RtpPacket, now: float = 0.0) -> RtpPacket:
-    first, marker, sequence, timestamp, body = form.write(packet, now)
+def seen(template: ForwardTemplate, packet: RtpPacket, now: float = 0.0) -> RtpPacket:
+    first, marker, sequence, timestamp, body = template.apply(packet, now)
     header = HEADER.pack(first, marker | 96, sequence, timestamp, packet.ssrc)
     parsed = RtpPacket.parse(header + body)
     assert parsed is not None
@@ -28,27 +28,27 @@ def seen(form: Form, packet: RtpPacket, now: float = 0.0) -> RtpPacket:
 
 
 def test_nothing_negotiated() -> None:
-    found = seen(Form({extensions.MID: 1}, {}), packet_with(_1=b"0"))
+    found = seen(ForwardTemplate({extensions.MID: 1}, {}), packet_with(_1=b"0"))
     assert found.data[0] == 0x80
     assert found.payload == b"media"
 
 
 def test_identifiers_are_the_viewers() -> None:
-    form = Form(
+    template = ForwardTemplate(
         {extensions.VIDEO_ORIENTATION: 3, extensions.RID: 4, extensions.MID: 5},
         {extensions.VIDEO_ORIENTATION: 9, extensions.MID: 2},
     )
-    found = seen(form, packet_with(_3=b"\x01", _4=b"q", _5=b"1"))
+    found = seen(template, packet_with(_3=b"\x01", _4=b"q", _5=b"1"))
     assert read_extensions(found, EVERY) == {9: b"\x01"}
     assert found.payload == b"media"
     # A packet without any.
-    assert seen(form, packet_with()).data[0] == 0x80
+    assert seen(template, packet_with()).data[0] == 0x80
 
 
 def test_when_it_was_sent() -> None:
     """6 bits of seconds, 18 of their fraction."""
-    form = Form({}, {extensions.ABS_SEND_TIME: 3})
-    found = seen(form, packet_with(_3=b"\xff\xff\xff"), now=64 + 2.5)
+    template = ForwardTemplate({}, {extensions.ABS_SEND_TIME: 3})
+    found = seen(template, packet_with(_3=b"\xff\xff\xff"), now=64 + 2.5)
     assert read_extensions(found, EVERY) == {3: (5 << 17).to_bytes(3)}
 
 

@@ -1,52 +1,52 @@
-"""Which layer of a simulcast a viewer gets, by what it says of its network.
+"""Selects the layer of a simulcast for a viewer, by its bandwidth estimate and loss.
 
-A viewer's estimate (REMB) grows to about one and a half of what it receives, and no
-further. So it says when a layer is too large, but not whether the next one would do:
-that has to be tried.
+A viewer's estimate (REMB) grows to about 1.5 times the bitrate that it receives, and no
+further. So the estimate shows that a layer is too large, but not that the next larger
+one would fit: that has to be tried.
 """
 
 from collections.abc import Hashable, Sequence
 from typing import Generic, TypeVar
 
-# How much of a layer's bitrate the estimate must have: bitrates change all the time,
-# and what does not fit makes it fall to 0.85 of what gets through.
+# A layer fits if the estimate is at least this fraction of its bitrate: bitrates vary,
+# and an overloaded path makes the estimate fall to 0.85 of the received bitrate.
 TOLERANCE = 0.85
-# ... and of the current layer's, for the next one to be tried.
+# The next layer is tried if the estimate is this multiple of the current bitrate,
 HEADROOM = 1.2
-# ... and of the next one's, for it to be taken without a trial.
+# ... or this multiple of the next layer's bitrate.
 CERTAIN = 1.1
-# Of its highest in a trial, to which the estimate falls when the network is full.
+# A trial has failed if the estimate falls to this fraction of its highest value.
 FALL = 0.95
-# Fractions of packets: when a layer is too large; when the next one may be tried.
+# Loss fractions: above the first, a layer is too large; the next layer is tried only
+# below the second.
 MAX_LOSS, LITTLE_LOSS = 0.1, 0.02
 
-# Seconds in which the estimate must grow in a trial, which browsers let it do by 8 % a
-# second, or more slowly near to what was too much before.
+# Seconds within which the estimate must grow in a trial. Browsers' estimates grow by
+# 8 % per second, or more slowly close to a bitrate that was too much before.
 GROWTH_TIME = 5.0
-# Seconds after which a trial has succeeded where there are no estimates.
+# Seconds after which a trial without estimates has succeeded.
 SETTLING_TIME = 5.0
-# Seconds after a change in which losses are still those of the layer before it: as
-# long as two reports may take.
+# Seconds after a change in which the reported loss is still that of the layer before:
+# the time of two reports.
 LOSS_DELAY = 2.0
-# Seconds between a change and the next trial; twice as many after each that failed.
+# Seconds between a change and the next trial; doubled after each failed trial.
 MIN_PAUSE, MAX_PAUSE = 5.0, 120.0
-# Seconds after which a layer was not given up because it was tried.
+# Seconds after which giving up a layer does not count as a failed trial.
 STABLE_TIME = 30.0
 
 T = TypeVar("T", bound=Hashable)
 
 
-class Selection(Generic[T]):
-    """Chooses layers for one viewer: smaller ones at once, larger ones with care."""
+class LayerSelector(Generic[T]):
+    """Selects layers for one viewer: smaller ones at once, larger ones by trial."""
 
     def __init__(self) -> None:
         self._current: T | None = None
-        # When it began, and whether it was not known to do.
+        # When the current layer was selected, and whether as a trial.
         self._changed = 0.0
         self._is_attempt = False
         self._pause = MIN_PAUSE
-        # Of a trial: the highest estimate since it began, and when it came; None when
-        # there is no trial.
+        # During a trial: the highest estimate so far, and its time; else None.
         self._highest: tuple[float, float] | None = None
 
     def choose(
@@ -58,14 +58,15 @@ class Selection(Generic[T]):
         lost: float,
         now: float,
     ) -> T:
-        """Decide anew.
+        """Select a layer.
 
         Args:
-            layers: what can be had, smallest first, and how many bit/s it has; one at
-                least.
-            sent: what the viewer gets now; a change takes until the next key frame.
-            estimate: how many bit/s the viewer can take; None when it does not say.
-            lost: the fraction of packets that were lost, by its last report.
+            layers: the available layers and their bitrates in bit/s, the smallest
+                first; one at least.
+            sent: the layer that is forwarded now; a change takes effect at the next
+                key frame.
+            estimate: the viewer's bandwidth estimate in bit/s; None without one.
+            lost: the loss fraction in the viewer's last report.
             now: the time, in seconds.
         """
         names = [name for name, _ in layers]
@@ -74,13 +75,13 @@ class Selection(Generic[T]):
             largest = _largest_within(layers, estimate)
             return self._use(names[largest], now, is_attempt=True)
         if sent != self._current:
-            # What the viewer says is not about this one.
+            # The viewer's estimate and loss are not those of the selected layer.
             self._changed = now
             if self._highest is not None:
                 self._highest = (estimate or 0.0, now)
             return self._current
         if len(names) == 1:
-            # There is nothing to decide. When there is, it begins as a trial does.
+            # There is no choice. As soon as there is one, a trial begins.
             self._highest = (estimate or 0.0, now)
             return self._current
         index = names.index(self._current)
@@ -131,7 +132,7 @@ class Selection(Generic[T]):
 
 
 def _largest_within(layers: Sequence[tuple[T, float]], estimate: float | None) -> int:
-    """The index of the largest layer that fits; of the smallest if none does."""
+    """The index of the largest layer that fits, or of the smallest if none does."""
     fitting = [
         index
         for index, (_, bitrate) in enumerate(layers)
