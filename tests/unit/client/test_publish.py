@@ -216,8 +216,8 @@ async def test_a_request_for_a_key_frame(app: web.Application, url: str) -> None
         running = asyncio.create_task(publication.run())
         receivers = session_of(app, client).peer.receivers
         [video] = [r for r in receivers if r.kind == "video"]
-        await until(lambda: video.layers)
-        video.layers[0].request_key_frame()
+        await until(lambda: video.encodings)
+        video.encodings[0].request_key_frame()
         async with asyncio.timeout(30):
             await asked.wait()
         running.cancel()

@@ -12,7 +12,7 @@ import av
 from tests.encoders import EncodedFrame, encode_opus, encode_video
 from tests.unit.rtc.media import Rig, rig, rtp
 from whipbird.rtc import Peer
-from whipbird.rtc.layer import Layer
+from whipbird.rtc.received_encoding import Encoding
 from whipbird.sdp.codecs import Codec
 from whipbird.sdp.media import OfferedMedia
 from whipbird.sdp.offer import Offer

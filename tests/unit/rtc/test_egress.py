@@ -80,8 +80,8 @@ async def test_key_frame_requests_are_forwarded(
     assert source.encoding.wants_key_frame
 
 
-async def test_what_it_says_of_its_network() -> None:
-    news: list[int | None] = []
+async def test_estimate_and_loss() -> None:
+    estimates: list[int | None] = []
     egress = Egress(Wire().connection, "live")
     sent = egress.add(VIDEO)
     egress.on_feedback = lambda: estimates.append(egress.estimate)

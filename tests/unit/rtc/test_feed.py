@@ -21,7 +21,7 @@ from tests.unit.rtc.watching import (
 from tests.waiting import until
 from whipbird.rtc.feed import Feed
 from whipbird.rtc.forwarder import MAX_WAITING
-from whipbird.rtp.history import MAX_GROUP, SIZE
+from whipbird.rtp.history import MAX_GOP, SIZE
 from whipbird.transport.packet_buffer import SLOTS
 
 pytestmark = pytest.mark.virtual_time

@@ -17,7 +17,7 @@ from tests.waiting import until
 from whipbird.rtc.feedback import REPORT_INTERVAL
 from whipbird.rtc.receiver import Receiver
 from whipbird.rtp.packet import RtpPacket
-from whipbird.sdp.simulcast import MAX_LAYERS
+from whipbird.sdp.simulcast import MAX_ENCODINGS
 
 
 class Packets(MediaStreamTrack):
@@ -235,4 +235,4 @@ async def test_parameters_of_audio(rigged: Rigged) -> None:
     [encoding] = made.receivers[0].encodings
     assert (encoding.codec.name, encoding.channels) == ("opus", 2)
     made.push(rtp(8, 2, 160))
-    assert (layer.codec.name, layer.channels) == ("pcma", 1)
+    assert (encoding.codec.name, encoding.channels) == ("pcma", 1)

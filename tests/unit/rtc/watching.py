@@ -8,7 +8,7 @@ from typing import cast
 from tests.rtp_packets import write_rtp
 from whipbird.rtc.connection import Connection
 from whipbird.rtc.forwarder import Forwarder
-from whipbird.rtc.layer import Layer
+from whipbird.rtc.received_encoding import Encoding
 from whipbird.rtp import extensions
 from whipbird.rtp.packet import RtpPacket
 from whipbird.sdp.codecs import Codec
@@ -148,4 +148,4 @@ def forwarder(
 ) -> Forwarder:
     """A forwarder with the SSRCs 7 and 8."""
     media = media or taken(VIEWER_VP8, RTX)
-    return Forwarder(media, 7, 8, wire.connection, began)
+    return Forwarder(media, 7, 8, wire.connection, on_source_changed)

@@ -73,7 +73,7 @@ async def publish() -> AsyncIterator[Publish]:
         to: Audience | Audiences, offer: str = offers.CHROMIUM_MEDIA
     ) -> Publisher:
         made.append(Publisher(offer))
-        to.publisher_came(made[-1].stream)
+        to.publisher_joined(made[-1].stream)
         return made[-1]
 
     yield publish

@@ -461,10 +461,7 @@ def test_many_sessions_of_one_host() -> None:
     exchange(*sessions)
 
 
-@pytest.mark.xfail(
-    strict=True, reason="DtlsTransport.receive takes all datagrams while it connects"
-)
-@for_seeds(3)
+@for_seeds(10)
 def test_a_session_that_never_begins_its_handshake_takes_nothing_from_others(
     seed: int,
 ) -> None:

@@ -34,7 +34,6 @@ class Check:
         transaction_id: of the request.
         request: the message.
         controlling: the role in which it was sent.
-        nominates: whether it has USE-CANDIDATE.
         sent_at: when it was sent last.
         rto: seconds from the first transmission to the second.
         transmissions: how often it was sent, since it was last hastened.
@@ -47,7 +46,6 @@ class Check:
         "controlling",
         "due",
         "is_ambiguous",
-        "nominates",
         "pair",
         "request",
         "rto",
@@ -63,13 +61,11 @@ class Check:
         request: bytes,
         *,
         controlling: bool,
-        nominates: bool,
     ) -> None:
         self.pair = pair
         self.transaction_id = transaction_id
         self.request = request
         self.controlling = controlling
-        self.nominates = nominates
         self.sent_at = -math.inf
         self.rto = MIN_RTO
         self.transmissions = 0
@@ -151,20 +147,6 @@ class Checks:
         """End all checks but those wanted."""
         self._waiting = {i: c for i, c in self._waiting.items() if wanted(c)}
         self._find_deadline()
-
-    def conclude(self, wanted: Callable[[Check], bool]) -> None:
-        """End all checks but those wanted and those that nominate.
-
-        What has nominated is not retransmitted, but its answer is still of interest:
-        the peer may follow it.
-        """
-        for check in self._waiting.values():
-            if check.nominates and check.due < math.inf and not wanted(check):
-                check.due = math.inf
-                self._unrepeated.append(check.transaction_id)
-        self.keep(lambda check: wanted(check) or check.nominates)
-        while len(self._unrepeated) > MAX_UNREPEATED:
-            self._waiting.pop(self._unrepeated.popleft(), None)
 
     def handle_timeout(self, now: float) -> list[Check]:
         """Retransmit what is due.

@@ -52,8 +52,7 @@ class FullAgent(Agent):
         self._checks = Checks(owner.send)
         self._consent = Consent(rng)
         self._selected: Pair | None = None
-        # The one pair whose checks nominate it, in the controlling role: the selected
-        # one, and before that the first that is checked.
+        # The pair whose checks nominate it, in the controlling role.
         self._nominee: Pair | None = None
         self._nominations = 0
         self._check_at = -math.inf
@@ -193,8 +192,6 @@ class FullAgent(Agent):
     def _check(self, pair: Pair, now: float) -> None:
         """Check a pair at once."""
         pair.state = PairState.IN_PROGRESS
-        if self._selected is None and self._nominee is None:
-            self._nominee = pair
         self._start(pair, now)
 
     def _check_again(self, pair: Pair, now: float, *, is_first: bool) -> None:
@@ -241,11 +238,7 @@ class FullAgent(Agent):
         elif not self._role.controlling:
             self._follow_nomination(pair, now)
         elif self._selected is None:
-            self._nominate(pair, now, is_told=check.nominates)
-        elif check.nominates:
-            # It was overtaken by the selected pair's nomination; the peer takes the
-            # one that has come last for the newest.
-            self._start(self._selected, now)
+            self._nominate(pair, now)
         if pair is not self._selected:
             self._consent.doubt(now)
 
@@ -269,13 +262,15 @@ class FullAgent(Agent):
 
     # Selection
 
-    def _nominate(self, pair: Pair, now: float, *, is_told: bool = False) -> None:
-        """Use a valid pair, and have the peer use it (RFC 8445 section 8.1.1)."""
+    def _nominate(self, pair: Pair, now: float) -> None:
+        """Use a valid pair, and have the peer use it (RFC 8445 section 8.1.1).
+
+        The peer is told first: data may follow at once.
+        """
         self._nominee = pair
+        self._start(pair, now)
         if pair is not self._selected:
             self._select(pair, now)
-        if not is_told:
-            self._start(pair, now)
 
     def _follow_nomination(self, pair: Pair, now: float) -> None:
         """Use a valid pair if the peer wants it so (RFC 8445 section 7.3.1.5)."""
@@ -292,7 +287,9 @@ class FullAgent(Agent):
         """Send data on a valid pair, and check others only if they are nominated."""
         self._selected = pair
         self._pairs.conclude(pair.nomination)
-        self._checks.conclude(lambda check: check.pair.nomination > pair.nomination)
+        self._checks.keep(
+            lambda check: check.pair is pair or check.pair.nomination > pair.nomination
+        )
         self._consent.follow(pair)
         self._owner.path_selected(self, pair.path, now)
 

@@ -17,23 +17,36 @@ _SILENCE = 12.0
 
 
 class LiteAgent(Agent):
-    """Selects the path that the peer nominates.
+    """Selects the path that the peer nominates; before, the first that it has checked.
+
+    (Some peers send data before they nominate: see ``FullAgent``.)
 
     It sends no consent checks (RFC 7675 section 1 leaves that to full agents), but
     takes the peer's for consent: nothing is sent when the last authentic one on the
     selected path was 30 s ago.
+
+    Args:
+        needs_nomination: whether to select only what is nominated: in an ICE restart
+            there is another path meanwhile.
     """
 
-    def __init__(self, owner: AgentOwner, role: Role, rng: random.Random) -> None:
+    def __init__(
+        self,
+        owner: AgentOwner,
+        role: Role,
+        rng: random.Random,
+        *,
+        needs_nomination: bool,
+    ) -> None:
         super().__init__(owner, role, rng)
-        self._selected: Path | None = None
+        self._needs_nomination = needs_nomination
+        # Chosen perhaps before the peer's credentials are known, and selected then.
+        self._chosen: Path | None = None
         self._requested_at = -math.inf
-        # Nominated before the peer's credentials were known.
-        self._early: Path | None = None
 
     @property
     def selected(self) -> Path | None:
-        return self._selected
+        return None if self.remote is None else self._chosen
 
     @property
     def consent_until(self) -> float:
@@ -49,8 +62,10 @@ class LiteAgent(Agent):
 
     def start(self, remote: IceCredentials, now: float) -> None:
         self.remote = remote
-        if self._early is not None:
-            self._select(self._early, now)
+        if now >= self.consent_until:
+            self._chosen = None
+        if self._chosen is not None:
+            self._select(self._chosen, now)
 
     def add_remote_candidate(self, candidate: Candidate, now: float) -> None:
         """Nothing is sent to a candidate before it sends something."""
@@ -62,7 +77,7 @@ class LiteAgent(Agent):
         return False
 
     def handle_timeout(self, now: float) -> None:
-        if self._selected is not None and now >= self.consent_until:
+        if self.selected is not None and now >= self.consent_until:
             self.stop()
             self._owner.consent_lost(self, now)
 
@@ -71,27 +86,30 @@ class LiteAgent(Agent):
 
     def stop(self) -> None:
         super().stop()
-        self._selected = None
+        self._chosen = None
 
     def _role_changed(self, now: float) -> None:
         """A lite agent's role never changes."""
 
     def _checked(self, request: StunMessage, path: Path, now: float) -> None:
-        if self.remote is None:
-            if request.nominates:
-                self._early = path
-        elif path == self._selected:
+        is_first = self._chosen is None and not self._needs_nomination
+        if path == self._chosen:
+            self._keep(now)
+        elif request.nominates or is_first or self._is_silent(now):
             self._requested_at = now
-            self.deadline = self.consent_until
-        elif request.nominates or self._is_silent(now):
-            self._select(path, now)
+            self._chosen = path
+            if self.remote is not None:
+                self._select(path, now)
 
     def _is_silent(self, now: float) -> bool:
         """Whether the peer's address seems to have changed without its knowledge."""
-        return self._selected is not None and now - self._requested_at > _SILENCE
+        return self._chosen is not None and now - self._requested_at > _SILENCE
 
     def _select(self, path: Path, now: float) -> None:
-        self._selected = path
-        self._requested_at = now
         self.deadline = self.consent_until
         self._owner.path_selected(self, path, now)
+
+    def _keep(self, now: float) -> None:
+        self._requested_at = now
+        if self.remote is not None:
+            self.deadline = self.consent_until

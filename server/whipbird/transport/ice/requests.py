@@ -46,13 +46,7 @@ class CheckMaker:
             tie_breaker=role.tie_breaker,
             nominates=nominates,
         )
-        return Check(
-            pair,
-            transaction_id,
-            request,
-            controlling=role.controlling,
-            nominates=nominates,
-        )
+        return Check(pair, transaction_id, request, controlling=role.controlling)
 
     def is_authentic(self, response: StunMessage) -> bool:
         """Whether a response is signed with the peer's password."""

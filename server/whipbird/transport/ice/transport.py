@@ -318,7 +318,9 @@ class IceTransport:
 
     def _make_agent(self, *, needs_nomination: bool) -> Agent:
         if self._lite:
-            return LiteAgent(self, self._role, self._rng)
+            return LiteAgent(
+                self, self._role, self._rng, needs_nomination=needs_nomination
+            )
         return FullAgent(
             self,
             self._role,

@@ -39,7 +39,7 @@ class Sender:
 def check(number: int = 0) -> Check:
     transaction_id = number.to_bytes(12, "big")
     pair = Pair(PATH, 1, 1)
-    return Check(pair, transaction_id, b"", controlling=True, nominates=False)
+    return Check(pair, transaction_id, b"", controlling=True)
 
 
 def test_the_times_of_retransmissions() -> None:

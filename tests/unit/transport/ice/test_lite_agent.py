@@ -42,26 +42,60 @@ def test_it_never_checks(link: Link, ends: tuple[End, End]) -> None:
     assert not client.events + server.events
 
 
-def test_it_waits_for_the_nomination(link: Link, ends: tuple[End, End]) -> None:
-    """RFC 8445 section 7.3.2: USE-CANDIDATE makes the valid pair."""
+def test_it_selects_what_is_nominated(link: Link, ends: tuple[End, End]) -> None:
+    """RFC 8445 section 7.3.2; before that, the path of the first check."""
     client, server = ends
     server.start(client)
-    path = Path(SERVER, CLIENT)
-    server.ice.receive(check_from(client.ice.local, server.ice.local), path, link.now)
-    assert server.verified == {path}
-    assert server.ice.selected is None
-    check = check_from(client.ice.local, server.ice.local, nominates=True)
-    server.ice.receive(check, path, link.now)
-    assert server.selected == [path]
+    paths = [Path(SERVER, ("192.0.2.1", port)) for port in (1, 2, 3)]
+    for path in paths[:2]:
+        check = check_from(client.ice.local, server.ice.local)
+        server.ice.receive(check, path, link.now)
+    assert server.selected == paths[:1]
+    for path in (paths[2], paths[1], paths[1]):
+        check = check_from(client.ice.local, server.ice.local, nominates=True)
+        server.ice.receive(check, path, link.now)
+    assert server.selected == [paths[0], paths[2], paths[1]]
+    assert server.verified == set(paths)
 
 
-def test_a_nomination_before_the_credentials(link: Link, ends: tuple[End, End]) -> None:
+def test_a_restart_waits_for_the_nomination(link: Link, ends: tuple[End, End]) -> None:
+    client, server = ends
+    connect(link, client, server)
+    before = server.ice.selected
+    client.ice.restart(client.candidates(), link.now)
+    server.ice.restart(server.candidates(), link.now)
+    server.ice.accept_restart(client.ice.local, link.now)
+    path = Path(SERVER, ("192.0.2.1", 7))
+    for nominates in (False, True):
+        assert server.ice.selected == before
+        check = check_from(client.ice.local, server.ice.local, nominates=nominates)
+        server.ice.receive(check, path, link.now)
+    assert server.ice.selected == path
+    assert server.events == ["restarted"]
+
+
+def test_checks_before_the_credentials(link: Link, ends: tuple[End, End]) -> None:
     client, server = ends
     client.start(server)
-    link.run(1)
+    link.run(10)
     assert server.ice.selected is None
+    assert server.ice.deadline == float("inf")
     server.start(client)
     assert server.selected == [Path(SERVER, CLIENT)]
+    assert link.now + 24 <= server.ice.deadline <= link.now + 30
+
+
+def test_checks_long_before_the_credentials(link: Link, ends: tuple[End, End]) -> None:
+    """They are no consent any more."""
+    client, server = ends
+    client.start(server)
+    link.run(10)
+    client.ice.close()
+    link.run(31)
+    server.start(client)
+    link.run(1)
+    assert not server.selected
+    assert not server.events
 
 
 def test_data_stops_30_seconds_after_the_last_check(

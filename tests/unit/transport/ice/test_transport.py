@@ -164,6 +164,7 @@ def test_the_rtt_is_measured() -> None:
     client, server = pair_up(link)
     connect(link, client, server)
     assert client.ice.rtt == pytest.approx(0.16)
+    link.run(1)
     link.delay = 0.02
     client.ice.check_consent(link.now)
     link.run(0.1)
@@ -289,6 +290,27 @@ def test_checks_from_ever_new_addresses_are_bounded() -> None:
     server.send(b"\x80still here")
     link.run(1)
     assert client.data == [b"\x80still here"]
+
+
+@pytest.mark.parametrize("lite", [False, True])
+@pytest.mark.parametrize("seed", range(40))
+def test_both_sides_select_one_path(seed: int, lite: bool) -> None:
+    """Though each path has another delay, so that checks overtake each other: only one
+    pair is nominated (RFC 8445 section 8.1.1), and only when it works."""
+    link = Link(seed, delay=0.001, jitter=0.15)
+    client, server = pair_up(
+        link,
+        client=("192.0.2.1", "192.0.2.2"),
+        server=("198.51.100.1", "198.51.100.2"),
+        lite=lite,
+        seed=seed,
+    )
+    connect(link, client, server)
+    link.run(1)
+    assert client.ice.selected == Path(*reversed(server.ice.selected or ()))
+    assert len(client.selected) == 1
+    nominated = {p for _, d, p in link.sent if d[:2] == b"\0\1" and parse(d).nominates}
+    assert nominated == set(client.selected)
 
 
 # Authentication
