@@ -313,6 +313,23 @@ def test_both_sides_select_one_path(seed: int, lite: bool) -> None:
     assert nominated == set(client.selected)
 
 
+def test_the_peer_is_told_before_data_comes() -> None:
+    """A lite peer answers data on what is nominated: it has to know that first."""
+    link = Link()
+    client, server = pair_up(link, lite=True)
+    selected = client.path_selected
+
+    def send_data(path: Path) -> None:
+        selected(path)
+        client.send(b"\x16hello")
+
+    client.path_selected = send_data  # type: ignore[method-assign]
+    connect(link, client, server)
+    data = [data for _, data, path in link.sent if path.local == CLIENT]
+    assert data[-1] == b"\x16hello"
+    assert parse(data[-2]).nominates
+
+
 # Authentication
 
 
@@ -339,6 +356,22 @@ def test_forged_requests() -> None:
     assert not server.verified
     assert server.ice.selected is None
     assert server.ice.requests_received == 0
+
+
+def test_a_check_of_another_session_of_the_peers() -> None:
+    """Signed with our password, and with another ufrag of the peer's than the one that
+    is known: 400, signed, and nothing comes of it."""
+    link = Link()
+    client, server = pair_up(link)
+    server.start(client, knows_candidates=False)
+    link.sent.clear()
+    other = IceCredentials("else", client.ice.local.pwd)
+    check = check_from(other, server.ice.local, nominates=True)
+    assert server.ice.receive(check, Path(SERVER, CLIENT), link.now)
+    [answer] = link.messages(SERVER)
+    assert answer.error_code == ErrorCode.BAD_REQUEST
+    assert answer.is_authentic(server.ice.local.pwd.encode())
+    assert not server.verified
 
 
 def test_what_is_somebody_elses() -> None:
