@@ -133,7 +133,7 @@ class ServerProcess:
         """How many sessions the server says it has."""
         return int((await self.status())["sessions"]["open"])
 
-    async def wait_for_sessions(self, count: int, limit: float = 5.0) -> None:
+    async def wait_for_sessions(self, count: int, limit: float = 20.0) -> None:
         """Wait until the server has exactly this many sessions.
 
         Raises:

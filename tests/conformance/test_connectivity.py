@@ -17,8 +17,8 @@ from whipbird.app import create_app
 from whipbird.client import WhipClient
 from whipbird.config import Settings
 from whipbird.rtc import DataChannel
-from whipbird.rtc.sctp import MAX_MESSAGE_SIZE
 from whipbird.sdp.parser import parse_description
+from whipbird.transport.sctp import MAX_MESSAGE_SIZE
 
 LIMIT = 15.0
 

@@ -10,7 +10,7 @@ from tests.conformance.exchange import Client, open_session, post, problem_of
 from whipbird.app import create_app
 from whipbird.config import Settings
 
-LIMIT = 10.0
+LIMIT = 20.0
 
 
 async def gone(client: Client, location: str) -> None:

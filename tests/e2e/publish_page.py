@@ -132,7 +132,7 @@ class PublishPage:
         assert stream is not None
         return stream
 
-    async def until_free(self, limit: float = 10.0) -> None:
+    async def until_free(self, limit: float = 20.0) -> None:
         """Wait until nobody publishes the stream any more.
 
         Raises:

@@ -150,7 +150,7 @@ async def test_start_right_after_stop_waits_for_the_end(
 async def test_leaving_the_page_frees_the_name(publisher: PublishPage) -> None:
     await publisher.publish()
     await publisher.page.goto("about:blank")
-    await publisher.until_free(limit=3)
+    await publisher.until_free()
 
 
 async def test_it_goes_on_while_other_views_are_looked_at(

@@ -274,11 +274,10 @@ async def test_a_session_that_the_server_forgot_is_replaced_at_once(
     await ping_page.open_connected()
     await own_server.kill()
     await own_server.start()
-    await ping_page.restart.click()
     async with ping_page.page.expect_request(
-        lambda request: request.method == "POST", timeout=1000
+        lambda request: request.method == "POST", timeout=20_000
     ):
-        pass
+        await ping_page.restart.click()
     await ping_page.is_connected()
     await expect(ping_page.problem).to_be_hidden()
     await ping_page.ping_once()

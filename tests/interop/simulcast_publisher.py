@@ -11,7 +11,7 @@ from tests import offers
 from tests.encoders import EncodedFrame, encode_video
 from tests.unit.rtc.media import rtp
 from whipbird.app import STORE
-from whipbird.rtc.dtls import DtlsTransport
+from whipbird.rtc.connection import Connection
 from whipbird.rtp.rtcp_requests import KeyFrameRequest, parse_requests
 from whipbird.sdp.offer import parse_offer
 from whipbird.sessions import EndReason
@@ -34,9 +34,9 @@ class _Layer:
         is_key_frame_wanted: whether the next one shall be a key frame.
     """
 
-    def __init__(self, transport: DtlsTransport, ssrc: int, rid: str) -> None:
+    def __init__(self, connection: Connection, ssrc: int, rid: str) -> None:
         self.is_key_frame_wanted = False
-        self._take = transport.rtp_routes[_VP8]
+        self._take = connection.rtp_routes[_VP8]
         self._ssrc = ssrc
         self._rid = rid.encode()
         self._frames = _encode(*SIZES[rid])
@@ -86,9 +86,10 @@ async def publishing(app: web.Application, stream: str) -> AsyncIterator[None]:
     """
     offer = parse_offer(offers.CHROMIUM_SIMULCAST)
     session, _ = await app[STORE].publish(stream, offer, "-")
-    transport = session.peer.transport
+    connection = session.peer.connection
     layers = {
-        ssrc: _Layer(transport, ssrc, rid) for ssrc, rid in enumerate(SIZES, start=1000)
+        ssrc: _Layer(connection, ssrc, rid)
+        for ssrc, rid in enumerate(SIZES, start=1000)
     }
 
     def requested(data: bytes) -> None:
@@ -96,7 +97,7 @@ async def publishing(app: web.Application, stream: str) -> AsyncIterator[None]:
             if isinstance(request, KeyFrameRequest) and request.ssrc in layers:
                 layers[request.ssrc].is_key_frame_wanted = True
 
-    transport.send_rtcp = requested  # type: ignore[method-assign, assignment]
+    connection.send_rtcp = requested  # type: ignore[method-assign, assignment]
     sending = asyncio.create_task(_send(tuple(layers.values())))
     try:
         yield

@@ -124,7 +124,7 @@ def _is_as_sent(stream: dict[str, Any], publication: Publication) -> bool:
 def _check_connection(peer: Peer, connected: dict[str, Any]) -> None:
     """It was trickle ICE, and DTLS with an RSA certificate."""
     assert connected["candidates"] > 0
-    ssl = peer.transport._ssl
+    ssl = peer.connection.transport.dtls._ssl
     assert ssl is not None
     certificate = ssl.get_peer_certificate(as_cryptography=True)
     assert certificate is not None

@@ -46,7 +46,7 @@ class Publisher:
 
     def __init__(self, session: Session, ssrc: int = 1000) -> None:
         self.session = session
-        self._transport = session.peer.transport
+        self._transport = session.peer.connection.transport
         self._ssrc = ssrc
         self._sequences = {ssrc: 65_500, ssrc + 1: 100}
         self._timestamp = 5_000_000

@@ -155,8 +155,8 @@ async def restart_elsewhere(endpoint: Endpoint) -> Elsewhere:
     connected = await endpoint.connect()
     session = connected.session
     probe = await endpoint.probe(session)
-    arrivals = tap(connected.publisher.peer)
     ours = new_credentials()
+    arrivals = tap(connected.publisher.peer, ours.ufrag)
     body = OPTIONS + session.fragment(probe.candidate, ice=ours)
     exchange = await endpoint.patch(session, body, if_match="*")
     if exchange.status != 200:

@@ -130,11 +130,14 @@ class Dispatcher:
     Attributes:
         stats: what was dropped.
         faults: logs what goes wrong in the sessions by our own fault.
+        in_turn: whether sessions are at work, and a ``flush`` is to come: datagrams are
+            read, or it is some session's time.
     """
 
     def __init__(self, on_deadline: Callable[[], None]) -> None:
         self.stats = DispatchStats()
         self.faults = FaultLog()
+        self.in_turn = False
         self._on_deadline = on_deadline
         self._by_ufrag: dict[str, Endpoint] = {}
         self._by_prefix: dict[bytes, Endpoint] = {}
@@ -214,6 +217,7 @@ class Dispatcher:
         self, datagram: bytes, local: Address, remote: Address, now: float
     ) -> None:
         """Hand a datagram to its session; ``flush`` is to follow."""
+        self.in_turn = True
         if not datagram:
             return
         if datagram[0] < 4:
@@ -261,6 +265,7 @@ class Dispatcher:
 
     def flush(self, now: float) -> None:
         """Let the sessions that were touched send, and look at their deadlines."""
+        self.in_turn = True
         while self._touched:
             endpoint, _ = self._touched.popitem()
             try:
@@ -268,6 +273,7 @@ class Dispatcher:
             except Exception as error:
                 endpoint.fail(error)
             self.arm(endpoint)
+        self.in_turn = False
 
     # Time
 
@@ -296,6 +302,7 @@ class Dispatcher:
 
     def handle_timeout(self, now: float) -> None:
         """Wake the sessions that are due."""
+        self.in_turn = True
         timers = self._timers
         while timers and timers[0][0] <= now:
             endpoint = heapq.heappop(timers)[2]

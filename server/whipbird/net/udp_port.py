@@ -255,10 +255,16 @@ class UdpPort:
         return 0 if opened is None else opened.backlog(path.remote)
 
     def flush_soon(self) -> None:
-        """Flush the sessions that were touched, at the end of this turn of the loop."""
-        if not self._flushing and self._loop is not None:
-            self._flushing = True
-            self._loop.call_soon(self._flush)
+        """Flush the sessions that were touched, outside of any turn of theirs.
+
+        The first time in a turn of the event loop it is done at once, then at the
+        turn's end: one message leaves without delay, many leave together.
+        """
+        if self.dispatcher.in_turn or self._flushing or self._loop is None:
+            return
+        self._flushing = True
+        self._loop.call_soon(self._flush)
+        self.dispatcher.flush(self._loop.time())
 
     def _flush(self) -> None:
         self._flushing = False

@@ -47,7 +47,7 @@ class Port(Protocol):
         """Octets for a destination that the network has not taken yet."""
 
     def flush_soon(self) -> None:
-        """Flush the sessions that were touched, at the end of this turn."""
+        """Flush the sessions that were touched: at once, or when this turn ends."""
 
 
 class ConnectionEvents(Protocol):
@@ -118,7 +118,11 @@ class Connection:
         self._dispatcher = port.dispatcher
         self._prefix = _new_prefix(self._dispatcher)
         self._ufrags: tuple[str, ...] = ()
+        self._overheard: tuple[str, ...] = ()
         self._paths: set[Path] = set()
+        # One call less for each packet.
+        self.send = port.send
+        self.send_batch = port.send_batch
         self.transport = PeerTransport(
             self,
             certificate,
@@ -129,9 +133,6 @@ class Connection:
         )
         self._dispatcher.attach(self.transport, self._prefix)
         self._attached = True
-        # One call less for each packet.
-        self.send = port.send
-        self.send_batch = port.send_batch
         self.send_rtp = self.transport.send_rtp
         self.send_rtcp = self.transport.send_rtcp
         self.send_rtp_batch: Callable[[PacketBuffer], None] = (
@@ -173,7 +174,7 @@ class Connection:
         self._dispatcher.arm(self.transport)
 
     def flush_soon(self) -> None:
-        """Send what is queued at the end of this turn of the event loop."""
+        """Send what is queued: at once, or when this turn of the event loop ends."""
         if self._attached:
             self._dispatcher.touch(self.transport)
             self._port.flush_soon()
@@ -182,6 +183,11 @@ class Connection:
         """Send a check on the path in use at once (RFC 7675)."""
         self.transport.ice.check_consent(self._port.now)
         self.changed()
+
+    def overhear(self, ufrag: str) -> None:
+        """Let ``transport.on_stun`` hear of requests to another user name, too."""
+        self._overheard += (ufrag,)
+        self._dispatcher.route_ufrags(self.transport, (), (ufrag,))
 
     def end_channels(self) -> None:
         """End the SCTP association, and keep the connection."""
@@ -205,7 +211,8 @@ class Connection:
         if not self._attached:
             return
         self._attached = False
-        self._dispatcher.route_ufrags(self.transport, self._ufrags, ())
+        ufrags = self._ufrags + self._overheard
+        self._dispatcher.route_ufrags(self.transport, ufrags, ())
         for path in self._paths:
             self._dispatcher.forget_path(self.transport, path)
         self._paths.clear()

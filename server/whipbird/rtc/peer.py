@@ -519,7 +519,7 @@ class Peer(RTCPeerConnection):
             return
         self._closed = asyncio.get_running_loop().create_future()
         try:
-            self.emit("signalingstatechange")
+            self._emit("signalingstatechange")
             if self.egress is not None:
                 self.egress.stop()
             await self._media.stop()
@@ -611,7 +611,7 @@ class Peer(RTCPeerConnection):
 
     def _follow_negotiation(self) -> None:
         """Do what a description has changed; with an agreement, begin to connect."""
-        self.emit("signalingstatechange")
+        self._emit("signalingstatechange")
         if self._negotiator.has_channels:
             self._add_channels().transport.mid = self._negotiator.channels_mid
         agreed = self._negotiator.agreement
@@ -654,10 +654,15 @@ class Peer(RTCPeerConnection):
     def _set_states(self, connection: str, ice: str) -> None:
         if ice != self._ice_state:
             self._ice_state = ice
-            self.emit("iceconnectionstatechange")
+            self._emit("iceconnectionstatechange")
         if connection != self._connection_state:
             self._connection_state = connection
-            self.emit("connectionstatechange")
+            self._emit("connectionstatechange")
+
+    def _emit(self, event: str) -> None:
+        """Emit an event if anybody listens: looking costs less than emitting."""
+        if self.listeners(event):
+            self.emit(event)
 
     def _check_open(self) -> None:
         if self._closed is not None or self.connection.state in _ENDED:

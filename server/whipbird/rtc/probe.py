@@ -188,8 +188,13 @@ def local_address(towards: Address) -> str:
         return str(sock.getsockname()[0])
 
 
-def tap(peer: Peer) -> Arrivals:
-    """Note the checks that come to a peer from now on; it gets them all the same."""
+def tap(peer: Peer, *ufrags: str) -> Arrivals:
+    """Note the checks that come to a peer from now on; it gets them all the same.
+
+    Args:
+        ufrags: note those to these user names, too, which are not the peer's: nobody
+            answers them.
+    """
     arrivals = Arrivals()
 
     def heard(datagram: bytes, path: Path) -> None:
@@ -198,6 +203,8 @@ def tap(peer: Peer) -> Arrivals:
             arrivals.add(request)
 
     peer.connection.transport.on_stun = heard
+    for ufrag in ufrags:
+        peer.connection.overhear(ufrag)
     return arrivals
 
 

@@ -238,7 +238,7 @@ class SctpTransport(RTCSctpTransport):
     def send_message(
         self, channel: sctp.DataChannel, protocol: int, data: bytes
     ) -> bool:
-        """Queue a message; it is sent at the end of this turn of the event loop.
+        """Queue a message, and send it as soon as the network and the peer allow.
 
         Returns:
             Whether it was queued: not when the channel is no longer open, nor when it
@@ -259,7 +259,7 @@ class SctpTransport(RTCSctpTransport):
         self.flush_soon()
 
     def flush_soon(self) -> None:
-        """Send what is queued at the end of this turn of the event loop."""
+        """Send what is queued: at once, or when this turn of the event loop ends."""
         self._peer.connection.flush_soon()
 
 

@@ -3,6 +3,7 @@
 import ipaddress
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 _CANDIDATE = re.compile(
     r"(?P<foundation>[A-Za-z0-9+/]{1,32}) (?P<component>[0-9]{1,5}) "
@@ -69,16 +70,22 @@ class Candidate:
             return False
         if self.type not in ("host", "srflx", "prflx", "relay"):
             return False
-        try:
-            address = ipaddress.ip_address(self.address)
-        except ValueError:
-            return False
-        return not (
-            address.is_multicast or address.is_unspecified or address == _BROADCAST
-        )
+        return _is_unicast(self.address)
 
     def __str__(self) -> str:
         return (
             f"{self.foundation} {self.component} {self.transport} {self.priority} "
             f"{self.address} {self.port} typ {self.type}"
         )
+
+
+@lru_cache(maxsize=1024)
+def _is_unicast(host: str) -> bool:
+    """Whether a host is the IP address of one machine; not for names."""
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return not (
+        address.is_multicast or address.is_unspecified or address == _BROADCAST
+    )

@@ -5,7 +5,6 @@ import enum
 import logging
 import secrets
 import time
-from collections import deque
 from collections.abc import Callable
 
 from ..echo import Echo
@@ -118,14 +117,14 @@ class Session:
         self.on_connected: Callable[[], None] | None = None
         self.reason: EndReason | None = None
         self._ice: IceCredentials | None = None
-        self._earlier_ice: deque[IceCredentials] = deque(maxlen=REMEMBERED_ICE_SESSIONS)
+        self._earlier_ice: list[IceCredentials] = []
         # The m-line, mid and BUNDLE group of the answer, for fragments.
         self._section: tuple[str, str | None, tuple[str, ...]] = ("", None, ())
         self._address: tuple[str, int] | None = None
         self._on_end = on_end
         self._on_gone = on_gone
         self._opened = time.monotonic()
-        self._ended = asyncio.Event()
+        self._ended = asyncio.get_running_loop().create_future()
         self._ending: asyncio.Task[None] | None = None
         self._deadline = asyncio.get_running_loop().call_later(
             setup_timeout, self.end_soon, EndReason.SETUP_TIMEOUT
@@ -207,6 +206,7 @@ class Session:
             raise Unavailable from None
         self.peer.accept_restart(ice, ())
         self._earlier_ice.append(current)
+        del self._earlier_ice[:-REMEMBERED_ICE_SESSIONS]
         self._ice = ice
         self.etag = _new_etag()
         logger.info("Session %s restarts ICE", short_id(self.id))
@@ -226,7 +226,7 @@ class Session:
         If it has ended already, its reason stays.
         """
         self.end_soon(reason)
-        await self._ended.wait()
+        await asyncio.shield(self._ended)
 
     def end_soon(self, reason: EndReason) -> None:
         """End the session without waiting."""
@@ -260,7 +260,7 @@ class Session:
         except Exception:
             logger.exception("Session %s: closing the peer failed", short_id(self.id))
         finally:
-            self._ended.set()
+            self._ended.set_result(None)
             self._on_gone(self)
 
     def _peer_state_changed(self) -> None:

@@ -14,6 +14,9 @@ from .srtp import PROFILES, SrtpTransport
 # More than OpenSSL writes or a record has in plain text.
 _READ_SIZE = 65536
 
+# Octets by which a record is longer than its data, at most (RFC 6347 section 4.1.1).
+_OVERHEAD = 256
+
 # Octets of a datagram with handshake records: fits the minimum IPv6 MTU.
 MTU = 1200
 
@@ -61,7 +64,7 @@ class DtlsSinks(Protocol):
     def dtls_connected(self) -> None:
         """The handshake is complete, and the peer's fingerprint is right."""
 
-    def dtls_data(self, data: bytes) -> None:
+    def dtls_data(self, data: bytes, now: float) -> None:
         """Take the content of an application data record."""
 
     def dtls_closed(self) -> None:
@@ -148,7 +151,7 @@ class DtlsTransport:
             decrypted.
         """
         if self.state is DtlsState.CONNECTED:
-            return self._receive_connected(datagram)
+            return self._receive_connected(datagram, now)
         if len(datagram) < _RECORD_HEADER:
             self.malformed += 1
             return False
@@ -169,7 +172,7 @@ class DtlsTransport:
             self._seen.add(hash(datagram))
         if self._shake_hands(now):
             # Application data may have come behind the last message.
-            self._read_all()
+            self._read_all(now)
         return True
 
     def send(self, data: bytes) -> bytes:
@@ -183,7 +186,7 @@ class DtlsTransport:
             raise ConnectionError("DTLS is not connected")
         try:
             ssl.send(data)
-            return ssl.bio_read(_READ_SIZE)
+            return ssl.bio_read(len(data) + _OVERHEAD)
         except SSL.Error as error:
             self._fail(f"DTLS cannot send: {_reason(error)}")
             raise ConnectionError("DTLS is broken") from None
@@ -299,7 +302,7 @@ class DtlsTransport:
 
     # The connection
 
-    def _receive_connected(self, datagram: bytes) -> bool:
+    def _receive_connected(self, datagram: bytes, now: float) -> bool:
         ssl = self._ssl
         assert ssl is not None
         ssl.bio_write(datagram)
@@ -309,16 +312,16 @@ class DtlsTransport:
             and len(datagram) == _RECORD_HEADER + (datagram[11] << 8 | datagram[12])
         ):
             try:
-                data = ssl.recv(_READ_SIZE)
+                data = ssl.recv(len(datagram))
             except SSL.WantReadError:
                 return self._answer(datagram)
             except SSL.Error as error:
                 return self._receive_end(error)
-            self._sinks.dtls_data(data)
+            self._sinks.dtls_data(data, now)
             return True
-        return self._read_all() or self._answer(datagram)
+        return self._read_all(now) or self._answer(datagram)
 
-    def _read_all(self) -> bool:
+    def _read_all(self, now: float) -> bool:
         """Hand on all that can be decrypted.
 
         Returns:
@@ -333,7 +336,7 @@ class DtlsTransport:
             except SSL.Error as error:
                 return self._receive_end(error)
             found = True
-            self._sinks.dtls_data(data)
+            self._sinks.dtls_data(data, now)
         return found
 
     def _receive_end(self, error: SSL.Error) -> bool:

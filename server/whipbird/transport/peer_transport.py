@@ -118,6 +118,13 @@ class PeerTransport:
         bytes_sent, bytes_received, packets_sent, packets_received: of DTLS and SRTP.
     """
 
+    # The sinks' own, from ``associate`` on: one call less for each message.
+    dtls_data: Callable[[bytes, float], None]
+    message_received: Callable[[DataChannel, int, bytes], None]
+    channel_opened: Callable[[DataChannel], None]
+    channel_changed: Callable[[DataChannel], None]
+    buffered_amount_changed: Callable[[DataChannel, int], None]
+
     def __init__(
         self,
         sinks: PeerSinks,
@@ -156,6 +163,8 @@ class PeerTransport:
         self._outgoing: list[bytes] = []
         # Where the handshake is answered before a path is selected.
         self._heard_on: Path | None = None
+        self._send = sinks.send
+        self.dtls_data = _drop
 
     # Setting up
 
@@ -182,6 +191,11 @@ class PeerTransport:
         Args:
             max_message_size: octets that the peer takes; 0 for any number.
         """
+        sinks = self._sinks
+        self.message_received = sinks.message_received
+        self.channel_opened = sinks.channel_opened
+        self.channel_changed = sinks.channel_changed
+        self.buffered_amount_changed = sinks.buffered_amount_changed
         self.sctp = Association(
             self,
             is_dtls_client=self.dtls.is_client,
@@ -191,6 +205,7 @@ class PeerTransport:
             max_message_size=max_message_size,
             rng=self._rng,
         )
+        self.dtls_data = self.sctp.receive
         return self.sctp
 
     def connect(
@@ -389,10 +404,6 @@ class PeerTransport:
             if self._outgoing:
                 self._send_outgoing()
 
-    def dtls_data(self, data: bytes) -> None:
-        if self.sctp is not None:
-            self.sctp.receive(data, self._now)
-
     def dtls_closed(self) -> None:
         self._end(EndCause.CLOSED_BY_PEER, "")
 
@@ -404,20 +415,6 @@ class PeerTransport:
     def send_packet(self, packet: bytes) -> None:
         if self.dtls.state is DtlsState.CONNECTED:
             self._outgoing.append(self.dtls.send(packet))
-
-    def message_received(
-        self, channel: DataChannel, protocol: int, data: bytes
-    ) -> None:
-        self._sinks.message_received(channel, protocol, data)
-
-    def channel_opened(self, channel: DataChannel) -> None:
-        self._sinks.channel_opened(channel)
-
-    def channel_changed(self, channel: DataChannel) -> None:
-        self._sinks.channel_changed(channel)
-
-    def buffered_amount_changed(self, channel: DataChannel, delta: int) -> None:
-        self._sinks.buffered_amount_changed(channel, delta)
 
     def association_closed(self, reason: str) -> None:
         self.end_detail = reason
@@ -455,15 +452,18 @@ class PeerTransport:
             self._send_on(path, datagram)
 
     def _send_on(self, path: Path, datagram: bytes) -> None:
-        self._sinks.send(datagram, path)
+        self._send(datagram, path)
         self.bytes_sent += len(datagram)
         self.packets_sent += 1
 
     def _send_outgoing(self) -> None:
         datagrams, self._outgoing = self._outgoing, []
+        path = self.ice.selected
+        if path is None:
+            return
         if len(datagrams) == 1:
-            self._send_now(datagrams[0])
-        elif (path := self.ice.selected) is not None:
+            self._send_on(path, datagrams[0])
+        else:
             self._sinks.send_batch(datagrams, path)
             self.bytes_sent += sum(map(len, datagrams))
             self.packets_sent += len(datagrams)
@@ -485,3 +485,7 @@ class PeerTransport:
             self.sctp.abort(self._now)
             self._outgoing.clear()
         self._change(TransportState.CLOSED if graceful else TransportState.FAILED)
+
+
+def _drop(_data: bytes, _now: float) -> None:
+    """Take application data where no data channels are negotiated."""

@@ -2,6 +2,7 @@
 
 import hmac
 from enum import IntEnum
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address
 from struct import Struct
 from zlib import crc32
@@ -349,9 +350,15 @@ def _xor_mapped_address(address: Address, transaction_id: bytes) -> bytes:
     if ":" in host:
         start = _MAPPED_START.pack(_XOR_MAPPED_ADDRESS, 20, 0, _FAMILY_IPV6, port)
         mask = int.from_bytes(_COOKIE_OCTETS + transaction_id, "big")
-        return start + (int(IPv6Address(host)) ^ mask).to_bytes(16, "big")
+        return start + (_number(host) ^ mask).to_bytes(16, "big")
     start = _MAPPED_START.pack(_XOR_MAPPED_ADDRESS, 8, 0, _FAMILY_IPV4, port)
-    return start + _U32.pack(int(IPv4Address(host)) ^ _COOKIE)
+    return start + _U32.pack(_number(host) ^ _COOKIE)
+
+
+@lru_cache(maxsize=1024)
+def _number(host: str) -> int:
+    """An IP address as a number."""
+    return int(IPv6Address(host) if ":" in host else IPv4Address(host))
 
 
 def _signed(

@@ -61,7 +61,7 @@ async def server() -> AsyncIterator[tuple[Server, URL]]:
 
 @pytest.fixture
 async def http() -> AsyncIterator[Http]:
-    http = Http("right", timeout=5.0)
+    http = Http("right", timeout=20.0)
     yield http
     await http.close()
 

@@ -51,9 +51,17 @@ async def serve(aiohttp_server: AiohttpServer, handler: Handler) -> str:
     return str(server.make_url("/whip/live"))
 
 
-async def refused(url: str, timeout: float = LIMIT) -> WhipError:
-    """Connect without success, and return the reason."""
+async def refused(
+    url: str, timeout: float = LIMIT, *, connecting: float = LIMIT
+) -> WhipError:
+    """Connect without success, and return the reason.
+
+    Args:
+        timeout: seconds for each response.
+        connecting: seconds for the connection that follows.
+    """
     async with WhipClient(url, timeout=timeout) as client:
+        client.timeout = connecting
         client.peer.createDataChannel("test")
         with pytest.raises(WhipError) as caught:
             async with asyncio.timeout(LIMIT):
@@ -422,7 +430,7 @@ async def test_no_connection(aiohttp_server: AiohttpServer) -> None:
             pass
         return await responding(201, answer, Location="/session")(request)
 
-    error = await refused(await serve(aiohttp_server, handler), timeout=1.5)
+    error = await refused(await serve(aiohttp_server, handler), connecting=1.5)
     assert error.title == "No connection"
     assert error.status is None
 

@@ -397,14 +397,33 @@ async def test_a_flood_does_not_keep_others_from_their_turn(
     assert turns >= 1000 // udp_socket_module.MAX_READS
 
 
-async def test_flushing_soon_happens_once_in_a_turn(ports: list[UdpPort]) -> None:
+async def test_the_first_is_flushed_at_once_and_the_rest_together(
+    ports: list[UdpPort],
+) -> None:
     port = await opened(ports)
     session = listen(port, Path(("127.0.0.1", port.number), ("127.0.0.1", 9)))
-    for _ in range(3):
+    for _ in range(5):
         port.dispatcher.touch(session)
         port.flush_soon()
+    assert session.flushes == 1
+    await asyncio.sleep(0)
+    assert session.flushes == 2
+    port.dispatcher.touch(session)
+    port.flush_soon()
+    assert session.flushes == 3
+
+
+async def test_what_is_sent_while_datagrams_are_read_leaves_with_the_rest(
+    ports: list[UdpPort],
+) -> None:
+    port = await opened(ports)
+    path = Path(("127.0.0.1", port.number), ("127.0.0.1", 9))
+    session = listen(port, path)
+    port.dispatcher.receive(b"\x80", path.local, path.remote, 0.0)
+    port.dispatcher.touch(session)
+    port.flush_soon()
     assert session.flushes == 0
-    await until(lambda: session.flushes)
+    port.dispatcher.flush(0.0)
     assert session.flushes == 1
 
 

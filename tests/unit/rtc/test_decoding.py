@@ -21,7 +21,7 @@ from whipbird.rtc.receiver import Receiver
 from whipbird.sdp.offer import parse_offer
 
 VP8, OPUS, G722, AV1 = 96, 111, 9, 45
-LIMIT = 10.0
+LIMIT = 30.0
 
 
 class Encoder:

@@ -6,6 +6,7 @@ import pytest
 
 from tests.unit.rtc.conftest import Connect
 from tests.waiting import until
+from whipbird.net import UdpPort
 from whipbird.rtc.probe import (
     StunProbe,
     fall_silent,
@@ -37,7 +38,7 @@ async def test_a_probe_notes_checks(probe: StunProbe) -> None:
         assert not await other.check(to, "ours:theirs", "secret-of-ours", 0.05)
     finally:
         other.close()
-    request = await probe.arrivals.wait_for(lambda r: r.username == "ours:theirs", 5.0)
+    request = await probe.arrivals.wait_for(lambda r: r.username == "ours:theirs", 20.0)
     assert request is not None
     assert request.source == ("127.0.0.1", other.candidate.port)
     assert request.is_authentic("secret-of-ours")
@@ -69,7 +70,7 @@ async def test_a_peer_answers_checks_of_its_session(connect: Connect) -> None:
     probe = await StunProbe.open(address)
     try:
         username = f"{theirs.ice.ufrag}:{ours.ice.ufrag}"
-        assert await probe.check(address, username, theirs.ice.pwd, 5.0)
+        assert await probe.check(address, username, theirs.ice.pwd, 20.0)
         assert not await probe.check(address, username, "w" * 24, 0.2)
     finally:
         probe.close()
@@ -84,6 +85,22 @@ async def test_a_tap_takes_nothing_away(connect: Connect) -> None:
     server, client = pair.server.local_ice.ice, pair.client.local_ice.ice
     assert request.username == f"{server.ufrag}:{client.ufrag}"
     assert request.is_authentic(server.pwd)
+
+
+async def test_a_tap_hears_of_another_user_name(
+    connect: Connect, probe: StunProbe, client_port: UdpPort
+) -> None:
+    """The port knows whose a request is by its user name alone."""
+    pair = await connect()
+    [candidate] = pair.client.local_ice.candidates
+    address = (candidate.address, candidate.port)
+    arrivals = tap(pair.client, "another")
+    for ufrag in ("nobody", "another"):
+        assert not await probe.check(address, f"{ufrag}:x", "p" * 22, 0.05)
+    [request] = arrivals.requests
+    assert request.username == "another:x"
+    await pair.client.close()
+    assert not client_port.dispatcher._by_ufrag
 
 
 async def test_who_is_silent_answers_nothing_and_sends_nothing(

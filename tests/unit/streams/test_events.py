@@ -98,7 +98,7 @@ async def test_one_fetches_at_a_time() -> None:
     first = asyncio.create_task(events.next(events.begin()))
     await asyncio.sleep(0)
     second = asyncio.create_task(events.next(events.begin()))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         assert await first is None
         events.update(SOMEBODY)
         assert await second == Event(ACTIVE, {})
@@ -114,5 +114,5 @@ async def test_closed(is_awaited: bool) -> None:
     else:
         events.update(SOMEBODY)
     events.close()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         assert await fetching is None

@@ -32,7 +32,7 @@ class Side:
     def dtls_connected(self) -> None:
         self.connected += 1
 
-    def dtls_data(self, data: bytes) -> None:
+    def dtls_data(self, data: bytes, now: float) -> None:
         self.data.append(data)
 
     def dtls_closed(self) -> None:

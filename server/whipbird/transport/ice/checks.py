@@ -1,7 +1,6 @@
 """Connectivity checks as STUN transactions (RFC 8445 section 7.2, 8489 6.2.1)."""
 
 import math
-from collections import deque
 from collections.abc import Callable
 
 from ..path import Path
@@ -87,7 +86,7 @@ class Checks:
     def __init__(self, send: Callable[[bytes, Path], None]) -> None:
         self._send = send
         self._waiting: dict[bytes, Check] = {}
-        self._unrepeated: deque[bytes] = deque()
+        self._unrepeated: list[bytes] = []
         self.deadline = math.inf
         self.sent = 0
 
@@ -118,7 +117,7 @@ class Checks:
     def start_unrepeated(self, check: Check, now: float) -> None:
         """Send a check once."""
         if len(self._unrepeated) >= MAX_UNREPEATED:
-            self._waiting.pop(self._unrepeated.popleft(), None)
+            self._waiting.pop(self._unrepeated.pop(0), None)
         self._unrepeated.append(check.transaction_id)
         self._waiting[check.transaction_id] = check
         check.sent_at = now

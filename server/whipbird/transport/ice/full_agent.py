@@ -20,6 +20,11 @@ from .role import Role
 # RFC 8863 section 4: seconds to wait for a check of the peer's before failing.
 PATIENCE = 39.5
 
+# Seconds that a controlled agent leaves its answer to arrive, before it checks what the
+# peer has not checked: the peer cannot answer before. Its own checks are usually here
+# by then, and say all there is to know.
+ANSWER_TIME = 0.05
+
 
 class FullAgent(Agent):
     """Checks pairs and has them checked, and selects one of those that work.
@@ -86,6 +91,8 @@ class FullAgent(Agent):
             self._role, self.local, remote, self._prefix, self._rng
         )
         self._patient_until = now + PATIENCE
+        if not self._role.controlling:
+            self._check_at = now + ANSWER_TIME
         # The peer's checks that came before: RFC 8445 section 7.3.
         for pair in list(self._pairs):
             self._check(pair, now)

@@ -61,20 +61,6 @@ class Receiver:
         self._recovery = parts.recovery
         self._inbound = parts.inbound
         self.is_over = False
-        self._handlers: dict[int, Callable[[bytes, float], None]] = {
-            INIT: self._receive_init,
-            INIT_ACK: self._receive_init_ack,
-            HEARTBEAT: self._receive_heartbeat,
-            HEARTBEAT_ACK: self._ignore,
-            ABORT: self._receive_abort,
-            SHUTDOWN: self._receive_shutdown,
-            SHUTDOWN_ACK: self._receive_shutdown_ack,
-            ERROR: self._receive_error,
-            COOKIE_ACK: self._receive_cookie_ack,
-            SHUTDOWN_COMPLETE: self._receive_shutdown_complete,
-            RE_CONFIG: self._receive_re_config,
-            FORWARD_TSN: self._receive_forward_tsn,
-        }
 
     def receive(self, packet: bytes, now: float) -> None:
         """Handle the chunks of a packet.
@@ -102,9 +88,9 @@ class Receiver:
                 self._receive_cookie_echo(packet, position, length, now)
             else:
                 body = packet[position + CHUNK_HEADER.size : position + length]
-                handler = self._handlers.get(kind)
+                handler = _HANDLERS.get(kind)
                 if handler is not None:
-                    handler(body, now)
+                    handler(self, body, now)
                 else:
                     self._receive_unknown(kind, body)
             position += (length + 3) & ~3
@@ -260,3 +246,20 @@ class Receiver:
 
     def _ignore(self, body: bytes, now: float) -> None:
         """Take what asks for nothing."""
+
+
+# What is seldom: the rest of the chunks of an association.
+_HANDLERS: dict[int, Callable[[Receiver, bytes, float], None]] = {
+    INIT: Receiver._receive_init,
+    INIT_ACK: Receiver._receive_init_ack,
+    HEARTBEAT: Receiver._receive_heartbeat,
+    HEARTBEAT_ACK: Receiver._ignore,
+    ABORT: Receiver._receive_abort,
+    SHUTDOWN: Receiver._receive_shutdown,
+    SHUTDOWN_ACK: Receiver._receive_shutdown_ack,
+    ERROR: Receiver._receive_error,
+    COOKIE_ACK: Receiver._receive_cookie_ack,
+    SHUTDOWN_COMPLETE: Receiver._receive_shutdown_complete,
+    RE_CONFIG: Receiver._receive_re_config,
+    FORWARD_TSN: Receiver._receive_forward_tsn,
+}

@@ -53,7 +53,7 @@ class Scoreboard:
         self.skipped: deque[OutboundChunk] = deque()
         self.stored = self.flight = 0
         self.has_lost = self.forward_is_due = False
-        self._lost: deque[OutboundChunk] = deque()
+        self._lost: list[OutboundChunk] = []  # the first to be retransmitted is last
         self._order = 0
 
     @property
@@ -92,16 +92,16 @@ class Scoreboard:
         chunks: list[OutboundChunk] = []
         lost = self._lost
         while lost:
-            chunk = lost[0]
+            chunk = lost[-1]
             if chunk.state == LOST and chunk.message.has_expired(now):
                 self._abandon(chunk.message)
             if chunk.state != LOST:
-                lost.popleft()
+                lost.pop()
                 continue
             if self.flight >= allowance and not at_once:
                 break
             at_once = False
-            lost.popleft()
+            lost.pop()
             chunk.state = IN_FLIGHT
             self.flight += chunk.size
             self._order = chunk.order = self._order + 1
@@ -257,8 +257,8 @@ class Scoreboard:
 
     def _sort_lost(self) -> None:
         lost = [chunk for chunk in self._lost if chunk.state == LOST]
-        lost.sort(key=lambda chunk: chunk.tsn)
-        self._lost = deque(lost)
+        lost.sort(key=lambda chunk: chunk.tsn, reverse=True)
+        self._lost = lost
         self.has_lost = bool(lost)
 
     # Abandoned (RFC 3758)
