@@ -97,7 +97,7 @@ async def publishing(app: web.Application, stream: str) -> AsyncIterator[None]:
             if isinstance(request, KeyFrameRequest) and request.ssrc in layers:
                 layers[request.ssrc].is_key_frame_wanted = True
 
-    connection.send_rtcp = requested  # type: ignore[method-assign, assignment]
+    connection.send_rtcp = requested  # type: ignore[assignment]
     sending = asyncio.create_task(_send(tuple(layers.values())))
     try:
         yield

@@ -220,7 +220,8 @@ class Dispatcher:
         self.in_turn = True
         if not datagram:
             return
-        if datagram[0] < 4:
+        first = datagram[0]
+        if first < 4:
             self._receive_stun(datagram, Path(local, remote), now)
             return
         routes = self._routes.get(local)
@@ -230,9 +231,12 @@ class Dispatcher:
             return
         endpoints = route.endpoints
         is_shared = len(endpoints) > 1
+        # Media changes no deadline of the transport, and leaves nothing to be flushed.
+        is_media = first > 127
         # A copy: the list changes when a session ends.
         for endpoint in tuple(endpoints) if is_shared else endpoints:
-            self._touched[endpoint] = None
+            if not is_media:
+                self._touched[endpoint] = None
             try:
                 taken = endpoint.receive(datagram, route.path, now)
             except Exception as error:

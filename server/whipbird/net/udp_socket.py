@@ -127,9 +127,9 @@ class UdpSocket:
             try:
                 size, control, _, remote = sock.recvmsg_into(buffers, _CONTROL_SIZE)
             except BlockingIOError:
-                # A call that finds nothing costs as much as one that does: after it,
-                # fewer are tried.
-                self._reads = max(1, count)
+                # A call that finds nothing costs as much as one that does. So as many
+                # are tried as there are datagrams in a burst.
+                self._reads = max(1, (reads + count) // 2)
                 break
             except OSError:
                 # An earlier datagram could not be delivered (ICMP).

@@ -1,7 +1,9 @@
 """Datagrams to the session that they are for, and sessions woken when they are due."""
 
+import gc
 import math
 import random
+import weakref
 from struct import pack
 
 import pytest
@@ -364,3 +366,20 @@ def test_prefixes_have_their_length() -> None:
     attached(to, prefix=b"abcd")
     assert to.has_prefix(b"abcd")
     assert not to.has_prefix(b"abce")
+
+
+def test_a_session_that_has_gone_is_held_by_nothing() -> None:
+    """Though it would have been woken in an hour."""
+    to = Dispatcher(lambda: None)
+    session = Session()
+    to.attach(session, b"one.")
+    session.deadline = 3600.0
+    to.arm(session)
+    to.touch(session)
+    to.detach(session, b"one.")
+    reference = weakref.ref(session)
+    del session
+    gc.collect()
+    assert reference() is None
+    to.handle_timeout(3600.0)
+    assert to.deadline == math.inf

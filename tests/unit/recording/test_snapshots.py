@@ -24,6 +24,8 @@ from whipbird.rtc import Encoding
 from whipbird.rtp.packet import RtpPacket
 from whipbird.streams import Stream
 
+pytestmark = pytest.mark.virtual_time
+
 
 class Kept:
     """Keeps what an encoding gives out, from its last key frame on."""
@@ -116,9 +118,8 @@ async def test_a_key_frame_is_asked_for_when_none_was_kept(
 
 
 async def test_an_old_key_frame_is_the_last_resort(
-    snapshots: Snapshots, kept: Kept, monkeypatch: pytest.MonkeyPatch
+    snapshots: Snapshots, kept: Kept
 ) -> None:
-    monkeypatch.setattr(module, "KEY_FRAME_TIMEOUT", 0.1)
     publisher = Publisher(VIDEO["libvpx"])
     frames = video_frames("libvpx")
     publisher.send_frame(frames[0].payloads)
@@ -144,7 +145,6 @@ async def test_a_picture_is_made_once_for_all_who_ask_and_is_good_for_a_while(
         return decode(frame)
 
     monkeypatch.setattr(module, "_decode", count)
-    monkeypatch.setattr(module, "LIFETIME", 0.2)
     publisher = Publisher(VIDEO["libvpx"])
     play_kept(publisher, kept, video_frames("libvpx")[:5])
     stream = publisher.stream()
@@ -173,10 +173,7 @@ async def test_who_goes_away_leaves_the_others_waiting(snapshots: Snapshots) -> 
     await publisher.rig.stop()
 
 
-async def test_there_is_no_picture(
-    snapshots: Snapshots, kept: Kept, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(module, "KEY_FRAME_TIMEOUT", 0.1)
+async def test_there_is_no_picture(snapshots: Snapshots, kept: Kept) -> None:
     sound = Publisher(audio=AUDIO["opus"])
     sound.send_sound(opus_packets()[0], 960)
     with pytest.raises(NoVideo):

@@ -12,24 +12,15 @@ from tests.unit.recording.publisher import (
     video_frames,
 )
 from tests.waiting import until
-from whipbird.recording import sources
 from whipbird.recording.frames import RtpFrame
 from whipbird.recording.sources import TrackSource, largest
 from whipbird.rtc import Encoding
 from whipbird.rtp import extensions
 from whipbird.sdp.simulcast import Rid, Simulcast
 
+pytestmark = pytest.mark.virtual_time
+
 RID = 10
-
-
-@pytest.fixture(autouse=True)
-def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody waits for seconds; what is encoded for the tests takes a while, too."""
-    video_frames("libvpx", width=96, height=54)
-    video_frames("libvpx")
-    monkeypatch.setattr(sources, "_SETTLING", 0.5)
-    monkeypatch.setattr(sources, "_SILENCE", 0.2)
-    monkeypatch.setattr(sources, "_PATIENCE", 0.1)
 
 
 class Simulcaster:

@@ -24,7 +24,7 @@ from whipbird.rtc import Certificate, EndCause, Peer, PeerOptions
 from whipbird.rtc.probe import fall_silent
 from whipbird.sdp.offer import parse_offer
 from whipbird.transport.dtls import DtlsTransport
-from whipbird.transport.ice import CONSENT_INTERVAL, CONSENT_LIFETIME
+from whipbird.transport.ice import CONSENT_INTERVAL, CONSENT_LIFETIME, IceTransport
 from whipbird.transport.sctp import Association
 
 
@@ -255,6 +255,25 @@ def _raise(*_: object) -> NoReturn:
     raise OurFaultError("a fault")
 
 
+def make_breakable(
+    monkeypatch: pytest.MonkeyPatch, part: type, method: str
+) -> list[object]:
+    """Let a method fail for the objects that will be in the list that is returned.
+
+    To be called before there are any: bound methods may be kept.
+    """
+    broken: list[object] = []
+    real = getattr(part, method)
+
+    def breakable(self: object, *arguments: object) -> object:
+        if any(self is each for each in broken):
+            _raise()
+        return real(self, *arguments)
+
+    monkeypatch.setattr(part, method, breakable)
+    return broken
+
+
 @pytest.mark.expects_fault
 @pytest.mark.virtual_time
 @pytest.mark.parametrize(
@@ -273,18 +292,10 @@ async def test_a_fault_of_ours_ends_its_session_and_no_other(
     part: type,
     method: str,
 ) -> None:
+    broken = make_breakable(monkeypatch, part, method)
     ill, well = await connect_far(), await connect_far()
     transport = ill.server.connection.transport
-    broken = transport.sctp if part is Association else transport.dtls
-
-    real = getattr(part, method)
-
-    def fail(self: object, *arguments: object) -> object:
-        if self is broken:
-            _raise()
-        return real(self, *arguments)
-
-    monkeypatch.setattr(part, method, fail)
+    broken.append(transport.sctp if part is Association else transport.dtls)
     states = channel_states(ill)
     ill.channel.send("what it cannot take")
     await until(lambda: ill.server.connectionState == "failed")
@@ -316,9 +327,9 @@ async def test_a_fault_in_a_timer_of_ours(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
+    broken = make_breakable(monkeypatch, IceTransport, "handle_timeout")
     pair = await connect_far()
-    ice = pair.server.connection.transport.ice
-    monkeypatch.setattr(ice, "handle_timeout", _raise)
+    broken.append(pair.server.connection.transport.ice)
     await until(lambda: pair.server.connectionState == "failed", timeout=60)
     assert pair.server.end is EndCause.INTERNAL_ERROR
     assert [r.levelname for r in caplog.records if r.exc_info] == ["ERROR"]
@@ -333,9 +344,10 @@ async def test_faults_that_are_like_each_other_are_logged_once(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
+    broken = make_breakable(monkeypatch, Association, "receive")
     pairs = [await connect_far() for _ in range(3)]
     for pair in pairs:
-        monkeypatch.setattr(pair.server.connection.transport.sctp, "receive", _raise)
+        broken.append(pair.server.connection.transport.sctp)
         pair.channel.send("what it cannot take")
     await until(lambda: all(p.server.connectionState == "failed" for p in pairs))
     assert net.server.dispatcher.faults.count == 3
@@ -345,8 +357,9 @@ async def test_faults_that_are_like_each_other_are_logged_once(
 async def test_a_fault_in_closing_leaves_nothing_either(
     connect: Connect, port: UdpPort, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    broken = make_breakable(monkeypatch, Association, "abort")
     pair = await connect()
-    monkeypatch.setattr(pair.server.connection.transport.sctp, "abort", _raise)
+    broken.append(pair.server.connection.transport.sctp)
     with pytest.raises(OurFaultError):
         await pair.server.close()
     assert_nothing_left(port.dispatcher)
