@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from tests.netem.host import Host, Socket
 from tests.netem.world import Timer
 from whipbird.net.dispatcher import Dispatcher
+from whipbird.net.udp_socket import Backlog
 from whipbird.transport.ice import LocalCandidate, host_candidate
 from whipbird.transport.path import Address, Path
 
@@ -36,6 +37,7 @@ class VirtualPort:
     ) -> None:
         self.host = host
         self.dispatcher = Dispatcher(self._arm)
+        self.all_backlog = Backlog()  # there is never any
         self.sockets: dict[str, Socket] = {}
         self._public = tuple(public)
         self._is_flushing = False

@@ -12,7 +12,7 @@ from ..transport.ice import LocalCandidate, host_candidate
 from ..transport.path import Address, Path
 from .addresses import HostAddresses
 from .dispatcher import Dispatcher
-from .udp_socket import UdpSocket, bind
+from .udp_socket import Backlog, UdpSocket, bind
 
 logger = logging.getLogger(__name__)
 
@@ -66,6 +66,7 @@ class UdpPort:
 
     Attributes:
         dispatcher: hands the datagrams to the sessions.
+        all_backlog: what waits for the network, to all destinations.
         number: the port; 0 before ``open``.
     """
 
@@ -83,6 +84,7 @@ class UdpPort:
         self._sockets: dict[str, UdpSocket] = {}
         self._by_local: dict[Address, UdpSocket] = {}
         self.dispatcher = Dispatcher(self._arm)
+        self.all_backlog = Backlog()
         self.number = 0
         # Known from ``open`` on: a port can be made before the loop runs.
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -167,7 +169,10 @@ class UdpPort:
         self._add(address, opened)
 
     def _add(self, address: str, opened: socket) -> None:
-        added = UdpSocket(opened, self.dispatcher.receive, self.dispatcher.flush)
+        dispatcher = self.dispatcher
+        added = UdpSocket(
+            opened, dispatcher.receive, dispatcher.flush, self.all_backlog
+        )
         self._sockets[address] = self._by_local[added.local] = added
         self.number = added.local[1]
 

@@ -30,6 +30,9 @@ MAX_BACKLOG = 2 * 1024 * 1024
 # ... and for all of them.
 MAX_TOTAL_BACKLOG = 64 * 1024 * 1024
 
+# Sizes of datagrams whose control messages are kept.
+MAX_CONTROLS = 2048
+
 # Datagrams, or batches of them, that are read before others have their turn.
 MAX_READS = 32
 
@@ -53,6 +56,20 @@ _CONTROL_SIZE = 64
 # The network interface cannot cut batches into datagrams.
 _CANNOT_SEGMENT = frozenset({errno.EIO, errno.EINVAL, errno.EOPNOTSUPP})
 
+
+class Backlog:
+    """What waits for the network, of all sockets of a port.
+
+    Attributes:
+        octets: how much that is.
+    """
+
+    __slots__ = ("octets",)
+
+    def __init__(self) -> None:
+        self.octets = 0
+
+
 Receive = Callable[[bytes, Address, Address, float], None]
 """Takes a datagram: its octets, the local and the remote address, and the time."""
 
@@ -64,6 +81,7 @@ class UdpSocket:
         sock: bound, and not blocking.
         receive: takes each datagram.
         flush: called after each turn of reading, with the time.
+        backlog: counts what waits, together with other sockets.
 
     Attributes:
         local: its address.
@@ -74,7 +92,11 @@ class UdpSocket:
     """
 
     def __init__(
-        self, sock: socket, receive: Receive, flush: Callable[[float], None]
+        self,
+        sock: socket,
+        receive: Receive,
+        flush: Callable[[float], None],
+        backlog: Backlog,
     ) -> None:
         self._socket = sock
         self._receive = receive
@@ -96,7 +118,9 @@ class UdpSocket:
         # What the network has not taken yet, by destination.
         self._backlog: dict[Address, deque[bytes]] = {}
         self._backlog_sizes: dict[Address, int] = {}
-        self._backlog_size = 0
+        self._all_backlog = backlog
+        # The control messages for batches, by the size of their datagrams.
+        self._controls: dict[int, list[tuple[int, int, bytes]]] = {}
         self._loop.add_reader(sock.fileno(), self._readable)
 
     def set_option(self, level: int, option: int, value: int) -> None:
@@ -112,6 +136,7 @@ class UdpSocket:
         self._loop.remove_reader(self._socket.fileno())
         if self._backlog:
             self._loop.remove_writer(self._socket.fileno())
+            self._all_backlog.octets -= sum(self._backlog_sizes.values())
             self._backlog.clear()
         self._socket.close()
 
@@ -127,9 +152,10 @@ class UdpSocket:
             try:
                 size, control, _, remote = sock.recvmsg_into(buffers, _CONTROL_SIZE)
             except BlockingIOError:
-                # A call that finds nothing costs as much as one that does. So as many
-                # are tried as there are datagrams in a burst.
-                self._reads = max(1, (reads + count) // 2)
+                # A call that finds nothing costs as much as one that does: where
+                # datagrams come one by one, it is soon left out.
+                if count < 2:
+                    self._reads = max(1, reads - 1)
                 break
             except OSError:
                 # An earlier datagram could not be delivered (ICMP).
@@ -144,7 +170,7 @@ class UdpSocket:
             else:
                 receive(bytes(view[:size]), local, remote, now)
         else:
-            self._reads = min(2 * reads, MAX_READS)
+            self._reads = 2 if reads == 1 else MAX_READS
         self._flush(now)
 
     def _read_control(self, control: list[tuple[int, int, bytes]]) -> int:
@@ -186,13 +212,12 @@ class UdpSocket:
         start, count = 0, len(datagrams)
         while start < count:
             end = self._batch_end(datagrams, start) if self._segments else start + 1
-            batch = datagrams[start:end]
+            batch = datagrams[start:end] if end - start < count else datagrams
             try:
-                if len(batch) == 1:
+                if end - start == 1:
                     self._socket.sendto(batch[0], remote)
                 else:
-                    size = _SEGMENT_SIZE.pack(len(batch[0]))
-                    control = [(_SOL_UDP, _UDP_SEGMENT, size)]
+                    control = self._control_of(len(batch[0]))
                     self._socket.sendmsg(batch, control, 0, remote)
             except BlockingIOError:
                 self._wait(datagrams[start:], remote)
@@ -207,18 +232,28 @@ class UdpSocket:
                     self.dropped += 1
             start = end
 
+    def _control_of(self, size: int) -> list[tuple[int, int, bytes]]:
+        """What has the kernel cut a batch into datagrams of a size."""
+        control = self._controls.get(size)
+        if control is None:
+            if len(self._controls) >= MAX_CONTROLS:
+                self._controls.clear()
+            data = _SEGMENT_SIZE.pack(size)
+            control = self._controls[size] = [(_SOL_UDP, _UDP_SEGMENT, data)]
+        return control
+
     def _batch_end(self, datagrams: Sequence[bytes | memoryview], start: int) -> int:
         """The end of the datagrams that can be sent with the one at ``start``."""
         size = len(datagrams[start])
         most = min(_MAX_SEGMENTS, _MAX_SEGMENTED // size)
-        last = min(len(datagrams), start + most)
-        end = start + 1
-        while end < last and len(datagrams[end]) == size:
-            end += 1
+        sizes = [len(datagram) for datagram in datagrams[start : start + most]]
         # The last one may be shorter.
-        if end < last and len(datagrams[end]) < size:
+        if sizes[-1] <= size and sizes.count(size) >= len(sizes) - 1:
+            return start + len(sizes)
+        end = 1
+        while sizes[end] == size:
             end += 1
-        return end
+        return start + end + (sizes[end] < size)
 
     def _wait(self, datagrams: Sequence[bytes | memoryview], remote: Address) -> None:
         """Keep datagrams until the network takes them, up to a bound."""
@@ -230,13 +265,13 @@ class UdpSocket:
             length = len(datagram)
             if (
                 size + length > MAX_BACKLOG
-                or self._backlog_size + length > MAX_TOTAL_BACKLOG
+                or self._all_backlog.octets + length > MAX_TOTAL_BACKLOG
             ):
                 self.dropped += 1
                 continue
             waiting.append(bytes(datagram))
             size += length
-            self._backlog_size += length
+            self._all_backlog.octets += length
         self._backlog_sizes[remote] = size
 
     def _writable(self) -> None:
@@ -252,7 +287,7 @@ class UdpSocket:
                     except OSError:
                         self.dropped += 1
                     waiting.popleft()
-                    self._backlog_size -= len(datagram)
+                    self._all_backlog.octets -= len(datagram)
                     self._backlog_sizes[remote] -= len(datagram)
                 if not waiting:
                     del self._backlog[remote], self._backlog_sizes[remote]

@@ -90,7 +90,8 @@ class Channels:
         try:
             if self.on_message is not None:
                 self.on_message(face, protocol, data)
-            face.emit_message(protocol, data)
+            if face.has_listeners:
+                face.emit_message(protocol, data)
         except Exception:
             logger.exception("A handler of messages has failed")
 
@@ -107,5 +108,6 @@ class Channels:
 
     def buffered_amount_changed(self, channel: sctp.DataChannel, delta: int) -> None:
         """Make known that octets have left a channel's queue."""
-        if isinstance(face := channel.face, DataChannel):
+        face = channel.face
+        if isinstance(face, DataChannel) and face.has_listeners:
             face.buffered_amount_changed(delta)

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from ..net import Dispatcher
 from ..net.dispatcher import PREFIX_LENGTH
+from ..net.udp_socket import Backlog
 from ..transport.certificate import Certificate
 from ..transport.ice import LocalCandidate
 from ..transport.packet_buffer import PacketBuffer
@@ -29,6 +30,10 @@ class Port(Protocol):
     @property
     def now(self) -> float:
         """The time, in seconds."""
+
+    @property
+    def all_backlog(self) -> Backlog:
+        """What waits for the network, to all destinations."""
 
     def candidates(self) -> tuple[LocalCandidate, ...]:
         """The candidates of a new ICE session.
@@ -114,6 +119,7 @@ class Connection:
         limit: int | None = None,
     ) -> None:
         self._port = port
+        self._all_backlog = port.all_backlog
         self._events = events
         self._dispatcher = port.dispatcher
         self._prefix = _new_prefix(self._dispatcher)
@@ -155,6 +161,8 @@ class Connection:
     @property
     def waiting(self) -> int:
         """Octets for the peer that the network has not taken yet."""
+        if not self._all_backlog.octets:
+            return 0
         path = self.transport.ice.selected
         return 0 if path is None else self._port.backlog(path)
 

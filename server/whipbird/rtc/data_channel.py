@@ -1,6 +1,6 @@
 """A data channel as aiortc has it, on one of the SCTP association's."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from aiortc import RTCDataChannel
 from aiortc.exceptions import InvalidStateError
@@ -28,6 +28,10 @@ class DataChannel(RTCDataChannel):
         transport: the SCTP transport that it belongs to.
         about: the association's channel; or how it is to be, when there is no
             association yet.
+
+    Attributes:
+        has_listeners: whether anybody has ever listened to its events. Without, none
+            need be made: asking the emitter costs more than a message does.
     """
 
     def __init__(
@@ -42,6 +46,17 @@ class DataChannel(RTCDataChannel):
         self._channel = about if isinstance(about, sctp.DataChannel) else None
         self._is_given_up = False
         self._threshold = 0
+        self.has_listeners = False
+
+    def add_listener(self, event: str, f: Any) -> Any:
+        """Call a function for each event of a name."""
+        self.has_listeners = True
+        return super().add_listener(event, f)
+
+    def once(self, event: str, f: Any = None) -> Any:
+        """Call a function for the next event of a name."""
+        self.has_listeners = True
+        return super().once(event, f)
 
     @property
     def bufferedAmount(self) -> int:  # noqa: N802

@@ -167,6 +167,8 @@ class SctpTransport(RTCSctpTransport):
         self._peer = peer
         self._association: sctp.Association | None = None
         self.mid: str | None = None
+        # Sends what is queued: at once, or when this turn of the event loop ends.
+        self.flush_soon = peer.connection.flush_soon
 
     def associate(self, association: sctp.Association) -> None:
         """Stand for an association, now that there is one."""
@@ -246,10 +248,10 @@ class SctpTransport(RTCSctpTransport):
         """
         association = self._association
         assert association is not None
-        sent = association.send(channel, protocol, data)
-        if sent:
+        if association.send(channel, protocol, data):
             self.flush_soon()
-        return sent
+            return True
+        return False
 
     def close_channel(self, channel: sctp.DataChannel) -> None:
         """Close a channel, after its messages."""
@@ -257,10 +259,6 @@ class SctpTransport(RTCSctpTransport):
         assert association is not None
         association.close_channel(channel)
         self.flush_soon()
-
-    def flush_soon(self) -> None:
-        """Send what is queued: at once, or when this turn of the event loop ends."""
-        self._peer.connection.flush_soon()
 
 
 def _to_aiortc(candidate: Candidate) -> RTCIceCandidate:

@@ -55,6 +55,10 @@ class DtlsState(StrEnum):
     FAILED = "failed"
 
 
+# Looking it up in the class costs more than comparing it.
+_CONNECTED = DtlsState.CONNECTED
+
+
 class DtlsSinks(Protocol):
     """What a DTLS transport calls."""
 
@@ -150,7 +154,7 @@ class DtlsTransport:
             Whether it may be this association's: False for a record that cannot be
             decrypted.
         """
-        if self.state is DtlsState.CONNECTED:
+        if self.state is _CONNECTED:
             return self._receive_connected(datagram, now)
         if len(datagram) < _RECORD_HEADER:
             self.malformed += 1
@@ -182,7 +186,7 @@ class DtlsTransport:
             ConnectionError: when there is no connection.
         """
         ssl = self._ssl
-        if self.state is not DtlsState.CONNECTED or ssl is None:
+        if self.state is not _CONNECTED or ssl is None:
             raise ConnectionError("DTLS is not connected")
         try:
             ssl.send(data)
@@ -234,7 +238,7 @@ class DtlsTransport:
     def close(self) -> None:
         """Say good-bye (close_notify), and take nothing more."""
         ssl, self._ssl = self._ssl, None
-        connected = self.state is DtlsState.CONNECTED
+        connected = self.state is _CONNECTED
         self._end(DtlsState.CLOSED)
         if ssl is None or not connected:
             return
@@ -328,7 +332,7 @@ class DtlsTransport:
             Whether there was anything.
         """
         found = False
-        while (ssl := self._ssl) is not None and self.state is DtlsState.CONNECTED:
+        while (ssl := self._ssl) is not None and self.state is _CONNECTED:
             try:
                 data = ssl.recv(_READ_SIZE)
             except SSL.WantReadError:

@@ -13,7 +13,7 @@ from .ice import IceTransport
 from .packet_buffer import PacketBuffer
 from .path import Path
 from .sctp import Association, DataChannel
-from .srtp import SrtpError, SrtpTransport, is_rtcp
+from .srtp import RTCP_TYPES, SrtpError, SrtpTransport
 
 _SYSTEM_RANDOM = random.SystemRandom()
 
@@ -36,6 +36,12 @@ class EndCause(StrEnum):
     ICE_FAILED = "no connection could be made"
     DTLS_FAILED = "DTLS failed"
     INTERNAL_ERROR = "internal error"
+
+
+# Looking them up in the class costs more than comparing them.
+_CONNECTED = TransportState.CONNECTED
+_ENDED = (TransportState.CLOSED, TransportState.FAILED)
+_DTLS_CONNECTED = DtlsState.CONNECTED
 
 
 class PeerSinks(Protocol):
@@ -163,7 +169,7 @@ class PeerTransport:
         self._outgoing: list[bytes] = []
         # Where the handshake is answered before a path is selected.
         self._heard_on: Path | None = None
-        self._send = sinks.send
+        self._send, self._send_batch = sinks.send, sinks.send_batch
         self.dtls_data = _drop
 
     # Setting up
@@ -259,7 +265,7 @@ class PeerTransport:
         all of them.
         """
         sctp = self.sctp
-        if sctp is None or self.state is not TransportState.CONNECTED:
+        if sctp is None or self.state is not _CONNECTED:
             return
         self._now = now
         sctp.flush(now)
@@ -269,11 +275,12 @@ class PeerTransport:
     @property
     def deadline(self) -> float:
         """When ``handle_timeout`` is due; infinite when nothing is waited for."""
-        if self.state in (TransportState.CLOSED, TransportState.FAILED):
+        if self.state is not _CONNECTED and self.state in _ENDED:
             return math.inf
-        deadline = min(self.ice.deadline, self.dtls.deadline)
         sctp = self.sctp
-        return deadline if sctp is None else min(deadline, sctp.deadline)
+        if sctp is None:
+            return min(self.ice.deadline, self.dtls.deadline)
+        return min(self.ice.deadline, self.dtls.deadline, sctp.deadline)
 
     def handle_timeout(self, now: float) -> None:
         """Do what has become due."""
@@ -290,7 +297,7 @@ class PeerTransport:
 
     def close(self, now: float) -> None:
         """End the connection: SCTP ABORT, close_notify, and no more checks."""
-        if self.state in (TransportState.CLOSED, TransportState.FAILED):
+        if self.state in _ENDED:
             return
         self.end_channels(now)
         self.dtls.close()
@@ -315,7 +322,7 @@ class PeerTransport:
 
         Nothing is said to the peer, for what would say it may be what is broken.
         """
-        ended = self.state in (TransportState.CLOSED, TransportState.FAILED)
+        ended = self.state in _ENDED
         self._sinks.failed(error)
         if not ended:
             self.end, self.end_detail = EndCause.INTERNAL_ERROR, repr(error)
@@ -346,10 +353,13 @@ class PeerTransport:
         Raises:
             ConnectionError: as above.
         """
-        self._media_context().protect_batch(batch)
+        srtp = self.srtp
+        if srtp is None or self.state is not _CONNECTED:
+            raise ConnectionError("there is no connection for media")
+        srtp.protect_batch(batch)
         path = self.ice.selected
         if path is not None:
-            self._sinks.send_batch(batch.packets(), path)
+            self._send_batch(batch.packets(), path)
             self.bytes_sent += sum(batch.lengths)
             self.packets_sent += len(batch.lengths)
 
@@ -413,7 +423,7 @@ class PeerTransport:
     # AssociationSinks
 
     def send_packet(self, packet: bytes) -> None:
-        if self.dtls.state is DtlsState.CONNECTED:
+        if self.dtls.state is _DTLS_CONNECTED:
             self._outgoing.append(self.dtls.send(packet))
 
     def association_closed(self, reason: str) -> None:
@@ -427,7 +437,8 @@ class PeerTransport:
         if srtp is None or len(datagram) < 2:
             return False
         try:
-            if is_rtcp(datagram):
+            # RFC 5761 section 4
+            if datagram[1] in RTCP_TYPES:
                 packet, route = srtp.unprotect_rtcp(datagram), self.rtcp_route
             else:
                 route = self.rtp_routes.get(datagram[1] & 0x7F)
@@ -441,7 +452,7 @@ class PeerTransport:
         return True
 
     def _media_context(self) -> SrtpTransport:
-        if self.srtp is None or self.state is not TransportState.CONNECTED:
+        if self.srtp is None or self.state is not _CONNECTED:
             raise ConnectionError("there is no connection for media")
         return self.srtp
 
@@ -464,7 +475,7 @@ class PeerTransport:
         if len(datagrams) == 1:
             self._send_on(path, datagrams[0])
         else:
-            self._sinks.send_batch(datagrams, path)
+            self._send_batch(datagrams, path)
             self.bytes_sent += sum(map(len, datagrams))
             self.packets_sent += len(datagrams)
 
@@ -475,7 +486,7 @@ class PeerTransport:
 
     def _end(self, cause: EndCause, detail: str) -> None:
         """End the connection because of the peer or the network."""
-        if self.state in (TransportState.CLOSED, TransportState.FAILED):
+        if self.state in _ENDED:
             return
         self.end, self.end_detail = cause, detail
         graceful = cause is EndCause.CLOSED_BY_PEER

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import pylibsrtp
 from pylibsrtp import Policy, Session
+from pylibsrtp._binding import ffi, lib
 
 from .packet_buffer import PacketBuffer
 
@@ -20,7 +21,7 @@ MAX_PACKET = 1500
 MAX_PLAIN = MAX_PACKET - 144
 
 # RFC 5761 section 4: the second octets of RTCP packets.
-_RTCP_TYPES = range(192, 224)
+RTCP_TYPES = range(192, 224)
 
 
 class SrtpError(Exception):
@@ -71,11 +72,6 @@ PROFILES = _available(
 )
 
 
-def is_rtcp(packet: bytes) -> bool:
-    """Whether a packet on a multiplexed port is RTCP (RFC 5761 section 4)."""
-    return packet[1] in _RTCP_TYPES
-
-
 class SrtpTransport:
     """The two SRTP contexts of a DTLS association.
 
@@ -85,7 +81,7 @@ class SrtpTransport:
         is_client: this side's DTLS role.
     """
 
-    __slots__ = ("_inbound", "_outbound")
+    __slots__ = ("_buffer", "_context", "_inbound", "_length", "_octets", "_outbound")
 
     def __init__(
         self, profile: Profile, keying_material: bytes, *, is_client: bool
@@ -97,6 +93,11 @@ class SrtpTransport:
         ours, theirs = (client, server) if is_client else (server, client)
         self._inbound = _session(profile, theirs, Policy.SSRC_ANY_INBOUND)
         self._outbound = _session(profile, ours, Policy.SSRC_ANY_OUTBOUND)
+        # pylibsrtp's own way to decrypt costs as much as the decryption.
+        self._context = self._inbound._srtp[0]
+        self._buffer = ffi.new("char[]", MAX_PACKET)
+        self._octets = ffi.buffer(self._buffer)
+        self._length = ffi.new("int *")
 
     def unprotect_rtp(self, packet: bytes) -> bytes:
         """Decrypt an RTP packet.
@@ -104,12 +105,15 @@ class SrtpTransport:
         Raises:
             SrtpError: when it is to be dropped.
         """
-        if not MIN_HEADER <= len(packet) <= MAX_PACKET:
+        size, length = len(packet), self._length
+        if not MIN_HEADER <= size <= MAX_PACKET:
             raise SrtpError("the packet has an impossible size")
-        try:
-            return self._inbound.unprotect(packet)
-        except pylibsrtp.Error as error:
-            raise SrtpError(str(error)) from None
+        self._octets[0:size] = packet
+        length[0] = size
+        if error := lib.srtp_unprotect(self._context, self._buffer, length):
+            raise SrtpError(f"libsrtp error {error}")
+        data: bytes = self._octets[0 : length[0]]
+        return data
 
     def unprotect_rtcp(self, packet: bytes) -> bytes:
         """Decrypt a compound or reduced-size RTCP packet.

@@ -265,15 +265,24 @@ def test_an_empty_datagram_is_nothing() -> None:
 
 def test_sessions_are_flushed_once_for_all_their_datagrams() -> None:
     to = dispatcher()
-    session = attached(to, path=Path(LOCAL, REMOTE))
+    session = attached(to, b"\x14", path=Path(LOCAL, REMOTE))
     idle = attached(to, prefix=b"idle")
     for _ in range(5):
-        to.receive(b"\x80", LOCAL, REMOTE, 1.0)
+        to.receive(b"\x14", LOCAL, REMOTE, 1.0)
     assert not session.flushed
     to.flush(1.5)
     to.flush(1.6)
     assert session.flushed == [1.5]
     assert not idle.flushed
+
+
+def test_media_needs_no_flush() -> None:
+    to = dispatcher()
+    session = attached(to, path=Path(LOCAL, REMOTE))
+    to.receive(b"\x80", LOCAL, REMOTE, 1.0)
+    to.flush(1.0)
+    assert len(session.received) == 1
+    assert not session.flushed
 
 
 def test_a_fault_ends_its_session_and_no_other() -> None:

@@ -12,7 +12,7 @@ import pytest
 from tests.waiting import until
 from whipbird.net import HostAddresses, PortInUse, UdpPort
 from whipbird.net import udp_socket as udp_socket_module
-from whipbird.net.udp_socket import MAX_BACKLOG, UdpSocket, bind
+from whipbird.net.udp_socket import MAX_BACKLOG, Backlog, UdpSocket, bind
 from whipbird.transport.path import Address, Path
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="an option of Linux")
@@ -214,12 +214,12 @@ async def test_datagrams_arrive_on_their_path(
 ) -> None:
     a, b = await opened(ports, address), await opened(ports, address)
     session = listen(b, path_between(b, a, address))
-    a.send(b"\x80one", path_between(a, b, address))
-    a.send_batch([b"\x80two", memoryview(b"\x80three")], path_between(a, b, address))
+    a.send(b"\x14one", path_between(a, b, address))
+    a.send_batch([b"\x14two", memoryview(b"\x14three")], path_between(a, b, address))
     await until(lambda: len(session.received) == 3)
     assert session.received == [
         (data, path_between(b, a, address))
-        for data in (b"\x80one", b"\x80two", b"\x80three")
+        for data in (b"\x14one", b"\x14two", b"\x14three")
     ]
     assert 1 <= session.flushes <= 3
 
@@ -351,7 +351,7 @@ async def test_the_total_backlog_is_bounded(
     inner._socket = full  # type: ignore[assignment]
     for port in range(1, 40):
         a.send(bytes(1000), Path(("127.0.0.1", a.number), ("127.0.0.1", port)))
-    assert sum(inner._backlog_sizes.values()) == 10_000
+    assert a.all_backlog.octets == sum(inner._backlog_sizes.values()) == 10_000
     inner._socket = full._real
 
 
@@ -458,7 +458,9 @@ async def test_a_socket_reads_more_at_once_while_much_comes(
         nonlocal flushes
         flushes += 1
 
-    receiver = UdpSocket(bind("127.0.0.1", 0), lambda d, *_: got.append(d), flush)
+    receiver = UdpSocket(
+        bind("127.0.0.1", 0), lambda d, *_: got.append(d), flush, Backlog()
+    )
     a = await opened(ports)
     path = Path(("127.0.0.1", a.number), receiver.local)
     for n in range(200):

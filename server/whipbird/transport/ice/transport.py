@@ -46,6 +46,7 @@ class IceTransport:
 
     Attributes:
         deadline: when ``handle_timeout`` is due; infinite when nothing is waited for.
+        selected: the path in use; None before there is one, and without consent.
         malformed: datagrams that were no well-formed STUN.
         requests_received: authentic checks of the peer's.
         responses_received: answers to checks of this side.
@@ -74,6 +75,7 @@ class IceTransport:
         self._closed = False
         self._old_checks_sent = 0
         self.deadline = math.inf
+        self.selected: Path | None = None
         self.malformed = 0
         self.requests_received = 0
         self.responses_received = 0
@@ -101,11 +103,6 @@ class IceTransport:
     @controlling.setter
     def controlling(self, value: bool) -> None:
         self._role.controlling = value
-
-    @property
-    def selected(self) -> Path | None:
-        """The path in use; None before there is one, and without consent."""
-        return self._current.selected
 
     @property
     def rtt(self) -> float | None:
@@ -214,6 +211,7 @@ class IceTransport:
     def close(self) -> None:
         """Send nothing any more, and take nothing."""
         self._closed = True
+        self.selected = None
         self._current.stop()
         if self._next is not None:
             self._next.stop()
@@ -286,9 +284,11 @@ class IceTransport:
 
     def path_selected(self, agent: Agent, path: Path, now: float) -> None:
         if agent is self._current:
+            self.selected = path
             self._sinks.path_selected(path)
             return
         old, self._current, self._next = self._current, agent, None
+        self.selected = path
         self._retire(old, now)
         self._sinks.path_selected(path)
         if not self._closed:
@@ -296,6 +296,7 @@ class IceTransport:
 
     def consent_lost(self, agent: Agent, now: float) -> None:
         self._has_lost_consent = True
+        self.selected = self._current.selected
         if self._next is None:
             self._sinks.consent_expired()
         else:
@@ -374,3 +375,4 @@ class IceTransport:
         if self._next is not None:
             deadline = min(deadline, self._next.deadline)
         self.deadline = deadline
+        self.selected = self._current.selected

@@ -22,6 +22,7 @@ from whipbird.transport.ice import (
     IceTransport,
 )
 from whipbird.transport.ice.checks import WAITS
+from whipbird.transport.ice.full_agent import ANSWER_TIME
 from whipbird.transport.ice.pairs import MAX_PAIRS
 from whipbird.transport.path import Path
 from whipbird.transport.stun import (
@@ -94,7 +95,7 @@ def test_a_check_that_was_lost_before_the_peer_was_ready_is_made_again_at_once()
     client, server = pair_up(link)
     link.filter = lambda _data, path: path.local == CLIENT
     server.start(client)
-    link.run(0.008)
+    link.run(ANSWER_TIME + 0.008)
     assert server.ice.checks_sent == 1
     link.filter = lambda _data, _path: True
     client.start(server)
@@ -138,7 +139,9 @@ def test_all_paths_of_earlier_checks_are_checked_at_once() -> None:
         server.ice.receive(check, Path(SERVER, ("192.0.2.9", 1 + n)), link.now)
     link.sent.clear()
     server.start(client)
-    assert [path.remote[1] for _, _, path in link.sent] == [1, 2, 3, 5000]
+    assert [path.remote[1] for _, _, path in link.sent] == [1, 2, 3]
+    link.run(ANSWER_TIME)
+    assert [path.remote[1] for _, _, path in link.sent[3:]] == [5000]
 
 
 def test_who_has_passed_a_check_is_heard_before_it_is_answered() -> None:
@@ -450,6 +453,7 @@ def test_forged_responses(wrong: str) -> None:
     client, server = pair_up(link, client=("192.0.2.1", "192.0.2.2"))
     link.filter = lambda data, _path: data[:2] == b"\x01\x01"
     server.start(client)
+    link.run(ANSWER_TIME)
     [(_, data, path)] = link.sent
     key = client.ice.local.pwd.encode()
     if wrong == "password":
@@ -473,6 +477,8 @@ def test_an_answer_without_the_mapped_address() -> None:
     link = Link()
     client, server = pair_up(link)
     server.start(client)
+    link.filter = lambda _data, _path: False
+    link.run(ANSWER_TIME)
     [(_, data, path)] = link.sent
     answer = success_response(data[8:20], SERVER, b"")
     bare = b"\x01\x01" + (24).to_bytes(2, "big") + answer[4:20]
@@ -652,6 +658,21 @@ def test_closing_from_within_a_sink(
     assert len(link.messages(end.bases[0])) == sent
 
 
+def test_a_controlled_side_leaves_its_answer_the_time_to_arrive() -> None:
+    """A check that comes before the answer cannot be authentic to the peer, and costs a
+    retransmission. What the peer checks itself is checked back at once."""
+    link = Link(delay=0.001)
+    client, server = pair_up(link)
+    server.start(client)
+    assert server.ice.checks_sent == 0
+    assert server.ice.deadline == link.now + ANSWER_TIME
+    client.start(server)
+    began = link.now
+    assert link.run_until(lambda: are_connected(client, server), 1)
+    assert link.now - began < ANSWER_TIME
+    assert server.ice.checks_sent == 1
+
+
 def test_transactions_begin_with_the_prefix() -> None:
     """By it, whoever receives datagrams for many peers finds that of a response."""
     link = Link()
@@ -665,6 +686,7 @@ def test_transactions_begin_with_the_prefix() -> None:
             ice.gather(server.candidates())
             ice.start(client.ice.local, link.now)
         ice.add_remote_candidate(client.candidates()[0].candidate, link.now)
+        ice.handle_timeout(link.now + ANSWER_TIME)
     transactions = {data[8:20] for _, data, _ in link.sent}
     assert len(transactions) == 3
     assert {transaction[:3] for transaction in transactions} == {b"\x07\x08\x09"}
