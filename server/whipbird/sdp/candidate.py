@@ -86,6 +86,4 @@ def _is_unicast(host: str) -> bool:
         address = ipaddress.ip_address(host)
     except ValueError:
         return False
-    return not (
-        address.is_multicast or address.is_unspecified or address == _BROADCAST
-    )
+    return not (address.is_multicast or address.is_unspecified or address == _BROADCAST)
