@@ -52,8 +52,6 @@ async def restart(url: str) -> dict[str, Any]:
         await until(lambda: len(echoed) >= ENOUGH)
         print("ready")  # noqa: T201
         await asyncio.to_thread(sys.stdin.readline)
-        # Its HTTP connection may be as dead as the NAT's mappings.
-        await client.http.close()
         ufrags = [client.peer.local_ice.ice.ufrag]
         await client.restart()
         ufrags.append(client.peer.local_ice.ice.ufrag)

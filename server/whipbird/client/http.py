@@ -46,11 +46,14 @@ class WhipHttp:
         data: bytes | None = None,
         headers: Mapping[str, str] | None = None,
         timeout: float | None = None,
+        reconnect: bool = False,
     ) -> tuple[aiohttp.ClientResponse, str]:
         """Send a request, and follow redirections.
 
         Args:
             timeout: a shorter timeout for this request, in seconds.
+            reconnect: leave the connections that there are, which a change of network
+                may have broken. Requests that wait on them are not touched.
 
         Returns:
             The response and its body.
@@ -58,12 +61,20 @@ class WhipHttp:
         Raises:
             WhipError: when there is no response, or its status is not a success.
         """
-        if self._session is None:
-            self._session = aiohttp.ClientSession(headers=self._headers)
         seconds = min(self._timeout, timeout or self._timeout)
         try:
             async with asyncio.timeout(seconds):
-                response, body = await self._follow(method, url, data, headers)
+                if reconnect:
+                    async with self._new_session() as session:
+                        response, body = await self._follow(
+                            session, method, url, data, headers
+                        )
+                else:
+                    if self._session is None:
+                        self._session = self._new_session()
+                    response, body = await self._follow(
+                        self._session, method, url, data, headers
+                    )
         except TimeoutError:
             raise WhipError(
                 "No response", f"{url} sent none within {seconds:g} seconds"
@@ -76,8 +87,12 @@ class WhipHttp:
             raise _refusal(response, body)
         return response, body
 
+    def _new_session(self) -> aiohttp.ClientSession:
+        return aiohttp.ClientSession(headers=self._headers)
+
     async def _follow(
         self,
+        session: aiohttp.ClientSession,
         method: str,
         url: URL,
         data: bytes | None,
@@ -88,9 +103,8 @@ class WhipHttp:
         The token is sent to the new URL too, since the server that it is for has named
         it; but never from HTTPS to HTTP, where others could read it.
         """
-        assert self._session is not None
         for _ in range(_MAX_REDIRECTS + 1):
-            async with self._session.request(
+            async with session.request(
                 method, url, data=data, headers=headers, allow_redirects=False
             ) as response:
                 body = await _read(response)

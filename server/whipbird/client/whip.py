@@ -21,6 +21,9 @@ TIMEOUT = 15.0
 # ... and for the response to a DELETE, on which nothing depends.
 DELETE_TIMEOUT = 2.0
 
+# Addresses of the server that an error names.
+_MAX_NAMED = 8
+
 SDP = "application/sdp"
 SDP_FRAGMENT = "application/trickle-ice-sdpfrag"
 
@@ -151,13 +154,20 @@ class WhipClient:
                     changed.clear()
                     await changed.wait()
         except TimeoutError:
-            raise WhipError(
-                "No connection",
-                f"it was not established within {self.timeout:g} seconds",
-            ) from None
+            raise WhipError("No connection", self._why_not_connected()) from None
         finally:
             if self.peer.connectionState != "closed":
                 self.peer.remove_listener("connectionstatechange", changed.set)
+
+    def _why_not_connected(self) -> str:
+        offered = [
+            f"{candidate.address} port {candidate.port}"
+            for candidate in self.peer.remote_candidates[:_MAX_NAMED]
+        ]
+        return (
+            f"it was not established within {self.timeout:g} seconds; "
+            f"the server offered {', '.join(offered) or 'no address to send to'}"
+        )
 
     async def opened(self, channel: DataChannel) -> None:
         """Wait until a data channel is open.
@@ -235,6 +245,8 @@ class WhipClient:
             location,
             data=body.encode(),
             headers={"Content-Type": SDP_FRAGMENT, "If-Match": "*"},
+            # The usual reason for a restart is that the network has changed.
+            reconnect=True,
         )
         if response.status != 200 or response.content_type != SDP_FRAGMENT:
             raise WhipError(

@@ -22,6 +22,11 @@ MAX_LOCAL_PREFERENCE = 65535
 # Free ports that are tried until one is free on every address.
 _TRIES = 10
 
+# Seconds after which a timer is late: the process was stopped, or had much to do.
+_LATE = 0.1
+# Times that each socket is read then, at most.
+_LATE_READS = 64
+
 
 class PortInUse(OSError):  # noqa: N818 - a state, not a fault
     """The UDP port is somebody else's. The message names it."""
@@ -305,7 +310,17 @@ class UdpPort:
         self._timer = self._loop.call_at(deadline, self._timeout)
 
     def _timeout(self) -> None:
+        late = self.now - self._timer_at > _LATE
         self._timer, self._timer_at = None, math.inf
+        if late:
+            self._catch_up()
         self.dispatcher.handle_timeout(self.now)
         if self.dispatcher.deadline < math.inf:
             self._arm()
+
+    def _catch_up(self) -> None:
+        """Read what has waited in the sockets: it came before the time was up."""
+        for opened in tuple(self._sockets.values()):
+            for _ in range(_LATE_READS):
+                if not opened.read():
+                    break

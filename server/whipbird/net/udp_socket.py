@@ -121,7 +121,7 @@ class UdpSocket:
         self._all_backlog = backlog
         # The control messages for batches, by the size of their datagrams.
         self._controls: dict[int, list[tuple[int, int, bytes]]] = {}
-        self._loop.add_reader(sock.fileno(), self._readable)
+        self._loop.add_reader(sock.fileno(), self.read)
 
     def set_option(self, level: int, option: int, value: int) -> None:
         """Set an option of the socket.
@@ -142,12 +142,16 @@ class UdpSocket:
 
     # Reading
 
-    def _readable(self) -> None:
-        """Read what has come, but let others have their turn."""
+    def read(self) -> bool:
+        """Read what has come, but let others have their turn.
+
+        Returns:
+            Whether there may be more.
+        """
         now = self._loop.time()
         sock, view, receive, local = self._socket, self._view, self._receive, self.local
         buffers = [self._buffer]
-        reads = self._reads
+        reads, more = self._reads, False
         for count in range(reads):
             try:
                 size, control, _, remote = sock.recvmsg_into(buffers, _CONTROL_SIZE)
@@ -171,7 +175,9 @@ class UdpSocket:
                 receive(bytes(view[:size]), local, remote, now)
         else:
             self._reads = 2 if reads == 1 else MAX_READS
+            more = True
         self._flush(now)
+        return more
 
     def _read_control(self, control: list[tuple[int, int, bytes]]) -> int:
         """The size of the segments in a batch; 0 for one datagram."""

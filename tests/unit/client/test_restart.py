@@ -28,9 +28,14 @@ class Patches:
         self.headers: list[dict[str, str]] = []
         self.answer: web.Response | None = None
         self.held: asyncio.Event | None = None
+        # The client's ends of the HTTP connections of all requests.
+        self.connections: list[tuple[str, object]] = []
 
     @web.middleware
     async def see(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        assert request.transport is not None
+        origin = request.transport.get_extra_info("peername")
+        self.connections.append((request.method, origin))
         if request.method != hdrs.METH_PATCH:
             return await handler(request)
         self.bodies.append(await request.text())
@@ -103,6 +108,17 @@ async def test_restarts(
         offered = [a.value for s in (offer, *offer.media) for a in s.all(name)]
         assert {a.value for a in part.all(name)} == set(offered), name
     assert [m.formats for m in part.media] == [m.formats for m in offer.media]
+    await echo(channel, "on the new path")
+
+
+async def test_leaves_the_http_connection_that_a_change_of_network_may_have_broken(
+    client: WhipClient, channel: DataChannel, patches: Patches
+) -> None:
+    await client.restart()
+    await client.restart()
+    methods, origins = zip(*patches.connections, strict=True)
+    assert methods == ("POST", "PATCH", "PATCH")
+    assert len(set(origins)) == 3
     await echo(channel, "on the new path")
 
 

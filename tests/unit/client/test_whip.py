@@ -9,7 +9,7 @@ import pytest
 from aiohttp import hdrs, web
 from pytest_aiohttp.plugin import AiohttpServer
 
-from whipbird.app import STORE, create_app
+from whipbird.app import STORE, UDP_PORT, create_app
 from whipbird.client import WhipClient, WhipError
 from whipbird.config import Settings
 from whipbird.net import HostAddresses
@@ -414,8 +414,9 @@ async def test_a_slow_server(aiohttp_server: AiohttpServer) -> None:
 
 
 async def test_no_connection(aiohttp_server: AiohttpServer) -> None:
-    """A server whose media never answers."""
-    real = await aiohttp_server(create_app(Settings()))
+    """A server whose media never answers. The error names where it should be."""
+    app = create_app(Settings())
+    real = await aiohttp_server(app)
 
     async def handler(request: web.Request) -> web.StreamResponse:
         async with aiohttp.request(
@@ -433,6 +434,7 @@ async def test_no_connection(aiohttp_server: AiohttpServer) -> None:
     error = await refused(await serve(aiohttp_server, handler), connecting=1.5)
     assert error.title == "No connection"
     assert error.status is None
+    assert f"port {app[UDP_PORT].number}" in error.detail
 
 
 async def test_closing_never_raises_for_the_server(

@@ -5,6 +5,7 @@ import errno
 import math
 import socket
 import sys
+import time
 from collections.abc import AsyncIterator
 
 import pytest
@@ -441,6 +442,29 @@ async def test_sessions_are_woken(ports: list[UdpPort]) -> None:
     session.deadline = port.now + 0.01
     port.dispatcher.arm(session)
     await until(lambda: len(session.woken) == 2)
+
+
+async def test_what_came_while_the_process_stood_still_counts_before_its_time_is_up(
+    ports: list[UdpPort],
+) -> None:
+    class Waiting(Session):
+        def handle_timeout(self, now: float) -> None:
+            super().handle_timeout(now)
+            received.append(len(self.received))
+
+    received: list[int] = []
+    a, b = await opened(ports), await opened(ports)
+    path = path_between(b, a)
+    session = Waiting()
+    b.dispatcher.attach(session, b"test")
+    b.dispatcher.route_path(session, path, 0.0)
+    session.deadline = b.now + 0.01
+    b.dispatcher.arm(session)
+    for n in range(100):
+        a.send(b"\x16" * (n % 7 + 1), path_between(a, b))
+    time.sleep(0.3)  # noqa: ASYNC251 - the loop stands still, as in a stopped process
+    await until(lambda: received)
+    assert received == [100]
 
 
 def test_an_address_that_cannot_be_used_leaves_no_socket() -> None:
