@@ -6,15 +6,15 @@ import time
 
 import ifaddr
 
-# Seconds for which the addresses that were found are taken for the current ones.
+# Seconds for which the addresses that were found count as the current ones.
 ADDRESSES_LIFETIME = 1.0
 
 
 class HostAddresses:
     """The IP addresses of this machine that can be ICE candidates.
 
-    Looking at all interfaces takes as long as the rest of the gathering, so what was
-    found is kept for a moment.
+    Looking at all interfaces is slow, so the result is kept for
+    ``ADDRESSES_LIFETIME`` seconds.
 
     Args:
         loopback: whether to include loopback addresses even when there are others;

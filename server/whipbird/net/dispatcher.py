@@ -1,4 +1,4 @@
-"""Which session a datagram is for, and which session's time has come (no I/O)."""
+"""Finds the session of each datagram, and wakes the sessions that are due (no I/O)."""
 
 import heapq
 import itertools
@@ -10,10 +10,11 @@ from typing import Any, Protocol
 from ..transport.path import Address, Path
 from .faults import FaultLog
 
-# Octets of a transaction id that name the session: 64 random bits are left.
+# Octets of a transaction id that name the session; the other 64 bits are random.
 PREFIX_LENGTH = 4
 
-# RFC 8489 sections 5 and 14.3: where the transaction id stands, and what is looked at.
+# RFC 8489 sections 5 and 14.3: the position of the transaction id, a message type, an
+# attribute type.
 _PREFIX = slice(8, 8 + PREFIX_LENGTH)
 _BINDING_REQUEST = b"\x00\x01"
 _USERNAME = 0x0006
@@ -27,7 +28,7 @@ HEARD_LIFETIME = 30.0
 
 
 class Endpoint(Protocol):
-    """What takes datagrams: one session's transport.
+    """One session, as the dispatcher sees it: it takes datagrams, and has a deadline.
 
     Attributes:
         deadline: when ``handle_timeout`` is due; read after every call.
@@ -55,12 +56,12 @@ class Endpoint(Protocol):
 
 @dataclass(slots=True)
 class DispatchStats:
-    """Datagrams that were nobody's.
+    """Counts of dropped datagrams.
 
     Attributes:
         unknown_stun: STUN requests and responses of no session.
-        unknown_address: others from addresses that have passed no check.
-        refused: others that no session of their address takes: not authentic.
+        unknown_address: other datagrams, on paths that belong to no session.
+        refused: other datagrams that no session of their path accepts as authentic.
     """
 
     unknown_stun: int = 0
@@ -68,15 +69,14 @@ class DispatchStats:
     refused: int = 0
 
 
-# A deadline, a number that keeps endpoints from being compared, and the endpoint; None
-# when it was detached.
+# [deadline, a number that settles ties, endpoint]; no endpoint after ``detach``.
 _Timer = list[Any]
 
 
 class Route:
-    """The sessions of one path, the one that was heard or verified last first.
+    """The sessions of one path. The one that was heard or verified last comes first.
 
-    A session keeps its place while it is heard: others that come cannot drive it out.
+    A session keeps its place while it is heard: new ones cannot drive it out.
     """
 
     __slots__ = ("_heard", "endpoints", "path")
@@ -84,7 +84,7 @@ class Route:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.endpoints: list[Endpoint] = []
-        # When each was heard, from the moment that there are several.
+        # When each was last heard; only kept once there are several.
         self._heard: dict[Endpoint, float] = {}
 
     def add(self, endpoint: Endpoint, now: float) -> None:
@@ -109,7 +109,7 @@ class Route:
             self._heard.pop(endpoint, None)
 
     def heard(self, endpoint: Endpoint, now: float) -> None:
-        """Note that a session has taken a datagram; there are several."""
+        """Note that one of several sessions has accepted a datagram."""
         self._heard[endpoint] = now
         if self.endpoints[0] is not endpoint and endpoint in self.endpoints:
             self.endpoints.remove(endpoint)
@@ -130,8 +130,8 @@ class Dispatcher:
     Attributes:
         stats: what was dropped.
         faults: logs what goes wrong in the sessions by our own fault.
-        in_turn: whether sessions are at work, and a ``flush`` is to come: datagrams are
-            read, or it is some session's time.
+        in_turn: whether a turn is going on: datagrams are being read or timeouts
+            handled, and a ``flush`` follows.
     """
 
     def __init__(self, on_deadline: Callable[[], None]) -> None:
@@ -145,12 +145,12 @@ class Dispatcher:
         self._routes: dict[Address, dict[Address, Route]] = {}
         self._touched: dict[Endpoint, None] = {}
         self._timers: list[_Timer] = []
-        # When each is woken, the next time last. Later ones are kept and used again:
-        # most deadlines come near for a moment only.
+        # The timers of each endpoint, the earliest one last. Later ones stay in use:
+        # most deadlines come near for a moment only, then move back.
         self._armed: dict[Endpoint, list[_Timer]] = {}
         self._numbers = itertools.count()
 
-    # Who is there
+    # Sessions
 
     @property
     def endpoints(self) -> int:
@@ -158,20 +158,20 @@ class Dispatcher:
         return len(self._by_prefix)
 
     def attach(self, endpoint: Endpoint, prefix: bytes) -> None:
-        """Let a session take part.
+        """Add a session.
 
         Args:
-            prefix: with what the ids of its STUN transactions begin.
+            prefix: the first octets of its STUN transaction ids.
         """
         self._by_prefix[prefix] = endpoint
         self._armed[endpoint] = []
 
     def detach(self, endpoint: Endpoint, prefix: bytes) -> None:
-        """Forget a session."""
+        """Remove a session."""
         self._by_prefix.pop(prefix, None)
         self._touched.pop(endpoint, None)
         for timer in self._armed.pop(endpoint, ()):
-            # It stays in the heap until its time comes, the endpoint need not.
+            # The timer stays in the heap until its time; the endpoint is released now.
             timer[2] = None
 
     def has_prefix(self, prefix: bytes) -> bool:
@@ -181,7 +181,7 @@ class Dispatcher:
     def route_ufrags(
         self, endpoint: Endpoint, old: Iterable[str], new: Iterable[str]
     ) -> None:
-        """Hand STUN requests with the new user names to a session, no more the old."""
+        """Route STUN requests to the new ufrags, no longer the old, to a session."""
         for ufrag in old:
             if self._by_ufrag.get(ufrag) is endpoint:
                 del self._by_ufrag[ufrag]
@@ -189,7 +189,7 @@ class Dispatcher:
             self._by_ufrag[ufrag] = endpoint
 
     def route_path(self, endpoint: Endpoint, path: Path, now: float) -> None:
-        """Hand what comes on a path to a session, before all others that have it."""
+        """Route the datagrams of a path to a session, ahead of others on the path."""
         routes = self._routes.setdefault(path.local, {})
         route = routes.get(path.remote)
         if route is None:
@@ -197,7 +197,7 @@ class Dispatcher:
         route.add(endpoint, now)
 
     def forget_path(self, endpoint: Endpoint, path: Path) -> None:
-        """Hand nothing more on a path to a session."""
+        """Route the datagrams of a path to a session no longer."""
         routes = self._routes.get(path.local, {})
         route = routes.get(path.remote)
         if route is not None and endpoint in route.endpoints:
@@ -216,7 +216,7 @@ class Dispatcher:
     def receive(
         self, datagram: bytes, local: Address, remote: Address, now: float
     ) -> None:
-        """Hand a datagram to its session; ``flush`` is to follow."""
+        """Hand a datagram to its session; call ``flush`` at the end of the turn."""
         self.in_turn = True
         if not datagram:
             return
@@ -268,7 +268,7 @@ class Dispatcher:
         self._touched[endpoint] = None
 
     def flush(self, now: float) -> None:
-        """Let the sessions that were touched send, and look at their deadlines."""
+        """Flush the touched sessions, and update their timers."""
         self.in_turn = True
         while self._touched:
             endpoint, _ = self._touched.popitem()
@@ -287,10 +287,10 @@ class Dispatcher:
         return self._timers[0][0] if self._timers else math.inf
 
     def arm(self, endpoint: Endpoint) -> None:
-        """Look at a session's deadline, which may have changed.
+        """Update the timer of a session whose deadline may have changed.
 
-        One that has moved back keeps its place until that comes: most deadlines move
-        back with every packet.
+        When the deadline has moved back, the old timer stays, and looks again when it
+        fires: most deadlines move back with every packet.
         """
         deadline = endpoint.deadline
         armed = self._armed.get(endpoint)
@@ -327,7 +327,7 @@ class Dispatcher:
 def _ufrag(request: bytes) -> str:
     """The receiver's user name fragment in a STUN request (RFC 8445 section 7.2.2).
 
-    Nothing else is looked at: whoever gets it parses the whole message.
+    Nothing else is read: the session parses the whole message.
 
     Returns:
         The part of USERNAME before the colon; empty when there is none.

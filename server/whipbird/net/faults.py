@@ -1,4 +1,4 @@
-"""Faults of ours: logged with a traceback, but not more often than it helps."""
+"""A log of faults of ours: with tracebacks, each place in the code once a minute."""
 
 import logging
 from collections import OrderedDict
@@ -6,7 +6,7 @@ from collections import OrderedDict
 # Seconds in which one fault is logged in full once; repetitions are counted.
 INTERVAL = 60.0
 
-# Different faults that are told apart.
+# Different faults that are remembered.
 MAX_FAULTS = 64
 
 
@@ -14,12 +14,12 @@ class FaultLog:
     """Logs exceptions that nobody expected, each place in the code once a minute.
 
     Attributes:
-        count: how many there were.
+        count: faults so far, logged or not.
     """
 
     def __init__(self) -> None:
         self.count = 0
-        # Where and what -> when it was logged, and how often it was not since.
+        # Place and type -> when it was logged, and how often it was skipped since.
         self._seen: OrderedDict[tuple[str, int, type], tuple[float, int]] = (
             OrderedDict()
         )

@@ -29,7 +29,7 @@ _LATE_READS = 64
 
 
 class PortInUse(OSError):  # noqa: N818 - a state, not a fault
-    """The UDP port is somebody else's. The message names it."""
+    """The UDP port is in use, or forbidden. The message names it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class UdpStats:
         port: its number.
         addresses: the local addresses that it has a socket on.
         receive_buffer, send_buffer: octets of one socket, as granted by the kernel.
-        kernel_drops: datagrams that came and found no room.
+        kernel_drops: datagrams that found the receive buffer full.
         send_drops: datagrams that could not be sent.
         unknown_stun, unknown_address, refused: see ``DispatchStats``.
     """
@@ -57,16 +57,16 @@ class UdpStats:
 
 
 class UdpPort:
-    """The UDP port of the process, and what is in front of it.
+    """The UDP port of the process: its sockets, candidates and timer.
 
     Every address of this machine has a socket of its own, so that an answer leaves from
     the address that was asked. Addresses that appear later get one when the next
     session needs candidates; those that have gone lose theirs once no session uses it.
 
     Args:
-        addresses: where this machine's addresses are found.
-        public: addresses, or names that have some, at which a 1:1 NAT in front of this
-            machine forwards the port.
+        addresses: finds the addresses of this machine.
+        public: public addresses, or names of them: a 1:1 NAT in front of this machine
+            forwards their port to it.
         hide_hosts: offer the public addresses only.
 
     Attributes:
@@ -101,7 +101,7 @@ class UdpPort:
 
     @property
     def now(self) -> float:
-        """The time that sessions go by, in seconds."""
+        """The time of the event loop's clock, in seconds."""
         return (self._loop or asyncio.get_running_loop()).time()
 
     @property
@@ -116,7 +116,7 @@ class UdpPort:
             number: 0 for one that is free on all of them.
 
         Raises:
-            PortInUse: when somebody else has it.
+            PortInUse: when another program has it, or it is forbidden.
             OSError: when no address can be bound at all, or a public name has none.
         """
         self._loop = asyncio.get_running_loop()
@@ -199,9 +199,9 @@ class UdpPort:
     def candidates(self) -> tuple[LocalCandidate, ...]:
         """The candidates of a new ICE session, as the addresses are now.
 
-        The earlier an address is listed, the more it is preferred. A public address
-        is listed before the host's own, for each socket of its family: which of them
-        the NAT forwards to is not known here.
+        The earlier an address is listed, the more it is preferred. Public addresses
+        come before the host's own. The base of one is the first socket of its family:
+        which socket the NAT forwards to is not known here.
 
         Raises:
             ConnectionError: when there is none, or the port is closed.
@@ -226,8 +226,8 @@ class UdpPort:
         """Open sockets on new addresses, close those on addresses that have gone.
 
         Returns:
-            The sockets' addresses that are there now. One that has gone may still have
-            a socket, for the sessions that use it.
+            The local addresses of the sockets, except those whose IP address has gone
+            and that stay open only for the sessions that use them.
         """
         if self._closed:
             raise ConnectionError("The UDP port is closed")
@@ -250,7 +250,7 @@ class UdpPort:
                 del self._sockets[address], self._by_local[opened.local]
 
     def send(self, datagram: bytes, path: Path) -> None:
-        """Send a datagram; lost when the socket has gone."""
+        """Send a datagram; it is lost if the socket is closed."""
         if (opened := self._by_local.get(path.local)) is not None:
             opened.send(datagram, path.remote)
 
@@ -265,10 +265,10 @@ class UdpPort:
         return 0 if opened is None else opened.backlog(path.remote)
 
     def flush_soon(self) -> None:
-        """Flush the sessions that were touched, outside of any turn of theirs.
+        """Flush the touched sessions, after a change outside of the dispatcher's turns.
 
-        The first time in a turn of the event loop it is done at once, then at the
-        turn's end: one message leaves without delay, many leave together.
+        The first call in a pass of the event loop flushes at once, further ones at the
+        end of the pass: one message leaves without delay, many leave together.
         """
         if self.dispatcher.in_turn or self._flushing or self._loop is None:
             return
@@ -282,7 +282,7 @@ class UdpPort:
 
     @property
     def stats(self) -> UdpStats:
-        """What it has done so far."""
+        """A snapshot of its counts and sizes."""
         sockets = self._sockets.values()
         drops = self.dispatcher.stats
         return UdpStats(

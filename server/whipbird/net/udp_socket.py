@@ -21,8 +21,8 @@ from struct import Struct
 
 from ..transport.path import Address
 
-# Octets that the kernel is asked to keep for all sessions. It gives what it may:
-# net.core.rmem_max and wmem_max of Linux are the bound for who is not root.
+# Octets of buffer to ask the kernel for. Without privileges Linux grants at most
+# net.core.rmem_max and net.core.wmem_max.
 BUFFER_SIZE = 8 * 1024 * 1024
 
 # Octets for one destination that wait until the network takes them; more are dropped.
@@ -30,10 +30,10 @@ MAX_BACKLOG = 2 * 1024 * 1024
 # ... and for all of them.
 MAX_TOTAL_BACKLOG = 64 * 1024 * 1024
 
-# Sizes of datagrams whose control messages are kept.
+# Control messages that are cached: one for each size of datagrams.
 MAX_CONTROLS = 2048
 
-# Datagrams, or batches of them, that are read before others have their turn.
+# Datagrams, or batches of them, that are read in one turn.
 MAX_READS = 32
 
 # Linux, udp(7) and socket(7); Python has no names for them.
@@ -53,15 +53,15 @@ _MAX_SEGMENTS = 64
 _READ_SIZE = 65535
 _CONTROL_SIZE = 64
 
-# The network interface cannot cut batches into datagrams.
+# Errors that say: the network interface cannot cut batches into datagrams.
 _CANNOT_SEGMENT = frozenset({errno.EIO, errno.EINVAL, errno.EOPNOTSUPP})
 
 
 class Backlog:
-    """What waits for the network, of all sockets of a port.
+    """The datagrams of all sockets of a port that wait for the network.
 
     Attributes:
-        octets: how much that is.
+        octets: their octets.
     """
 
     __slots__ = ("octets",)
@@ -86,8 +86,8 @@ class UdpSocket:
     Attributes:
         local: its address.
         receive_buffer, send_buffer: octets, as the kernel has granted them.
-        kernel_drops: datagrams that the kernel has dropped, for want of room.
-        dropped: datagrams that were not sent, since too much waited already or the
+        kernel_drops: datagrams that found the receive buffer full.
+        dropped: datagrams that were not sent, because too many waited already or the
             network refused them.
     """
 
@@ -143,7 +143,7 @@ class UdpSocket:
     # Reading
 
     def read(self) -> bool:
-        """Read what has come, but let others have their turn.
+        """Read the datagrams that have arrived, up to a bound, then flush.
 
         Returns:
             Whether there may be more.
@@ -156,8 +156,8 @@ class UdpSocket:
             try:
                 size, control, _, remote = sock.recvmsg_into(buffers, _CONTROL_SIZE)
             except BlockingIOError:
-                # A call that finds nothing costs as much as one that does: where
-                # datagrams come one by one, it is soon left out.
+                # A read that finds nothing costs as much as one that succeeds. Where
+                # datagrams come one by one, further turns read only once.
                 if count < 2:
                     self._reads = max(1, reads - 1)
                 break
@@ -239,7 +239,7 @@ class UdpSocket:
             start = end
 
     def _control_of(self, size: int) -> list[tuple[int, int, bytes]]:
-        """What has the kernel cut a batch into datagrams of a size."""
+        """The control message of a batch: the kernel cuts it into datagrams."""
         control = self._controls.get(size)
         if control is None:
             if len(self._controls) >= MAX_CONTROLS:
@@ -331,7 +331,7 @@ def _size_buffers(sock: socket) -> tuple[int, int]:
         with contextlib.suppress(OSError):
             sock.setsockopt(SOL_SOCKET, option, BUFFER_SIZE)
         if sys.platform == "linux":
-            # Beyond the bound, for who may.
+            # Beyond the bound, with privileges.
             with contextlib.suppress(OSError):
                 sock.setsockopt(SOL_SOCKET, forced, BUFFER_SIZE)
     return (
@@ -341,7 +341,7 @@ def _size_buffers(sock: socket) -> tuple[int, int]:
 
 
 def _enable(sock: socket, option: int, value: int) -> bool:
-    """Set an option of Linux's UDP; whether this system has it."""
+    """Set a UDP option of Linux. Return whether this system has it."""
     if sys.platform != "linux":
         return False
     try:

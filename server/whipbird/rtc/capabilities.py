@@ -9,7 +9,7 @@ from aiortc import RTCRtpCodecCapability, RTCRtpSender
 
 from ..sdp.codecs import Codec
 
-# What may be asked of a sender of video, and what a receiver asks for.
+# The RTCP feedback that is offered.
 _FEEDBACK: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {"audio": (), "video": ("nack", "nack pli", "goog-remb")}
 )
@@ -25,7 +25,7 @@ def preferred_codecs(
     """The codecs that aiortc can encode, as they are offered.
 
     Args:
-        preferences: of these, most preferred first; all of them for none.
+        preferences: only these, most preferred first; empty for all.
     """
     known = _codecs()[kind]
     if not preferences:

@@ -21,11 +21,11 @@ class Channels:
 
     Args:
         transport: the association as aiortc has it.
-        opened: called with each channel that the peer has opened.
+        opened: called with each channel that the peer opens.
 
     Attributes:
         transport: see above.
-        on_message: takes every message, before the listeners of its channel.
+        on_message: called with every message, before the listeners of its channel.
     """
 
     def __init__(
@@ -35,7 +35,7 @@ class Channels:
         self.on_message: MessageHandler | None = None
         self._association: sctp.Association | None = None
         self._opened = opened
-        # To be opened once there is an association, which needs to know the DTLS role.
+        # They wait for an association, which needs to know the DTLS role.
         self._pending: list[DataChannel] = []
 
     def create(self, options: sctp.ChannelOptions) -> DataChannel:
@@ -67,24 +67,24 @@ class Channels:
         self._association = association
         self.transport.associate(association)
         pending, self._pending = self._pending, []
-        # Those with a number first: the others take what is left.
+        # Channels with an id first: the others take the ids that are left.
         for channel in sorted(pending, key=lambda c: c.id is None):
             if not channel.is_given_up:
                 channel.attach(association.open_channel(channel.options))
 
     def give_up(self) -> None:
-        """Close what was not opened: the connection has ended."""
+        """Close the channels that were never opened: the connection has ended."""
         pending, self._pending = self._pending, []
         for channel in pending:
             if not channel.is_given_up:
                 channel.give_up()
 
-    # What the association tells
+    # Events of the association
 
     def message_received(
         self, channel: sctp.DataChannel, protocol: int, data: bytes
     ) -> None:
-        """Hand on a message. A handler that fails is its application's fault."""
+        """Pass on a message. A handler that fails is its application's fault."""
         face = channel.face
         assert isinstance(face, DataChannel)
         try:
@@ -96,18 +96,18 @@ class Channels:
             logger.exception("A handler of messages has failed")
 
     def channel_opened(self, channel: sctp.DataChannel) -> None:
-        """Make known what the peer has opened."""
+        """Announce a channel that the peer has opened."""
         face = DataChannel(self.transport, channel)
         channel.face = face
         self._opened(face)
 
     def channel_changed(self, channel: sctp.DataChannel) -> None:
-        """Make known that a channel has opened or closed."""
+        """Pass on that a channel has opened or closed."""
         if isinstance(face := channel.face, DataChannel):
             face.state_changed()
 
     def buffered_amount_changed(self, channel: sctp.DataChannel, delta: int) -> None:
-        """Make known that octets have left a channel's queue."""
+        """Pass on that octets have left a channel's queue."""
         face = channel.face
         if isinstance(face, DataChannel) and face.has_listeners:
             face.buffered_amount_changed(delta)

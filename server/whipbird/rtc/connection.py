@@ -25,15 +25,15 @@ class Port(Protocol):
 
     @property
     def dispatcher(self) -> Dispatcher:
-        """Hands datagrams to the sessions, and wakes these."""
+        """Finds the session of each datagram, and wakes the sessions that are due."""
 
     @property
     def now(self) -> float:
-        """The time, in seconds."""
+        """The time, in seconds of a monotonic clock."""
 
     @property
     def all_backlog(self) -> Backlog:
-        """What waits for the network, to all destinations."""
+        """The datagrams for all destinations that wait for the network."""
 
     def candidates(self) -> tuple[LocalCandidate, ...]:
         """The candidates of a new ICE session.
@@ -52,11 +52,11 @@ class Port(Protocol):
         """Octets for a destination that the network has not taken yet."""
 
     def flush_soon(self) -> None:
-        """Flush the sessions that were touched: at once, or when this turn ends."""
+        """Flush the touched sessions: at once, or when this turn ends."""
 
 
 class ConnectionEvents(Protocol):
-    """What a connection tells its peer."""
+    """The events of a connection, for its peer."""
 
     def state_changed(self, state: TransportState) -> None:
         """The connection is made, or has ended."""
@@ -72,7 +72,7 @@ class ConnectionEvents(Protocol):
 
 
 class ChannelEvents(Protocol):
-    """What a connection tells of its data channels."""
+    """The events of a connection's data channels."""
 
     def message_received(
         self, channel: DataChannel, protocol: int, data: bytes
@@ -90,19 +90,18 @@ class ChannelEvents(Protocol):
 
 
 class Connection:
-    """One peer's transport, attached to a port from ``__init__`` to ``close``.
+    """One peer's transport, attached to a port from ``__init__`` to its end.
 
     Args:
-        port: what datagrams go through.
-        events: what is told.
+        port: the UDP port that its datagrams use.
+        events: called with the events.
         controlling, ice_lite, limit: see ``PeerTransport``.
 
     Attributes:
         transport: the transport itself.
-        rtcp_route: takes the RTCP packets, decrypted.
     """
 
-    # There are some from ``route_channels`` on.
+    # Set by ``route_channels``.
     message_received: Callable[[DataChannel, int, bytes], None]
     channel_opened: Callable[[DataChannel], None]
     channel_changed: Callable[[DataChannel], None]
@@ -155,7 +154,7 @@ class Connection:
 
     @property
     def rtp_routes(self) -> dict[int, Callable[[bytes], None]]:
-        """Payload type -> what takes its RTP packets, decrypted."""
+        """Payload type -> function that takes its RTP packets, decrypted."""
         return self.transport.rtp_routes
 
     @property
@@ -171,14 +170,14 @@ class Connection:
         self.transport.rtcp_route = take
 
     def route_channels(self, channels: ChannelEvents) -> None:
-        """Tell of the data channels, before the connection is made."""
+        """Set who gets the events of data channels; before the connection is made."""
         self.message_received = channels.message_received
         self.channel_opened = channels.channel_opened
         self.channel_changed = channels.channel_changed
         self.buffered_amount_changed = channels.buffered_amount_changed
 
     def changed(self) -> None:
-        """Look at the deadline: something was called that may have set one."""
+        """Update the timer: a call may have changed the deadline."""
         self._dispatcher.arm(self.transport)
 
     def flush_soon(self) -> None:
@@ -193,7 +192,7 @@ class Connection:
         self.changed()
 
     def overhear(self, ufrag: str) -> None:
-        """Let ``transport.on_stun`` hear of requests to another user name, too."""
+        """Pass STUN requests to another ufrag to ``transport.on_stun``, too."""
         self._overheard += (ufrag,)
         self._dispatcher.route_ufrags(self.transport, (), (ufrag,))
 
@@ -203,7 +202,7 @@ class Connection:
         self.changed()
 
     def vanish(self) -> None:
-        """Neither hear nor send anything from now on, and say nothing of it."""
+        """Stop sending and receiving, without telling the peer."""
         self._detach()
         self.transport.abandon()
 
@@ -226,7 +225,7 @@ class Connection:
         self._paths.clear()
         self._dispatcher.detach(self.transport, self._prefix)
 
-    # PeerSinks, beside those that are handed on
+    # PeerSinks; the other methods of it are attributes
 
     def path_verified(self, path: Path) -> None:
         self._paths.add(path)
@@ -251,7 +250,7 @@ class Connection:
 
 
 def _new_prefix(dispatcher: Dispatcher) -> bytes:
-    """A beginning of transaction ids that no other session has."""
+    """A random prefix that no other session has."""
     while True:
         prefix = _RANDOM.randbytes(PREFIX_LENGTH)
         if not dispatcher.has_prefix(prefix):

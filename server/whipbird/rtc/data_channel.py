@@ -22,16 +22,16 @@ _MAX_THRESHOLD = 0xFFFFFFFF
 class DataChannel(RTCDataChannel):
     """A data channel.
 
-    aiortc's state is not used: all that there is to know, the association knows.
+    It has no state of aiortc's: the association's channel has the state.
 
     Args:
         transport: the SCTP transport that it belongs to.
-        about: the association's channel; or how it is to be, when there is no
-            association yet.
+        about: the association's channel; or the options of a channel that waits for an
+            association.
 
     Attributes:
-        has_listeners: whether anybody has ever listened to its events. Without, none
-            need be made: asking the emitter costs more than a message does.
+        has_listeners: whether a listener was ever added. Without one no events are
+            made: even asking the emitter costs more than a message does.
     """
 
     def __init__(
@@ -152,7 +152,7 @@ class DataChannel(RTCDataChannel):
                 f"most {self._sctp.max_message_size}"
             )
 
-    # What the association tells
+    # Events of the association
 
     @property
     def inner(self) -> sctp.DataChannel:
@@ -162,7 +162,7 @@ class DataChannel(RTCDataChannel):
 
     @property
     def options(self) -> sctp.ChannelOptions:
-        """How it is to be, while there is no association."""
+        """Its options, while there is no association."""
         assert isinstance(self._about, sctp.ChannelOptions)
         return self._about
 
@@ -191,7 +191,7 @@ class DataChannel(RTCDataChannel):
 
     def _emit_close(self) -> None:
         self.emit("close")
-        # None is emitted any more: let go of the listeners.
+        # No event follows: release the listeners.
         self.remove_all_listeners()
 
     def buffered_amount_changed(self, delta: int) -> None:

@@ -20,10 +20,10 @@ _SILENCE = 127
 
 
 class EncodedFrame(NamedTuple):
-    """What is sent of one frame.
+    """One encoded frame, as it is sent.
 
     Attributes:
-        payloads: of its RTP packets, in order.
+        payloads: the payloads of its RTP packets, in order.
         timestamp: in ticks of the codec's clock, from the track's own beginning.
         level: of audio, in -dBov from 0 to 127 (RFC 6464); None when it is not known.
     """
@@ -34,7 +34,7 @@ class EncodedFrame(NamedTuple):
 
 
 class TrackEncoder:
-    """Encodes what one track gives.
+    """Encodes the frames of one track.
 
     Args:
         kind: ``audio`` or ``video``.
@@ -66,7 +66,7 @@ class TrackEncoder:
             is_key: whether it must be a key frame.
 
         Returns:
-            None when the encoder waits for more.
+            None when the encoder needs more frames first.
         """
         loop = asyncio.get_running_loop()
         payloads, timestamp = await loop.run_in_executor(
@@ -77,10 +77,10 @@ class TrackEncoder:
         return EncodedFrame(payloads, timestamp, audio_level(frame))
 
     def pack(self, packet: "Packet[Any]") -> EncodedFrame | None:
-        """Split up a frame that is encoded already.
+        """Split an encoded frame into payloads.
 
         Returns:
-            None when there is nothing in it.
+            None when the frame is empty.
         """
         payloads, timestamp = self._encoder.pack(packet)
         return EncodedFrame(payloads, timestamp, None) if payloads else None

@@ -4,7 +4,7 @@ import asyncio
 
 
 class RestartWait:
-    """What became of the newest ICE restart."""
+    """The outcome of the newest ICE restart."""
 
     def __init__(self) -> None:
         self._ended: asyncio.Future[None] | None = None
@@ -15,19 +15,19 @@ class RestartWait:
         return self._ended is not None and not self._ended.done()
 
     def begin(self) -> None:
-        """Another restart begins, and the one before is given up."""
+        """Begin another restart; the one before is given up."""
         self.end(False)
         self._ended = asyncio.get_running_loop().create_future()
 
     def end(self, succeeded: bool) -> None:
-        """The restart has succeeded, or was given up; nothing when there is none."""
+        """End the restart, if one is going on."""
         if self._ended is None or self._ended.done():
             return
         if succeeded:
             self._ended.set_result(None)
         else:
             self._ended.set_exception(ConnectionError("The ICE restart was given up"))
-            # It need not be waited for.
+            # Nobody has to wait for it.
             self._ended.exception()
 
     async def wait(self) -> None:

@@ -1,4 +1,4 @@
-"""The media of a peer: its transceivers, and the RTCP that they take and send."""
+"""The media of a peer: its transceivers and their RTCP."""
 
 import asyncio
 from collections.abc import Callable, Coroutine, Sequence
@@ -21,10 +21,10 @@ Spawn = Callable[[Coroutine[Any, Any, None]], None]
 
 
 class Media:
-    """Everything that a peer sends and receives, but what an ``Egress`` sends.
+    """The media of a peer, except what an ``Egress`` sends.
 
     Args:
-        connection: what it goes over.
+        connection: sends and receives the packets.
         spawn: runs a coroutine as a task of the peer's.
 
     Attributes:
@@ -45,11 +45,12 @@ class Media:
         transport: RTCDtlsTransport,
         rtp: RtpTransport,
     ) -> Transceiver:
-        """Have another transceiver.
+        """Add a transceiver.
 
         Args:
-            track: or its kind, when there is none yet.
-            transport, rtp: what it goes over, as aiortc has it, and to send on.
+            track: the track to send, or its kind when there is none yet.
+            transport: the transport, as aiortc has it.
+            rtp: sends the packets.
         """
         kind = track if isinstance(track, str) else track.kind
         transceiver = Transceiver(
@@ -62,7 +63,7 @@ class Media:
         return transceiver
 
     def receive(self, transceiver: Transceiver, media: OfferedMedia) -> None:
-        """Receive what a section has been agreed on."""
+        """Receive the media of a negotiated section."""
         if self._feedback is None:
             self._feedback = Feedback(self._connection)
             self._connection.route_rtcp(self._feedback.rtcp_received)
@@ -76,7 +77,7 @@ class Media:
     def agree(
         self, local: Sequence[LocalMedia], remote: RemoteDescription, cname: str
     ) -> None:
-        """Take what both sides say of each section, and receive what is to come.
+        """Apply what both sides agree on for each section, and start to receive.
 
         Raises:
             UnacceptableSdp: when there is no codec that both sides have.
@@ -92,7 +93,7 @@ class Media:
                 self.receive(agreed.transceiver, agreed.receives)
 
     def start(self) -> None:
-        """Send what was agreed on: the connection is there."""
+        """Start to send; called when the connection is made."""
         for agreed in self._agreed:
             if agreed.sends is not None:
                 self._spawn(agreed.transceiver.sender.send(agreed.sends))
@@ -101,21 +102,21 @@ class Media:
 
     @property
     def received(self) -> list[Transceiver]:
-        """The transceivers of the sections in which something is to come."""
+        """The transceivers of the sections that receive."""
         return [t for t in self.transceivers if t.receiver.is_configured]
 
     def disconnected(self) -> None:
-        """The connection has ended: so do the tracks that came over it."""
+        """End the received tracks: the connection has ended."""
         for transceiver in self.transceivers:
             transceiver.receiver.disconnected()
 
     async def stop(self) -> None:
-        """Send and receive nothing more."""
+        """Stop sending and receiving."""
         for transceiver in self.transceivers:
             await transceiver.stop()
 
     async def add_stats(self, report: RTCStatsReport) -> None:
-        """Add the statistics of all that is sent and received."""
+        """Add the statistics of all senders and receivers."""
         for transceiver in self.transceivers:
             report.update(await transceiver.sender.getStats())
             report.update(await transceiver.receiver.getStats())

@@ -1,6 +1,6 @@
-"""Offer and answer (RFC 3264): from transceivers to sections, and what is agreed on.
+"""Offer and answer (RFC 3264): from transceivers to sections and to agreements.
 
-These are functions of data. A peer asks them, and does what they say.
+These functions compute, and change nothing.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -27,7 +27,7 @@ _EXTENSIONS: Mapping[str, tuple[tuple[int, str], ...]] = MappingProxyType(
     }
 )
 
-# What each direction lets this side do: send, receive.
+# Whether this side may send, and receive, by direction.
 _CAN = {
     "inactive": (False, False),
     "sendonly": (True, False),
@@ -39,7 +39,7 @@ _DIRECTION = {can: direction for direction, can in _CAN.items()}
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """What a peer says of the media that it sends.
+    """The names that a peer gives to the media that it sends.
 
     Attributes:
         stream: the name of its MediaStream.
@@ -52,13 +52,13 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """What is agreed on for the section of one transceiver.
+    """What both sides agree on for the section of one transceiver.
 
     Attributes:
-        mid: of the section.
-        direction: what this side does.
+        mid: the mid of the section.
+        direction: this side's direction.
         sends: how its track is sent; None when it is not.
-        receives: what its receiver gets; None for nothing.
+        receives: how its receiver is configured; None when nothing is received.
     """
 
     transceiver: Transceiver
@@ -140,7 +140,7 @@ def match_transceivers(
     """Which transceiver each audio and video section of an offer is for.
 
     Returns:
-        None where there is none yet, and one is to be made, to receive.
+        None for a section that has none yet: a new one has to be made, to receive.
 
     Raises:
         UnacceptableSdp: when a section is neither audio nor video nor data channels,
@@ -203,10 +203,10 @@ def agreements(
 
 
 def common_direction(direction: str, remote: RemoteMedia) -> str:
-    """What this side does in a section: as far as both sides want it.
+    """This side's direction in a section, as far as both sides want it.
 
     Args:
-        direction: what this side wants.
+        direction: the direction that this side wants.
     """
     sends, receives = _CAN[direction]
     remote_sends, remote_receives = _CAN[remote.direction]
@@ -216,10 +216,10 @@ def common_direction(direction: str, remote: RemoteMedia) -> str:
 
 
 def receives(direction: str, remote: RemoteMedia) -> bool:
-    """Whether the other side is to send in a section.
+    """Whether the other side will send in a section.
 
     Args:
-        direction: what this side wants.
+        direction: the direction that this side wants.
     """
     _, receives = _CAN[common_direction(direction, remote)]
     return receives
@@ -267,7 +267,7 @@ def common_codecs(ours: Sequence[Codec], remote: RemoteMedia) -> tuple[Codec, ..
 def send_parameters(
     local: LocalMedia, remote: RemoteMedia, cname: str
 ) -> SendParameters:
-    """How to send in a section: as the other side wants it.
+    """How to send in a section, with the other side's codecs and identifiers.
 
     Args:
         local: this side's section, offered or answered.
@@ -290,7 +290,7 @@ def send_parameters(
 
 
 def received_media(local: LocalMedia, remote: RemoteMedia) -> OfferedMedia:
-    """What ``Receiver.configure`` needs to know of a section.
+    """A negotiated section, for ``Receiver.configure``.
 
     The other side sends with the payload types of this side's description.
     """
@@ -308,7 +308,7 @@ def received_media(local: LocalMedia, remote: RemoteMedia) -> OfferedMedia:
 def _source(
     transceiver: Transceiver, direction: str, identity: Identity
 ) -> LocalSource | None:
-    """What is sent, if anything is."""
+    """The source that is described; None if nothing is sent."""
     sends, _ = _CAN[direction]
     if not sends:
         return None

@@ -21,7 +21,7 @@ from .transceiver import Transceiver
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """What both sides have said.
+    """The result of offer and answer.
 
     Attributes:
         remote: the other side's description.
@@ -33,19 +33,19 @@ class Agreement:
 
 
 class Negotiator:
-    """Makes and takes descriptions; once, for a peer does not negotiate anew.
+    """Creates and accepts the descriptions of a peer, which negotiates once.
 
     Args:
         media: the transceivers that are negotiated.
-        add: makes one for a section of an offer that there is none for.
+        add: makes a transceiver for a section of an offer that has none.
         transport: describes this side's transport.
 
     Attributes:
-        state: W3C's signaling state, but for ``closed``.
+        state: W3C's signaling state, without ``closed``.
         local, remote: the descriptions; None before there are any.
         has_channels: whether data channels are offered.
         channels_mid: the mid of their section.
-        agreement: what both sides have said; None before they have.
+        agreement: the result; None before there is one.
         cname: see ``LocalSource``.
     """
 
@@ -125,7 +125,7 @@ class Negotiator:
             self.state = "have-local-offer"
 
     def set_remote(self, description: RTCSessionDescription) -> None:
-        """Take the other side's description.
+        """Accept the other side's description.
 
         Raises:
             InvalidStateError: when none of its type is due.
@@ -144,7 +144,7 @@ class Negotiator:
 
     @property
     def incoming(self) -> list[Transceiver]:
-        """The transceivers of the sections in which the other side is to send."""
+        """The transceivers of the sections in which the other side will send."""
         if self._offer is None or self.agreement is not None:
             return self._media.received
         sections = [m for m in self._offer.media if m.kind != "application"]
@@ -157,7 +157,7 @@ class Negotiator:
         ]
 
     def _take_offer(self, offer: RemoteDescription) -> None:
-        """Have a transceiver for every section of an offer, in their order."""
+        """Assign a transceiver to every section of an offer, in order."""
         found = negotiation.match_transceivers(offer, self._media.negotiable)
         sections = [m for m in offer.media if m.kind != "application"]
         ordered = [

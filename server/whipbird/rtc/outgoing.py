@@ -30,11 +30,11 @@ class SendParameters:
 
     Attributes:
         codec: with the receiver's payload type.
-        cname: the same for all that is played in time (RFC 3550 section 6.5.1).
+        cname: the same for all sources that are synchronized (RFC 3550 section 6.5.1).
         rtx_payload_type: of retransmissions (RFC 4588); None to retransmit the same
             packets.
-        mid: of the section; None when it has none.
-        extensions: the header extensions that the receiver takes: URI -> identifier.
+        mid: the mid of the section; None when it has none.
+        extensions: the negotiated header extensions: URI -> identifier.
     """
 
     codec: Codec
@@ -45,16 +45,15 @@ class SendParameters:
 
 
 class OutgoingSource:
-    """Writes what is sent of one track after another, as one source.
+    """Writes the packets of one track after another as one RTP stream.
 
     Args:
         kind: ``audio`` or ``video``.
-        ssrc: of the packets.
-        repair_ssrc: of those that are retransmitted over RTX.
+        ssrc: the SSRC of the RTP stream.
+        repair_ssrc: the SSRC of its RTX stream.
 
     Attributes:
-        packets, octets: how many packets were written, and of how many octets of
-            payload.
+        packets, octets: packets written so far, and the octets of their payloads.
     """
 
     def __init__(
@@ -72,7 +71,7 @@ class OutgoingSource:
         self._mid = [(mid_id, mid.encode())] if mid_id and mid else []
         self._send_time_id = find(extensions.ABS_SEND_TIME)
         self._level_id = find(extensions.AUDIO_LEVEL)
-        # Of the next packet. In the lower half, so that SRTP sees no early wrap-around.
+        # The next packet's. In the lower half, so that SRTP sees no early wrap-around.
         self._sequence = secrets.randbits(15)
         self._timestamp = secrets.randbits(32)
         self._written_at: float | None = None
@@ -81,16 +80,16 @@ class OutgoingSource:
 
     @property
     def last_block(self) -> ReportBlock | None:
-        """What the receiver has said last of the source; None before."""
+        """The receiver's last report block about the source; None before one."""
         return self._reports.last
 
     @property
     def rtt(self) -> float | None:
-        """Seconds of the last known round trip; None before."""
+        """The last known round-trip time in seconds; None before one."""
         return self._reports.rtt
 
     def switch(self) -> None:
-        """What comes next is of another track, with timestamps of its own."""
+        """Continue with another track, which has timestamps of its own."""
         self._offset = None
 
     def write(self, frame: EncodedFrame, now: float) -> Iterator[bytes]:
@@ -101,7 +100,7 @@ class OutgoingSource:
         """
         codec, is_audio = self._codec, self._is_audio
         if self._offset is None:
-            # It goes on where the track before ended, as much later as it is.
+            # The timestamps advance by the time since the track before.
             self._offset = self.timestamp_at(now) - frame.timestamp
         first, extension = self._extension(frame.level, now)
         step = round(AUDIO_PTIME * codec.clock_rate) if is_audio else 0
@@ -137,21 +136,21 @@ class OutgoingSource:
         return (self._timestamp + elapsed) & 0xFFFFFFFF
 
     def report(self, now: float) -> bytes:
-        """A sender report, and what goes with it (RFC 3550 section 6.1)."""
+        """A sender report with SDES (RFC 3550 section 6.1)."""
         timestamp = self.timestamp_at(now)
         return self._reports.write(timestamp, self.packets, self.octets, now)
 
     def bye(self, now: float) -> bytes:
-        """The end of the source (RFC 3550 section 6.6), behind a last report."""
+        """A last report, followed by a BYE (RFC 3550 section 6.6)."""
         return self.report(now) + self._reports.write_bye()
 
     def block_received(self, block: ReportBlock, now: float) -> None:
-        """Take what the receiver says of the source."""
+        """Handle a report block, if it is about this source."""
         if block.ssrc == self._ssrc:
             self._reports.received(block, now)
 
     def _extension(self, level: int | None, now: float) -> tuple[int, bytes]:
-        """The first octet of a header, and what stands behind the header."""
+        """The first octet of a header, and the header extension."""
         elements = self._mid.copy()
         if self._send_time_id:
             units = int(now * _SEND_TIME_UNITS) & _SEND_TIME_MASK

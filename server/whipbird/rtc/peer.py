@@ -56,7 +56,7 @@ class PeerOptions:
 
     Attributes:
         certificate: their DTLS certificate.
-        port: what their datagrams go through.
+        port: the UDP port that they share; open before they negotiate.
         limit: octets that the data channels of one peer may hold.
         ice_lite: whether they only answer connectivity checks.
     """
@@ -69,7 +69,7 @@ class PeerOptions:
 
 @dataclass(frozen=True, slots=True)
 class LocalIce:
-    """This side of an ICE session: what the peer has to know of it."""
+    """This side of an ICE session, as the peer is told."""
 
     ice: IceCredentials
     candidates: tuple[Candidate, ...]
@@ -78,16 +78,16 @@ class LocalIce:
 class Peer(RTCPeerConnection):
     """One end of a WebRTC connection.
 
-    What aiortc documents of ``RTCPeerConnection`` works on it, but for negotiating a
-    second time. It has one transport for everything (max-bundle), asks no outside
+    All that aiortc documents of ``RTCPeerConnection`` works on it, except a second
+    negotiation. It has one transport for everything (max-bundle), asks no outside
     server for candidates, and receives media without decoding.
 
     Attributes:
         certificate: its DTLS certificate.
-        connection: what its datagrams go through.
-        remote_candidates: the usable ones of the other side, of the newest ICE session.
-        egress: what is sent to a viewer; None for whoever is none.
-        on_channels_closed: is called when the peer has ended the SCTP association.
+        connection: its transport, attached to the UDP port.
+        remote_candidates: the other side's usable candidates in the newest ICE session.
+        egress: sends media to a viewer; None if the other side is not one.
+        on_channels_closed: called when the SCTP association has ended.
     """
 
     def __init__(self, options: PeerOptions) -> None:
@@ -113,7 +113,7 @@ class Peer(RTCPeerConnection):
         self._negotiator = Negotiator(
             self._media, self._add_transceiver, self._local_transport
         )
-        # Those whose tracks were told of.
+        # The transceivers whose ``track`` event was emitted.
         self._told: list[Transceiver] = []
         self._restart = RestartWait()
         self._connection_state = "new"
@@ -208,7 +208,7 @@ class Peer(RTCPeerConnection):
         if self.connection.state in _ENDED:
             raise ConnectionError("The connection is closed")
         candidates = self._port.candidates()
-        # An unfinished one is given up by it.
+        # This gives up an unfinished restart.
         self.connection.transport.ice.restart(candidates, self._port.now)
         self._restart.begin()
         self.connection.changed()
@@ -217,7 +217,7 @@ class Peer(RTCPeerConnection):
     def accept_restart(
         self, remote: IceCredentials, candidates: Iterable[Candidate]
     ) -> None:
-        """Take the peer's side of the new ICE session, and begin to check its pairs.
+        """Set the peer's side of the new ICE session, and begin to check its pairs.
 
         Raises:
             ConnectionError: when no restart has begun.
@@ -250,7 +250,7 @@ class Peer(RTCPeerConnection):
             protocol: the payload protocol id, which tells text from binary.
 
         Returns:
-            Whether they were taken: not when the channel is no longer open, nor when
+            Whether they were queued: not when the channel is no longer open, nor when
             the message is larger than the peer takes.
         """
         return channel.transport.send_message(channel.inner, protocol, data)
@@ -265,14 +265,14 @@ class Peer(RTCPeerConnection):
 
     @property
     def dtls_transport(self) -> DtlsTransport:
-        """The transport of everything, as aiortc has it."""
+        """The one transport, as aiortc has it."""
         if self._dtls is None:
             self._dtls = DtlsTransport(self)
         return self._dtls
 
     @property
     def receivers(self) -> list[Receiver]:
-        """What receives audio and video, in the order of the m-sections."""
+        """The receivers of audio and video, in the order of the m-sections."""
         return [transceiver.receiver for transceiver in self._media.transceivers]
 
     @property
@@ -288,12 +288,12 @@ class Peer(RTCPeerConnection):
 
     @property
     def end_detail(self) -> str:
-        """More of that, in words; may be empty."""
+        """Details of ``end``, in words; may be empty."""
         return self.connection.transport.end_detail
 
     @property
     def closed_by_peer(self) -> bool:
-        """Whether the other side has ended the connection in due form (DTLS)."""
+        """Whether the other side has closed the connection (DTLS close_notify)."""
         return self.end is EndCause.CLOSED_BY_PEER
 
     # What aiortc documents: states
@@ -335,11 +335,11 @@ class Peer(RTCPeerConnection):
         return None if self._channels is None else self._channels.transport
 
     def getReceivers(self) -> list[RTCRtpReceiver]:  # noqa: N802
-        """What receives, in the order of the m-sections."""
+        """The receivers, in the order of the m-sections."""
         return [transceiver.receiver for transceiver in self._media.transceivers]
 
     def getSenders(self) -> list[RTCRtpSender]:  # noqa: N802
-        """What sends, in the order of the m-sections."""
+        """The senders, in the order of the m-sections."""
         return [transceiver.sender for transceiver in self._media.transceivers]
 
     def getTransceivers(self) -> list[RTCRtpTransceiver]:  # noqa: N802
@@ -347,7 +347,7 @@ class Peer(RTCPeerConnection):
         return list(self._media.transceivers)
 
     async def getStats(self) -> RTCStatsReport:  # noqa: N802
-        """Statistics of the transport, and of all that is sent and received."""
+        """Statistics of the transport, and of the media sent and received."""
         transport = self.connection.transport
         report = RTCStatsReport()
         report.add(
@@ -465,7 +465,7 @@ class Peer(RTCPeerConnection):
     ) -> None:
         """Use the description of ``createOffer`` or ``createAnswer``.
 
-        What it says was decided there; changes of the text do not take effect here.
+        Changes of its text have no effect.
 
         Args:
             sessionDescription: None to create the one that is due.
@@ -531,7 +531,7 @@ class Peer(RTCPeerConnection):
             if tasks:
                 await asyncio.wait(tasks)
         finally:
-            # None is emitted any more: let go of the listeners.
+            # No event follows: release the listeners.
             self.remove_all_listeners()
             self._closed.set_result(None)
 
@@ -567,7 +567,7 @@ class Peer(RTCPeerConnection):
     # Private
 
     def _gather(self) -> None:
-        """Have candidates for the first ICE session."""
+        """Gather the candidates of the first ICE session."""
         self._check_open()
         self.connection.transport.ice.gather(self._port.candidates())
 
@@ -610,7 +610,7 @@ class Peer(RTCPeerConnection):
         )
 
     def _follow_negotiation(self) -> None:
-        """Do what a description has changed; with an agreement, begin to connect."""
+        """Apply a new description; when both are there, begin to connect."""
         self._emit("signalingstatechange")
         if self._negotiator.has_channels:
             self._add_channels().transport.mid = self._negotiator.channels_mid
@@ -643,7 +643,7 @@ class Peer(RTCPeerConnection):
         self.emit("datachannel", channel)
 
     def _emit_tracks(self, incoming: Iterable[Transceiver]) -> None:
-        """Tell of the tracks that are to come, of each once."""
+        """Emit ``track`` for each incoming track, once."""
         if not self.listeners("track"):
             return
         for transceiver in incoming:

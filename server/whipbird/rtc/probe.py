@@ -1,4 +1,4 @@
-"""What looks at ICE from outside: a lone candidate, and a tap on a peer's checks."""
+"""ICE seen from outside: a lone candidate, and a tap on a peer's checks."""
 
 import asyncio
 import secrets
@@ -30,7 +30,7 @@ _TRANSACTION_ID_LENGTH = 12
 
 @dataclass(frozen=True, slots=True)
 class BindingRequest:
-    """A STUN binding request that has come (RFC 8445 section 7.2.2).
+    """A received STUN binding request (RFC 8445 section 7.2.2).
 
     Attributes:
         username: the receiver's ufrag, a colon, the sender's ufrag; empty for none.
@@ -58,7 +58,7 @@ def _parse(data: bytes) -> StunMessage | None:
 
 
 def _binding_request(message: StunMessage, source: Address) -> BindingRequest | None:
-    """What a message is as a request; None when it is none."""
+    """A message as a binding request; None when it is none."""
     if message.type != BINDING_REQUEST:
         return None
     username = (message.username or b"").decode("utf-8", "replace")
@@ -73,7 +73,7 @@ class Arrivals:
         self._changed = asyncio.Event()
 
     def add(self, request: BindingRequest) -> None:
-        """Note one."""
+        """Add one, and wake whoever waits."""
         self.requests.append(request)
         self._changed.set()
 
@@ -97,8 +97,8 @@ class StunProbe(asyncio.DatagramProtocol):
     """A UDP socket that is an ICE candidate, and answers nothing.
 
     Attributes:
-        arrivals: the checks that have come.
-        candidate: what to tell the other side of it.
+        arrivals: the checks that have arrived.
+        candidate: its candidate, for the other side.
     """
 
     arrivals: Arrivals
@@ -189,10 +189,10 @@ def local_address(towards: Address) -> str:
 
 
 def tap(peer: Peer, *ufrags: str) -> Arrivals:
-    """Note the checks that come to a peer from now on; it gets them all the same.
+    """Record the checks that arrive at a peer from now on; the peer handles them too.
 
     Args:
-        ufrags: note those to these user names, too, which are not the peer's: nobody
+        ufrags: record checks to these ufrags, too, which are not the peer's: nobody
             answers them.
     """
     arrivals = Arrivals()
@@ -232,7 +232,7 @@ async def is_answered(peer: Peer) -> bool:
             while ice.responses_received == before:
                 heard.clear()
                 await heard.wait()
-                # It is told before it is taken.
+                # ``on_stun`` is called before ICE handles the message.
                 await asyncio.sleep(0)
     except TimeoutError:
         return False

@@ -40,8 +40,8 @@ class Receiver(RTCRtpReceiver):
 
     Args:
         kind: ``audio`` or ``video``.
-        connection: what the packets come over.
-        transport: that as aiortc has it.
+        connection: receives the packets.
+        transport: the transport, as aiortc has it.
 
     Attributes:
         encodings: the encodings received so far; one, without simulcast.
@@ -54,7 +54,7 @@ class Receiver(RTCRtpReceiver):
     def __init__(
         self, kind: str, connection: Connection, transport: RTCDtlsTransport
     ) -> None:
-        # Not aiortc's, which makes a jitter buffer and an estimator to decode with.
+        # Not aiortc's, which makes a jitter buffer and a bandwidth estimator.
         self.kind = kind
         self.encodings: list[Encoding] = []
         self.extension_map: dict[str, int] = {}
@@ -256,7 +256,7 @@ class Receiver(RTCRtpReceiver):
 
     @property
     def transport(self) -> RTCDtlsTransport:
-        """What the packets come over."""
+        """The transport below."""
         return self._transport
 
     def setTransport(self, transport: RTCDtlsTransport) -> None:  # noqa: N802
@@ -305,7 +305,7 @@ class Receiver(RTCRtpReceiver):
         """Do nothing: ``configure`` has set up the packet routes."""
 
     async def stop(self) -> None:
-        """Take nothing more; the track ends."""
+        """Stop receiving; the track ends."""
         self.disconnected()
         if self._feedback is not None:
             self._feedback.stop()

@@ -33,7 +33,7 @@ REPORT_INTERVAL = 1.0
 
 
 class RtpTransport(Protocol):
-    """What packets are sent over."""
+    """Sends packets."""
 
     @property
     def state(self) -> str:
@@ -61,16 +61,16 @@ class Sender(RTCRtpSender):
     It has all that aiortc documents of ``RTCRtpSender``; nothing of aiortc's own runs.
 
     Args:
-        track: or its kind, ``audio`` or ``video``, when there is none yet.
-        transport: what it is sent over.
+        track: the track; or its kind, ``audio`` or ``video``, when there is none yet.
+        transport: sends the packets.
 
     Attributes:
-        ssrc: of the packets.
-        repair_ssrc: of those that are retransmitted over RTX.
-        track_id: of the track, for ``a=msid``; random without a track.
-        on_key_frame_request: is called when the receiver wants a key frame (PLI, FIR).
-            What is encoded here will have one in any case.
-        retransmitted: how many packets were retransmitted.
+        ssrc: the SSRC of the RTP stream.
+        repair_ssrc: the SSRC of its RTX stream.
+        track_id: the id of the track, for ``a=msid``; random without a track.
+        on_key_frame_request: called when the receiver wants a key frame (PLI, FIR).
+            A track that is encoded here gets one in any case.
+        retransmitted: packets retransmitted so far.
     """
 
     def __init__(self, track: MediaStreamTrack | str, transport: RtpTransport) -> None:
@@ -85,7 +85,7 @@ class Sender(RTCRtpSender):
         self._track = None if isinstance(track, str) else track
         self.track_id = self._track.id if self._track else str(uuid.uuid4())
         self._transport = transport
-        # There is one from ``send`` on.
+        # Set by ``send``.
         self._parameters: SendParameters | None = None
         self._source: OutgoingSource | None = None
         self._is_stopped = False
@@ -107,12 +107,12 @@ class Sender(RTCRtpSender):
 
     @property
     def track(self) -> MediaStreamTrack:
-        """What is sent; None for nothing."""
+        """The track that is sent; None for none."""
         return cast(MediaStreamTrack, self._track)
 
     @property
     def transport(self) -> Any:
-        """What it is sent over."""
+        """The transport below."""
         return self._transport
 
     def setTransport(self, transport: object) -> None:  # noqa: N802
@@ -142,7 +142,7 @@ class Sender(RTCRtpSender):
         self._begin()
 
     async def stop(self) -> None:
-        """Send nothing more, and say so to the receiver; wait until all has ended.
+        """Stop sending, with a BYE, and wait until the tasks have ended.
 
         The track is stopped if it was being sent.
         """
@@ -165,7 +165,7 @@ class Sender(RTCRtpSender):
                 self._transport.send_rtcp(self._source.bye(self._loop.time()))
 
     async def getStats(self) -> RTCStatsReport:  # noqa: N802
-        """What was sent, and what the receiver says of it.
+        """Statistics of what was sent, by this side and by the receiver.
 
         Returns:
             An ``outbound-rtp``, and a ``remote-inbound-rtp`` as soon as the receiver
@@ -207,7 +207,7 @@ class Sender(RTCRtpSender):
     # RTCP
 
     def rtcp_received(self, data: bytes, now: float) -> None:
-        """Take an RTCP packet, decrypted; what is about other sources is passed over.
+        """Handle a decrypted RTCP packet; the parts about other sources are ignored.
 
         Args:
             now: the time, in seconds of the event loop's clock.
@@ -237,7 +237,7 @@ class Sender(RTCRtpSender):
         packet = source.retransmission(sequence, now)
         if packet is not None:
             self.retransmitted += 1
-            # The task that sends the track learns of the end, too.
+            # When the connection has ended, the task that sends the track notices.
             with contextlib.suppress(ConnectionError):
                 self._transport.send_rtp(packet)
 
@@ -299,7 +299,7 @@ class Sender(RTCRtpSender):
     async def _next(
         self, track: MediaStreamTrack, encoder: TrackEncoder
     ) -> EncodedFrame | None:
-        """Encode what the track gives; None when that is nothing yet."""
+        """Encode the track's next frame; None when the encoder has no output yet."""
         data = await track.recv()
         if not isinstance(data, Frame):
             return encoder.pack(data)

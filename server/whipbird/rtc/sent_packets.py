@@ -20,8 +20,8 @@ class SentPackets:
     """Keeps the last packets of one source, and writes retransmissions of them.
 
     Args:
-        payload_type: of RTX; None to retransmit the packets as they were.
-        ssrc: of RTX.
+        payload_type: the payload type of RTX; None to retransmit the same packets.
+        ssrc: the SSRC of the RTX stream.
     """
 
     def __init__(self, payload_type: int | None, ssrc: int) -> None:

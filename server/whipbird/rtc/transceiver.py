@@ -9,7 +9,7 @@ from .sender import Sender
 
 
 class Transceiver(RTCRtpTransceiver):
-    """aiortc's, which tells what was asked of it, and can be told what was negotiated.
+    """An aiortc transceiver with readable preferences and settable results.
 
     Attributes:
         codec_preferences: the codecs to negotiate, most preferred first; empty for all.
@@ -30,22 +30,22 @@ class Transceiver(RTCRtpTransceiver):
     def setCodecPreferences(  # noqa: N802
         self, codecs: list[RTCRtpCodecCapability]
     ) -> None:
-        """Negotiate only these codecs, most preferred first; all of them for none.
+        """Negotiate only these codecs, most preferred first; empty for all.
 
         Raises:
-            ValueError: when there is one that aiortc has not.
+            ValueError: when aiortc does not have one of them.
         """
         super().setCodecPreferences(codecs)
         self.codec_preferences = tuple(codecs)
 
     @property
     def sender(self) -> Sender:
-        """What sends its track."""
+        """The sender of its track."""
         return cast(Sender, super().sender)
 
     @property
     def receiver(self) -> Receiver:
-        """What receives the other side's."""
+        """The receiver of the other side's track."""
         return cast(Receiver, super().receiver)
 
     @property

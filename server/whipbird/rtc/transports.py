@@ -1,7 +1,7 @@
 """aiortc's transport objects, as views of the one transport of a peer.
 
-They are there for whoever knows aiortc: to read states, candidates and parameters.
-Nothing of aiortc's own runs in them.
+They show states, candidates and parameters to applications that know aiortc. None of
+aiortc's own code runs in them.
 """
 
 from typing import TYPE_CHECKING
@@ -171,7 +171,7 @@ class SctpTransport(RTCSctpTransport):
         self.flush_soon = peer.connection.flush_soon
 
     def associate(self, association: sctp.Association) -> None:
-        """Stand for an association, now that there is one."""
+        """Show an association from now on."""
         self._association = association
 
     @property
@@ -235,7 +235,7 @@ class SctpTransport(RTCSctpTransport):
         """End the association; the channels are closed."""
         self._peer.connection.end_channels()
 
-    # What data channels use
+    # For data channels
 
     def send_message(
         self, channel: sctp.DataChannel, protocol: int, data: bytes
@@ -274,7 +274,7 @@ def _to_aiortc(candidate: Candidate) -> RTCIceCandidate:
 
 
 def from_aiortc(candidate: RTCIceCandidate) -> Candidate:
-    """A candidate as the sdp room has it."""
+    """Convert a candidate of aiortc's."""
     return Candidate(
         foundation=candidate.foundation,
         component=candidate.component,

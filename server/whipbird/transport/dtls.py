@@ -11,7 +11,7 @@ from ..sdp.transport import Fingerprint
 from .certificate import HASHES, Certificate, digest
 from .srtp import PROFILES, SrtpTransport
 
-# More than OpenSSL writes or a record has in plain text.
+# Octets to read at a time: more than OpenSSL ever returns.
 _READ_SIZE = 65536
 
 # Octets by which a record is longer than its data, at most (RFC 6347 section 4.1.1).
@@ -21,17 +21,17 @@ _OVERHEAD = 256
 MTU = 1200
 
 # Seconds before a flight is retransmitted when the round trip is not known, and the
-# bounds of that time. RFC 6347 section 4.2.4.1 has one second, for want of what ICE
-# has measured.
+# bounds of that time. RFC 6347 section 4.2.4.1 has one second, because it knows no
+# round trip; ICE has usually measured one.
 INITIAL_INTERVAL = 0.4
 MIN_INTERVAL = 0.1
 MAX_INTERVAL = 1.0
 MAX_RETRANSMISSIONS = 30
 
-# Retransmissions of the last flight, which nobody acknowledges.
+# Retransmissions of the last flight, which the peer does not acknowledge.
 MAX_FINAL_RETRANSMISSIONS = 12
 
-# Datagrams of the handshake that are known again.
+# Datagrams of the handshake that are remembered, to recognize repeated ones.
 MAX_SEEN = 32
 
 # Datagrams kept until the peer's fingerprint is known: a ClientHello may come early.
@@ -72,7 +72,7 @@ class DtlsSinks(Protocol):
         """Take the content of an application data record."""
 
     def dtls_closed(self) -> None:
-        """The peer has closed the connection in due form (close_notify)."""
+        """The peer has closed the connection (close_notify)."""
 
     def dtls_failed(self, reason: str) -> None:
         """The handshake has failed, or the connection is broken."""
@@ -91,10 +91,10 @@ class DtlsTransport:
         certificate: this side's.
 
     Attributes:
-        state: how far it has come.
-        is_client: its role, once started.
+        state: the state of the association.
+        is_client: this side's role; valid after ``configure``.
         deadline: when ``handle_timeout`` is due.
-        malformed: datagrams that were no DTLS, or too many too early.
+        malformed: dropped datagrams: too short for DTLS, or too many before ``start``.
     """
 
     def __init__(self, sinks: DtlsSinks, certificate: Certificate) -> None:
@@ -108,7 +108,7 @@ class DtlsTransport:
         self._ssl: SSL.Connection | None = None
         self._early: list[bytes] = []
         self._flight: list[bytes] = []
-        # Hashes of the datagrams of the handshake, to know them again.
+        # Hashes of the handshake's datagrams, to recognize repeated ones.
         self._seen: set[int] = set()
         self._interval = INITIAL_INTERVAL
         self._retransmissions = 0
@@ -116,7 +116,7 @@ class DtlsTransport:
     def configure(
         self, *, is_client: bool, fingerprints: Sequence[Fingerprint]
     ) -> None:
-        """Take what the SDP says, before ``start``.
+        """Set what the SDP says, before ``start``.
 
         Args:
             fingerprints: the peer's, of hash functions in ``HASHES``; at least one.
@@ -134,7 +134,7 @@ class DtlsTransport:
             return
         self.state = DtlsState.CONNECTING
         if rtt is not None:
-            # A flight takes the peer some time to make, of which a busy one has little.
+            # The peer needs time to compute a flight, and a busy peer needs more.
             self._interval = min(max(MIN_INTERVAL, 4 * rtt), INITIAL_INTERVAL)
         ssl = self._ssl = SSL.Connection(self._certificate.context)
         ssl.set_ciphertext_mtu(MTU)
@@ -170,7 +170,7 @@ class DtlsTransport:
         assert self._ssl is not None
         self._ssl.bio_write(datagram)
         if datagram[0] == _APPLICATION_DATA:
-            # It came before the last message of the handshake, or is not for here.
+            # It overtook the last message of the handshake, or is another session's.
             return False
         if len(self._seen) < MAX_SEEN:
             self._seen.add(hash(datagram))
@@ -236,7 +236,7 @@ class DtlsTransport:
         return None
 
     def close(self) -> None:
-        """Say good-bye (close_notify), and take nothing more."""
+        """Send close_notify, and receive nothing more."""
         ssl, self._ssl = self._ssl, None
         connected = self.state is _CONNECTED
         self._end(DtlsState.CLOSED)
@@ -246,13 +246,13 @@ class DtlsTransport:
             ssl.shutdown()
             self._sinks.send_record(ssl.bio_read(_READ_SIZE))
         except SSL.Error:
-            # Nothing can be written any more, which says the same.
+            # The connection is broken already; there is nothing left to close.
             return
 
     # The handshake
 
     def _shake_hands(self, now: float) -> bool:
-        """Go on with the handshake. Whether it is complete."""
+        """Continue the handshake. Return whether it is complete."""
         ssl = self._ssl
         assert ssl is not None
         try:
@@ -286,7 +286,7 @@ class DtlsTransport:
             self._sinks.send_record(datagram)
 
     def _written(self) -> list[bytes]:
-        """What OpenSSL has written, as datagrams."""
+        """The datagrams that OpenSSL has written."""
         assert self._ssl is not None
         try:
             return list(_datagrams(self._ssl.bio_read(_READ_SIZE)))
@@ -294,7 +294,7 @@ class DtlsTransport:
             return []
 
     def _is_peer_known(self) -> bool:
-        """Whether all fingerprints are those of the peer's certificate (RFC 8122)."""
+        """Whether the peer's certificate has all the fingerprints (RFC 8122)."""
         assert self._ssl is not None
         certificate = self._ssl.get_peer_certificate(as_cryptography=True)
         if certificate is None:
@@ -310,7 +310,7 @@ class DtlsTransport:
         ssl = self._ssl
         assert ssl is not None
         ssl.bio_write(datagram)
-        # Reading on costs an exception; one whole record needs no more.
+        # One whole record needs one read; a second one would raise an exception.
         if datagram[0] == _APPLICATION_DATA and (
             len(datagram) >= _RECORD_HEADER
             and len(datagram) == _RECORD_HEADER + (datagram[11] << 8 | datagram[12])
@@ -326,7 +326,7 @@ class DtlsTransport:
         return self._read_all(now) or self._answer(datagram)
 
     def _read_all(self, now: float) -> bool:
-        """Hand on all that can be decrypted.
+        """Pass on all application data that can be decrypted.
 
         Returns:
             Whether there was anything.
@@ -355,7 +355,7 @@ class DtlsTransport:
         return True
 
     def _answer(self, datagram: bytes) -> bool:
-        """Send what OpenSSL has to say to a datagram without application data.
+        """Send OpenSSL's answer to a datagram without application data.
 
         Returns:
             Whether the datagram was authentic, as far as can be told.
@@ -364,8 +364,8 @@ class DtlsTransport:
         for answer in written:
             self._sinks.send_record(answer)
         if any(answer[0] == _ALERT for answer in written):
-            # To records that are not authentic it says nothing. What is refused here
-            # is a new handshake, which WebRTC has no use for.
+            # OpenSSL does not answer records that are not authentic. It refuses a new
+            # handshake here; WebRTC never needs one.
             self._fail("the peer began a DTLS renegotiation")
             return True
         if written:
@@ -393,7 +393,7 @@ class DtlsTransport:
 
 
 def _datagrams(written: bytes) -> Iterator[bytes]:
-    """Put DTLS records together to datagrams of at most ``MTU`` octets."""
+    """Combine DTLS records to datagrams of at most ``MTU`` octets."""
     start = position = 0
     while position < len(written):
         length = written[position + 11] << 8 | written[position + 12]
@@ -407,7 +407,7 @@ def _datagrams(written: bytes) -> Iterator[bytes]:
 
 
 def _reason(error: SSL.Error) -> str:
-    """What OpenSSL says of an error."""
+    """OpenSSL's description of an error."""
     try:
         return str(error.args[0][0][2]) or "unknown"
     except (IndexError, TypeError):

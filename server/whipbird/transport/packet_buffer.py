@@ -1,25 +1,25 @@
-"""Where RTP packets are written, encrypted, and sent from, several at a time."""
+"""A buffer in which RTP packets are written, encrypted and sent, several at a time."""
 
 import pylibsrtp
 from pylibsrtp._binding import ffi, lib
 
-# Packets: more than most frames have.
+# Packets in a buffer: more than most frames have.
 SLOTS = 32
-# Octets: more than an encrypted packet has.
+# Octets of a slot: more than an encrypted packet has.
 SLOT_SIZE = 2048
 
 
 class PacketBuffer:
-    """Room for some packets of one viewer after another.
+    """Slots for packets, used for one viewer after another.
 
     Encrypting in place saves what pylibsrtp spends on copies.
 
     Args:
-        slots: how many packets it has room for.
+        slots: the number of slots.
 
     Attributes:
-        slots: the room for each packet, ``SLOT_SIZE`` octets.
-        lengths: of the packets that are in the first slots now, in octets.
+        slots: memory for one packet each, ``SLOT_SIZE`` octets.
+        lengths: octets of the packets that are in the first slots now.
     """
 
     def __init__(self, slots: int = SLOTS) -> None:
@@ -43,7 +43,7 @@ class PacketBuffer:
         """Encrypt the packets (RFC 3711).
 
         Raises:
-            ConnectionError: when the session can do so no more.
+            ConnectionError: when libsrtp refuses.
         """
         protect, context = lib.srtp_protect, session._srtp[0]
         length, lengths = self._length, self.lengths

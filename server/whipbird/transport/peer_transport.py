@@ -55,16 +55,16 @@ class PeerSinks(Protocol):
         """Send a datagram."""
 
     def send_batch(self, datagrams: Sequence[bytes | memoryview], path: Path) -> None:
-        """Send datagrams, whose octets are not kept afterwards."""
+        """Send datagrams; their memory is reused after the call."""
 
     def path_verified(self, path: Path) -> None:
-        """What comes on this path may be this peer's (see ``IceSinks``)."""
+        """Datagrams on this path may be this peer's from now on (see ``IceSinks``)."""
 
     def path_forgotten(self, path: Path) -> None:
-        """... and no longer."""
+        """Datagrams on this path are no longer this peer's."""
 
     def ufrags_changed(self, ufrags: tuple[str, ...]) -> None:
-        """STUN requests that begin with one of these user names are this peer's."""
+        """STUN requests to these ufrags are this peer's."""
 
     def path_selected(self, path: Path) -> None:
         """Data is sent on this path from now on."""
@@ -102,11 +102,11 @@ class PeerTransport:
     Args:
         sinks: what is called.
         certificate: this side's DTLS certificate.
-        controlling: whether this side nominates: the one that has made the offer.
+        controlling: whether this side nominates; the offerer does.
         ice_lite: whether this side only answers connectivity checks.
         limit: octets that the data channels may hold (see ``Association``).
-        transaction_prefix: what the ids of its STUN transactions begin with, so that
-            answers can be told apart on a port that many share.
+        transaction_prefix: the first octets of its STUN transaction ids: they tell the
+            responses of sessions apart that share a port.
         rng: for credentials, tags and numbers.
 
     Attributes:
@@ -115,11 +115,11 @@ class PeerTransport:
         srtp: the contexts for media; None before the connection.
         state: how far the connection has come.
         end: why it has ended; None while it has not, and after ``close``.
-        end_detail: more of that, in words.
-        rtp_routes: payload type -> what takes its RTP packets, decrypted. In a bundle
-            payload types are unique (RFC 9143 section 9.1).
-        rtcp_route: what takes RTCP packets, decrypted.
-        on_stun: is told of every STUN datagram, before it is taken.
+        end_detail: details of ``end``, in words.
+        rtp_routes: payload type -> function that takes its RTP packets, decrypted. In
+            a bundle payload types are unique (RFC 9143 section 9.1).
+        rtcp_route: function that takes RTCP packets, decrypted.
+        on_stun: called with every STUN datagram, before ICE handles it.
         dropped: datagrams that were not authentic, or of no known kind.
         bytes_sent, bytes_received, packets_sent, packets_received: of DTLS and SRTP.
     """
@@ -181,7 +181,7 @@ class PeerTransport:
         fingerprints: Sequence[Fingerprint],
         carries_media: bool,
     ) -> None:
-        """Take what was negotiated of DTLS and media.
+        """Set what was negotiated for DTLS and media.
 
         Args:
             carries_media: whether SRTP keys are needed.
@@ -192,7 +192,7 @@ class PeerTransport:
     def associate(
         self, *, local_port: int, remote_port: int, max_message_size: int
     ) -> Association:
-        """Have data channels; after ``configure``, and before the connection is made.
+        """Add data channels; after ``configure``, and before ``connect``.
 
         Args:
             max_message_size: octets that the peer takes; 0 for any number.
@@ -230,8 +230,7 @@ class PeerTransport:
     def receive(self, datagram: bytes, path: Path, now: float) -> bool:
         """Take a datagram.
 
-        What there is to answer is sent by ``flush``, but for STUN and the DTLS
-        handshake.
+        STUN and the DTLS handshake are answered at once, everything else by ``flush``.
 
         Returns:
             Whether it was this peer's: authentic, as far as can be told.
@@ -313,14 +312,14 @@ class PeerTransport:
                 self._send_outgoing()
 
     def abandon(self) -> None:
-        """End without a word to anybody: the peer will find out by itself."""
+        """End without telling the peer or the sinks."""
         self.ice.close()
         self.state = TransportState.CLOSED
 
     def fail(self, error: Exception) -> None:
         """End the session: a method of it has raised an exception, which is our fault.
 
-        Nothing is said to the peer, for what would say it may be what is broken.
+        The peer is told nothing: the code that would tell it may be what is broken.
         """
         ended = self.state in _ENDED
         self._sinks.failed(error)
@@ -458,7 +457,7 @@ class PeerTransport:
 
     def _send_now(self, datagram: bytes) -> None:
         path = self.ice.selected
-        # None when consent has expired, and an ICE restart may bring another one.
+        # None after consent has expired; an ICE restart may bring another path.
         if path is not None:
             self._send_on(path, datagram)
 
@@ -499,4 +498,4 @@ class PeerTransport:
 
 
 def _drop(_data: bytes, _now: float) -> None:
-    """Take application data where no data channels are negotiated."""
+    """Ignore application data: no data channels are negotiated."""

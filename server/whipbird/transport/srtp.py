@@ -8,7 +8,7 @@ from pylibsrtp._binding import ffi, lib
 
 from .packet_buffer import PacketBuffer
 
-# Packets by which one may be late and is still accepted.
+# How many packets late a packet may be and is still accepted.
 REPLAY_WINDOW = 1024
 
 # RFC 3550 section 6.4: the shorter of the headers of RTP and RTCP, in octets.
@@ -33,8 +33,8 @@ class Profile:
     """An SRTP protection profile (RFC 5764 section 4.1.2, RFC 7714 section 14.2).
 
     Attributes:
-        name: what OpenSSL calls it.
-        number: what libsrtp calls it.
+        name: its name in OpenSSL.
+        number: its number in libsrtp.
         key, salt: lengths in octets.
     """
 
@@ -50,7 +50,7 @@ class Profile:
 
 
 def _available(profiles: tuple[Profile, ...]) -> tuple[Profile, ...]:
-    """Those that this build of libsrtp has: AES-GCM is optional."""
+    """The profiles that this build of libsrtp supports: AES-GCM is optional."""
     found = []
     for profile in profiles:
         try:
@@ -76,7 +76,7 @@ class SrtpTransport:
     """The two SRTP contexts of a DTLS association.
 
     Args:
-        profile: what the handshake has chosen.
+        profile: the negotiated profile.
         keying_material: ``profile.keying_length`` octets (RFC 5764 section 4.2).
         is_client: this side's DTLS role.
     """
@@ -93,7 +93,7 @@ class SrtpTransport:
         ours, theirs = (client, server) if is_client else (server, client)
         self._inbound = _session(profile, theirs, Policy.SSRC_ANY_INBOUND)
         self._outbound = _session(profile, ours, Policy.SSRC_ANY_OUTBOUND)
-        # pylibsrtp's own way to decrypt costs as much as the decryption.
+        # libsrtp is called directly: pylibsrtp's copies cost as much as the decryption.
         self._context = self._inbound._srtp[0]
         self._buffer = ffi.new("char[]", MAX_PACKET)
         self._octets = ffi.buffer(self._buffer)
@@ -103,7 +103,7 @@ class SrtpTransport:
         """Decrypt an RTP packet.
 
         Raises:
-            SrtpError: when it is to be dropped.
+            SrtpError: when it must be dropped.
         """
         size, length = len(packet), self._length
         if not MIN_HEADER <= size <= MAX_PACKET:
