@@ -160,8 +160,8 @@ async def test_it_plays_as_soon_as_somebody_publishes(
     await viewer.plays()
     await counter.stop()
     await expect(viewer.note).to_have_text(
-        f"The publisher of “{name}” has gone. "
-        "It will go on when somebody publishes it again."
+        f"The publisher of “{name}” has left. "
+        "Playback continues when somebody publishes it again."
     )
     await counter.start(first=20_000)
     await viewer.reads(beyond=20_000)

@@ -47,7 +47,7 @@ async def test_a_layer_is_chosen(
         assert viewer.requests("POST")[-1].url.endswith(f"?layer={rid}")
     # A layer that is not sent any more can be deselected.
     await publisher.stop()
-    await expect(viewer.note).to_contain_text("has gone")
+    await expect(viewer.note).to_contain_text("has left")
     await expect(viewer.layer).to_have_value("h")
 
 

@@ -32,7 +32,7 @@ async def test_watch_is_accessible(
     await expect(viewer.figure("Latency")).to_contain_text("ms")
     await assert_accessible(viewer.frame)
     await publisher.stop()
-    await expect(viewer.note).to_contain_text("has gone")
+    await expect(viewer.note).to_contain_text("has left")
     await assert_accessible(viewer.frame)
     await viewer.page.route("**/whep/*", lambda route: route.fulfill(status=406))
     await viewer.start.click()

@@ -253,8 +253,8 @@ class UdpSocket:
         size = len(datagrams[start])
         most = min(_MAX_SEGMENTS, _MAX_SEGMENTED // size)
         sizes = [len(datagram) for datagram in datagrams[start : start + most]]
-        # The last one may be shorter.
-        if sizes[-1] <= size and sizes.count(size) >= len(sizes) - 1:
+        # The last one may be shorter, and no other.
+        if sizes.count(size) == len(sizes) - (sizes[-1] < size):
             return start + len(sizes)
         end = 1
         while sizes[end] == size:

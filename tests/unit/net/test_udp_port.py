@@ -3,10 +3,12 @@
 import asyncio
 import errno
 import math
+import random
 import socket
 import sys
 import time
 from collections.abc import AsyncIterator
+from functools import partial
 
 import pytest
 
@@ -247,6 +249,22 @@ async def test_batches_keep_their_datagrams(
     a.send_batch(sent, path_between(a, b))
     await until(lambda: len(session.received) == len(sent))
     assert [data for data, _ in session.received] == sent
+
+
+async def test_batches_of_any_sizes_keep_their_datagrams(ports: list[UdpPort]) -> None:
+    """Few sizes, so that every order of larger, smaller and equal ones comes up."""
+    rng = random.Random(1)
+    a, b = await opened(ports), await opened(ports)
+    session = listen(b, path_between(b, a))
+    for _ in range(300):
+        batch = [
+            bytes([0x80, n]) + bytes(rng.choice((98, 498, 1198)))
+            for n in range(rng.randrange(2, 8))
+        ]
+        session.received.clear()
+        a.send_batch(batch, path_between(a, b))
+        await until(partial(lambda n: len(session.received) >= n, len(batch)))
+        assert [data for data, _ in session.received] == batch
 
 
 async def test_a_batch_that_the_network_refuses_goes_one_by_one(
