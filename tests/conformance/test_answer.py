@@ -1,9 +1,12 @@
 """The answer that a POST gets (sections 4.2 and 4.4)."""
 
 import pytest
+from pytest_aiohttp.plugin import AiohttpClient
 
 from tests import offers
 from tests.conformance.exchange import Client, open_session, post
+from whipbird.app import create_app
+from whipbird.config import Settings
 from whipbird.sdp.candidate import Candidate
 from whipbird.sdp.parser import MediaSection, SessionDescription, parse_description
 from whipbird.sdp.transport import fingerprints, ice_credentials
@@ -215,6 +218,14 @@ async def test_ice_options(client: Client) -> None:
     assert options is not None
     assert "trickle" in options.value.split()
     assert not session.answer.has("ice-lite")
+
+
+async def test_ice_lite(aiohttp_client: AiohttpClient) -> None:
+    """A lite agent says so at session level, and only there (RFC 8839 section 5.3)."""
+    client = await aiohttp_client(create_app(Settings(ice_lite=True)))
+    session = await open_session(client)
+    assert session.answer.has("ice-lite")
+    assert not any(media.has("ice-lite") for media in session.answer.media)
 
 
 async def test_data_channel(client: Client) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import pytest
 from aiohttp import ClientResponse, hdrs
+from pytest_aiohttp.plugin import AiohttpClient
 
 from tests import offers
 from tests.conformance.exchange import (
@@ -19,7 +20,9 @@ from tests.conformance.exchange import (
     problem_of,
 )
 from tests.waiting import until
+from whipbird.app import create_app
 from whipbird.client import WhipClient
+from whipbird.config import Settings
 from whipbird.rtc import DataChannel
 from whipbird.sdp.fragment import parse_fragment
 from whipbird.sdp.parser import parse_sections
@@ -68,16 +71,21 @@ async def test_answer(client: Client, if_match: str) -> None:
     assert answer.end_of_candidates
 
 
+@pytest.mark.parametrize("ice_lite", [False, True], ids=["full", "lite"])
 @pytest.mark.parametrize(
     "offer", [offers.CHROMIUM_DATA, offers.CHROMIUM_MEDIA], ids=["data", "media"]
 )
-async def test_answer_repeats_what_is_not_new(client: Client, offer: str) -> None:
+async def test_answer_repeats_what_is_not_new(
+    aiohttp_client: AiohttpClient, offer: str, ice_lite: bool
+) -> None:
     """Section 4.3.3: "MUST ensure that the HTTP PATCH requests and response bodies
     include the same 'ice-options,' 'ice-pacing,' and 'ice-lite' attributes as those
     used in the SDP offer or answer"; "only the offerer-tagged m-line of the bundle
     group".
     """
+    client = await aiohttp_client(create_app(Settings(ice_lite=ice_lite)))
     session = await open_session(client, offer)
+    assert session.answer.has("ice-lite") == ice_lite
     response = await restart(client, session)
     part = parse_sections(await response.text())
     for name in ("ice-options", "ice-lite", "ice-pacing", "group"):

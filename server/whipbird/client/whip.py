@@ -288,7 +288,11 @@ def _fragment(offer: str, local: LocalIce) -> str:
         if bundle and (mid := media.first("mid")) and mid.value == bundle[0]:
             tagged = media
     mid = tagged.first("mid")
-    options = tagged.first("ice-options") or description.first("ice-options")
+    attributes = [
+        f"{found.name}:{found.value}" if found.value else found.name
+        for name in ("ice-lite", "ice-options", "ice-pacing")
+        if (found := tagged.first(name) or description.first(name))
+    ]
     formats = " ".join(tagged.formats)
     return write_fragment(
         f"{tagged.kind} {DISCARD_PORT} {tagged.protocol} {formats}",
@@ -296,5 +300,5 @@ def _fragment(offer: str, local: LocalIce) -> str:
         local.ice,
         local.candidates,
         bundle=bundle,
-        ice_options=options.value if options else "",
+        ice_attributes=attributes,
     )

@@ -282,8 +282,8 @@ def _unavailable(reason: Unavailable) -> Problem:
     else:
         title = "Unavailable"
         detail = (
-            "The server is shutting down, too busy, or out of sockets; it cannot open "
-            "a session now."
+            "The server is shutting down, too busy, or without a network address; it "
+            "cannot open a session now."
         )
     return Problem(
         503,

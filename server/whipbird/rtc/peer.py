@@ -73,6 +73,7 @@ class LocalIce:
 
     ice: IceCredentials
     candidates: tuple[Candidate, ...]
+    lite: bool
 
 
 class Peer(RTCPeerConnection):
@@ -193,7 +194,9 @@ class Peer(RTCPeerConnection):
         """This side of the newest ICE session."""
         ice = self.connection.transport.ice
         return LocalIce(
-            ice=ice.local, candidates=tuple(c.candidate for c in ice.local_candidates)
+            ice=ice.local,
+            candidates=tuple(c.candidate for c in ice.local_candidates),
+            lite=ice.lite,
         )
 
     async def restart_ice(self) -> LocalIce:
@@ -607,6 +610,7 @@ class Peer(RTCPeerConnection):
             candidates=local.candidates,
             sctp_port=SCTP_PORT,
             max_message_size=MAX_MESSAGE_SIZE,
+            ice_lite=local.lite,
         )
 
     def _follow_negotiation(self) -> None:

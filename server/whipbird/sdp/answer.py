@@ -28,6 +28,7 @@ class LocalTransport:
     Attributes:
         candidates: all local candidates; none can be added after the answer.
         max_message_size: the largest data-channel message accepted, in octets.
+        ice_lite: whether we only answer connectivity checks.
     """
 
     ice: IceCredentials
@@ -35,6 +36,7 @@ class LocalTransport:
     candidates: tuple[Candidate, ...]
     sctp_port: int
     max_message_size: int
+    ice_lite: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,12 +78,21 @@ def write_answer(
         lines.append(f"a=group:BUNDLE {' '.join(offer.bundle)}")
     if offer.extmap_allow_mixed:
         lines.append("a=extmap-allow-mixed")
-    lines.append(f"a=ice-options:{ICE_OPTIONS}")
+    lines += [f"a={attribute}" for attribute in ice_attributes(local.ice_lite)]
     for media in offer.media:
         lines += _media_lines(media, offer, local)
         if media.kind in sources:
             lines += _source_lines(media, sources[media.kind])
     return "\r\n".join(lines) + "\r\n"
+
+
+def ice_attributes(ice_lite: bool) -> tuple[str, ...]:
+    """What is said of our ICE agent in SDP, at session level (RFC 8839 section 5).
+
+    The body of a PATCH says the same (RFC 9725 section 4.3.3).
+    """
+    options = f"ice-options:{ICE_OPTIONS}"
+    return ("ice-lite", options) if ice_lite else (options,)
 
 
 def _media_lines(

@@ -1,5 +1,6 @@
 """SDP fragments: the bodies of PATCH requests (RFC 8840 section 9)."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from .candidate import Candidate
@@ -71,7 +72,7 @@ def write_fragment(
     new_candidates: tuple[Candidate, ...],
     *,
     bundle: tuple[str, ...] = (),
-    ice_options: str = "",
+    ice_attributes: Iterable[str] = (),
     end_of_candidates: bool = True,
 ) -> str:
     """Write the body of a PATCH request or of its response.
@@ -80,10 +81,10 @@ def write_fragment(
         media_line: the value of the tagged section's ``m=`` line.
         mid: its mid; None if it has none.
         bundle: the mids of the BUNDLE group; empty for none.
-        ice_options: the value of ``a=ice-options`` in the offer or answer (RFC 9725
-            section 4.3.3); empty for none.
+        ice_attributes: those of ``ice-lite``, ``ice-options`` and ``ice-pacing`` that
+            the offer or answer has (RFC 9725 section 4.3.3).
     """
-    lines = [f"a=ice-options:{ice_options}"] if ice_options else []
+    lines = [f"a={attribute}" for attribute in ice_attributes]
     if bundle:
         lines.append(f"a=group:BUNDLE {' '.join(bundle)}")
     lines.append(f"m={media_line}")

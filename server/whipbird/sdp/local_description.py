@@ -4,7 +4,7 @@ import ipaddress
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from .answer import DISCARD_PORT, ICE_OPTIONS, LocalSource, LocalTransport
+from .answer import DISCARD_PORT, LocalSource, LocalTransport, ice_attributes
 from .codecs import Codec
 
 RTP_PROTOCOL = "UDP/TLS/RTP/SAVPF"
@@ -65,7 +65,7 @@ def write_description(
         "t=0 0",
         # Long obsolete, but some find the name of a track only beside it.
         "a=msid-semantic:WMS *",
-        f"a=ice-options:{ICE_OPTIONS}",
+        *(f"a={attribute}" for attribute in ice_attributes(local.ice_lite)),
     ]
     if media:
         lines.append(f"a=group:BUNDLE {' '.join(section.mid for section in media)}")

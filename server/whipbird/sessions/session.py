@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from ..echo import Echo
 from ..rtc import EndCause, Peer
-from ..sdp.answer import ICE_OPTIONS, media_line
+from ..sdp.answer import ice_attributes, media_line
 from ..sdp.errors import UnacceptableSdp
 from ..sdp.fragment import Fragment, write_fragment
 from ..sdp.offer import Offer
@@ -62,6 +62,8 @@ _END_REASONS: dict[EndCause | None, EndReason] = {
     EndCause.DTLS_FAILED: EndReason.DTLS_FAILED,
     EndCause.INTERNAL_ERROR: EndReason.INTERNAL_ERROR,
 }
+# Those of which the transport may know more.
+_TRANSPORT_REASONS = frozenset({*_END_REASONS.values(), EndReason.CHANNELS_CLOSED})
 
 
 class Unavailable(Exception):  # noqa: N818 - a state, not a fault
@@ -137,7 +139,7 @@ class Session:
             The SDP answer.
 
         Raises:
-            Unavailable: when the session ends meanwhile, or no socket can be opened.
+            Unavailable: when the session ends meanwhile, or there is no address to offer.
         """
         self._ice = offer.ice
         self._section = media_line(offer.tagged), offer.tagged.mid, offer.bundle
@@ -217,7 +219,7 @@ class Session:
             local.ice,
             local.candidates,
             bundle=bundle,
-            ice_options=ICE_OPTIONS,
+            ice_attributes=ice_attributes(local.lite),
         )
 
     async def end(self, reason: EndReason) -> None:
@@ -238,6 +240,7 @@ class Session:
         self._on_end(self)
         address = self.peer.peer_address or self._address
         self._ending = asyncio.create_task(self._close_peer())
+        detail = self.peer.end_detail if reason in _TRANSPORT_REASONS else ""
         logger.info(
             "Session %s ended: stream=%s client=%s peer=%s reason=%r%s "
             "duration=%.3fs messages=%d",
@@ -246,7 +249,7 @@ class Session:
             self.client,
             _host_and_port(address) if address else "-",
             str(reason),
-            f" ({self.peer.end_detail})" if self.peer.end_detail else "",
+            f" ({detail})" if detail else "",
             time.monotonic() - self._opened,
             self.echo.messages,
         )

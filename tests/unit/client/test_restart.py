@@ -122,6 +122,16 @@ async def test_leaves_the_http_connection_that_a_change_of_network_may_have_brok
     await echo(channel, "on the new path")
 
 
+async def test_with_a_lite_server(aiohttp_server: AiohttpServer) -> None:
+    server = await aiohttp_server(create_app(Settings(ice_lite=True)))
+    async with WhipClient(str(server.make_url("/whip/live")), timeout=10) as client:
+        channel = client.peer.createDataChannel("test")
+        await client.connect()
+        await client.opened(channel)
+        await client.restart()
+        await echo(channel, "on the new path")
+
+
 async def test_the_tagged_section_alone_is_in_the_body(
     client: WhipClient, patches: Patches
 ) -> None:

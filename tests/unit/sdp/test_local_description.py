@@ -1,5 +1,7 @@
 """The written offer: read by our own endpoint, and by aiortc (RFC 9429 section 5.2)."""
 
+from dataclasses import replace
+
 import pytest
 from aiortc.sdp import SessionDescription
 
@@ -109,6 +111,12 @@ def test_all_of_it() -> None:
         "a=setup:actpass",
         "",
     ]
+
+
+def test_a_lite_agent_says_so() -> None:
+    lite = replace(local(IPV4), ice_lite=True)
+    text = write_description((CHANNELS,), lite, setup="actpass", session_id=42)
+    assert parse_offer(text).ice_lite
 
 
 def test_our_endpoint_reads_it() -> None:

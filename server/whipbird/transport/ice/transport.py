@@ -45,6 +45,7 @@ class IceTransport:
         rng: for credentials, transaction ids and tie-breakers.
 
     Attributes:
+        lite: as given.
         deadline: when ``handle_timeout`` is due; infinite when nothing is waited for.
         selected: the path in use; None before there is one, and without consent.
         malformed: datagrams that were no well-formed STUN.
@@ -62,7 +63,7 @@ class IceTransport:
         rng: random.Random = _SYSTEM_RANDOM,
     ) -> None:
         self._sinks = sinks
-        self._lite = lite
+        self.lite = lite
         self._rng = rng
         self._prefix = transaction_prefix
         self._role = Role(controlling=controlling, lite=lite, rng=rng)
@@ -138,7 +139,7 @@ class IceTransport:
         """
         if self._closed:
             return
-        if remote_lite and not self._lite:
+        if remote_lite and not self.lite:
             self._role.controlling = True
         self._current.start(remote, now)
         self._find_deadline()
@@ -318,7 +319,7 @@ class IceTransport:
         return self._next or self._current
 
     def _make_agent(self, *, needs_nomination: bool) -> Agent:
-        if self._lite:
+        if self.lite:
             return LiteAgent(
                 self, self._role, self._rng, needs_nomination=needs_nomination
             )
