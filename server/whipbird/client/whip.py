@@ -43,8 +43,8 @@ class WhipClient:
         token: a Bearer token for all requests; None for none.
         timeout: seconds to wait for each response, and for a connection.
         options: by default the peer shares nothing, and has a UDP port of its own.
-            On a port that several share, only one may connect to a server at a time:
-            a DTLS handshake does not say which of them it is for.
+            On a port that several share, the server lets one connect after the
+            other: a DTLS handshake does not say which of them it is for.
 
     Attributes:
         peer: our end of the connection.

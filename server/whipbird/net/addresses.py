@@ -45,4 +45,6 @@ class HostAddresses:
                     local.append(text)
                 elif not address.is_link_local:
                     found.append(text)
-        return found + local if self._loopback or not found else found
+        used = found + local if self._loopback or not found else found
+        # Several interfaces may have the same one.
+        return list(dict.fromkeys(used))

@@ -2,6 +2,7 @@
 
 import heapq
 import itertools
+import logging
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -9,6 +10,8 @@ from typing import Any, Protocol
 
 from ..transport.path import Address, Path
 from .faults import FaultLog
+
+logger = logging.getLogger(__name__)
 
 # Octets of a transaction id that name the session; the other 64 bits are random.
 PREFIX_LENGTH = 4
@@ -19,8 +22,14 @@ _PREFIX = slice(8, 8 + PREFIX_LENGTH)
 _BINDING_REQUEST = b"\x00\x01"
 _USERNAME = 0x0006
 
+# The first octet of a record of the DTLS handshake (RFC 6347 section 4.1).
+_HANDSHAKE = 22
+
 # Sessions that may share one path: clients behind one address and port.
-MAX_SHARING = 32
+MAX_SHARING = 64
+
+# Seconds for which the turn to shake hands on a path is one session's.
+HANDSHAKE_TIME = 2.0
 
 # Seconds for which a session that was heard keeps its place among them: as long as
 # consent lasts (RFC 7675 section 5.1).
@@ -32,10 +41,17 @@ class Endpoint(Protocol):
 
     Attributes:
         deadline: when ``handle_timeout`` is due; read after every call.
+        awaits_handshake: whether the peer is still to begin or complete its handshake.
     """
 
     @property
     def deadline(self) -> float: ...
+
+    @property
+    def awaits_handshake(self) -> bool: ...
+
+    def shakes_hands_on(self, path: Path) -> bool:
+        """Whether this side has begun a DTLS handshake on a path."""
 
     def receive(self, datagram: bytes, path: Path, now: float) -> bool:
         """Take a datagram.
@@ -79,34 +95,81 @@ class Route:
     A session keeps its place while it is heard: new ones cannot drive it out.
     """
 
-    __slots__ = ("_heard", "endpoints", "path")
+    __slots__ = ("_heard", "_refused", "_turn_began", "endpoints", "path", "turn")
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.endpoints: list[Endpoint] = []
-        # When each was last heard; only kept once there are several.
+        self.turn: Endpoint | None = None
+        self._turn_began = 0.0
+        # When each was heard, from the moment that there are several.
         self._heard: dict[Endpoint, float] = {}
+        # Those for which there was no room.
+        self._refused: dict[Endpoint, None] = {}
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no session has to do with it."""
+        return not (self.endpoints or self._refused)
 
     def add(self, endpoint: Endpoint, now: float) -> None:
-        """Add a session, if there is room for it, or move it to the front."""
+        """Add a session, if there is room for it, or move it to the front.
+
+        It does not get before one whose handshake it would take for its own.
+        """
         endpoints = self.endpoints
         if endpoint in endpoints:
             endpoints.remove(endpoint)
         elif len(endpoints) == MAX_SHARING:
             oldest = min(endpoints, key=lambda e: self._heard.get(e, -math.inf))
             if now - self._heard.get(oldest, -math.inf) < HEARD_LIFETIME:
+                self._refused[endpoint] = None
                 return
             self.remove(oldest)
-        endpoints.insert(0, endpoint)
+            self._refused[oldest] = None
+        self._refused.pop(endpoint, None)
+        is_next = self.may_shake_hands(endpoint, now)
+        endpoints.insert(0 if is_next else len(endpoints), endpoint)
         if len(endpoints) > 1:
             for other in endpoints:
                 self._heard.setdefault(other, now)
 
     def remove(self, endpoint: Endpoint) -> None:
         """Remove a session."""
+        self._refused.pop(endpoint, None)
         if endpoint in self.endpoints:
             self.endpoints.remove(endpoint)
             self._heard.pop(endpoint, None)
+        if self.turn is endpoint:
+            self.turn = None
+
+    def may_shake_hands(self, endpoint: Endpoint, now: float) -> bool:
+        """Whether it is the turn of a session that has not done so.
+
+        DTLS does not say which session a handshake is for (RFC 9146 could). As long as
+        the checks of a session are not answered, its client does not begin.
+        """
+        if not endpoint.awaits_handshake:
+            return True
+        turn = self.turn
+        if (
+            turn is None
+            or not turn.awaits_handshake
+            or now - self._turn_began >= HANDSHAKE_TIME
+        ):
+            self.turn, self._turn_began = endpoint, now
+        return self.turn is endpoint
+
+    def handshake_order(self, endpoint: Endpoint) -> bool:
+        """Sorts the sessions for a record of a handshake."""
+        return endpoint is not self.turn and not endpoint.shakes_hands_on(self.path)
+
+    def checked(self, endpoint: Endpoint, now: float) -> None:
+        """Note that a check of a session has come."""
+        if endpoint in self._refused:
+            self.add(endpoint, now)
+        elif endpoint in self._heard:
+            self._heard[endpoint] = now
 
     def heard(self, endpoint: Endpoint, now: float) -> None:
         """Note that one of several sessions has accepted a datagram."""
@@ -200,9 +263,9 @@ class Dispatcher:
         """Route the datagrams of a path to a session no longer."""
         routes = self._routes.get(path.local, {})
         route = routes.get(path.remote)
-        if route is not None and endpoint in route.endpoints:
+        if route is not None:
             route.remove(endpoint)
-            if not route.endpoints:
+            if route.is_empty:
                 del routes[path.remote]
                 if not routes:
                     del self._routes[path.local]
@@ -233,14 +296,20 @@ class Dispatcher:
         is_shared = len(endpoints) > 1
         # Media changes no deadline of the transport, and leaves nothing to be flushed.
         is_media = first > 127
-        # A copy: the list changes when a session ends.
-        for endpoint in tuple(endpoints) if is_shared else endpoints:
+        if is_shared:
+            # A copy: the list changes when a session ends.
+            endpoints = (
+                sorted(endpoints, key=route.handshake_order)
+                if first == _HANDSHAKE
+                else list(endpoints)
+            )
+        for endpoint in endpoints:
             if not is_media:
                 self._touched[endpoint] = None
             try:
                 taken = endpoint.receive(datagram, route.path, now)
             except Exception as error:
-                endpoint.fail(error)
+                self._fail(endpoint, error, now)
                 return
             if taken:
                 if is_shared:
@@ -249,19 +318,36 @@ class Dispatcher:
         self.stats.refused += 1
 
     def _receive_stun(self, datagram: bytes, path: Path, now: float) -> None:
+        is_request = datagram[:2] == _BINDING_REQUEST
         endpoint = (
             self._by_ufrag.get(_ufrag(datagram))
-            if datagram[:2] == _BINDING_REQUEST
+            if is_request
             else self._by_prefix.get(datagram[_PREFIX])
         )
         if endpoint is None:
             self.stats.unknown_stun += 1
             return
+        route = None
+        if is_request:
+            route = self._routes.get(path.local, {}).get(path.remote)
+            if route is not None and not route.may_shake_hands(endpoint, now):
+                # The peer repeats it.
+                return
         self._touched[endpoint] = None
         try:
-            endpoint.receive(datagram, path, now)
+            taken = endpoint.receive(datagram, path, now)
         except Exception as error:
+            self._fail(endpoint, error, now)
+            return
+        if taken and route is not None:
+            route.checked(endpoint, now)
+
+    def _fail(self, endpoint: Endpoint, error: Exception, now: float) -> None:
+        """End a session; nothing that happens meanwhile may reach the others."""
+        try:
             endpoint.fail(error)
+        except Exception as another:
+            self.faults.report(logger, another, now)
 
     def touch(self, endpoint: Endpoint) -> None:
         """Let the next ``flush`` include a session."""
@@ -275,7 +361,7 @@ class Dispatcher:
             try:
                 endpoint.flush(now)
             except Exception as error:
-                endpoint.fail(error)
+                self._fail(endpoint, error, now)
             self.arm(endpoint)
         self.in_turn = False
 
@@ -317,7 +403,7 @@ class Dispatcher:
                 try:
                     endpoint.handle_timeout(now)
                 except Exception as error:
-                    endpoint.fail(error)
+                    self._fail(endpoint, error, now)
                 self._touched[endpoint] = None
             else:
                 self.arm(endpoint)

@@ -22,6 +22,9 @@ MAX_LOCAL_PREFERENCE = 65535
 # Free ports that are tried until one is free on every address.
 _TRIES = 10
 
+# Seconds: some event loops count whole milliseconds, and wake up to one too early.
+_RESOLUTION = 0.001
+
 # Seconds after which a timer is late: the process was stopped, or had much to do.
 _LATE = 0.1
 # Times that each socket is read then, at most.
@@ -214,12 +217,12 @@ class UdpPort:
             if base is not None:
                 found.append(host_candidate(public, self.number, base, preference))
                 preference -= 1
-        if not (self._hide_hosts and found):
+        if not (self._hide_hosts and self._public):
             for base in bases:
                 found.append(host_candidate(base[0], self.number, base, preference))
                 preference -= 1
         if not found:
-            raise ConnectionError("No UDP socket can be opened")
+            raise ConnectionError("There is no address to offer")
         return tuple(found)
 
     def _refresh(self) -> list[Address]:
@@ -307,16 +310,19 @@ class UdpPort:
         if self._timer is not None:
             self._timer.cancel()
         self._timer_at = deadline
-        self._timer = self._loop.call_at(deadline, self._timeout)
+        self._timer = self._loop.call_at(deadline + _RESOLUTION, self._timeout)
 
     def _timeout(self) -> None:
+        """Let the sessions do what is due, and set the timer anew."""
         late = self.now - self._timer_at > _LATE
         self._timer, self._timer_at = None, math.inf
         if late:
             self._catch_up()
-        self.dispatcher.handle_timeout(self.now)
-        if self.dispatcher.deadline < math.inf:
-            self._arm()
+        try:
+            self.dispatcher.handle_timeout(self.now)
+        finally:
+            if self.dispatcher.deadline < math.inf:
+                self._arm()
 
     def _catch_up(self) -> None:
         """Read what has waited in the sockets: it came before the time was up."""

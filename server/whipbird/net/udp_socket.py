@@ -53,8 +53,9 @@ _MAX_SEGMENTS = 64
 _READ_SIZE = 65535
 _CONTROL_SIZE = 64
 
-# Errors that say: the network interface cannot cut batches into datagrams.
-_CANNOT_SEGMENT = frozenset({errno.EIO, errno.EINVAL, errno.EOPNOTSUPP})
+# The network interface cannot cut batches into datagrams. Not EINVAL: some kernels say
+# that of datagrams that are too large for one path.
+_CANNOT_SEGMENT = frozenset({errno.EIO, errno.EOPNOTSUPP})
 
 
 class Backlog:
@@ -295,7 +296,10 @@ class UdpSocket:
                     waiting.popleft()
                     self._all_backlog.octets -= len(datagram)
                     self._backlog_sizes[remote] -= len(datagram)
-                if not waiting:
+                if waiting:
+                    # To the end: the next turn may end after one datagram.
+                    self._backlog[remote] = self._backlog.pop(remote)
+                else:
                     del self._backlog[remote], self._backlog_sizes[remote]
         self._loop.remove_writer(self._socket.fileno())
 

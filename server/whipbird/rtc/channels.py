@@ -37,6 +37,7 @@ class Channels:
         self._opened = opened
         # They wait for an association, which needs to know the DTLS role.
         self._pending: list[DataChannel] = []
+        self._is_given_up = False
 
     def create(self, options: sctp.ChannelOptions) -> DataChannel:
         """Open a channel, now or as soon as there is an association.
@@ -59,7 +60,10 @@ class Channels:
         if number is not None and any(c.id == number for c in self._pending):
             raise ValueError(f"ID {number} is in use")
         channel = DataChannel(self.transport, options)
-        self._pending.append(channel)
+        if self._is_given_up:
+            channel.give_up()
+        else:
+            self._pending.append(channel)
         return channel
 
     def associate(self, association: sctp.Association) -> None:
@@ -73,7 +77,8 @@ class Channels:
                 channel.attach(association.open_channel(channel.options))
 
     def give_up(self) -> None:
-        """Close the channels that were never opened: the connection has ended."""
+        """Close the channels that were never opened: there will be no association."""
+        self._is_given_up = True
         pending, self._pending = self._pending, []
         for channel in pending:
             if not channel.is_given_up:

@@ -7,6 +7,7 @@ from aiortc.exceptions import InvalidStateError
 from pyee.asyncio import AsyncIOEventEmitter
 
 from ..transport import sctp
+from .events import emit
 
 if TYPE_CHECKING:
     from .transports import SctpTransport
@@ -185,12 +186,12 @@ class DataChannel(RTCDataChannel):
         """Emit the event of a new state."""
         match self.inner.state:
             case sctp.ChannelState.OPEN:
-                self.emit("open")
+                emit(self, "open")
             case sctp.ChannelState.CLOSED:
                 self._emit_close()
 
     def _emit_close(self) -> None:
-        self.emit("close")
+        emit(self, "close")
         # No event follows: release the listeners.
         self.remove_all_listeners()
 
@@ -198,7 +199,7 @@ class DataChannel(RTCDataChannel):
         """Emit ``bufferedamountlow`` when the threshold was crossed."""
         now = self.bufferedAmount
         if now <= self._threshold < now - delta:
-            self.emit("bufferedamountlow")
+            emit(self, "bufferedamountlow")
 
     def emit_message(self, protocol: int, data: bytes) -> None:
         """Emit a message as the W3C API has it, if anybody listens."""

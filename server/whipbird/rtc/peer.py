@@ -40,6 +40,7 @@ from .channels import MAX_MESSAGE_SIZE, Channels, MessageHandler
 from .connection import Connection, Port
 from .data_channel import DataChannel
 from .egress import Egress
+from .events import emit
 from .ice_restart import RestartWait
 from .media import Media
 from .negotiator import Negotiator
@@ -522,11 +523,13 @@ class Peer(RTCPeerConnection):
             return
         self._closed = asyncio.get_running_loop().create_future()
         try:
-            self._emit("signalingstatechange")
+            emit(self, "signalingstatechange")
             if self.egress is not None:
                 self.egress.stop()
-            await self._media.stop()
-            self.connection.close()
+            try:
+                await self._media.stop()
+            finally:
+                self.connection.close()
             self._set_states("closed", "closed")
             tasks = self._tasks - {asyncio.current_task()}
             for task in tasks:
@@ -572,7 +575,10 @@ class Peer(RTCPeerConnection):
     def _gather(self) -> None:
         """Gather the candidates of the first ICE session."""
         self._check_open()
+        before = self.iceGatheringState
         self.connection.transport.ice.gather(self._port.candidates())
+        if self.iceGatheringState != before:
+            emit(self, "icegatheringstatechange")
 
     def _connect(
         self,
@@ -615,7 +621,7 @@ class Peer(RTCPeerConnection):
 
     def _follow_negotiation(self) -> None:
         """Apply a new description; when both are there, begin to connect."""
-        self._emit("signalingstatechange")
+        emit(self, "signalingstatechange")
         if self._negotiator.has_channels:
             self._add_channels().transport.mid = self._negotiator.channels_mid
         agreed = self._negotiator.agreement
@@ -644,7 +650,7 @@ class Peer(RTCPeerConnection):
         return self._channels
 
     def _channel_opened(self, channel: DataChannel) -> None:
-        self.emit("datachannel", channel)
+        emit(self, "datachannel", channel)
 
     def _emit_tracks(self, incoming: Iterable[Transceiver]) -> None:
         """Emit ``track`` for each incoming track, once."""
@@ -653,20 +659,15 @@ class Peer(RTCPeerConnection):
         for transceiver in incoming:
             if transceiver not in self._told:
                 self._told.append(transceiver)
-                self.emit("track", transceiver.receiver.track)
+                emit(self, "track", transceiver.receiver.track)
 
     def _set_states(self, connection: str, ice: str) -> None:
         if ice != self._ice_state:
             self._ice_state = ice
-            self._emit("iceconnectionstatechange")
+            emit(self, "iceconnectionstatechange")
         if connection != self._connection_state:
             self._connection_state = connection
-            self._emit("connectionstatechange")
-
-    def _emit(self, event: str) -> None:
-        """Emit an event if anybody listens: looking costs less than emitting."""
-        if self.listeners(event):
-            self.emit(event)
+            emit(self, "connectionstatechange")
 
     def _check_open(self) -> None:
         if self._closed is not None or self.connection.state in _ENDED:

@@ -86,4 +86,7 @@ def _is_unicast(host: str) -> bool:
         address = ipaddress.ip_address(host)
     except ValueError:
         return False
+    if isinstance(address, ipaddress.IPv6Address) and address.scope_id is not None:
+        # A zone is the name of an interface of the peer's, and means nothing here.
+        return False
     return not (address.is_multicast or address.is_unspecified or address == _BROADCAST)

@@ -139,7 +139,7 @@ class Session:
             The SDP answer.
 
         Raises:
-            Unavailable: when the session ends meanwhile, or there is no address to offer.
+            Unavailable: when the session ends meanwhile, or no address is there.
         """
         self._ice = offer.ice
         self._section = media_line(offer.tagged), offer.tagged.mid, offer.bundle

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
 from OpenSSL import SSL
 
 from ..sdp.transport import Fingerprint
@@ -31,13 +32,16 @@ _CIPHERS = (
 )
 
 
-def digest(certificate: x509.Certificate, algorithm: str) -> str:
+def digest(certificate: bytes, algorithm: str) -> str:
     """The fingerprint of a certificate as SDP writes it (RFC 8122 section 5).
 
     Args:
-        algorithm: a key of ``HASHES``.
+        certificate: in DER.
+        algorithm: a member of ``HASHES``.
     """
-    return certificate.fingerprint(HASHES[algorithm]).hex(":").upper()
+    made = hashes.Hash(HASHES[algorithm])
+    made.update(certificate)
+    return made.finalize().hex(":").upper()
 
 
 class Certificate:
@@ -54,7 +58,8 @@ class Certificate:
     def __init__(
         self, key: ec.EllipticCurvePrivateKey, certificate: x509.Certificate
     ) -> None:
-        self.fingerprint = Fingerprint("sha-256", digest(certificate, "sha-256"))
+        octets = certificate.public_bytes(Encoding.DER)
+        self.fingerprint = Fingerprint("sha-256", digest(octets, "sha-256"))
         self.context = _context(key, certificate)
 
     @classmethod

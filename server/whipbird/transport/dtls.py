@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from enum import StrEnum
 from typing import Protocol
 
-from OpenSSL import SSL
+from OpenSSL import SSL, crypto
 
 from ..sdp.transport import Fingerprint
 from .certificate import HASHES, Certificate, digest
@@ -143,6 +143,9 @@ class DtlsTransport:
             self._shake_hands(now)
         else:
             ssl.set_accept_state()
+        self._receive_early(now)
+
+    def _receive_early(self, now: float) -> None:
         early, self._early = self._early, []
         for datagram in early:
             self.receive(datagram, now)
@@ -160,6 +163,9 @@ class DtlsTransport:
             self.malformed += 1
             return False
         if self.state is DtlsState.NEW:
+            if self.is_client:
+                # Nobody can answer what was not asked: it is another session's.
+                return False
             if len(self._early) == MAX_EARLY_DATAGRAMS:
                 self.malformed += 1
                 return False
@@ -168,15 +174,18 @@ class DtlsTransport:
         if self.state is not DtlsState.CONNECTING:
             return False
         assert self._ssl is not None
-        self._ssl.bio_write(datagram)
         if datagram[0] == _APPLICATION_DATA:
             # It overtook the last message of the handshake, or is another session's.
+            if len(self._early) < MAX_EARLY_DATAGRAMS:
+                self._early.append(datagram)
             return False
+        self._ssl.bio_write(datagram)
         if len(self._seen) < MAX_SEEN:
             self._seen.add(hash(datagram))
         if self._shake_hands(now):
-            # Application data may have come behind the last message.
+            # Application data may have come behind the last message, or before it.
             self._read_all(now)
+            self._receive_early(now)
         return True
 
     def send(self, data: bytes) -> bytes:
@@ -296,12 +305,14 @@ class DtlsTransport:
     def _is_peer_known(self) -> bool:
         """Whether the peer's certificate has all the fingerprints (RFC 8122)."""
         assert self._ssl is not None
-        certificate = self._ssl.get_peer_certificate(as_cryptography=True)
+        certificate = self._ssl.get_peer_certificate()
         if certificate is None:
             return False
+        # Its octets: what is in them is nobody's concern here, and may be anything.
+        octets = crypto.dump_certificate(crypto.FILETYPE_ASN1, certificate)
         checkable = [f for f in self._fingerprints if f.algorithm in HASHES]
         return bool(checkable) and all(
-            f.value.upper() == digest(certificate, f.algorithm) for f in checkable
+            f.value.upper() == digest(octets, f.algorithm) for f in checkable
         )
 
     # The connection

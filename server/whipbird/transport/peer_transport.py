@@ -281,6 +281,20 @@ class PeerTransport:
             return min(self.ice.deadline, self.dtls.deadline)
         return min(self.ice.deadline, self.dtls.deadline, sctp.deadline)
 
+    @property
+    def awaits_handshake(self) -> bool:
+        """Whether the peer is still to begin or complete a DTLS handshake."""
+        state = self.state
+        return (
+            state is not _CONNECTED and not self.dtls.is_client and state not in _ENDED
+        )
+
+    def shakes_hands_on(self, path: Path) -> bool:
+        """Whether this side has begun a DTLS handshake on a path."""
+        dtls = self.dtls
+        begun = dtls.is_client and dtls.state is DtlsState.CONNECTING
+        return begun and self.ice.selected == path
+
     def handle_timeout(self, now: float) -> None:
         """Do what has become due."""
         self._now = now
@@ -319,14 +333,26 @@ class PeerTransport:
     def fail(self, error: Exception) -> None:
         """End the session: a method of it has raised an exception, which is our fault.
 
-        The peer is told nothing: the code that would tell it may be what is broken.
+        Any part of it may be what is broken; the others are closed all the same.
         """
         ended = self.state in _ENDED
         self._sinks.failed(error)
-        if not ended:
-            self.end, self.end_detail = EndCause.INTERNAL_ERROR, repr(error)
-            self.ice.close()
-            self._change(TransportState.FAILED)
+        if ended:
+            return
+        self.end, self.end_detail = EndCause.INTERNAL_ERROR, repr(error)
+        sctp = self.sctp
+        if sctp is not None:
+            self._attempt(lambda: sctp.abort(self._now))
+            self._outgoing.clear()
+        self._attempt(self.dtls.close)
+        self._attempt(self.ice.close)
+        self._change(TransportState.FAILED)
+
+    def _attempt(self, close: Callable[[], None]) -> None:
+        try:
+            close()
+        except Exception as error:
+            self._sinks.failed(error)
 
     # Media
 
@@ -396,6 +422,9 @@ class PeerTransport:
 
     def send_record(self, datagram: bytes) -> None:
         path = self.ice.selected or self._heard_on
+        if self.awaits_handshake and self._heard_on is not None:
+            # Where the client shakes hands; it may not have nominated a path yet.
+            path = self._heard_on
         if path is not None:
             self._send_on(path, datagram)
 
@@ -423,7 +452,11 @@ class PeerTransport:
 
     def send_packet(self, packet: bytes) -> None:
         if self.dtls.state is _DTLS_CONNECTED:
-            self._outgoing.append(self.dtls.send(packet))
+            try:
+                self._outgoing.append(self.dtls.send(packet))
+            except ConnectionError:
+                # DTLS is broken, and has ended the connection.
+                return
 
     def association_closed(self, reason: str) -> None:
         self.end_detail = reason

@@ -52,3 +52,10 @@ def test_addresses_are_looked_for_again_after_a_while(
     assert found.current() == ["127.0.0.1", "::1"]
     monkeypatch.setattr(addresses, "ADDRESSES_LIFETIME", -1)
     assert found.current() == ["198.51.100.7"]
+
+
+def test_an_address_on_two_interfaces_is_one_address(
+    machine: list[SimpleNamespace],
+) -> None:
+    machine.extend([V4, V6, V4])
+    assert HostAddresses().current() == ["198.51.100.7", "2001:db8::7"]

@@ -9,6 +9,7 @@ from struct import pack
 import pytest
 
 from whipbird.net.dispatcher import (
+    HANDSHAKE_TIME,
     HEARD_LIFETIME,
     MAX_SHARING,
     PREFIX_LENGTH,
@@ -26,6 +27,7 @@ class Session:
 
     def __init__(self, *marks: bytes, error: Exception | None = None) -> None:
         self.deadline = math.inf
+        self.awaits_handshake = False
         self.received: list[tuple[bytes, Path, float]] = []
         self.offered = 0
         self.flushed: list[float] = []
@@ -33,6 +35,9 @@ class Session:
         self.failures: list[Exception] = []
         self._marks = marks
         self._error = error
+
+    def shakes_hands_on(self, path: Path) -> bool:
+        return False
 
     def receive(self, datagram: bytes, path: Path, now: float) -> bool:
         self.offered += 1
@@ -392,3 +397,105 @@ def test_a_session_that_has_gone_is_held_by_nothing() -> None:
     assert reference() is None
     to.handle_timeout(3600.0)
     assert to.deadline == math.inf
+
+
+# Handshakes that share a path
+
+
+def shaking(to: Dispatcher, name: bytes) -> Session:
+    """A session that waits for its client's handshake, and has a user name."""
+    session = attached(to, b"\x00", prefix=name)
+    session.awaits_handshake = True
+    to.route_ufrags(session, (), (name.decode(),))
+    return session
+
+
+def test_sessions_of_one_path_shake_hands_in_turn() -> None:
+    to = dispatcher()
+    path = Path(LOCAL, REMOTE)
+    a, b = shaking(to, b"aaaa"), shaking(to, b"bbbb")
+    to.route_path(a, path, 0.0)
+    to.receive(request(b"bbbb:x"), LOCAL, REMOTE, 0.1)
+    assert not b.received
+    # Elsewhere it need not wait, nor does who has the turn.
+    to.receive(request(b"bbbb:x"), OTHER_LOCAL, REMOTE, 0.1)
+    to.receive(request(b"aaaa:x"), LOCAL, REMOTE, 0.1)
+    assert (len(a.received), len(b.received)) == (1, 1)
+    a.awaits_handshake = False
+    to.receive(request(b"bbbb:x"), LOCAL, REMOTE, 0.2)
+    assert len(b.received) == 2
+
+
+def test_a_handshake_that_does_not_come_keeps_others_waiting_for_a_while_only() -> None:
+    to = dispatcher()
+    a, b = shaking(to, b"aaaa"), shaking(to, b"bbbb")
+    to.route_path(a, Path(LOCAL, REMOTE), 0.0)
+    to.receive(request(b"bbbb:x"), LOCAL, REMOTE, HANDSHAKE_TIME - 0.1)
+    assert not b.received
+    to.receive(request(b"bbbb:x"), LOCAL, REMOTE, HANDSHAKE_TIME)
+    assert b.received
+
+
+def test_a_session_that_ends_gives_its_turn_away() -> None:
+    to = dispatcher()
+    path = Path(LOCAL, REMOTE)
+    a, b, c = shaking(to, b"aaaa"), shaking(to, b"bbbb"), attached(to, prefix=b"cccc")
+    to.route_path(c, path, 0.0)
+    to.route_path(a, path, 0.0)
+    to.forget_path(a, path)
+    to.receive(request(b"bbbb:x"), LOCAL, REMOTE, 0.1)
+    assert b.received
+
+
+def test_a_session_without_room_gets_it_with_a_later_check() -> None:
+    to = dispatcher()
+    path = Path(LOCAL, REMOTE)
+    first = [
+        attached(to, b"no", prefix=pack("!I", n), path=path) for n in range(MAX_SHARING)
+    ]
+    late = attached(to, b"\x80", b"\x00", prefix=b"late")
+    to.route_ufrags(late, (), ("late",))
+    to.route_path(late, path, 1.0)
+    to.receive(b"\x80", LOCAL, REMOTE, 1.0)
+    assert not late.received
+    to.forget_path(first[0], path)
+    to.receive(request(b"late:x"), LOCAL, REMOTE, 2.0)
+    to.receive(b"\x80", LOCAL, REMOTE, 2.0)
+    assert [data[:1] for data, _, _ in late.received] == [b"\x00", b"\x80"]
+    for session in (*first, late):
+        to.forget_path(session, path)
+    assert not to.is_used(LOCAL)
+
+
+def test_a_session_whose_checks_come_is_not_driven_out() -> None:
+    """Idle channels send nothing else."""
+    to = dispatcher()
+    path = Path(LOCAL, REMOTE)
+    idle = attached(to, b"\x80", b"\x00", prefix=b"idle", path=path)
+    to.route_ufrags(idle, (), ("idle",))
+    for n in range(MAX_SHARING - 1):
+        attached(to, b"no", prefix=pack("!I", n), path=path)
+    to.receive(request(b"idle:x"), LOCAL, REMOTE, HEARD_LIFETIME)
+    other = attached(to, b"no", prefix=b"more")
+    to.route_path(other, path, HEARD_LIFETIME + 1)
+    to.receive(b"\x80", LOCAL, REMOTE, HEARD_LIFETIME + 1)
+    assert len(idle.received) == 2
+
+
+@pytest.mark.expects_fault
+def test_what_fails_while_a_session_fails_reaches_no_other() -> None:
+    class Broken(Session):
+        def fail(self, error: Exception) -> None:
+            raise error
+
+    to = dispatcher()
+    broken = Broken(error=RuntimeError("a fault"))
+    to.attach(broken, b"brok")
+    other = attached(to)
+    for session in (broken, other):
+        session.deadline = 1.0
+        to.arm(session)
+    to.handle_timeout(1.0)
+    assert other.woken == [1.0]
+    assert to.faults.count == 1
+    assert not to.in_turn

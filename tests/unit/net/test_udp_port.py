@@ -36,11 +36,15 @@ class Session:
     """Keeps what it gets."""
 
     deadline = math.inf
+    awaits_handshake = False
 
     def __init__(self) -> None:
         self.received: list[tuple[bytes, Path]] = []
         self.flushes = 0
         self.woken: list[float] = []
+
+    def shakes_hands_on(self, path: Path) -> bool:
+        return False
 
     def receive(self, datagram: bytes, path: Path, now: float) -> bool:
         self.received.append((datagram, path))
@@ -192,8 +196,16 @@ async def test_public_addresses_are_offered_instead(ports: list[UdpPort]) -> Non
 async def test_a_public_address_without_a_socket_of_its_family_is_left_out(
     ports: list[UdpPort],
 ) -> None:
-    port = await opened(ports, "127.0.0.1", public=["2001:db8::5"], hide_hosts=True)
+    port = await opened(ports, "127.0.0.1", public=["2001:db8::5"])
     assert [c.candidate.address for c in port.candidates()] == ["127.0.0.1"]
+
+
+async def test_hidden_addresses_stay_hidden_when_nothing_else_can_be_offered(
+    ports: list[UdpPort],
+) -> None:
+    port = await opened(ports, "127.0.0.1", public=["2001:db8::5"], hide_hosts=True)
+    with pytest.raises(ConnectionError, match="no address to offer"):
+        port.candidates()
 
 
 async def test_names_are_looked_up(ports: list[UdpPort]) -> None:

@@ -366,3 +366,17 @@ async def test_channels_and_media_in_any_order(
     assert [r.kind for r in server.receivers] == (
         ["audio", "video"] if channel_first else ["video", "audio"]
     )
+
+
+@pytest.mark.virtual_time
+async def test_many_sessions_over_one_pair_of_ports_connect_at_once(
+    connect_far: Connect,
+) -> None:
+    """DTLS does not say whose a handshake is, so they have to take turns."""
+    pairs = await asyncio.gather(*(connect_far() for _ in range(8)))
+    received: list[bytes] = []
+    for number, pair in enumerate(pairs):
+        pair.server.on_message = lambda *message: received.append(message[2])
+        pair.channel.send(bytes([number]))
+    await until(lambda: len(received) == len(pairs))
+    assert sorted(received) == [bytes([n]) for n in range(len(pairs))]

@@ -103,6 +103,7 @@ def test_usable(value: str) -> None:
         pytest.param("1 1 udp 1 224.0.0.251 9000 typ host", id="multicast"),
         pytest.param("1 1 udp 1 ff02::1 9000 typ host", id="multicast IPv6"),
         pytest.param("1 1 udp 1 255.255.255.255 9000 typ host", id="broadcast"),
+        pytest.param("1 1 udp 1 2001:db8::1%eth0 9000 typ host", id="zone"),
     ],
 )
 def test_not_usable(value: str) -> None:

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import CertificateBuilder, Name, NameAttribute, NameOID
 
 from whipbird.transport.certificate import HASHES, Certificate, digest
@@ -39,7 +40,7 @@ def test_fingerprints_as_sdp_writes_them(algorithm: str, octets: int) -> None:
         .not_valid_after(datetime(2027, 1, 1, tzinfo=UTC))
         .sign(key, hashes.SHA256())
     )
-    text = digest(made, algorithm)
+    text = digest(made.public_bytes(Encoding.DER), algorithm)
     assert text == text.upper()
     assert bytes.fromhex(text.replace(":", " ")) == made.fingerprint(HASHES[algorithm])
     assert text.count(":") == octets - 1

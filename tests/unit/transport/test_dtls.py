@@ -173,6 +173,27 @@ def test_the_first_flight_may_come_before_the_start() -> None:
     assert made.server.state is DtlsState.CONNECTED
 
 
+def test_data_that_comes_before_the_handshake_is_complete_is_bounded() -> None:
+    """It may have overtaken the last flight; or nobody's handshake is under way."""
+    made = pair()
+    made.start()
+    early = bytes((DATA, 254, 253)) + bytes(8) + (1000).to_bytes(2, "big") + bytes(1000)
+    for _ in range(10 * MAX_EARLY_DATAGRAMS):
+        assert not made.server.receive(early, made.now)
+    assert len(made.server._early) == MAX_EARLY_DATAGRAMS
+    made.run()
+    assert made.server.state is DtlsState.CONNECTED
+    assert not made.server._early
+    made.server.receive(made.client.send(b"data"), made.now)
+    assert made.at_server.data == [b"data"]
+
+
+def test_a_client_that_has_not_begun_takes_nothing() -> None:
+    """What comes is for another session of its path."""
+    made = pair()
+    assert not made.client.receive(bytes((HANDSHAKE,)) + bytes(100), made.now)
+
+
 def test_early_datagrams_are_bounded() -> None:
     made = pair()
     record = bytes([HANDSHAKE, 0xFE, 0xFD]) + bytes(60)
