@@ -22,7 +22,7 @@ _PREFIX = slice(8, 8 + PREFIX_LENGTH)
 _BINDING_REQUEST = b"\x00\x01"
 _USERNAME = 0x0006
 
-# The first octet of a record of the DTLS handshake (RFC 6347 section 4.1).
+# The largest first octet of a record of the DTLS handshake (RFC 6347 section 4.1).
 _HANDSHAKE = 22
 
 # Sessions that may share one path: clients behind one address and port.
@@ -95,12 +95,22 @@ class Route:
     A session keeps its place while it is heard: new ones cannot drive it out.
     """
 
-    __slots__ = ("_heard", "_refused", "_turn_began", "endpoints", "path", "turn")
+    __slots__ = (
+        "_heard",
+        "_refused",
+        "_turn_began",
+        "endpoints",
+        "held",
+        "path",
+        "turn",
+    )
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.endpoints: list[Endpoint] = []
         self.turn: Endpoint | None = None
+        # The last check of each user name that waits for its turn.
+        self.held: dict[str, bytes] = {}
         self._turn_began = 0.0
         # When each was heard, from the moment that there are several.
         self._heard: dict[Endpoint, float] = {}
@@ -143,6 +153,11 @@ class Route:
         if self.turn is endpoint:
             self.turn = None
 
+    @property
+    def is_turn_over(self) -> bool:
+        """Whether nobody is expected to shake hands."""
+        return self.turn is None or not self.turn.awaits_handshake
+
     def may_shake_hands(self, endpoint: Endpoint, now: float) -> bool:
         """Whether it is the turn of a session that has not done so.
 
@@ -151,12 +166,7 @@ class Route:
         """
         if not endpoint.awaits_handshake:
             return True
-        turn = self.turn
-        if (
-            turn is None
-            or not turn.awaits_handshake
-            or now - self._turn_began >= HANDSHAKE_TIME
-        ):
+        if self.is_turn_over or now - self._turn_began >= HANDSHAKE_TIME:
             self.turn, self._turn_began = endpoint, now
         return self.turn is endpoint
 
@@ -300,7 +310,7 @@ class Dispatcher:
             # A copy: the list changes when a session ends.
             endpoints = (
                 sorted(endpoints, key=route.handshake_order)
-                if first == _HANDSHAKE
+                if first <= _HANDSHAKE
                 else list(endpoints)
             )
         for endpoint in endpoints:
@@ -314,13 +324,16 @@ class Dispatcher:
             if taken:
                 if is_shared:
                     route.heard(endpoint, now)
+                if route.held:
+                    self._answer_held(route, now)
                 return
         self.stats.refused += 1
 
     def _receive_stun(self, datagram: bytes, path: Path, now: float) -> None:
         is_request = datagram[:2] == _BINDING_REQUEST
+        ufrag = _ufrag(datagram) if is_request else ""
         endpoint = (
-            self._by_ufrag.get(_ufrag(datagram))
+            self._by_ufrag.get(ufrag)
             if is_request
             else self._by_prefix.get(datagram[_PREFIX])
         )
@@ -331,7 +344,8 @@ class Dispatcher:
         if is_request:
             route = self._routes.get(path.local, {}).get(path.remote)
             if route is not None and not route.may_shake_hands(endpoint, now):
-                # The peer repeats it.
+                if ufrag in route.held or len(route.held) < MAX_SHARING:
+                    route.held[ufrag] = datagram
                 return
         self._touched[endpoint] = None
         try:
@@ -341,6 +355,12 @@ class Dispatcher:
             return
         if taken and route is not None:
             route.checked(endpoint, now)
+
+    def _answer_held(self, route: Route, now: float) -> None:
+        """Hand on the checks that have waited, up to the one whose turn it is then."""
+        while route.held and route.is_turn_over:
+            datagram = route.held.pop(next(iter(route.held)))
+            self._receive_stun(datagram, route.path, now)
 
     def _fail(self, endpoint: Endpoint, error: Exception, now: float) -> None:
         """End a session; nothing that happens meanwhile may reach the others."""

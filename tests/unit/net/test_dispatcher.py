@@ -404,7 +404,7 @@ def test_a_session_that_has_gone_is_held_by_nothing() -> None:
 
 def shaking(to: Dispatcher, name: bytes) -> Session:
     """A session that waits for its client's handshake, and has a user name."""
-    session = attached(to, b"\x00", prefix=name)
+    session = attached(to, b"\x00", b"\x16", prefix=name)
     session.awaits_handshake = True
     to.route_ufrags(session, (), (name.decode(),))
     return session
@@ -421,9 +421,10 @@ def test_sessions_of_one_path_shake_hands_in_turn() -> None:
     to.receive(request(b"bbbb:x"), OTHER_LOCAL, REMOTE, 0.1)
     to.receive(request(b"aaaa:x"), LOCAL, REMOTE, 0.1)
     assert (len(a.received), len(b.received)) == (1, 1)
+    # What has waited is answered as soon as the turn is over.
     a.awaits_handshake = False
-    to.receive(request(b"bbbb:x"), LOCAL, REMOTE, 0.2)
-    assert len(b.received) == 2
+    to.receive(b"\x16", LOCAL, REMOTE, 0.2)
+    assert (len(a.received), len(b.received)) == (2, 2)
 
 
 def test_a_handshake_that_does_not_come_keeps_others_waiting_for_a_while_only() -> None:
