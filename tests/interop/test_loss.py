@@ -94,7 +94,8 @@ async def test_what_is_lost_is_sent_again(
         stream = await described(url, "lossy", is_complete, token=TOKEN)
     # Every frame is delivered, and is what was sent.
     assert video.gaps == 0
-    assert len(pattern.video) == int(SECONDS * 30)
+    # The publisher leaves frames out where it has no time to encode them.
+    assert LOSSY_FRAMES <= len(pattern.video) <= int(SECONDS * 30)
     units = nal_units if codec == "H264" else lambda data: [data]
     assert [units(f) for f in frames_of(video)] == [units(f) for f in pattern.video]
     # The number of lost packets is known exactly.
