@@ -1,7 +1,8 @@
 """The sockets of the process: one UDP port for all sessions, demultiplexed."""
 
 from .addresses import HostAddresses
-from .dispatcher import Dispatcher, Endpoint
+from .dispatcher import Dispatcher
+from .route import Endpoint
 from .udp_port import PortInUse, UdpPort, UdpStats
 
 __all__ = [

@@ -8,13 +8,8 @@ from struct import pack
 
 import pytest
 
-from whipbird.net.dispatcher import (
-    HANDSHAKE_TIME,
-    HEARD_LIFETIME,
-    MAX_SHARING,
-    PREFIX_LENGTH,
-    Dispatcher,
-)
+from whipbird.net.dispatcher import PREFIX_LENGTH, Dispatcher
+from whipbird.net.route import HANDSHAKE_TIME, HEARD_LIFETIME, MAX_SHARING
 from whipbird.transport.path import Path
 
 LOCAL = ("192.0.2.1", 8080)
