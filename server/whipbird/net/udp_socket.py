@@ -196,7 +196,7 @@ class UdpSocket:
         """Octets for a destination that the network has not taken yet."""
         return self._backlog_sizes.get(remote, 0) if self._backlog else 0
 
-    def send(self, datagram: bytes, remote: Address) -> None:
+    def send(self, datagram: bytes | memoryview, remote: Address) -> None:
         """Send a datagram."""
         if self._backlog:
             self._wait([datagram], remote)
@@ -218,26 +218,25 @@ class UdpSocket:
             return
         start, count = 0, len(datagrams)
         while start < count:
-            end = self._batch_end(datagrams, start) if self._segments else start + 1
-            batch = datagrams[start:end] if end - start < count else datagrams
+            rest = datagrams[start:] if start else datagrams
+            if not self._segments or start == count - 1:
+                self.send(rest[0], remote)
+                start += 1
+                continue
+            sizes = list(map(len, rest))
+            size, end = sizes[0], _batch_end(sizes)
+            batch = rest if end == len(rest) else rest[:end]
             try:
-                if end - start == 1:
-                    self._socket.sendto(batch[0], remote)
-                else:
-                    control = self._control_of(len(batch[0]))
-                    self._socket.sendmsg(batch, control, 0, remote)
+                self._socket.sendmsg(batch, self._control_of(size), 0, remote)
             except BlockingIOError:
-                self._wait(datagrams[start:], remote)
+                self._wait(rest, remote)
                 return
             except OSError as error:
-                if len(batch) > 1:
-                    if error.errno in _CANNOT_SEGMENT:
-                        self._segments = False
-                    for datagram in batch:
-                        self.send(bytes(datagram), remote)
-                else:
-                    self.dropped += 1
-            start = end
+                if error.errno in _CANNOT_SEGMENT:
+                    self._segments = False
+                for datagram in batch:
+                    self.send(datagram, remote)
+            start += end
 
     def _control_of(self, size: int) -> list[tuple[int, int, bytes]]:
         """The control message of a batch: the kernel cuts it into datagrams."""
@@ -248,19 +247,6 @@ class UdpSocket:
             data = _SEGMENT_SIZE.pack(size)
             control = self._controls[size] = [(_SOL_UDP, _UDP_SEGMENT, data)]
         return control
-
-    def _batch_end(self, datagrams: Sequence[bytes | memoryview], start: int) -> int:
-        """The end of the datagrams that can be sent with the one at ``start``."""
-        size = len(datagrams[start])
-        most = min(_MAX_SEGMENTS, _MAX_SEGMENTED // size)
-        sizes = [len(datagram) for datagram in datagrams[start : start + most]]
-        # The last one may be shorter, and no other.
-        if sizes.count(size) == len(sizes) - (sizes[-1] < size):
-            return start + len(sizes)
-        end = 1
-        while sizes[end] == size:
-            end += 1
-        return start + end + (sizes[end] < size)
 
     def _wait(self, datagrams: Sequence[bytes | memoryview], remote: Address) -> None:
         """Keep datagrams until the network takes them, up to a bound."""
@@ -302,6 +288,23 @@ class UdpSocket:
                 else:
                     del self._backlog[remote], self._backlog_sizes[remote]
         self._loop.remove_writer(self._socket.fileno())
+
+
+def _batch_end(sizes: Sequence[int]) -> int:
+    """How many datagrams can be sent with one call, of those of these sizes."""
+    size, most = sizes[0], _MAX_SEGMENTED // sizes[0]
+    if most > _MAX_SEGMENTS:
+        most = _MAX_SEGMENTS
+    if len(sizes) > most:
+        sizes = sizes[:most]
+    # The last one may be shorter, and no other.
+    count = len(sizes)
+    if sizes.count(size) == count - (sizes[-1] < size):
+        return count
+    end = 1
+    while sizes[end] == size:
+        end += 1
+    return end + (sizes[end] < size)
 
 
 def bind(address: str, port: int) -> socket:

@@ -34,10 +34,11 @@ class PacketBuffer:
 
     def packets(self) -> list[memoryview]:
         """The packets, each a view of its slot."""
-        return [
-            slot[:length]
-            for slot, length in zip(self.slots, self.lengths, strict=False)
-        ]
+        slots, lengths = self.slots, self.lengths
+        if len(lengths) == 1:
+            # Sound comes like this. A comprehension is a call of its own.
+            return [slots[0][: lengths[0]]]
+        return [slots[index][: lengths[index]] for index in range(len(lengths))]
 
     def protect(self, session: pylibsrtp.Session) -> None:
         """Encrypt the packets (RFC 3711).
