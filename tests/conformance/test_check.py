@@ -44,7 +44,7 @@ from whipbird.rtc.receiver import Receiver
 from whipbird.transport.peer_transport import PeerTransport
 from whipbird.transport.stun import StunMessage
 
-OPTIONS = Options(token=TOKEN, timeout=12.0)
+OPTIONS = Options(token=TOKEN, timeout=16.0)
 
 
 # Seconds for a run of all rules, some of which wait.
@@ -80,11 +80,12 @@ def report(whole_run: "subprocess.Popen[bytes]") -> dict[str, Any]:
 
 @pytest.fixture(autouse=True)
 def _hurry(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Wait less long for what does not come: the server is in this process."""
-    monkeypatch.setattr(checks, "CHECK_LIMIT", 2.0)
+    """Wait longer for what comes, on a busy machine, and less for what does not."""
+    monkeypatch.setattr(checks, "CHECK_LIMIT", 10.0)
     monkeypatch.setattr(restart, "REPLACED_LIMIT", 0.3)
-    monkeypatch.setattr(teardown, "GRACE", 0.5)
-    monkeypatch.setattr(trickle, "DELAY_LIMIT", 0.5)
+    monkeypatch.setattr(teardown, "NOTIFY_LIMIT", 10.0)
+    monkeypatch.setattr(teardown, "SETTLE", 0.5)
+    monkeypatch.setattr(trickle, "DELAY_LIMIT", 10.0)
 
 
 def rules_for(fault: type[Fault]) -> list[Rule]:

@@ -8,7 +8,8 @@ from whipbird.net.dispatcher import PREFIX_LENGTH
 from whipbird.sdp.transport import IceCredentials
 from whipbird.transport.certificate import Certificate
 from whipbird.transport.path import Path
-from whipbird.transport.peer_transport import PeerTransport, TransportState
+from whipbird.transport.peer_sinks import TransportState
+from whipbird.transport.peer_transport import PeerTransport
 from whipbird.transport.sctp import Association, DataChannel
 
 SCTP_PORT = 5000

@@ -12,7 +12,7 @@ from tests.netem.port import VirtualPort
 from tests.netem.traffic import Traffic
 from tests.netem.world import World
 from whipbird.transport.certificate import Certificate
-from whipbird.transport.peer_transport import TransportState
+from whipbird.transport.peer_sinks import TransportState
 
 SERVER, SERVER_V6 = "198.51.100.1", "2001:db8:1::1"
 CLIENT, CLIENT_V6 = "192.0.2.1", "2001:db8:2::1"

@@ -6,14 +6,15 @@ is touched.
 """
 
 from ..transport.certificate import Certificate
-from ..transport.peer_transport import EndCause
+from ..transport.peer_sinks import EndCause
 from .channels import MessageHandler
 from .connection import Port
 from .data_channel import DataChannel
 from .egress import Egress
 from .feed import Feed
 from .forwarder import Forwarder
-from .peer import LocalIce, Peer, PeerOptions
+from .peer import Peer
+from .peer_connection import LocalIce, PeerOptions
 from .received_encoding import Encoding
 from .receiver import Receiver
 

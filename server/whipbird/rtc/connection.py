@@ -12,7 +12,8 @@ from ..transport.certificate import Certificate
 from ..transport.ice import LocalCandidate
 from ..transport.packet_buffer import PacketBuffer
 from ..transport.path import Path
-from ..transport.peer_transport import PeerTransport, TransportState
+from ..transport.peer_sinks import ChannelEvents, ConnectionEvents, TransportState
+from ..transport.peer_transport import PeerTransport
 from ..transport.sctp import DataChannel
 
 logger = logging.getLogger(__name__)
@@ -53,40 +54,6 @@ class Port(Protocol):
 
     def flush_soon(self) -> None:
         """Flush the touched sessions: at once, or when this turn ends."""
-
-
-class ConnectionEvents(Protocol):
-    """The events of a connection, for its peer."""
-
-    def state_changed(self, state: TransportState) -> None:
-        """The connection is made, or has ended."""
-
-    def path_selected(self, path: Path) -> None:
-        """Data is sent on this path from now on."""
-
-    def restart_ended(self, succeeded: bool) -> None:
-        """An ICE restart has succeeded, or was given up."""
-
-    def channels_closed(self) -> None:
-        """The peer has ended the SCTP association."""
-
-
-class ChannelEvents(Protocol):
-    """The events of a connection's data channels."""
-
-    def message_received(
-        self, channel: DataChannel, protocol: int, data: bytes
-    ) -> None:
-        """Take a message."""
-
-    def channel_opened(self, channel: DataChannel) -> None:
-        """The peer has opened a data channel."""
-
-    def channel_changed(self, channel: DataChannel) -> None:
-        """A data channel has another state."""
-
-    def buffered_amount_changed(self, channel: DataChannel, delta: int) -> None:
-        """Octets have left a channel's queue."""
 
 
 class Connection:

@@ -21,10 +21,10 @@ from pyee.asyncio import AsyncIOEventEmitter
 
 from ..sdp.candidate import Candidate
 from ..transport import sctp
-from ..transport.peer_transport import TransportState
+from ..transport.peer_sinks import TransportState
 
 if TYPE_CHECKING:
-    from .peer import Peer
+    from .peer_connection import PeerConnection
 
 SCTP_PORT = 5000
 
@@ -32,7 +32,7 @@ SCTP_PORT = 5000
 class IceGatherer(RTCIceGatherer):
     """The host candidates of a peer: they are known at once."""
 
-    def __init__(self, peer: "Peer") -> None:
+    def __init__(self, peer: "PeerConnection") -> None:
         AsyncIOEventEmitter.__init__(self)
         self._peer = peer
 
@@ -57,7 +57,7 @@ class IceGatherer(RTCIceGatherer):
 class IceTransport(RTCIceTransport):
     """The ICE transport of a peer."""
 
-    def __init__(self, peer: "Peer") -> None:
+    def __init__(self, peer: "PeerConnection") -> None:
         AsyncIOEventEmitter.__init__(self)
         self._peer = peer
         self._gatherer = IceGatherer(peer)
@@ -105,7 +105,7 @@ class IceTransport(RTCIceTransport):
 class DtlsTransport(RTCDtlsTransport):
     """The DTLS transport of a peer."""
 
-    def __init__(self, peer: "Peer") -> None:
+    def __init__(self, peer: "PeerConnection") -> None:
         AsyncIOEventEmitter.__init__(self)
         self._peer = peer
         self._ice = IceTransport(peer)
@@ -162,7 +162,7 @@ class DtlsTransport(RTCDtlsTransport):
 class SctpTransport(RTCSctpTransport):
     """The SCTP transport of a peer, and its data channels."""
 
-    def __init__(self, peer: "Peer") -> None:
+    def __init__(self, peer: "PeerConnection") -> None:
         AsyncIOEventEmitter.__init__(self)
         self._peer = peer
         self._association: sctp.Association | None = None

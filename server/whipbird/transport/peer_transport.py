@@ -3,8 +3,6 @@
 import math
 import random
 from collections.abc import Callable, Sequence
-from enum import StrEnum
-from typing import Protocol
 
 from ..sdp.transport import Fingerprint, IceCredentials
 from .certificate import Certificate
@@ -12,88 +10,17 @@ from .dtls import DtlsState, DtlsTransport
 from .ice import IceTransport
 from .packet_buffer import PacketBuffer
 from .path import Path
+from .peer_sinks import EndCause, PeerSinks, TransportState
 from .sctp import Association, DataChannel
 from .srtp import RTCP_TYPES, SrtpError, SrtpTransport
 
 _SYSTEM_RANDOM = random.SystemRandom()
 
 
-class TransportState(StrEnum):
-    """The states of W3C webrtc-pc's RTCPeerConnectionState, without disconnected."""
-
-    NEW = "new"
-    CONNECTING = "connecting"
-    CONNECTED = "connected"
-    CLOSED = "closed"
-    FAILED = "failed"
-
-
-class EndCause(StrEnum):
-    """Why a transport has ended, other than by ``close``."""
-
-    CLOSED_BY_PEER = "closed by the peer"
-    CONSENT_EXPIRED = "connection lost"
-    ICE_FAILED = "no connection could be made"
-    DTLS_FAILED = "DTLS failed"
-    INTERNAL_ERROR = "internal error"
-
-
 # Looking them up in the class costs more than comparing them.
 _CONNECTED = TransportState.CONNECTED
 _ENDED = (TransportState.CLOSED, TransportState.FAILED)
 _DTLS_CONNECTED = DtlsState.CONNECTED
-
-
-class PeerSinks(Protocol):
-    """What a peer's transport calls.
-
-    All but ``send`` and ``send_batch`` may be called within any method that is given
-    the time.
-    """
-
-    def send(self, datagram: bytes, path: Path) -> None:
-        """Send a datagram."""
-
-    def send_batch(self, datagrams: Sequence[bytes | memoryview], path: Path) -> None:
-        """Send datagrams; their memory is reused after the call."""
-
-    def path_verified(self, path: Path) -> None:
-        """Datagrams on this path may be this peer's from now on (see ``IceSinks``)."""
-
-    def path_forgotten(self, path: Path) -> None:
-        """Datagrams on this path are no longer this peer's."""
-
-    def ufrags_changed(self, ufrags: tuple[str, ...]) -> None:
-        """STUN requests to these ufrags are this peer's."""
-
-    def path_selected(self, path: Path) -> None:
-        """Data is sent on this path from now on."""
-
-    def state_changed(self, state: TransportState) -> None:
-        """The connection is made, or has ended."""
-
-    def restart_ended(self, succeeded: bool) -> None:
-        """An ICE restart has succeeded, or was given up."""
-
-    def message_received(
-        self, channel: DataChannel, protocol: int, data: bytes
-    ) -> None:
-        """Take a message: its payload protocol id (RFC 8831 section 8), its octets."""
-
-    def channel_opened(self, channel: DataChannel) -> None:
-        """The peer has opened a data channel."""
-
-    def channel_changed(self, channel: DataChannel) -> None:
-        """A data channel has another state."""
-
-    def buffered_amount_changed(self, channel: DataChannel, delta: int) -> None:
-        """Octets have left a channel's queue (``delta`` is below zero)."""
-
-    def channels_closed(self) -> None:
-        """The peer has ended the SCTP association; the connection is still there."""
-
-    def failed(self, error: Exception) -> None:
-        """A fault of ours has ended the session; ``state_changed`` follows."""
 
 
 class PeerTransport:

@@ -5,7 +5,7 @@ import logging
 import pytest
 
 from tests.unit.rtc.conftest import Connect, NewPeer
-from whipbird.transport.peer_transport import TransportState
+from whipbird.transport.peer_sinks import TransportState
 
 pytestmark = [pytest.mark.expects_fault, pytest.mark.virtual_time]
 

@@ -18,7 +18,7 @@ from tests.netem.port import VirtualPort
 from tests.netem.scene import Scene, Session, random_conditions, random_scene
 from tests.netem.seeds import for_seeds
 from tests.netem.traffic import HEADER_SIZE, KINDS, RELIABLE, Conversation
-from whipbird.transport.peer_transport import EndCause, TransportState
+from whipbird.transport.peer_sinks import EndCause, TransportState
 
 # Virtual seconds. With 30 % loss each way about half of all round trips fail.
 CONNECT_LIMIT = 60.0

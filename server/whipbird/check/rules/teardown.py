@@ -10,8 +10,11 @@ from ..exchange import Exchange
 from ..rule import Failed, Level, Skipped, rule
 from ..session import Connected
 
-# Seconds within which a server ends a session.
-GRACE = 2.0
+# Seconds within which a server says that it has ended a session.
+NOTIFY_LIMIT = 2.0
+
+# Seconds after which the checks of a new connection are over.
+SETTLE = 2.0
 
 # Seconds to wait for a consent check, sent about every 5 s (RFC 7675 section 5.1).
 CONSENT_CHECK_LIMIT = 15.0
@@ -41,7 +44,7 @@ async def _deletion(endpoint: Endpoint) -> Deletion:
     probe = await endpoint.probe(session)
     before = await answers(probe, session)
     exchange = await endpoint.request("DELETE", session.url)
-    told = await publisher.closed_by_peer(GRACE)
+    told = await publisher.closed_by_peer(NOTIFY_LIMIT)
     gone = await endpoint.goes(session, 0)
     after = await endpoint.request("GET", session.url)
     answered = await answers(probe, session) if before else None
@@ -94,7 +97,7 @@ async def delete_revokes(endpoint: Endpoint) -> None:
     deletion = await endpoint.shared(_deletion)
     if not deletion.told:
         raise Failed(
-            f"no DTLS close_notify came within {GRACE:g} seconds", deletion.exchange
+            f"no DTLS close_notify came within {NOTIFY_LIMIT:g} seconds", deletion.exchange
         )
 
 
@@ -127,7 +130,7 @@ async def consent_checks(endpoint: Endpoint) -> None:
     _require_full_ice(connected)
     arrivals = tap(connected.publisher.peer)
     # Wait until the checks of the connection setup are over.
-    await asyncio.sleep(GRACE)
+    await asyncio.sleep(SETTLE)
     settled = len(arrivals.requests)
     own = connected.session.local.ice
     found = await arrivals.wait_for(
