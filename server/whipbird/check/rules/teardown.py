@@ -97,7 +97,8 @@ async def delete_revokes(endpoint: Endpoint) -> None:
     deletion = await endpoint.shared(_deletion)
     if not deletion.told:
         raise Failed(
-            f"no DTLS close_notify came within {NOTIFY_LIMIT:g} seconds", deletion.exchange
+            f"no DTLS close_notify came within {NOTIFY_LIMIT:g} seconds",
+            deletion.exchange,
         )
 
 
