@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from functools import partial
 
 from ..rtc import Certificate, DataChannel, Peer, PeerOptions, Port
+from ..rtp.history import GopBudget, GopLimits
 from ..sdp.codecs import Codec, best_match
 from ..sdp.offer import Offer
 from ..sdp.role import Role
@@ -80,6 +81,7 @@ class SessionStore:
         max_sessions: how many there may be at a time; None for any number.
         takeover: whether a new publisher takes a stream over from the one there is.
         wait_for_publisher: whether a stream may be watched before it is published.
+        gop_limits: how much is kept for new viewers.
 
     Attributes:
         streams: the published streams.
@@ -97,6 +99,7 @@ class SessionStore:
         max_sessions: int | None = None,
         takeover: bool = False,
         wait_for_publisher: bool = True,
+        gop_limits: GopLimits | None = None,
     ) -> None:
         self._setup_timeout = setup_timeout
         self._max_sessions = max_sessions
@@ -107,7 +110,7 @@ class SessionStore:
             ice_lite=ice_lite,
         )
         self.streams = Streams(takeover=takeover)
-        self.audiences = Audiences()
+        self.audiences = Audiences(GopBudget(gop_limits))
         self.streams.observers.append(self.audiences)
         self._wait_for_publisher = wait_for_publisher
         self._viewers: dict[Session, Viewer] = {}

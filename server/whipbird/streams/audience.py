@@ -7,6 +7,8 @@ from typing import Any
 from ..media.encoding import Encoding
 from ..media.feed import Feed
 from ..media.forwarder import Forwarder
+from ..media.track import Track
+from ..rtp.history import GopBudget
 from ..rtp.packet import RtpPacket
 from ..sdp.codecs import Codec
 from .events import StreamStatus
@@ -23,11 +25,15 @@ SILENCE = 1.0
 class Audience:
     """The viewers of a stream name, whether it has a publisher or not.
 
+    Args:
+        budget: the octets that are kept for new viewers.
+
     Attributes:
         viewers: the viewers that are connected.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, budget: GopBudget) -> None:
+        self._budget = budget
         self.viewers: set[Viewer] = set()
         self._stream: Stream | None = None
         self._feeds: dict[Encoding, Feed] = {}
@@ -108,12 +114,15 @@ class Audience:
         for track in self._stream.peer.tracks:
             for encoding in track.encodings:
                 feed = self._feeds.pop(encoding, None)
-                feeds[encoding] = feed or Feed(encoding, track.extension_map)
+                feeds[encoding] = feed or self._new_feed(track, encoding)
         ended, self._feeds = self._feeds, feeds
         for feed in ended.values():
             feed.close()
         for viewer in self.viewers:
             self._select_feeds(viewer)
+
+    def _new_feed(self, track: Track, encoding: Encoding) -> Feed:
+        return Feed(encoding, track.extension_map, self._budget)
 
     def _announce(self) -> None:
         """Send the stream's status to all viewers with event streams."""
@@ -169,15 +178,20 @@ def _describe(rid: str, feeds: Iterable[Feed]) -> dict[str, Any]:
 
 
 class Audiences:
-    """The audiences of a server, by the name of the stream."""
+    """The audiences of a server, by the name of the stream.
 
-    def __init__(self) -> None:
+    Args:
+        budget: the octets that are kept for new viewers.
+    """
+
+    def __init__(self, budget: GopBudget) -> None:
+        self._budget = budget
         self._audiences: dict[str, Audience] = {}
 
     def __getitem__(self, name: str) -> Audience:
         """The audience of a stream name, with or without a publisher."""
         if name not in self._audiences:
-            self._audiences[name] = Audience()
+            self._audiences[name] = Audience(self._budget)
         return self._audiences[name]
 
     def codecs(self, name: str, kind: str) -> tuple[Codec, ...]:

@@ -22,6 +22,7 @@ from tests.unit.rtc.media import Rig, rig, rtp
 from tests.waiting import until
 from whipbird.media.egress import Egress
 from whipbird.rtc import Peer
+from whipbird.rtp.history import GopBudget
 from whipbird.rtp.rtcp import write_pli, write_remb
 from whipbird.sdp.codecs import Codec
 from whipbird.sdp.offer import parse_offer
@@ -108,7 +109,7 @@ def measured(to: Audience, *bitrates: float) -> None:
 
 
 async def test_before_the_publisher_and_after_it(publish: Publish) -> None:
-    to, early, late = Audience(), Wire(), Wire()
+    to, early, late = Audience(GopBudget()), Wire(), Wire()
     to.join(viewer(early))
     publisher = publish(to)
     publisher.send(KEY)
@@ -121,7 +122,7 @@ async def test_before_the_publisher_and_after_it(publish: Publish) -> None:
 
 
 async def test_a_publisher_goes_and_another_comes(publish: Publish) -> None:
-    to, wire = Audience(), Wire()
+    to, wire = Audience(GopBudget()), Wire()
     to.join(viewer(wire))
     publisher = publish(to)
     publisher.send(KEY)
@@ -138,7 +139,7 @@ async def test_a_publisher_goes_and_another_comes(publish: Publish) -> None:
 
 
 async def test_sound_and_picture_each_to_its_section(publish: Publish) -> None:
-    to, wire = Audience(), Wire()
+    to, wire = Audience(GopBudget()), Wire()
     watching = viewer(wire, sound=True)
     to.join(watching)
     publisher = publish(to)
@@ -152,7 +153,7 @@ async def test_sound_and_picture_each_to_its_section(publish: Publish) -> None:
 
 
 async def test_what_a_viewer_cannot_decode_it_does_not_get(publish: Publish) -> None:
-    to, wire = Audience(), Wire()
+    to, wire = Audience(GopBudget()), Wire()
     watching = viewer(wire, VIEWER_H264)
     to.join(watching)
     publisher = publish(to)
@@ -164,7 +165,7 @@ async def test_what_a_viewer_cannot_decode_it_does_not_get(publish: Publish) -> 
 
 
 async def test_the_layer_that_was_asked_for(publish: Publish) -> None:
-    to, wires = Audience(), [Wire() for _ in RIDS]
+    to, wires = Audience(GopBudget()), [Wire() for _ in RIDS]
     publisher = publish(to, offers.CHROMIUM_SIMULCAST)
     assert publisher.stream.rids == ("q", "h", "f")
     viewers = [
@@ -182,7 +183,7 @@ async def test_the_layer_that_was_asked_for(publish: Publish) -> None:
 
 async def test_another_choice_later(publish: Publish) -> None:
     """It goes on with the layer that it has until the other one has a key frame."""
-    audiences, wire = Audiences(), Wire()
+    audiences, wire = Audiences(GopBudget()), Wire()
     publisher = publish(audiences, offers.CHROMIUM_SIMULCAST)
     publisher.send_layers(KEY)
     watching = viewer(wire, choice=LayerChoice(rid="f"))
@@ -201,7 +202,7 @@ async def test_another_choice_later(publish: Publish) -> None:
 
 async def test_a_choice_that_is_left(publish: Publish) -> None:
     """Larger layers are tried then: what it says is about the small one."""
-    audiences, wire = Audiences(), Wire()
+    audiences, wire = Audiences(GopBudget()), Wire()
     publisher = publish(audiences, offers.CHROMIUM_SIMULCAST)
     publisher.send_layers(KEY)
     watching = viewer(wire)
@@ -219,7 +220,7 @@ async def test_a_choice_that_is_left(publish: Publish) -> None:
 
 
 async def test_what_viewers_are_told(publish: Publish) -> None:
-    to, watching = Audience(), viewer(Wire())
+    to, watching = Audience(GopBudget()), viewer(Wire())
     events = watching.event_streams[watching.open_events(["layers"])]
     everything = watching.event_streams[watching.open_events(EVENT_TYPES)]
     reader, all_reader = events.begin(), everything.begin()
@@ -258,7 +259,7 @@ async def test_what_viewers_are_told(publish: Publish) -> None:
 
 
 async def test_the_largest_layer_that_the_viewer_can_take(publish: Publish) -> None:
-    to, wire = Audience(), Wire()
+    to, wire = Audience(GopBudget()), Wire()
     publisher = publish(to, offers.CHROMIUM_SIMULCAST)
     publisher.send_layers(KEY)
     measured(to, 150e3, 500e3, 2500e3)
@@ -280,7 +281,7 @@ async def test_the_largest_layer_that_the_viewer_can_take(publish: Publish) -> N
 
 async def test_the_sound_counts_too(publish: Publish) -> None:
     """An estimate is of all that is sent."""
-    to, wire = Audience(), Wire()
+    to, wire = Audience(GopBudget()), Wire()
     publisher = publish(to, offers.CHROMIUM_SIMULCAST)
     publisher.send_layers(KEY)
     publisher.send(b"\xfc\xff\xfe", ssrc=6, codec=111)
@@ -300,7 +301,7 @@ async def test_a_layer_that_falls_silent(
     publish: Publish, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Browsers send the largest ones no more when their own network is too slow."""
-    to, wire = Audience(), Wire()
+    to, wire = Audience(GopBudget()), Wire()
     publisher = publish(to, offers.CHROMIUM_SIMULCAST)
     publisher.send_layers(KEY)
     measured(to, 150e3, 500e3, 2500e3)
@@ -318,7 +319,7 @@ async def test_a_layer_that_falls_silent(
 
 async def test_an_encoder_that_was_started_again(publish: Publish) -> None:
     """With another source, and no word of the end of the one before."""
-    to, wire = Audience(), Wire()
+    to, wire = Audience(GopBudget()), Wire()
     publisher = publish(to)
     to.join(watching := viewer(wire))
     publisher.send(KEY, ssrc=5)
@@ -329,7 +330,7 @@ async def test_an_encoder_that_was_started_again(publish: Publish) -> None:
 
 
 async def test_requests_of_all_are_one_request(publish: Publish) -> None:
-    to, wires = Audience(), [Wire() for _ in range(5)]
+    to, wires = Audience(GopBudget()), [Wire() for _ in range(5)]
     publisher = publish(to)
     publisher.send(KEY)
     viewers = [viewer(wire) for wire in wires]
@@ -349,7 +350,7 @@ async def test_requests_of_all_are_one_request(publish: Publish) -> None:
 
 
 async def test_the_kept_gop_of_an_encoding(publish: Publish) -> None:
-    audiences = Audiences()
+    audiences = Audiences(GopBudget())
     publisher = publish(audiences)
     publisher.send(KEY)
     publisher.send(DELTA)
@@ -361,7 +362,7 @@ async def test_the_kept_gop_of_an_encoding(publish: Publish) -> None:
 
 
 async def test_nothing_is_kept_of_a_name_that_nobody_uses(publish: Publish) -> None:
-    audiences = Audiences()
+    audiences = Audiences(GopBudget())
     assert (audiences.count("live"), audiences.codecs("live", "video")) == (0, ())
     audiences.join("live", watching := viewer(Wire()))
     assert audiences.count("live") == 1
