@@ -21,7 +21,7 @@ from .writer import SegmentWriter
 logger = logging.getLogger(__name__)
 
 # Seconds between checks for a better encoding.
-_CHECK_INTERVAL = 0.5
+_CHECK_INTERVAL = 0.2
 # Seconds to wait for all tracks before a file is started without the missing ones; and
 # the frames kept meanwhile.
 _GATHERING = 2.0

@@ -18,9 +18,6 @@ from .viewer import Viewer
 # Bitrates in events are rounded to this, in bit/s, because each change is an event.
 BITRATE_STEP = 10_000
 
-# Seconds without a packet after which an encoding is no longer forwarded.
-SILENCE = 1.0
-
 
 class Audience:
     """The viewers of a stream name, whether it has a publisher or not.
@@ -159,9 +156,8 @@ class Audience:
         ]
         if len(feeds) < 2:
             return feeds
-        newest = max(feed.encoding.last_packet_at for feed in feeds)
-        since = min(self._now(), newest + SILENCE) - SILENCE
-        return [feed for feed in feeds if feed.encoding.last_packet_at >= since]
+        now = self._now()
+        return [feed for feed in feeds if not feed.encoding.is_silent(now)] or feeds
 
 
 def _describe(rid: str, feeds: Iterable[Feed]) -> dict[str, Any]:

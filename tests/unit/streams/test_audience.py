@@ -21,6 +21,7 @@ from tests.unit.media.watching import (
 from tests.unit.rtc.media import Rig, rig, rtp
 from tests.waiting import until
 from whipbird.media.egress import Egress
+from whipbird.media.encoding import MAX_SILENCE
 from whipbird.rtc import Peer
 from whipbird.rtp.history import GopBudget
 from whipbird.rtp.rtcp import write_pli, write_remb
@@ -33,9 +34,7 @@ from whipbird.streams import (
     LayerChoice,
     Stream,
     Viewer,
-    audience,
 )
-from whipbird.streams.audience import SILENCE
 from whipbird.streams.events import EVENT_TYPES
 
 RIDS = (b"q", b"h", b"f")
@@ -307,7 +306,7 @@ async def test_a_layer_that_falls_silent(
     measured(to, 150e3, 500e3, 2500e3)
     to.join(watching := viewer(wire))
     for encoding in list(to._feeds)[:2]:
-        encoding.source.last_packet_at += SILENCE + 0.1
+        encoding.source.last_packet_at += MAX_SILENCE + 0.1
     monkeypatch.setattr(to, "_now", lambda: max(x.last_packet_at for x in to._feeds))
     assert watching.egress.on_feedback is not None
     watching.egress.on_feedback()
@@ -375,7 +374,3 @@ async def test_nothing_is_kept_of_a_name_that_nobody_uses(publish: Publish) -> N
     assert audiences._audiences == {}
     # Nor is anything held of the publisher.
     assert all(not r.on_encodings_changed for r in publisher.rig.tracks)
-
-
-def test_silence_is_longer_than_between_two_frames() -> None:
-    assert audience.SILENCE > 10 / 15
