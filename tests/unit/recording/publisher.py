@@ -95,7 +95,7 @@ class Publisher:
         peer = SimpleNamespace(
             receivers=self.rig.receivers, connectionState="connected"
         )
-        return Stream(name, cast(Peer, peer), lambda: None)
+        return Stream(name, cast(Peer, peer), lambda _: None)
 
     def encoding(self, kind: str) -> Encoding:
         """The newest encoding of a kind."""

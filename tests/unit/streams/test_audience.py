@@ -45,7 +45,7 @@ class Publisher:
     def __init__(self, offer: str) -> None:
         self.rig: Rig = rig(parse_offer(offer))
         peer = cast(Peer, SimpleNamespace(receivers=self.rig.receivers))
-        self.stream = Stream("live", peer, lambda: None)
+        self.stream = Stream("live", peer, lambda _: None)
         self._sequences: dict[int, int] = {}
 
     def send(
