@@ -31,6 +31,15 @@ async def publish(store: SessionStore, offer: Offer) -> Session:
     return session
 
 
+async def publish_with_patience(store: SessionStore, offer: Offer) -> Session:
+    """Publish, and try again as often and as late as the server says."""
+    while True:
+        try:
+            return await publish(store, offer)
+        except StreamTaken as taken:
+            await asyncio.sleep(taken.retry_after)
+
+
 def publisher_of(store: SessionStore) -> Peer | None:
     stream = store.streams.get("live")
     return stream.peer if stream else None
@@ -152,11 +161,7 @@ async def test_one_who_has_vanished_gives_way(
     await asyncio.sleep(60)
     fall_silent(muted.client)
     vanished = world.now
-    with pytest.raises(StreamTaken) as caught:
-        await publish(store, ANOTHER)
-    assert caught.value.retry_after <= 2
-    await asyncio.sleep(caught.value.retry_after)
-    await publish(store, ANOTHER)
+    await publish_with_patience(store, ANOTHER)
     assert muted.session.reason is EndReason.SILENT
     # Two seconds of silence, and one for an answer that does not come.
     assert world.now - vanished < 3.2
