@@ -109,6 +109,7 @@ async def test_the_same_encoder_with_takeover(new_store: NewStore) -> None:
     assert second.reason is EndReason.TAKEN_OVER
 
 
+@pytest.mark.virtual_time
 async def test_a_full_server_has_room_for_the_same_encoder(
     new_store: NewStore,
 ) -> None:
@@ -231,6 +232,7 @@ async def test_of_several_who_come_after_a_silent_one_the_first_gets_it(
     assert store.count().total() == 1
 
 
+@pytest.mark.virtual_time
 async def test_of_several_who_come_first_one_gets_it(
     store: SessionStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
