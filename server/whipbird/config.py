@@ -216,8 +216,8 @@ class Settings(BaseSettings):
     )
     takeover: bool = Field(
         default=False,
-        description="Let a new publisher replace the current one of a stream; "
-        "otherwise the new one is refused.",
+        description="Let any new publisher replace the current one of a stream; "
+        "otherwise it is refused, unless the current one is silent.",
     )
     wait_for_publisher: bool = Field(
         default=True,

@@ -106,7 +106,7 @@ async def _publish(
     assert session.reason is EndReason.DELETED
     # The muxer keeps the last sound back until its end: only then all has been sent.
     _check_account(peer, sent)
-    assert store.streams.is_free(name)
+    assert store.streams.get(name) is None
 
 
 def _is_as_sent(stream: dict[str, Any], publication: Publication) -> bool:

@@ -107,7 +107,7 @@ async def _publish(
             process.kill()
             await process.wait()
     assert session.reason is EndReason.DELETED
-    assert store.streams.is_free(name)
+    assert store.streams.get(name) is None
     _check_account(stream.peer, encoded)
 
 

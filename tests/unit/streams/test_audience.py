@@ -46,7 +46,7 @@ class Publisher:
     def __init__(self, offer: str) -> None:
         self.rig: Rig = rig(parse_offer(offer))
         peer = cast(Peer, SimpleNamespace(tracks=self.rig.tracks))
-        self.stream = Stream("live", peer, lambda: None)
+        self.stream = Stream("live", peer, lambda _: None)
         self._sequences: dict[int, int] = {}
 
     def send(
