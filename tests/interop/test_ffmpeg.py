@@ -124,8 +124,8 @@ def _is_as_sent(stream: dict[str, Any], publication: Publication) -> bool:
 def _session(store: SessionStore, name: str) -> tuple[Session, Peer]:
     stream = store.streams.get(name)
     assert stream is not None
-    [session] = (s for s in store._sessions.values() if s.peer is stream.peer)
-    return session, stream.peer
+    [session] = (s for s in store._sessions.values() if s.peer is stream.source)
+    return session, session.peer
 
 
 def _check_account(peer: Peer, sent: dict[str, int]) -> None:

@@ -41,7 +41,7 @@ class Audience:
     def publisher_joined(self, stream: Stream) -> None:
         """Forward what a publisher sends to all viewers."""
         self._stream = stream
-        for track in stream.peer.tracks:
+        for track in stream.source.tracks:
             track.on_encodings_changed.append(self._update_feeds)
         self._update_feeds()
         self._announce()
@@ -49,7 +49,7 @@ class Audience:
     def publisher_left(self) -> None:
         """Stop forwarding; the viewers stay."""
         assert self._stream is not None
-        for track in self._stream.peer.tracks:
+        for track in self._stream.source.tracks:
             track.on_encodings_changed.remove(self._update_feeds)
         self._stream = None
         for viewer in self.viewers:
@@ -108,7 +108,7 @@ class Audience:
         """Add feeds of new encodings, and close those of encodings that have ended."""
         assert self._stream is not None
         feeds: dict[Encoding, Feed] = {}
-        for track in self._stream.peer.tracks:
+        for track in self._stream.source.tracks:
             for encoding in track.encodings:
                 feed = self._feeds.pop(encoding, None)
                 feeds[encoding] = feed or self._new_feed(track, encoding)

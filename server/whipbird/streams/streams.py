@@ -2,10 +2,10 @@
 
 import enum
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Protocol
 
-from ..rtc import Peer
+from ..media.track import Track
 from ..sdp.transport import Fingerprint
 
 # Seconds without anything from a publisher after which another may replace it.
@@ -35,12 +35,35 @@ class Replacement(enum.Enum):
     SILENT = enum.auto()
 
 
+class StreamSource(Protocol):
+    """Where the tracks of a stream come from; today, a publisher's ``Peer``."""
+
+    @property
+    def tracks(self) -> Sequence[Track]:
+        """The tracks."""
+
+    @property
+    def connectionState(self) -> str:  # noqa: N802 - as aiortc has it
+        """The state of the connection that it comes over."""
+
+    @property
+    def silence(self) -> float:
+        """Seconds since anything came from it."""
+
+    @property
+    def can_ask(self) -> bool:
+        """Whether ``responds`` can ask."""
+
+    async def responds(self) -> bool:
+        """Ask it whether it is still there."""
+
+
 class Stream:
     """A published stream.
 
     Args:
         name: the name of the stream.
-        peer: our end of the publisher's connection.
+        source: where its tracks come from.
         end: ends the publisher's session, which another replaces.
         fingerprints: those of the publisher's DTLS certificate: they identify it.
     """
@@ -48,12 +71,12 @@ class Stream:
     def __init__(
         self,
         name: str,
-        peer: Peer,
+        source: StreamSource,
         end: Callable[[Replacement], None],
         fingerprints: Iterable[Fingerprint] = (),
     ) -> None:
         self.name = name
-        self.peer = peer
+        self.source = source
         self.end = end
         self.fingerprints = frozenset(fingerprints)
         self._since = time.monotonic()
@@ -66,13 +89,13 @@ class Stream:
     @property
     def time_left(self) -> float:
         """Seconds until it may be replaced if nothing comes from its publisher."""
-        patience = SILENCE if self.peer.can_ask else UNASKED_SILENCE
-        return max(0.0, patience - self.peer.silence)
+        patience = SILENCE if self.source.can_ask else UNASKED_SILENCE
+        return max(0.0, patience - self.source.silence)
 
     @property
     def rids(self) -> tuple[str, ...]:
         """The rids of its simulcast encodings; none without simulcast."""
-        return tuple(rid for track in self.peer.tracks for rid in track.rids)
+        return tuple(rid for track in self.source.tracks for rid in track.rids)
 
 
 class Observer(Protocol):
@@ -127,7 +150,7 @@ class Streams:
         known = frozenset(fingerprints)
         current = self._streams.get(name)
         if current and self._replacement(current, known) is Replacement.SILENT:
-            await current.peer.responds()
+            await current.source.responds()
             # Meanwhile it may have ended, or been replaced.
             current = self._streams.get(name)
         if current is None:
@@ -150,15 +173,15 @@ class Streams:
             if replacement is None:
                 raise StreamTaken(current.time_left)
             current.end(replacement)
-            self.leave(stream.name, current.peer)
+            self.leave(stream.name, current.source)
         self._streams[stream.name] = stream
         for observer in self.observers:
             observer.publisher_joined(stream)
 
-    def leave(self, name: str, peer: Peer) -> None:
-        """Free a name whose publisher has gone, unless it has a new publisher."""
+    def leave(self, name: str, source: StreamSource) -> None:
+        """Free a name whose source has gone, unless it has a new one."""
         stream = self._streams.get(name)
-        if stream is not None and stream.peer is peer:
+        if stream is not None and stream.source is source:
             del self._streams[name]
             for observer in self.observers:
                 observer.publisher_left(stream)

@@ -319,7 +319,7 @@ async def test_one_who_comes_after_a_publisher_that_has_vanished(
             await Publication(Pattern((64, 64), 30), client).connect()
             stream = app[STORE].streams.get("live")
             assert stream is not None
-            assert stream.peer is session_of(app, client).peer
+            assert stream.source is session_of(app, client).peer
     assert session.reason is EndReason.SILENT
 
 

@@ -40,9 +40,9 @@ async def publish_with_patience(store: SessionStore, offer: Offer) -> Session:
             await asyncio.sleep(taken.retry_after)
 
 
-def publisher_of(store: SessionStore) -> Peer | None:
+def publisher_of(store: SessionStore) -> object:
     stream = store.streams.get("live")
-    return stream.peer if stream else None
+    return stream.source if stream else None
 
 
 @dataclass

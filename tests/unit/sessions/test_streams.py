@@ -32,7 +32,7 @@ async def test_a_stream_has_one_publisher(new_store: NewStore) -> None:
     second, _ = await store.publish("live", OTHER, "-")
     stream = store.streams.get("live")
     assert stream is not None
-    assert stream.peer is second.peer
+    assert stream.source is second.peer
     assert stream.age < 10
     await store.close()
     assert not list(store.streams)
@@ -45,5 +45,5 @@ async def test_a_stream_is_taken_over(new_store: NewStore) -> None:
     assert first.reason is EndReason.TAKEN_OVER
     stream = store.streams.get("live")
     assert stream is not None
-    assert stream.peer is second.peer
+    assert stream.source is second.peer
     await store.close()
