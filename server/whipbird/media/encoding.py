@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 
-from ..rtp.codecs import VideoParameters, VideoPayloadFormat, payload_format
+from ..rtp.codecs import VideoParameters, payload_format
 from ..rtp.codecs.opus import read_packet
 from ..rtp.packet import RtpPacket
 from ..rtp.reception import Reception
@@ -48,6 +48,7 @@ class Encoding:
     Attributes:
         source: the current source.
         sources: all sources that may send, by SSRC.
+        is_video: whether this is video. Only video has key frames.
         parameters: video only: the parameters in the last key frame; None before it.
         channels: audio only: the channels of the last Opus packet, or of the codec.
         frames: frames begun so far.
@@ -113,11 +114,6 @@ class Encoding:
         """When the last packet arrived, in event loop time."""
         return self.source.last_packet_at
 
-    @property
-    def is_video(self) -> bool:
-        """Whether this is video. Only video has key frames."""
-        return self._payload_format is not None
-
     def is_silent(self, now: float) -> bool:
         """Whether no packet has come for longer than frames are apart.
 
@@ -166,10 +162,18 @@ class Encoding:
             # Both send: the current one stays.
             self._returned.clear()
             self._returns = None
-        if source.restarts != self._restarts:
-            self._restarts = source.restarts
-            self.epoch += 1
-        self._deliver(packet)
+        if packet.timestamp != self._timestamp:
+            self._check_source()
+            if packet.has_picture:
+                self._begin_frame(packet)
+        if self.is_video:
+            if packet.is_random_access_point:
+                self._begin_key_frame(packet)
+            if self._lacks_parameters:
+                self._read_parameters(packet)
+        self._sequence = packet.sequence
+        for handler in self._subscribers:
+            handler(packet)
 
     def _take_other(self, source: Source, packet: RtpPacket) -> None:
         """Take a packet of a source that is not the current one."""
@@ -218,22 +222,18 @@ class Encoding:
         octets = source.reception.octets
         self._measured = (self._measured[0], octets, self._measured[2])
         for packet in packets:
-            self._deliver(packet)
+            self.take(source, packet)
 
     # Packets
 
-    def _deliver(self, packet: RtpPacket) -> None:
-        if self.source.codec is not self.codec:
-            self._set_codec(self.source.codec)
-        if packet.timestamp != self._timestamp and packet.has_picture:
-            self._begin_frame(packet)
-        if packet.is_random_access_point and self._payload_format is not None:
-            self._begin_key_frame(packet)
-        if self._lacks_parameters and self._payload_format is not None:
-            self._read_parameters(self._payload_format, packet)
-        self._sequence = packet.sequence
-        for handler in self._subscribers:
-            handler(packet)
+    def _check_source(self) -> None:
+        """Follow a change of the source's codec or numbers."""
+        source = self.source
+        if source.codec is not self.codec:
+            self._set_codec(source.codec)
+        if source.restarts != self._restarts:
+            self._restarts = source.restarts
+            self.epoch += 1
 
     def _begin_frame(self, packet: RtpPacket) -> None:
         self._timestamp = packet.timestamp
@@ -258,10 +258,9 @@ class Encoding:
         self.key_frames += 1
         self.wants_key_frame = False
 
-    def _read_parameters(
-        self, payload_format: VideoPayloadFormat, packet: RtpPacket
-    ) -> None:
-        parameters = payload_format.read_parameters(packet.payload)
+    def _read_parameters(self, packet: RtpPacket) -> None:
+        assert self._payload_format is not None
+        parameters = self._payload_format.read_parameters(packet.payload)
         if parameters is not None:
             self.parameters = parameters
             self._lacks_parameters = False
@@ -274,7 +273,8 @@ class Encoding:
     def _set_codec(self, codec: Codec) -> None:
         self.codec = codec
         self._payload_format = payload_format(codec.name)
-        self.channels = codec.channels if self._payload_format is None else None
+        self.is_video = self._payload_format is not None
+        self.channels = None if self.is_video else codec.channels
         self.parameters = None
 
     # Time

@@ -63,6 +63,11 @@ class Framing:
                 self.flush()
             self._timestamp = packet.timestamp
             self._is_known = False
+        elif self._is_known and self._last is None and not packet.marker:
+            # The usual case.
+            packet.has_picture = packet.payload_offset < packet.payload_end
+            self._deliver(packet)
+            return
         elif self._last is not None and packet.payload_offset < packet.payload_end:
             # The access unit has not ended there.
             self._last.marker = False

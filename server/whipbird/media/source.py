@@ -1,5 +1,7 @@
 """One RTP source: an SSRC from which an encoding comes, perhaps one after another."""
 
+from array import array
+from collections.abc import Callable
 from typing import Protocol
 
 from ..rtp.codecs import payload_format
@@ -12,6 +14,7 @@ from .framing import Framing
 # Packets whose timestamps are kept, to tell a duplicate from a packet of a source that
 # has restarted its numbers; more than ``MAX_MISORDER``.
 _STAMPS = 4096
+_STAMPS_MASK = _STAMPS - 1
 
 # Packets out of order that must follow each other, to be those of a restarted source
 # (RFC 3550 appendix A.1); and sequence numbers that may be missing between two.
@@ -21,10 +24,6 @@ MAX_RUN_GAP = 16
 MAX_RUN = 1024
 # Seconds without a packet in order after which what looks like duplicates is new.
 RUN_TIME = 0.3
-# A source that skips more sequence numbers than MIN_LEAP has not lost packets, if they
-# were more than could be sent in that time: packets per second.
-MIN_LEAP = 256
-MAX_PACKET_RATE = 20_000
 
 # Seconds. Timestamps that step further than this beyond the time of arrival, or as far
 # back, are those of a clock that was set: pictures in decoding order go back by less,
@@ -72,14 +71,15 @@ class Source:
         self.restarts = 0
         self._sink = sink
         self._reorder: ReorderBuffer[RtpPacket] = ReorderBuffer()
-        self._next = -1
+        # Bound once: it is called for every packet.
+        self._take = sink.take
         # The timestamps of the last packets, by sequence number.
-        self._stamps: list[int | None] = [None] * _STAMPS
+        self._stamps = array("I", bytes(4 * _STAMPS))
         # Packets out of order that follow each other, and since when they come.
         self._run: list[tuple[RtpPacket, Codec]] = []
         self._run_since = 0.0
         # The sequence number that was delivered last; what to add to others.
-        self._last: int | None = None
+        self._last = -1
         self._sequence_shift = 0
         # The timestamp of the last frame as it came, and when.
         self._timestamp: int | None = None
@@ -91,24 +91,33 @@ class Source:
         self.clock_rate = codec.clock_rate
         video = payload_format(codec.name)
         self._framing: Framing | None = None
+        self._describe: Callable[[RtpPacket], None] = self._describe_sound
         if video is not None:
             offered = video.offered_parameter_sets(fmtp_parameters(codec.fmtp))
             self._framing = Framing(video, offered, self._deliver)
+            self._describe = self._framing.push
 
     # Packets
 
     def receive(self, packet: RtpPacket, codec: Codec, now: float) -> None:
         """Take a packet of the RTP stream itself, not of its RTX stream."""
-        if packet.sequence != self._next and self._leaps(packet, now):
-            self._suspect(packet, codec, now)
-            return
         sequence = self.reception.received(packet, now)
         if sequence is None:
             self._suspect(packet, codec, now)
             return
         if self._run:
             self._run.clear()
-        self._accept(sequence, packet, codec, now)
+        self.last_packet_at = now
+        self._stamps[sequence & _STAMPS_MASK] = packet.timestamp
+        if codec is not self.codec:
+            self._set_codec(codec)
+        reorder = self._reorder
+        if sequence == reorder.next and not reorder.waiting:
+            # The usual case.
+            reorder.next = sequence + 1
+            self._describe(packet)
+        else:
+            self._push(sequence, packet, now)
 
     def receive_retransmission(self, packet: RtpPacket, now: float) -> None:
         """Take a retransmission received over RTX, unwrapped (RFC 4588)."""
@@ -125,32 +134,16 @@ class Source:
         """Add to the sequence numbers and timestamps that will be delivered."""
         self._sequence_shift += sequences
         self.timestamp_shift += ticks
-        if self._last is not None:
+        if self._last >= 0:
             self._last = (self._last + sequences) & 0xFFFF
 
-    def _accept(
-        self, sequence: int, packet: RtpPacket, codec: Codec, now: float
-    ) -> None:
-        self.last_packet_at = now
-        number = packet.sequence
-        self._stamps[number % _STAMPS] = packet.timestamp
-        self._next = (number + 1) & 0xFFFF
-        if codec is not self.codec:
-            self._set_codec(codec)
-        self._push(sequence, packet, now)
-
     def _push(self, sequence: int, packet: RtpPacket, now: float) -> None:
-        if self._last is None:
-            self._last = (packet.sequence - 1) & 0xFFFF
         for ready in self._reorder.push(sequence, packet, now):
             self._describe(ready)
         if self.reception.missing:
             self._sink.send_feedback_soon()
 
-    def _describe(self, packet: RtpPacket) -> None:
-        if self._framing is not None:
-            self._framing.push(packet)
-            return
+    def _describe_sound(self, packet: RtpPacket) -> None:
         packet.is_random_access_point = True
         packet.has_picture = packet.payload_offset < packet.payload_end
         self._deliver(packet)
@@ -159,17 +152,18 @@ class Source:
         """Number a packet, and pass it on."""
         if packet.timestamp != self._timestamp:
             self._check_clock(packet.timestamp)
-        assert self._last is not None
-        if packet.sequence < 0:
+        sequence = packet.sequence
+        if sequence < 0:
             # Parameter sets that were put in.
             self._sequence_shift += 1
-            packet.sequence = (self._last + 1) & 0xFFFF
+            sequence = packet.sequence = (self._last + 1) & 0xFFFF
         elif self._sequence_shift:
-            packet.sequence = (packet.sequence + self._sequence_shift) & 0xFFFF
+            sequence += self._sequence_shift
+            sequence = packet.sequence = sequence & 0xFFFF
         if self.timestamp_shift:
             packet.timestamp = (packet.timestamp + self.timestamp_shift) & 0xFFFFFFFF
-        self._last = packet.sequence
-        self._sink.take(self, packet)
+        self._last = sequence
+        self._take(self, packet)
 
     def _check_clock(self, timestamp: int) -> None:
         """Take out a jump of the source's clock."""
@@ -187,17 +181,6 @@ class Source:
         self._timestamp, self._timestamp_at = timestamp, now
 
     # Restarts
-
-    def _leaps(self, packet: RtpPacket, now: float) -> bool:
-        """Whether more packets are missing than can have been sent."""
-        gap = self.reception.gap(packet.sequence)
-        if gap < MIN_LEAP or self._timestamp is None:
-            return False
-        if self._run and (packet.sequence - self._run[-1][0].sequence) & 0xFFFF == 1:
-            return True
-        ticks = (packet.timestamp - self._timestamp) & 0xFFFFFFFF
-        seconds = 0.0 if ticks >> 31 else ticks / self.clock_rate
-        return gap > MAX_PACKET_RATE * max(now - self.last_packet_at, seconds)
 
     def _suspect(self, packet: RtpPacket, codec: Codec, now: float) -> None:
         """Keep a packet out of order: the source may have restarted its numbers."""
@@ -224,7 +207,7 @@ class Source:
             return True
         ticks = (packet.timestamp - (self._timestamp or 0)) & 0xFFFFFFFF
         return 0 < ticks < 0x80000000 and (
-            self._stamps[packet.sequence % _STAMPS] != packet.timestamp
+            self._stamps[packet.sequence & _STAMPS_MASK] != packet.timestamp
         )
 
     def _restart(self, now: float) -> None:
@@ -237,10 +220,6 @@ class Source:
         first = run[0][0].sequence
         self.restarts += 1
         self.reception.restart(first)
-        self._stamps = [None] * _STAMPS
-        assert self._last is not None
         self._sequence_shift = (self._last + 1 - first) & 0xFFFF
         for packet, codec in run:
-            sequence = self.reception.received(packet, now)
-            assert sequence is not None
-            self._accept(sequence, packet, codec, now)
+            self.receive(packet, codec, now)

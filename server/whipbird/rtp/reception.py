@@ -9,6 +9,11 @@ from .rtcp import ReportBlock
 MAX_DROPOUT = 3000
 MAX_MISORDER = 3000
 
+# A source that skips more sequence numbers than MIN_LEAP has not lost packets, if they
+# were more than could be sent in that time: packets per second.
+MIN_LEAP = 256
+MAX_PACKET_RATE = 20_000
+
 # With more missing packets, a key frame is cheaper than their retransmission.
 MAX_MISSING = 1000
 # Packets per NACK: it fits into one datagram even if no two of them are close.
@@ -81,6 +86,7 @@ class Reception:
         "_expected_before",
         "_highest",
         "_jitter",
+        "_leap",
         "_max_requests",
         "_missing",
         "_reported",
@@ -122,6 +128,8 @@ class Reception:
         self._timestamp = -1
         self._arrival = 0.0
         self._jitter = 0.0
+        # The sequence number that follows those of a leap.
+        self._leap = -1
         # Packets expected and received at the time of the last report.
         self._reported = (0, 0)
         self._sender_report: tuple[int, float] | None = None
@@ -163,7 +171,8 @@ class Reception:
 
         Returns:
             Its extended sequence number; None if it is to be dropped: a duplicate,
-            too late, or out of range (RFC 3550 appendix A.1).
+            too late, or out of range (RFC 3550 appendix A.1). The source may have
+            restarted its numbers then: the caller finds out, and calls ``restart``.
         """
         highest = self._highest
         step = (packet.sequence - highest) & 0xFFFF
@@ -260,7 +269,7 @@ class Reception:
             if missing is None:
                 self.duplicates += 1
                 return None
-        elif step < MAX_DROPOUT:
+        elif step < MAX_DROPOUT and not self._leaps(packet, step, now):
             sequence = self._highest + step
             self._add_missing(self._highest + 1, sequence, now)
             self._highest = sequence
@@ -284,16 +293,18 @@ class Reception:
                 self.retransmitted += 1
         return sequence
 
-    def gap(self, sequence: int) -> int:
-        """Packets that would be missing before one; 0 when it is late.
-
-        Args:
-            sequence: its sequence number, 16 bits.
-        """
-        if self._highest < 0:
-            return 0
-        step = (sequence - self._highest) & 0xFFFF
-        return step - 1 if 0 < step <= 0x10000 - MAX_MISORDER else 0
+    def _leaps(self, packet: RtpPacket, step: int, now: float) -> bool:
+        """Whether more packets are missing than can have been sent."""
+        if step <= MIN_LEAP or self._timestamp < 0:
+            return False
+        ticks = (packet.timestamp - self._timestamp) & 0xFFFFFFFF
+        seconds = 0.0 if ticks >> 31 else ticks / self._clock_rate
+        if packet.sequence != self._leap and step <= MAX_PACKET_RATE * max(
+            now - self._arrival, seconds
+        ):
+            return False
+        self._leap = (packet.sequence + 1) & 0xFFFF
+        return True
 
     def is_late(self, sequence: int) -> bool:
         """Whether a sequence number (16 bits) is one of those received last."""

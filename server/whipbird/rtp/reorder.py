@@ -17,20 +17,26 @@ class ReorderBuffer(Generic[Item]):
     Args:
         max_span: sequence numbers from the first missing one to the newest, at most.
         max_wait: seconds that a packet is held back, at most.
+
+    Attributes:
+        next: the sequence number of the packet that is released next; None before the
+            first one. While none waits, a packet with it need not be pushed: the caller
+            may count it here.
+        waiting: packets that are held back, and their times of arrival, in the order
+            of arrival.
     """
 
-    __slots__ = ("_max_span", "_max_wait", "_next", "_waiting")
+    __slots__ = ("_max_span", "_max_wait", "next", "waiting")
 
     def __init__(self, max_span: int = MAX_SPAN, max_wait: float = MAX_WAIT) -> None:
         self._max_span = max_span
         self._max_wait = max_wait
-        self._next: int | None = None
-        # Packets and their times of arrival, in the order of arrival.
-        self._waiting: dict[int, tuple[Item, float]] = {}
+        self.next: int | None = None
+        self.waiting: dict[int, tuple[Item, float]] = {}
 
     def __len__(self) -> int:
         """The number of packets held back."""
-        return len(self._waiting)
+        return len(self.waiting)
 
     def push(self, sequence: int, item: Item, now: float) -> list[Item]:
         """Add a packet.
@@ -44,14 +50,14 @@ class ReorderBuffer(Generic[Item]):
             The packets that are now in order. A duplicate is dropped, and so is a
             packet whose successors were released already.
         """
-        if sequence == self._next and not self._waiting:
-            self._next = sequence + 1
+        if sequence == self.next and not self.waiting:
+            self.next = sequence + 1
             return [item]
-        if self._next is None:
-            self._next = sequence
-        if sequence < self._next or sequence in self._waiting:
+        if self.next is None:
+            self.next = sequence
+        if sequence < self.next or sequence in self.waiting:
             return []
-        self._waiting[sequence] = (item, now)
+        self.waiting[sequence] = (item, now)
         return self.release(now, sequence - self._max_span + 1)
 
     def release(self, now: float, awaited: int = 0) -> list[Item]:
@@ -63,25 +69,25 @@ class ReorderBuffer(Generic[Item]):
                 (:attr:`.reception.Reception.awaited`).
         """
         released: list[Item] = []
-        waiting = self._waiting
+        waiting = self.waiting
         while waiting:
-            assert self._next is not None
-            if self._next not in waiting:
+            assert self.next is not None
+            if self.next not in waiting:
                 # The packet that arrived first has shown the gap.
                 _, since = next(iter(waiting.values()))
                 is_early = now - since < self._max_wait
-                if is_early and awaited <= self._next:
+                if is_early and awaited <= self.next:
                     break
                 first = min(waiting)
                 if is_early and awaited < first:
-                    self._next = awaited
+                    self.next = awaited
                     break
-                self._next = first
-            released.append(waiting.pop(self._next)[0])
-            self._next += 1
+                self.next = first
+            released.append(waiting.pop(self.next)[0])
+            self.next += 1
         return released
 
     def flush(self) -> list[Item]:
         """Release all packets, in order, and begin anew with the next one."""
-        waiting, self._waiting, self._next = self._waiting, {}, None
+        waiting, self.waiting, self.next = self.waiting, {}, None
         return [waiting[sequence][0] for sequence in sorted(waiting)]
