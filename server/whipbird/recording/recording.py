@@ -55,6 +55,7 @@ class Recording:
         self, stream: Stream, folder: RecordingFolder, limits: SegmentLimits
     ) -> None:
         self.stream = stream
+        self._folder = folder
         self.started = datetime.now(UTC)
         self.problem: str | None = None
         self._loop = asyncio.get_running_loop()
@@ -91,11 +92,12 @@ class Recording:
         return sources + self.worker.dropped + self.writer.unusable
 
     async def close(self) -> None:
-        """Stop recording, and wait until all received frames are written."""
+        """Stop recording, and wait until all received frames are in finished files."""
         self._stop()
         self._begin()
         await self.worker.close()
         self._has_ended = True
+        await self._folder.finisher.wait(self.writer.ended)
 
     def give_up(self) -> None:
         """Stop waiting for the thread, because the disk is too slow."""
@@ -105,6 +107,7 @@ class Recording:
         if self._is_stopped:
             return
         self._is_stopped = True
+        self.writer.stopped = self._loop.time()
         self._timer.cancel()
         for source in self._sources.values():
             source.stop()
@@ -157,7 +160,8 @@ class Recording:
                 and self._loop.time() - encoding.last_packet_at < _GATHERING
             ):
                 self._tracks = {**self._tracks, kind: encoding.codec}
-        for kind, frame, position in gathered:
+        # The sound first: a file begins with what is earlier, and may have come later.
+        for kind, frame, position in sorted(gathered, key=lambda f: f[0]):
             self._put(kind, frame, position)
 
     def _check(self) -> None:
