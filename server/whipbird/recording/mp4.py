@@ -116,7 +116,7 @@ def move_index(
         front = boxes[b"ftyp"].end
         content = os.pread(old, index.end - index.content, index.content)
         content = _extended(content, picture_until)
-        moov = _moved(content, os.pread(old, front, 0))
+        moov = _moved(content)
         with _temporary(new) as copy:
             _write(copy, os.pread(old, front, 0) + moov)
             _copy(old, copy, front, index.start, is_abandoned)
@@ -163,11 +163,11 @@ def _copy(
         start += len(data)
 
 
-def _moved(content: bytes, front: bytes) -> bytes:
-    """The index, for a file in which it stands after ``front``.
+def _moved(content: bytes) -> bytes:
+    """An index that stands before what it refers to, no longer after it.
 
     Args:
-        content: of the index at the end of the file, whose content followed ``front``.
+        content: the boxes in the index.
     """
     # Larger numbers may make it larger, and so the numbers larger.
     shift = 0

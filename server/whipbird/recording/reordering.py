@@ -83,7 +83,8 @@ class PictureOrder(Generic[T]):
         self.depth = 0
         self._held: deque[tuple[int, T]] = deque()
         self._decoded: int | None = None
-        self._shown: int | None = None
+        # Presentation times of the last pictures.
+        self._shown: deque[int] = deque(maxlen=MAX_DEPTH)
         self._duration = 0
 
     def push(self, item: T, pts: int) -> Iterator[Timed[T]]:
@@ -109,12 +110,12 @@ class PictureOrder(Generic[T]):
             dts = self._decoded + max((earliest - self._decoded) // count, 1)
         self._decoded = dts
         pts = max(pts, dts)
-        following = [time for time in times if time > pts]
+        following = [time for time in (*times, *self._shown) if time > pts]
         if following:
             self._duration = min(following) - pts
-        elif not self.depth and self._shown is not None:
-            self._duration = pts - self._shown
-        self._shown = pts
+        elif not self.depth and self._shown:
+            self._duration = pts - self._shown[-1]
+        self._shown.append(pts)
         return Timed(item, pts, dts, self._duration)
 
 

@@ -41,7 +41,7 @@ _SILENCE = 2.0
 # Seconds for which audio waits for the first key frame.
 _MAX_WAIT = 10.0
 # Seconds: the shortest file that is ended because a track has changed.
-_MIN_LENGTH = 0.5
+_MIN_LENGTH = 0.3
 # Seconds: the duration of a frame of audio whose duration is unknown.
 _USUAL_DURATION = 0.02
 
