@@ -12,6 +12,7 @@ from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 
 import av
@@ -61,21 +62,6 @@ class RecordedFile:
     def name(self) -> str:
         """The file name."""
         return self.path.name
-
-
-@dataclass(frozen=True, slots=True)
-class FilePage:
-    """Some of the recorded files.
-
-    Attributes:
-        files: the files, the newest first.
-        total: the number of all files.
-        last: the name to continue after; None if these are the oldest files.
-    """
-
-    files: list[RecordedFile]
-    total: int
-    last: str | None
 
 
 class FileIsOpen(Exception):  # noqa: N818 - a state, not a fault
@@ -139,8 +125,7 @@ class RecordingFolder:
             ValueError: when the stream's name is not valid.
         """
         self._path.mkdir(parents=True, exist_ok=True)
-        if not self.retain():
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self._path))
+        self.make_room()
         time = started.astimezone(UTC).strftime(_TIME)
         while True:
             name = f"{_escape(stream)}_{time}_{number:03}.{suffix}"
@@ -193,17 +178,19 @@ class RecordingFolder:
                 return False
             return True
 
-    def retain(self) -> bool:
+    def make_room(self) -> None:
         """Delete the files that are not to be kept any longer, the oldest first.
 
         Files that are being written are not deleted.
 
-        Returns:
-            Whether as much is free as should be.
+        Raises:
+            OSError: when there is less room than there should be, or no folder can be
+                made.
         """
         limits = self._retention
         if limits == Retention():
-            return True
+            return
+        self._path.mkdir(parents=True, exist_ok=True)
         with self._deleting:
             files = list(reversed(list(self)))
             limits.apply(
@@ -212,7 +199,8 @@ class RecordingFolder:
                 self._free,
                 self._expire,
             )
-        return limits.has_room(self._free)
+        if not limits.has_room(self._free):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self._path))
 
     def _may_delete(self, name: str) -> bool:
         return is_name(name) and not self.is_open(name)
@@ -238,13 +226,13 @@ class RecordingFolder:
         found = map(self.get, reversed(self._names()))
         return (file for file in found if file is not None)
 
-    def page(self, limit: int, after: str | None) -> FilePage:
+    def page(self, limit: int, after: str | None = None) -> list[RecordedFile]:
         """Some of the recorded files, the newest first.
 
         Only their entries are looked at.
 
         Args:
-            limit: the number of files.
+            limit: the largest number of files.
             after: the name of the file before the first one; it need not exist any
                 more. None for the newest files.
 
@@ -255,13 +243,8 @@ class RecordingFolder:
         end = len(names)
         if after is not None:
             end = bisect_left(names, _order(after), key=_order)
-        files: list[RecordedFile] = []
-        for index in reversed(range(end)):
-            if len(files) == limit:
-                return FilePage(files, len(names), files[-1].name)
-            if (file := self.get(names[index])) is not None:
-                files.append(file)
-        return FilePage(files, len(names), None)
+        found = map(self.get, reversed(names[:end]))
+        return list(islice((file for file in found if file is not None), limit))
 
     def _names(self) -> list[str]:
         """The names of recorded files, the oldest first."""

@@ -66,7 +66,7 @@ class Recording:
         self._gathered: list[tuple[str, RtpFrame, int]] | None = []
         self.writer = SegmentWriter(folder, stream.name, limits, self._request_soon)
         self.worker = RecordingWorker(
-            self.writer, stream.name, self._fail, self._request_key_frame
+            self.writer, stream.name, self.fail, self._request_key_frame
         )
         self._sources: dict[str, TrackSource] = {}
         for receiver in stream.peer.receivers:
@@ -101,7 +101,14 @@ class Recording:
 
     def give_up(self) -> None:
         """Stop waiting for the thread, because the disk is too slow."""
-        self._fail("The disk is too slow to finish the file")
+        if not self._has_ended:
+            self.fail("The disk is too slow to finish the file")
+
+    def fail(self, problem: str) -> None:
+        """End it for a reason."""
+        self.problem = problem
+        self._stop()
+        logger.warning("Recording of %s has ended: %s", self.stream.name, problem)
 
     def _stop(self) -> None:
         if self._is_stopped:
@@ -111,11 +118,6 @@ class Recording:
         self._timer.cancel()
         for source in self._sources.values():
             source.stop()
-
-    def _fail(self, problem: str) -> None:
-        self.problem = problem
-        self._stop()
-        logger.warning("Recording of %s has ended: %s", self.stream.name, problem)
 
     # Frames
 
