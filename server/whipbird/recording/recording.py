@@ -104,6 +104,14 @@ class Recording:
         if not self._has_ended:
             self.fail("The disk is too slow to finish the file")
 
+    def _end_of_media(self) -> float:
+        """When the last picture was over: of a publisher that vanished, long ago."""
+        now = self._loop.time()
+        if self.stream.peer.connectionState != "failed":
+            return now
+        encodings = [source.encoding for source in self._sources.values()]
+        return max((e.last_packet_at for e in encodings if e), default=now)
+
     def fail(self, problem: str) -> None:
         """End it for a reason."""
         self.problem = problem
@@ -114,7 +122,7 @@ class Recording:
         if self._is_stopped:
             return
         self._is_stopped = True
-        self.writer.stopped = self._loop.time()
+        self.writer.stopped = self._end_of_media()
         self._timer.cancel()
         for source in self._sources.values():
             source.stop()

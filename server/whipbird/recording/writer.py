@@ -2,7 +2,7 @@
 
 import contextlib
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -10,22 +10,14 @@ import av
 from av.container.input import InputContainer
 
 from ..rtp.bits import BitstreamError
-from ..rtp.codecs import VideoParameters, payload_format
-from ..rtp.codecs.opus import read_packet
 from ..sdp.codecs import Codec
 from .container import MediaFile, container_of
 from .early import EarlyAudio
 from .files import RecordingFolder
-from .frames import RtpFrame
-from .pcm import PcmDecoder, sampling_rate
-from .reordering import reorder_depth
+from .frame_data import FrameReader, audio_duration
+from .header import FileHeader
 from .segments import PlacedFrame, SegmentLimits
-from .templates import (
-    UnusableError,
-    parameter_sets,
-    template,
-    without_parameter_sets,
-)
+from .templates import UnusableError, template, without_parameter_sets
 
 logger = logging.getLogger(__name__)
 
@@ -42,8 +34,6 @@ _SILENCE = 2.0
 _MAX_WAIT = 10.0
 # Seconds: the shortest file that is ended because a track has changed.
 _MIN_LENGTH = 0.3
-# Seconds: the duration of a frame of audio whose duration is unknown.
-_USUAL_DURATION = 0.02
 
 
 class SegmentWriter:
@@ -84,17 +74,10 @@ class SegmentWriter:
         self._limits = limits
         self._request_key_frame = request_key_frame
         self._media: MediaFile | None = None
-        # The tracks that were received when the file was started; and those in it.
-        self._tracks: Mapping[str, Codec] = {}
-        self._codecs: dict[str, Codec] = {}
-        self._parameters: VideoParameters | None = None
-        # The parameter sets in the header of the file, while no others have come.
-        self._sets: frozenset[bytes] | None = None
-        self._depth = 0
-        self._rotation = 0
+        self._header = FileHeader()
         # The last key frame with parameters.
         self._described: tuple[Codec, bytes] | None = None
-        self._decoder: tuple[Codec, PcmDecoder] | None = None
+        self._reader = FrameReader()
         # Codecs of audio of which no track can be made.
         self._refused: set[Codec] = set()
         self._needs_key = True
@@ -126,14 +109,14 @@ class SegmentWriter:
             self.unusable += 1
             return
         try:
-            data = self._data(frame)
+            data = self._reader.read(frame)
             if self._starts_file(placed, data):
                 self._begin(placed, data)
         except (BitstreamError, UnusableError) as error:
             logger.debug("Cannot use a frame of %s: %s", self._stream, error)
             self._leave_out(is_video)
             return
-        if self._media is None or self._codecs.get(placed.kind) != frame.codec:
+        if self._media is None or self._header.codecs.get(placed.kind) != frame.codec:
             if is_video or frame.codec in self._refused:
                 self._leave_out(is_video)
             else:
@@ -192,22 +175,6 @@ class SegmentWriter:
             elif file is not None:
                 self._folder.remove(file)
 
-    def _data(self, frame: RtpFrame) -> bytes:
-        """The data of a frame as it is written.
-
-        Raises:
-            BitstreamError: when it is incomplete or malformed.
-        """
-        codec = frame.codec
-        video = payload_format(codec.name)
-        if video is not None:
-            return video.join(frame.payloads)
-        if sampling_rate(codec) is None:
-            return frame.payloads[0]
-        if self._decoder is None or self._decoder[0] != codec:
-            self._decoder = codec, PcmDecoder(codec)
-        return self._decoder[1].decode(frame.payloads[0])
-
     def _starts_file(self, placed: PlacedFrame, data: bytes) -> bool:
         """Whether to start a new file at a frame; request a key frame if one is due."""
         media = self._media
@@ -233,36 +200,12 @@ class SegmentWriter:
             return True
         if limits.octets is not None and media.size >= limits.octets:
             return True
-        if placed.tracks.keys() > self._tracks.keys():
+        if placed.tracks.keys() > self._header.tracks.keys():
             return True
         if seconds < _MIN_LENGTH:
             return False
-        return self._tracks != placed.tracks or self._has_changed(placed.frame, data)
-
-    def _has_changed(self, frame: RtpFrame, data: bytes) -> bool:
-        """Whether players would not show a picture properly in the current file.
-
-        They show pictures of another size.
-        """
-        video = payload_format(frame.codec.name)
-        if video is None:
-            return False
-        if frame.rotation != self._rotation:
-            return True
-        if not frame.is_key:
-            return False
-        new, old = _parameters(frame), self._parameters
-        if new is None or old is None:
-            return False
-        if _format(new) != _format(old):
-            return True
-        # Apple's players do not take parameter sets from frames. If the size changes,
-        # one file is worth more.
-        assert self._media is not None
-        return (
-            self._media.has_fixed_sets
-            and _size(new) == _size(old)
-            and not parameter_sets(frame.codec, data) <= (self._sets or frozenset())
+        return self._header.tracks != placed.tracks or self._header.has_changed(
+            placed.frame, data, is_fixed=media.has_fixed_sets
         )
 
     def _begin(self, placed: PlacedFrame, data: bytes) -> None:
@@ -288,26 +231,22 @@ class SegmentWriter:
                     sources[kind] = stack.enter_context(source)
             shown = self._last.get("video", placed)
             self._close(self._stood(shown) or placed.seconds - shown.seconds)
-            self._tracks = tracks
-            self._codecs = {kind: tracks[kind] for kind in sources}
-            container = container_of({codec.name for codec in self._codecs.values()})
+            header = FileHeader(tracks, {kind: tracks[kind] for kind in sources})
+            container = container_of({codec.name for codec in header.codecs.values()})
             self.files += 1
             self.file, descriptor = self._folder.create(
                 self._stream, datetime.now(UTC), self.files, container.suffix
             )
             self._media = MediaFile(descriptor, container)
             for kind, source in sources.items():
-                rate = self._codecs[kind].clock_rate
+                rate = header.codecs[kind].clock_rate
                 rotation = placed.frame.rotation if kind == placed.kind else 0
                 self._media.add(kind, source.streams[0], rate, rotation)
         logger.info("Recording %s to %s", self._stream, self.file)
         if placed.kind == "video":
-            self._parameters = _parameters(placed.frame) or self._parameters
-            self._rotation = placed.frame.rotation
             assert self._described is not None
-            codec, described = self._described
-            self._sets = parameter_sets(codec, described)
-            self._depth = reorder_depth(codec.name, described) or 0
+            header.describe(placed.frame, self._described[1])
+        self._header = header
         self._zero = self._beginning(placed)
         self._last.clear()
         self._write_early()
@@ -315,7 +254,7 @@ class SegmentWriter:
     def _beginning(self, placed: PlacedFrame) -> float:
         """The beginning of a file in seconds, with the sound before its picture."""
         begin = placed.seconds
-        audio = self._codecs.get("audio")
+        audio = self._header.codecs.get("audio")
         first = self._early.first_of(audio)
         if first is not None:
             return min(begin, first.seconds)
@@ -328,7 +267,7 @@ class SegmentWriter:
 
     def _write_early(self) -> None:
         """Write the sound that waited for this file."""
-        audio = self._codecs.get("audio")
+        audio = self._header.codecs.get("audio")
         for placed, data in self._early.take():
             if placed.frame.codec == audio:
                 self._write(placed, data)
@@ -373,28 +312,17 @@ class SegmentWriter:
             # It is shown before the key frame, and refers to pictures before that.
             self.unusable += 1
             return False
-        codec = placed.frame.codec
-        sets = parameter_sets(codec, data)
-        if sets:
-            depth = reorder_depth(codec.name, data)
-            self._depth = self._depth if depth is None else depth
-        if self._sets is not None and not sets <= self._sets:
-            self._sets = None
+        frame, header = placed.frame, self._header
+        if header.has_other_sets(frame, data):
             self._media.allow_changes()
-        if sets and self._sets is not None and self._media.has_fixed_sets:
-            data = without_parameter_sets(codec, data)
-        self._media.write_picture(data, position, placed.frame.is_key, self._depth)
+        if header.sets and self._media.has_fixed_sets:
+            data = without_parameter_sets(frame.codec, data)
+        self._media.write_picture(data, position, frame.is_key, header.depth)
         return True
 
     def _write_audio(self, placed: PlacedFrame, data: bytes, position: int) -> None:
         assert self._media is not None
-        codec = placed.frame.codec
-        duration = round(_USUAL_DURATION * codec.clock_rate)
-        if sampling_rate(codec) is not None:
-            # G.711 and G.722 have one octet per tick.
-            duration = len(placed.frame.payloads[0])
-        elif (opus := read_packet(data)) is not None:
-            duration = opus.samples
+        duration = audio_duration(placed.frame)
         self._media.write_audio(data, max(position, 0), duration)
         self._audio_end = placed.position + duration
 
@@ -403,21 +331,3 @@ class SegmentWriter:
         if is_video:
             self._needs_key = True
             self._request_key_frame()
-
-
-def _format(parameters: VideoParameters) -> tuple[object, ...]:
-    """What may not change within a file."""
-    return parameters.profile, parameters.bit_depth, parameters.chroma
-
-
-def _size(parameters: VideoParameters) -> tuple[int, int]:
-    return parameters.width, parameters.height
-
-
-def _parameters(frame: RtpFrame) -> VideoParameters | None:
-    """The parameters in a key frame; None for audio."""
-    video = payload_format(frame.codec.name)
-    if video is None:
-        return None
-    found = map(video.read_parameters, frame.payloads)
-    return next((parameters for parameters in found if parameters is not None), None)

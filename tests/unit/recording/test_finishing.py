@@ -168,6 +168,28 @@ async def test_the_last_picture_lasts_as_long_as_it_stood(
     await publisher.rig.stop()
 
 
+async def test_the_last_picture_of_a_publisher_that_vanished(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody knows how long it stood: not until the server gives the session up."""
+    publisher = Publisher(VIDEO["libx264"])
+    stream = publisher.stream()
+    recording = Recording(stream, RecordingFolder(tmp_path), SegmentLimits())
+    for frame in video_frames("libx264"):
+        publisher.send_frame(frame.payloads)
+    await until(lambda: recording.writer.frames["video"] == 30)
+    stream.peer.connectionState = "failed"  # type: ignore[misc]
+    last = recording.writer._last["video"].frame.arrival
+    monkeypatch.setattr(recording._loop, "time", lambda: last + 28)
+    recording._stop()
+    monkeypatch.undo()
+    await recording.close()
+    (path,) = files_in(tmp_path)
+    with av.open(str(path)) as container:
+        assert container.duration == pytest.approx(1e6, abs=20_000)
+    await publisher.rig.stop()
+
+
 async def test_a_picture_before_a_pause_lasts_through_it(tmp_path: Path) -> None:
     publisher = Publisher(VIDEO["libx264"])
     recording = begin(tmp_path, publisher)
