@@ -129,7 +129,7 @@ async def _start(settings: Settings) -> web.AppRunner:
     """
     if settings.record is not None:
         try:
-            RecordingFolder(settings.record).prepare()
+            RecordingFolder(settings.record).check()
         except OSError as error:
             raise _CannotStart(
                 f"cannot record to the folder {settings.record}: "

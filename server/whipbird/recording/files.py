@@ -90,6 +90,20 @@ class RecordingFolder:
         self._open: set[str] = set()
         self._deleting = threading.Lock()
 
+    def check(self) -> None:
+        """Check that files can be written, without creating the folder.
+
+        Raises:
+            OSError: when they cannot.
+        """
+        missing = [p for p in (self._path, *self._path.parents) if not p.exists()]
+        try:
+            self.prepare()
+        finally:
+            for path in missing:
+                with contextlib.suppress(OSError):
+                    path.rmdir()
+
     def prepare(self) -> None:
         """Create the folder if needed, and check that it is writable.
 

@@ -199,4 +199,18 @@ def test_a_folder_on_a_file_system_that_takes_nothing() -> None:
     with pytest.raises(OSError, match="/proc"):
         RecordingFolder(Path("/proc/recordings")).prepare()
     with pytest.raises(OSError, match="/proc"):
-        RecordingFolder(Path("/proc/self")).prepare()
+        RecordingFolder(Path("/proc/self")).check()
+
+
+def test_checking_a_folder_leaves_nothing_behind(tmp_path: Path) -> None:
+    RecordingFolder(tmp_path / "new" / "folder").check()
+    assert list(tmp_path.iterdir()) == []
+    copy = tmp_path / f"{NAME}.part"
+    other = tmp_path / "other.part"
+    copy.touch()
+    other.touch()
+    RecordingFolder(tmp_path).check()
+    assert list(tmp_path.iterdir()) == [other]
+    (tmp_path / "file").touch()
+    with pytest.raises(NotADirectoryError):
+        RecordingFolder(tmp_path / "file" / "a" / "b").check()
