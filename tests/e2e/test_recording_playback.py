@@ -95,11 +95,11 @@ async def test_a_file_with_pictures_of_several_sizes(
 async def test_a_file_with_b_frames(
     start_server: StartServer, open_page: OpenPage, tmp_path: Path, sound: str
 ) -> None:
+    frames = video_frames("libx264", frames=60, key_interval=30, options=B_FRAMES)
     publisher = Publisher(VIDEO["libx264"], AUDIO[sound])
     folder = RecordingFolder(tmp_path)
     recording = Recording(publisher.stream(), folder, SegmentLimits())
     publisher.send_sound(opus_packets()[0] if sound == "opus" else bytes(160), 960)
-    frames = video_frames("libx264", frames=60, key_interval=30, options=B_FRAMES)
     publisher.send_shown(frames, FRAME_TICKS)
     await recording.close()
     await publisher.rig.stop()
