@@ -82,9 +82,9 @@ class RecordingFolder:
     """
 
     def __init__(self, path: Path, retention: Retention | None = None) -> None:
-        self.finisher = Finisher()
         self._path = path.absolute()
         self._retention = retention or Retention()
+        self.finisher = Finisher(self._retention.free or 0)
         self._lengths: dict[tuple[str, int, int], float | None] = {}
         # Files that are being written.
         self._open: set[str] = set()

@@ -1,6 +1,7 @@
 """Completes files that are not written any more, in a thread beside the recordings."""
 
 import asyncio
+import errno
 import logging
 import os
 import struct
@@ -10,6 +11,7 @@ from concurrent.futures import Future
 from pathlib import Path
 
 from .mp4 import Abandoned, move_index
+from .retention import free_octets
 
 logger = logging.getLogger(__name__)
 
@@ -26,9 +28,13 @@ class Finisher:
     """Moves the index of ended files to their front, one file after another.
 
     A file is complete before that. So it does not matter if it is given up.
+
+    Args:
+        min_free: octets of the file system that stay free beside a copy.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, min_free: int = 0) -> None:
+        self._min_free = min_free
         self._files: dict[str, Future[None]] = {}
         self._one_at_a_time = threading.Lock()
         self._is_abandoned = threading.Event()
@@ -85,6 +91,9 @@ class Finisher:
 
     def _finish(self, path: Path, picture_until: float) -> None:
         if path.suffix == ".mp4":
+            needed = path.stat().st_size + self._min_free
+            if free_octets(path.parent) < needed:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             new = path.with_name(path.name + COPY)
             move_index(path, new, picture_until, self._is_abandoned.is_set)
         else:

@@ -3,8 +3,10 @@
 import asyncio
 import errno
 import os
+import shutil
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import av
@@ -24,6 +26,7 @@ from whipbird.recording import finishing, mp4
 from whipbird.recording.files import RecordingFolder
 from whipbird.recording.finishing import Finisher
 from whipbird.recording.recording import Recording, RecordingState
+from whipbird.recording.retention import Retention
 from whipbird.recording.segments import SegmentLimits
 
 
@@ -224,6 +227,25 @@ async def test_without_room_for_a_copy_the_file_stays_what_it_was(
     assert boxes(path) == ["ftyp", "mdat", "moov"]
     assert read(path).decoded == 90
     assert recording.state is RecordingState.ENDED
+    await publisher.rig.stop()
+
+
+async def test_a_copy_keeps_the_floor_of_free_space(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publisher = Publisher(VIDEO["libx264"], AUDIO["opus"])
+    folder = RecordingFolder(tmp_path, Retention(free=1000))
+    free = SimpleNamespace(free=2000)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: free)
+    recording = Recording(publisher.stream(), folder, SegmentLimits())
+    send(publisher, "libx264", 3)
+    await recording.close()
+    (path,) = files_in(tmp_path)
+    assert boxes(path) == ["ftyp", "mdat", "moov"]
+    free.free = 1000 + path.stat().st_size
+    folder.finish(path.name, 0.0)
+    await folder.finisher.wait([path.name])
+    assert boxes(path) == ["ftyp", "moov", "mdat"]
     await publisher.rig.stop()
 
 
