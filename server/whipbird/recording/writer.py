@@ -86,6 +86,8 @@ class SegmentWriter:
         # The last frame of each track; the end of the audio, in ticks.
         self._last: dict[str, PlacedFrame] = {}
         self._audio_end = 0
+        # Two pictures, a second or more from each other and before the last one.
+        self._due: list[PlacedFrame] = []
         self._requested_at = float("-inf")
         self._early = EarlyAudio()
 
@@ -148,10 +150,14 @@ class SegmentWriter:
         self._close(self._stood(self._last.get("video")))
 
     def _stood(self, picture: PlacedFrame | None) -> float:
-        """Seconds from a picture to the end of the recording; 0 before that."""
+        """Seconds from a picture to the end of the recording; 0 before that.
+
+        The picture may have come early, with others: they say when it was due.
+        """
         if picture is None or self.stopped is None:
             return 0.0
-        return self.stopped - picture.frame.arrival
+        offset = min(p.seconds - p.frame.arrival for p in (picture, *self._due))
+        return self.stopped + offset - picture.seconds
 
     def _close(self, stood: float) -> None:
         """Finish the file.
@@ -249,6 +255,7 @@ class SegmentWriter:
         self._header = header
         self._zero = self._beginning(placed)
         self._last.clear()
+        self._due.clear()
         self._write_early()
 
     def _beginning(self, placed: PlacedFrame) -> float:
@@ -318,6 +325,8 @@ class SegmentWriter:
         if header.sets and self._media.has_fixed_sets:
             data = without_parameter_sets(frame.codec, data)
         self._media.write_picture(data, position, frame.is_key, header.depth)
+        if not self._due or placed.seconds - self._due[-1].seconds >= 1:
+            self._due = [*self._due[-1:], placed]
         return True
 
     def _write_audio(self, placed: PlacedFrame, data: bytes, position: int) -> None:
