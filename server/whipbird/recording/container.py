@@ -1,5 +1,6 @@
 """Media files that are written continuously, and stay playable if the process dies."""
 
+import contextlib
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -261,9 +262,13 @@ class MediaFile:
         """
         try:
             try:
-                self._write_pictures(self._order.flush())
+                with contextlib.suppress(av.error.InvalidDataError):
+                    self._write_pictures(self._order.flush())
             finally:
-                self._muxer.close()
+                # A frame that waited for the other track may be rejected now; the
+                # rest of the file is written all the same.
+                with contextlib.suppress(av.error.InvalidDataError):
+                    self._muxer.close()
                 self._output.flush()
             # It is in another index now.
             self._entry_offset = None

@@ -103,7 +103,7 @@ class SegmentWriter:
 
         Raises:
             OSError: when the file cannot be written.
-            av.FFmpegError: when FFmpeg rejects the frame.
+            av.FFmpegError: when FFmpeg fails.
         """
         frame = placed.frame
         is_video = placed.kind == "video"
@@ -126,7 +126,12 @@ class SegmentWriter:
             return
         if is_video:
             self._needs_key = False
-        self._write(placed, data)
+        try:
+            self._write(placed, data)
+        except av.error.InvalidDataError as error:
+            # The file is as it was before.
+            logger.debug("Cannot write a frame of %s: %s", self._stream, error)
+            self._leave_out(is_video)
 
     def write_remaining(self) -> None:
         """Write the sound that still waits for a picture to a file without pictures.
