@@ -171,6 +171,38 @@ async def test_the_last_picture_lasts_as_long_as_it_stood(
     await publisher.rig.stop()
 
 
+async def test_the_last_picture_of_a_file_that_begins_with_sound(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The edit list has a pause before the first picture; it is not counted twice."""
+    publisher = Publisher(VIDEO["libx264"], AUDIO["opus"])
+    recording = begin(tmp_path, publisher)
+    for _ in range(100):
+        publisher.send_sound(opus_packets()[0], 960)
+    publisher.report("audio", 10.0, publisher.audio.timestamp)
+    publisher.send_sound(opus_packets()[0], 960)
+    publisher.send_frame(video_frames("libx264")[1].payloads)
+    publisher.report("video", 10.0, publisher.video.timestamp)
+    for frame in video_frames("libx264"):
+        publisher.send_frame(frame.payloads)
+    await until(lambda: recording.writer.frames["video"] == 30)
+    last = recording.writer._last["video"]
+    pictures = (last, *recording.writer._due)
+    due = last.seconds - min(p.seconds - p.frame.arrival for p in pictures)
+    monkeypatch.setattr(recording._loop, "time", lambda: due + 5)
+    recording._stop()
+    monkeypatch.undo()
+    await recording.close()
+    (path,) = files_in(tmp_path)
+    file = read(path)
+    assert file.times("video")[0] == pytest.approx(2.0, abs=0.05)
+    with av.open(str(path)) as container:
+        assert container.duration == pytest.approx(
+            1e6 * (file.times("video")[-1] + 5), abs=2000
+        )
+    await publisher.rig.stop()
+
+
 async def test_pictures_that_come_early_do_not_stand_longer(tmp_path: Path) -> None:
     """A second of pictures in one moment, as after a stall: it still is a second."""
     publisher = Publisher(VIDEO["libx264"])
