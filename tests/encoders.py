@@ -40,11 +40,13 @@ class EncodedFrame:
 
     Attributes:
         is_key: what the encoder says.
+        number: of the picture, in the order in which pictures are shown.
     """
 
     data: bytes
     is_key: bool
     payloads: tuple[bytes, ...]
+    number: int
 
 
 class _Packets:
@@ -113,8 +115,11 @@ def encode_video(
         for picture in [*pictures, None]:
             for packet in stream.encode(picture):
                 data, is_key = bytes(packet), packet.is_keyframe
+                assert packet.pts is not None
+                number = round(packet.pts * packet.time_base * 30)
                 container.mux(packet)
-                encoded.append(EncodedFrame(data, is_key, packets.take_payloads()))
+                payloads = packets.take_payloads()
+                encoded.append(EncodedFrame(data, is_key, payloads, number))
     return tuple(encoded)
 
 

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { parseLinkHeader } from './link-header.js';
 import { WhipError } from './whip-error.js';
 import { WhipHttp } from './whip-http.js';
 
@@ -21,15 +22,42 @@ const CHANGE_LIMIT = 15_000;
  * @throws {WhipError} Or the reason of the signal.
  */
 export async function ask(method, path, token, signal) {
+  return (await request(method, path, token, signal)).value;
+}
+
+/**
+ * Gets one page of a list.
+ *
+ * @param {string} path Relative to the page.
+ * @param {string} token Empty if there is none.
+ * @returns {Promise<{value: any, next: string|null}>} The JSON in the response, and the
+ *   URL of the next page (RFC 8288); null if there is none.
+ * @throws {WhipError}
+ */
+export async function askPage(path, token) {
+  const { value, response } = await request('GET', path, token);
+  const links = parseLinkHeader(response.headers.get('Link'));
+  const next = links.find(({ parameters }) => parameters.get('rel') === 'next');
+  return { value, next: next ? new URL(next.target, response.url).href : null };
+}
+
+/**
+ * @param {string} method
+ * @param {string} path
+ * @param {string} token
+ * @param {AbortSignal} [signal]
+ * @returns {Promise<{response: Response, value: any}>}
+ */
+async function request(method, path, token, signal) {
   const url = new URL(path, document.baseURI).href;
   const limit = method === 'GET' ? LIMIT : CHANGE_LIMIT;
-  const { text } = await new WhipHttp(token, limit).request(method, url, {
+  const { response, text } = await new WhipHttp(token, limit).request(method, url, {
     headers: { Accept: 'application/json' },
     signal,
   });
-  if (!text) return null;
+  if (!text) return { response, value: null };
   try {
-    return JSON.parse(text);
+    return { response, value: JSON.parse(text) };
   } catch (cause) {
     const title = 'The server sent an unexpected response';
     throw new WhipError('protocol', { title, cause });

@@ -1,11 +1,11 @@
 /**
- * Recordings: started and stopped by stream, listed and downloaded by file
+ * Recordings: started and stopped by stream; files listed, downloaded and deleted
  * (`/api/streams/{stream}/recording`, `/api/recordings`).
  *
  * @module
  */
 
-import { ask } from './api.js';
+import { ask, askPage } from './api.js';
 
 /** @typedef {import('./streams-api.js').Recording} Recording */
 
@@ -24,6 +24,7 @@ import { ask } from './api.js';
  * @typedef {object} Recordings
  * @property {boolean} enabled Whether the server has a folder for them.
  * @property {RecordedFile[]} recordings The newest first.
+ * @property {boolean} more Whether there are older ones.
  */
 
 /** @param {string} stream */
@@ -57,11 +58,33 @@ export async function stopRecording(stream, token) {
 
 /**
  * @param {string} token
+ * @param {number} pages The number of pages to get.
  * @returns {Promise<Recordings>}
  * @throws {import('./whip-error.js').WhipError}
  */
-export function fetchRecordings(token) {
-  return ask('GET', 'api/recordings', token);
+export async function fetchRecordings(token, pages) {
+  let { value, next } = await askPage('api/recordings', token);
+  const { enabled, recordings } = value;
+  for (let page = 1; page < pages && next; page += 1) {
+    ({ value, next } = await askPage(next, token));
+    recordings.push(...value.recordings);
+  }
+  return { enabled, recordings, more: next !== null };
+}
+
+/**
+ * Deletes a file; resolves also if it is deleted already.
+ *
+ * @param {string} file Its name.
+ * @param {string} token
+ * @throws {import('./whip-error.js').WhipError}
+ */
+export async function deleteRecording(file, token) {
+  try {
+    await ask('DELETE', `api/recordings/${encodeURIComponent(file)}`, token);
+  } catch (error) {
+    if (error.status !== 404) throw error;
+  }
 }
 
 /**

@@ -1,14 +1,15 @@
 /**
- * The list of recordings on the server, with download links.
+ * The list of recordings on the server, with links to download them, and buttons to
+ * delete them.
  *
  * @module
  */
 
-import { $, make, write } from './dom.js';
+import { $, announce, make, write } from './dom.js';
 import { KeyedList } from './keyed-list.js';
 import { Poll } from './poll.js';
 import { describeFile, describeRefusal } from './recording-words.js';
-import { downloadOf, fetchRecordings } from './recordings-api.js';
+import { deleteRecording, downloadOf, fetchRecordings } from './recordings-api.js';
 
 /** @typedef {import('./recordings-api.js').RecordedFile} RecordedFile */
 
@@ -17,26 +18,32 @@ const PERIOD = 5000;
 
 class Entry {
   #link;
+  #delete = make('button', { type: 'button', className: 'quiet small' }, 'Delete');
   #facts = make('span', { className: 'note' });
 
-  /** @param {string} file */
-  constructor(file) {
+  /** @param {string} file @param {(file: string) => void} onDelete */
+  constructor(file, onDelete) {
     this.#link = make('a', { download: file }, file);
     this.#link.setAttribute('aria-label', `Download ${file}`);
-    this.element = make('li', {}, this.#link, this.#facts);
+    this.#delete.setAttribute('aria-label', `Delete ${file}`);
+    this.#delete.addEventListener('click', () => onDelete(file));
+    this.element = make('li', {}, this.#link, this.#delete, this.#facts);
   }
 
   /** @param {RecordedFile} recorded */
   show(recorded) {
     this.#link.href = downloadOf(recorded);
+    this.#delete.hidden = recorded.state === 'recording';
+    this.#facts.title = recorded.started;
     const facts = describeFile(recorded);
     if (this.#facts.textContent !== facts) this.#facts.textContent = facts;
   }
 }
 
-/** @param {RecordedFile[]} recordings @returns {string} */
-function describeAll({ length }) {
+/** @param {RecordedFile[]} recordings @param {boolean} more @returns {string} */
+function describeAll({ length }, more) {
   if (!length) return 'Nothing has been recorded yet.';
+  if (more) return `The newest ${length} files.`;
   return length === 1 ? '1 file.' : `${length} files.`;
 }
 
@@ -47,7 +54,14 @@ export class RecordingsList {
   /** @type {() => void} */ #changed;
   #poll = new Poll(() => this.#update(), PERIOD);
   /** @type {KeyedList<Entry>} */
-  #list = new KeyedList($('recordings-list'), (file) => new Entry(file));
+  #list = new KeyedList(
+    $('recordings-list'),
+    (file) => new Entry(file, (name) => this.#delete(name)),
+  );
+  /** The server's reason why a file was not deleted. */
+  #refusal = '';
+  /** The number of pages shown. */
+  #pages = 1;
   /** The number of the last request: a response to an earlier one is ignored. */
   #asked = 0;
 
@@ -58,6 +72,10 @@ export class RecordingsList {
   constructor(token, changed) {
     this.#token = token;
     this.#changed = changed;
+    $('recordings-more').addEventListener('click', () => {
+      this.#pages += 1;
+      this.start();
+    });
   }
 
   /** Updates the list now, and then repeatedly. */
@@ -74,21 +92,40 @@ export class RecordingsList {
     this.#asked += 1;
     const asked = this.#asked;
     try {
-      const { enabled, recordings } = await fetchRecordings(this.#token());
-      if (asked === this.#asked) this.#show(enabled, recordings);
+      const found = await fetchRecordings(this.#token(), this.#pages);
+      if (asked === this.#asked) this.#show(found);
     } catch (error) {
       if (asked !== this.#asked) return;
       write('recordings-problem', describeRefusal(error));
       write('recordings-note', '');
+      $('recordings-more').hidden = true;
       this.#list.show([]);
     }
   }
 
-  /** @param {boolean} enabled @param {RecordedFile[]} recordings */
-  #show(enabled, recordings) {
-    write('recordings-problem', '');
+  /** @param {string} file */
+  async #delete(file) {
+    if (!window.confirm(`Delete ${file}? It cannot be restored.`)) return;
+    this.#refusal = '';
+    try {
+      await deleteRecording(file, this.#token());
+    } catch (error) {
+      this.#refusal = describeRefusal(error);
+      write('recordings-problem', this.#refusal);
+      return;
+    }
+    announce(`${file} was deleted.`);
+    // The button that had the focus goes.
+    $('recordings-heading').focus();
+    this.start();
+  }
+
+  /** @param {import('./recordings-api.js').Recordings} found */
+  #show({ enabled, recordings, more }) {
+    write('recordings-problem', this.#refusal);
     const nothing = 'Recording is not set up on this server.';
-    write('recordings-note', enabled ? describeAll(recordings) : nothing);
+    write('recordings-note', enabled ? describeAll(recordings, more) : nothing);
+    $('recordings-more').hidden = !more;
     $('recordings-hint').hidden = enabled;
     const entries = this.#list.show(recordings.map(({ file }) => file));
     entries.forEach((entry, i) => entry.show(recordings[i]));

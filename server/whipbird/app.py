@@ -22,7 +22,7 @@ from .http.whep import WhepResource
 from .http.whep_extensions import knows_event_stream
 from .http.whip import WhipResource
 from .net import HostAddresses, UdpPort
-from .recording import Recorder, SegmentLimits
+from .recording import Recorder, Retention, SegmentLimits
 from .recording.snapshots import Snapshots
 from .rtp.history import GopLimits
 from .sessions import SessionStore
@@ -69,6 +69,11 @@ def create_app(settings: Settings) -> web.Application:
         limits=SegmentLimits(
             settings.record_segment or None, settings.record_segment_size or None
         ),
+        retention=Retention(
+            settings.record_max_age or None,
+            settings.record_max_size or None,
+            settings.record_min_free or None,
+        ),
     )
     store.streams.observers.append(recorder)
     snapshots = Snapshots(store.audiences.current_gop)
@@ -94,6 +99,7 @@ def create_app(settings: Settings) -> web.Application:
 
     async def open_port(_app: web.Application) -> None:
         await port.open(settings.udp_port or 0)
+        await recorder.open()
 
     async def close_port(_app: web.Application) -> None:
         port.close()

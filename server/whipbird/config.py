@@ -263,6 +263,25 @@ class Settings(BaseSettings):
         ge=0,
         description="Maximum size of a recorded file in bytes; 0 for no limit.",
     )
+    record_max_age: float = Field(
+        default=0.0,
+        ge=0,
+        le=3_153_600_000,
+        description="Seconds after their end at which recorded files are deleted; 0 to "
+        "keep them.",
+    )
+    record_max_size: int = Field(
+        default=0,
+        ge=0,
+        description="Maximum size of all recorded files together in bytes; the oldest "
+        "ones are deleted; 0 for no limit.",
+    )
+    record_min_free: int = Field(
+        default=0,
+        ge=0,
+        description="Bytes of the file system of recordings to keep free; the oldest "
+        "recorded files are deleted, and when there are none, recording stops.",
+    )
     post_rate: int = Field(
         default=600,
         ge=0,

@@ -7,7 +7,7 @@ from typing import Any
 
 import av
 import pytest
-from playwright.async_api import Locator, Page, ViewportSize, expect
+from playwright.async_api import Dialog, Locator, Page, ViewportSize, expect
 
 from tests.server import ServerProcess
 
@@ -168,6 +168,65 @@ async def test_a_folder_that_cannot_be_used(
     for problem in (page.problem, page.list_problem):
         await expect(problem).to_be_empty()
     await publisher.frames_advance()
+
+
+def many(folder: Path, count: int) -> list[str]:
+    """Make so many files; returns their names, the newest first."""
+    names = [f"live_20310203T{n // 60:02}{n % 60:02}00Z_001.webm" for n in range(count)]
+    for name in names:
+        (folder / name).touch()
+    return names[::-1]
+
+
+def names_in(folder: Path) -> list[str]:
+    return [path.name for path in folder.iterdir()]
+
+
+async def test_deleting_a_file(
+    start_server: StartServer, open_page: OpenPage, tmp_path: Path
+) -> None:
+    """With a confirmation, and with the token that recording needs."""
+    server = await start_server("--record", str(tmp_path), "--token", TOKEN)
+    kept, deleted = many(tmp_path, 2)
+    page = RecordingsPage(await open_page(server), "none")
+    await page.open()
+    await page.frame.enter_token(TOKEN)
+    await expect(page.note).to_have_text("2 files.")
+    button = page.page.get_by_role("button", name=f"Delete {deleted}", exact=True)
+    asked: list[str] = []
+
+    async def refuse(dialog: Dialog) -> None:
+        asked.append(dialog.message)
+        await dialog.dismiss()
+
+    page.page.once("dialog", refuse)
+    await button.click()
+    await expect(page.note).to_have_text("2 files.")
+    assert (tmp_path / deleted).exists()
+    page.page.once("dialog", lambda dialog: dialog.accept())
+    await button.click()
+    await expect(page.note).to_have_text("1 file.")
+    assert asked == [f"Delete {deleted}? It cannot be restored."]
+    assert names_in(tmp_path) == [kept]
+    await expect(page.page.locator("#recordings-heading")).to_be_focused()
+    await assert_accessible(page.frame)
+
+
+async def test_many_files_are_shown_in_pages(
+    start_server: StartServer, open_page: OpenPage, tmp_path: Path
+) -> None:
+    server = await start_server("--record", str(tmp_path))
+    names = many(tmp_path, 250)
+    page = RecordingsPage(await open_page(server), "none")
+    await page.open()
+    more = page.page.get_by_role("button", name="Show older files")
+    await expect(page.note).to_have_text("The newest 100 files.")
+    await more.click()
+    await expect(page.note).to_have_text("The newest 200 files.")
+    await more.click()
+    await expect(page.note).to_have_text("250 files.")
+    await expect(more).to_be_hidden()
+    assert await page.files.get_by_role("link").all_inner_texts() == names
 
 
 RECORDING = {

@@ -320,6 +320,14 @@ async def test_a_port_in_use(server: ServerProcess) -> None:
     assert "Traceback" not in errors
 
 
+@pytest.mark.parametrize("folder", ["/proc/recordings", "/dev/null/recordings"])
+async def test_a_folder_that_cannot_be_recorded_to(folder: str) -> None:
+    code, _, errors = await _whipbird("serve", "--port", "0", "--record", folder)
+    assert code == 1
+    assert f"Error: cannot record to the folder {folder}: " in errors
+    assert "Traceback" not in errors
+
+
 async def test_settings_that_are_wrong() -> None:
     code, _, errors = await _whipbird("serve", WHIPBIRD_SETUP_TIMEOUT="soon")
     assert code == 2

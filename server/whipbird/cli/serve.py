@@ -26,6 +26,7 @@ from ..config import (
     unknown_variables,
 )
 from ..net import HostAddresses, PortInUse, UdpStats
+from ..recording import RecordingFolder
 from .loop import run
 from .parameters import settings_options
 
@@ -124,8 +125,16 @@ async def _start(settings: Settings) -> web.AppRunner:
     """Start the server on its ports.
 
     Raises:
-        _CannotStart: when a port cannot be used.
+        _CannotStart: when a port, or the folder of recordings, cannot be used.
     """
+    if settings.record is not None:
+        try:
+            RecordingFolder(settings.record).check()
+        except OSError as error:
+            raise _CannotStart(
+                f"cannot record to the folder {settings.record}: "
+                f"{error.strerror or error}; choose another with --record"
+            ) from error
     # A number that is free for UDP may be taken for TCP.
     any_number = settings.port == 0 and settings.udp_port is None
     tries = TRIES if any_number else 1

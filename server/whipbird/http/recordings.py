@@ -1,13 +1,23 @@
-"""Recordings: started and stopped by stream, listed and downloaded by file."""
+"""Recordings: started and stopped by stream; files listed, downloaded and deleted."""
 
 import asyncio
+import json
 import logging
 import os
+import re
 from typing import Any
+from urllib.parse import urlencode
 
 from aiohttp import hdrs, web
 
-from ..recording import ListedFile, NoFolder, NotPublished, Recorder
+from ..recording import (
+    FileIsOpen,
+    ListedFile,
+    NoFolder,
+    NotPublished,
+    Recorder,
+    is_name,
+)
 from ..sdp.errors import quote
 from .problems import Problem, no_such_stream
 from .tickets import Tickets
@@ -15,6 +25,11 @@ from .tickets import Tickets
 logger = logging.getLogger(__name__)
 
 PREFIX = "/api/recordings"
+
+# Files in a list: by default, and at most.
+DEFAULT_LIMIT = 100
+MAX_LIMIT = 1000
+_NUMBER = re.compile("[0-9]{1,6}", re.ASCII)
 
 _NO_STORE = {"Cache-Control": "no-store"}
 
@@ -41,27 +56,30 @@ class RecordingsResource:
         """Add the routes to an application."""
         app.router.add_get("", self.all)
         app.router.add_get("/{file}", self.one)
+        app.router.add_delete("/{file}", self.delete)
 
-    async def all(self, _request: web.Request) -> web.Response:
-        """List all files, the newest first."""
+    async def all(self, request: web.Request) -> web.Response:
+        """List files, the newest first, one page of them."""
+        limit, after = _read_page(request)
         try:
-            files = await self._recorder.files()
+            # One more tells whether there is another page.
+            files = await self._recorder.files(limit + 1, after)
         except OSError as error:
             raise _unreadable(error) from None
-        described = [self._describe(listed) for listed in files]
-        return web.json_response(
-            {"enabled": self._recorder.is_enabled, "recordings": described},
-            headers=_NO_STORE,
-        )
+        headers = dict(_NO_STORE)
+        if len(files) > limit:
+            query = urlencode({"limit": limit, "after": files[limit - 1].file.name})
+            headers[hdrs.LINK] = f'<?{query}>; rel="next"'
+        # Others are not to wait for a long text.
+        text = await asyncio.to_thread(self._text, files[:limit])
+        return web.Response(text=text, content_type="application/json", headers=headers)
 
     async def one(self, request: web.Request) -> web.FileResponse:
         """Send a file, or a range of it."""
         name = request.match_info["file"]
         file = await self._recorder.file(name)
         if file is None:
-            raise Problem(
-                404, "No such recording", f'There is no recording "{quote(name)}".'
-            )
+            raise _no_such_recording(name)
         if not await asyncio.to_thread(os.access, file.path, os.R_OK):
             raise _unreadable(PermissionError())
         return web.FileResponse(
@@ -73,6 +91,34 @@ class RecordingsResource:
                 "Cross-Origin-Resource-Policy": "same-origin",
                 **_NO_STORE,
             },
+        )
+
+    async def delete(self, request: web.Request) -> web.Response:
+        """Delete a file."""
+        name = request.match_info["file"]
+        try:
+            was_deleted = await self._recorder.delete(name)
+        except FileIsOpen:
+            raise Problem(
+                409,
+                "Still being written",
+                "The file is being written. Stop the recording first.",
+            ) from None
+        except OSError as error:
+            logger.error("%s cannot be deleted: %s", name, error)
+            raise Problem(
+                503,
+                "Cannot delete",
+                f"The recording cannot be deleted: {_reason(error)}.",
+            ) from None
+        if not was_deleted:
+            raise _no_such_recording(name)
+        return web.Response(status=204)
+
+    def _text(self, files: list[ListedFile]) -> str:
+        described = [self._describe(listed) for listed in files]
+        return json.dumps(
+            {"enabled": self._recorder.is_enabled, "recordings": described}
         )
 
     def _describe(self, listed: ListedFile) -> dict[str, Any]:
@@ -151,6 +197,34 @@ class StreamRecordingResource:
         if described is None:
             raise _not_recorded()
         return web.json_response(described, status=status, headers=_NO_STORE)
+
+
+def _read_page(request: web.Request) -> tuple[int, str | None]:
+    """The number of files on a page, and the name of the file before it.
+
+    Raises:
+        Problem: when they are not valid.
+    """
+    limit = request.query.get("limit", str(DEFAULT_LIMIT))
+    if not _NUMBER.fullmatch(limit) or not 1 <= int(limit) <= MAX_LIMIT:
+        raise Problem(
+            400,
+            "Invalid limit",
+            f'The limit is a number from 1 to {MAX_LIMIT}, not "{quote(limit)}".',
+        )
+    after = request.query.get("after")
+    if after is not None and not is_name(after):
+        raise Problem(
+            400,
+            "Invalid page",
+            f'The list cannot go on after "{quote(after)}", which is not the name of a '
+            "recording.",
+        )
+    return int(limit), after
+
+
+def _no_such_recording(name: str) -> Problem:
+    return Problem(404, "No such recording", f'There is no recording "{quote(name)}".')
 
 
 def _not_recorded() -> Problem:

@@ -1,8 +1,9 @@
 """Media files that are written continuously, and stay playable if the process dies."""
 
+import contextlib
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import cast
 
@@ -12,10 +13,22 @@ from av.packet import Packet
 from av.stream import Stream
 from av.video.stream import VideoStream
 
+from .mp4 import sample_entry
+from .reordering import PictureOrder, Timed
+
 # The length of an MP4 fragment in microseconds, and of a Matroska cluster in
 # milliseconds: so much may be lost when the process is killed.
 _FRAGMENT = "1000000"
 _CLUSTER = "1000"
+
+# Sample entries (ISO/IEC 14496-15) of tracks whose parameter sets are in the frames
+# too, and may change; and those of tracks whose parameter sets stay what they are in
+# the header: Apple's players require hvc1.
+_SAMPLE_ENTRIES = {"h264": (b"avc3", b"avc1"), "hevc": (b"hev1", b"hvc1")}
+_CODES = frozenset(code for codes in _SAMPLE_ENTRIES.values() for code in codes)
+
+# Seconds: the longest duration that is assumed for a picture of unknown duration.
+_MAX_DURATION = 1.0
 
 # Microseconds that the muxer waits for packets of the other track.
 _INTERLEAVE = "500000"
@@ -30,15 +43,14 @@ class Container:
         suffix: the suffix of file names.
         codecs: the encoding names of codecs that it can contain; None for all.
         options: options of FFmpeg's muxer.
-        tags: FFmpeg's name of a codec -> its four-character code, where FFmpeg's
-            default is not wanted.
+        is_mp4: whether it has sample entries and an index (ISO/IEC 14496-12).
     """
 
     format: str
     suffix: str
     codecs: frozenset[str] | None
     options: Mapping[str, str]
-    tags: Mapping[str, str] = field(default_factory=dict)
+    is_mp4: bool = False
 
 
 # A fragmented MP4 file; when it is closed, it gets an index and is an ordinary one.
@@ -50,9 +62,7 @@ _MP4 = Container(
         "movflags": "empty_moov+delay_moov+default_base_moof+hybrid_fragmented",
         "frag_duration": _FRAGMENT,
     },
-    # Apple's players require hvc1. FFmpeg then removes the parameter sets from the
-    # frames, so they are only in the header of the file (ISO/IEC 14496-15).
-    {"hevc": "hvc1"},
+    is_mp4=True,
 )
 _WEBM = Container(
     "webm",
@@ -131,14 +141,15 @@ class MediaFile:
     """A media file with one video track, one audio track, or both.
 
     Args:
-        descriptor: the descriptor of an empty file; :meth:`close` closes it.
+        descriptor: the descriptor of an empty file, for reading and writing;
+            :meth:`close` closes it.
         container: the container format.
     """
 
     def __init__(self, descriptor: int, container: Container) -> None:
+        self.container = container
         self._descriptor = descriptor
         self._output = _Output(descriptor)
-        self._tags = container.tags
         self._muxer: OutputContainer = av.open(
             cast("str", self._output),
             "w",
@@ -151,6 +162,12 @@ class MediaFile:
         )
         # Kind -> the track, and its time base.
         self._tracks: dict[str, tuple[Stream, Fraction]] = {}
+        self._order: PictureOrder[tuple[bytes, bool]] = PictureOrder()
+        # The position of the last frame of audio.
+        self._heard = -1
+        # The code of the video's sample entry, and its offset when that is known.
+        self._entry: bytes | None = None
+        self._entry_offset: int | None = None
 
     @property
     def size(self) -> int:
@@ -172,38 +189,69 @@ class MediaFile:
         track = self._muxer.add_stream_from_template(
             stream, opaque=True, time_base=tick
         )
-        if (tag := self._tags.get(stream.codec_context.name)) is not None:
-            track.codec_context.codec_tag = tag
+        entries = _SAMPLE_ENTRIES.get(stream.codec_context.name)
+        if entries is not None and self.container.is_mp4:
+            written, self._entry = entries
+            # FFmpeg takes the parameter sets out of the frames of an hvc1 track.
+            track.codec_context.codec_tag = written.decode()
         if rotation:
             assert isinstance(track, VideoStream)
             track.set_display_rotation(-rotation)
         self._tracks[kind] = track, tick
 
-    def write(
-        self, kind: str, data: bytes, position: int, duration: int, is_key: bool
-    ) -> None:
-        """Write a frame.
+    @property
+    def has_fixed_sets(self) -> bool:
+        """Whether parameter sets are in the header of the file only."""
+        return self._entry == b"hvc1"
+
+    def allow_changes(self) -> None:
+        """From now on, the parameter sets in frames may differ from the header's.
+
+        Raises:
+            OSError: when the file cannot be written.
+        """
+        if self._entry in (b"avc1", b"hvc1"):
+            self._entry = next(
+                written
+                for written, fixed in _SAMPLE_ENTRIES.values()
+                if fixed == self._entry
+            )
+            self._write_entry()
+
+    def write_audio(self, data: bytes, position: int, duration: int) -> None:
+        """Write a frame of audio.
 
         Args:
-            kind: the kind of its track.
             data: the frame, as returned by ``join``.
             position: its presentation time from the beginning of the file, in ticks
-                of the clock rate; greater than that of the frame before.
+                of the clock rate; it is moved behind that of the frame before.
             duration: its duration in ticks.
-            is_key: whether a decoder can start at it.
 
         Raises:
             OSError: when the file cannot be written.
             av.FFmpegError: when FFmpeg rejects the frame.
         """
-        packet = Packet(data)
-        # FFmpeg converts to the time base of the file.
-        packet.stream, packet.time_base = self._tracks[kind]
-        packet.pts = packet.dts = position
-        packet.duration = duration
-        packet.is_keyframe = is_key
-        self._muxer.mux(packet)
-        self._output.flush()
+        position = self._heard = max(position, self._heard + 1)
+        self._mux("audio", data, position, position, duration, True)
+
+    def write_picture(
+        self, data: bytes, position: int, is_key: bool, depth: int
+    ) -> None:
+        """Write a picture; pictures come in decoding order.
+
+        Args:
+            data: the picture, as returned by ``join``.
+            position: its presentation time from the beginning of the file, in ticks
+                of the clock rate.
+            is_key: whether a decoder can start at it.
+            depth: how far the order may change (see :class:`PictureOrder`).
+
+        Raises:
+            OSError: when the file cannot be written.
+            av.FFmpegError: when FFmpeg rejects the picture.
+        """
+        self._order.depth = depth
+        self._write_pictures(self._order.push((data, is_key), position))
 
     def close(self) -> None:
         """Write what is buffered and the index, and close the file.
@@ -213,7 +261,47 @@ class MediaFile:
             av.FFmpegError: when FFmpeg fails.
         """
         try:
-            self._muxer.close()
-            self._output.flush()
+            try:
+                with contextlib.suppress(av.error.InvalidDataError):
+                    self._write_pictures(self._order.flush())
+            finally:
+                # A frame that waited for the other track may be rejected now; the
+                # rest of the file is written all the same.
+                with contextlib.suppress(av.error.InvalidDataError):
+                    self._muxer.close()
+                self._output.flush()
+            # It is in another index now.
+            self._entry_offset = None
+            self._write_entry()
         finally:
             os.close(self._descriptor)
+
+    def _write_pictures(self, pictures: Iterable[Timed[tuple[bytes, bool]]]) -> None:
+        for timed in pictures:
+            data, is_key = timed.item
+            _, tick = self._tracks["video"]
+            duration = min(timed.duration, round(_MAX_DURATION / tick))
+            self._mux("video", data, timed.pts, timed.dts, duration, is_key)
+
+    def _mux(
+        self, kind: str, data: bytes, pts: int, dts: int, duration: int, is_key: bool
+    ) -> None:
+        packet = Packet(data)
+        # FFmpeg converts to the time base of the file.
+        packet.stream, packet.time_base = self._tracks[kind]
+        packet.pts, packet.dts = pts, dts
+        packet.duration = duration
+        packet.is_keyframe = is_key
+        self._muxer.mux(packet)
+        self._output.flush()
+        if self._entry is not None and self._entry_offset is None:
+            self._write_entry()
+
+    def _write_entry(self) -> None:
+        """Write the code of the video track's sample entry into the index."""
+        if self._entry is None or self._output.is_abandoned:
+            return
+        if self._entry_offset is None:
+            self._entry_offset = sample_entry(self._descriptor, _CODES)
+        if self._entry_offset is not None:
+            os.pwrite(self._descriptor, self._entry, self._entry_offset)

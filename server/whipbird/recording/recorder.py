@@ -1,6 +1,10 @@
 """The recordings of a server: which streams to record, and the recorded files."""
 
 import asyncio
+import errno
+import logging
+import os
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,10 +12,17 @@ from typing import Any
 from ..streams import Stream
 from .files import RecordedFile, RecordingFolder
 from .recording import Recording, RecordingState
+from .retention import Retention
 from .segments import SegmentLimits
 
-# Seconds that finishing a file may take; a disk may be very slow.
+logger = logging.getLogger(__name__)
+
+# Seconds that finishing a file may take; a disk may be very slow. When the server ends,
+# indexes that are not in front by then stay where they are.
 _CLOSE_TIMEOUT = 10.0
+_SHUTDOWN_TIMEOUT = 5.0
+# Seconds between checks for files that are not to be kept any longer.
+_RETENTION_INTERVAL = 60.0
 
 
 class NoFolder(Exception):  # noqa: N818 - a state, not a fault
@@ -45,6 +56,7 @@ class Recorder:
         folder: the folder for the files; None to disable recording.
         all_streams: whether to record every publisher from its beginning.
         limits: the limits of a file.
+        retention: which files are kept.
     """
 
     def __init__(
@@ -53,8 +65,10 @@ class Recorder:
         *,
         all_streams: bool = False,
         limits: SegmentLimits | None = None,
+        retention: Retention | None = None,
     ) -> None:
-        self._folder = None if folder is None else RecordingFolder(folder)
+        self._folder = None if folder is None else RecordingFolder(folder, retention)
+        self._retains = retention is not None and retention != Retention()
         self._all = all_streams
         self._limits = limits or SegmentLimits()
         self._published: dict[str, Stream] = {}
@@ -62,11 +76,17 @@ class Recorder:
         self._recordings: dict[str, Recording] = {}
         # Recordings whose files are being finished.
         self._closing: dict[asyncio.Task[None], Recording] = {}
+        self._retaining: asyncio.Task[None] | None = None
 
     @property
     def is_enabled(self) -> bool:
         """Whether there is a folder for recordings."""
         return self._folder is not None
+
+    async def open(self) -> None:
+        """Begin to delete files that are not to be kept any longer."""
+        if self._folder is not None and self._retains:
+            self._retaining = asyncio.create_task(self._retain(self._folder))
 
     # Observer of streams
 
@@ -106,6 +126,7 @@ class Recorder:
         if name not in self._published:
             raise NotPublished
         await asyncio.to_thread(self._folder.prepare)
+        await asyncio.to_thread(self._folder.make_room)
         stream = self._published.get(name)
         if stream is None:
             raise NotPublished
@@ -159,8 +180,14 @@ class Recorder:
 
     # The files
 
-    async def files(self) -> list[ListedFile]:
-        """All recorded files, the newest first.
+    async def files(
+        self, limit: int = sys.maxsize, after: str | None = None
+    ) -> list[ListedFile]:
+        """Recorded files, the newest first.
+
+        Args:
+            limit: the largest number of files.
+            after: the name of the file before the first one; None for the newest files.
 
         Raises:
             OSError: when the folder cannot be read.
@@ -168,18 +195,30 @@ class Recorder:
         folder = self._folder
         if folder is None:
             return []
-        recordings = [*self._recordings.values(), *self._closing.values()]
-        being_written = {recording.writer.file for recording in recordings}
 
         def read() -> list[ListedFile]:
             listed = []
-            for file in folder:
-                is_open = file.name in being_written
+            for file in folder.page(limit, after):
+                is_open = folder.is_open(file.name)
                 seconds = None if is_open else folder.length(file)
                 listed.append(ListedFile(file, seconds, is_open))
             return listed
 
         return await asyncio.to_thread(read)
+
+    async def delete(self, name: str) -> bool:
+        """Delete a recorded file.
+
+        Returns:
+            Whether there was one.
+
+        Raises:
+            FileIsOpen: when it is being written.
+            OSError: when it cannot be deleted.
+        """
+        if self._folder is None:
+            return False
+        return await asyncio.to_thread(self._folder.delete, name)
 
     async def file(self, name: str) -> RecordedFile | None:
         """Find a recorded file by name."""
@@ -189,11 +228,33 @@ class Recorder:
 
     async def close(self) -> None:
         """Finish all recordings, within a time limit."""
+        if self._retaining is not None:
+            self._retaining.cancel()
+        if self._folder is not None:
+            abandon = self._folder.finisher.abandon
+            asyncio.get_running_loop().call_later(_SHUTDOWN_TIMEOUT, abandon)
         for name in list(self._recordings):
             self._end_soon(self._recordings.pop(name))
         self._published.clear()
         if self._closing:
             await asyncio.wait(set(self._closing))
+
+    async def _retain(self, folder: RecordingFolder) -> None:
+        """Delete files regularly. If that is not enough, end all recordings."""
+        while True:
+            try:
+                await asyncio.to_thread(folder.make_room)
+            except OSError as error:
+                logger.warning("The folder of recordings: %s", error)
+                if error.errno == errno.ENOSPC:
+                    self._fail_all(os.strerror(errno.ENOSPC))
+            await asyncio.sleep(_RETENTION_INTERVAL)
+
+    def _fail_all(self, problem: str) -> None:
+        for recording in self._recordings.values():
+            if recording.state is not RecordingState.FAILED:
+                recording.fail(problem)
+                self._end_soon(recording)
 
     def _begin(self, folder: RecordingFolder, stream: Stream) -> None:
         self._recordings[stream.name] = Recording(stream, folder, self._limits)

@@ -55,6 +55,7 @@ class Recording:
         self, stream: Stream, folder: RecordingFolder, limits: SegmentLimits
     ) -> None:
         self.stream = stream
+        self._folder = folder
         self.started = datetime.now(UTC)
         self.problem: str | None = None
         self._loop = asyncio.get_running_loop()
@@ -65,7 +66,7 @@ class Recording:
         self._gathered: list[tuple[str, RtpFrame, int]] | None = []
         self.writer = SegmentWriter(folder, stream.name, limits, self._request_soon)
         self.worker = RecordingWorker(
-            self.writer, stream.name, self._fail, self._request_key_frame
+            self.writer, stream.name, self.fail, self._request_key_frame
         )
         self._sources: dict[str, TrackSource] = {}
         for track in stream.source.tracks:
@@ -91,28 +92,40 @@ class Recording:
         return sources + self.worker.dropped + self.writer.unusable
 
     async def close(self) -> None:
-        """Stop recording, and wait until all received frames are written."""
+        """Stop recording, and wait until all received frames are in finished files."""
         self._stop()
         self._begin()
         await self.worker.close()
         self._has_ended = True
+        await self._folder.finisher.wait(self.writer.ended)
 
     def give_up(self) -> None:
         """Stop waiting for the thread, because the disk is too slow."""
-        self._fail("The disk is too slow to finish the file")
+        if not self._has_ended:
+            self.fail("The disk is too slow to finish the file")
+
+    def _end_of_media(self) -> float:
+        """When the last picture was over: of a publisher that vanished, long ago."""
+        now = self._loop.time()
+        if self.stream.source.connectionState != "failed":
+            return now
+        encodings = [source.encoding for source in self._sources.values()]
+        return max((e.last_packet_at for e in encodings if e), default=now)
+
+    def fail(self, problem: str) -> None:
+        """End it for a reason."""
+        self.problem = problem
+        self._stop()
+        logger.warning("Recording of %s has ended: %s", self.stream.name, problem)
 
     def _stop(self) -> None:
         if self._is_stopped:
             return
         self._is_stopped = True
+        self.writer.stopped = self._end_of_media()
         self._timer.cancel()
         for source in self._sources.values():
             source.stop()
-
-    def _fail(self, problem: str) -> None:
-        self.problem = problem
-        self._stop()
-        logger.warning("Recording of %s has ended: %s", self.stream.name, problem)
 
     # Frames
 
@@ -155,7 +168,8 @@ class Recording:
                 and self._loop.time() - encoding.last_packet_at < _GATHERING
             ):
                 self._tracks = {**self._tracks, kind: encoding.codec}
-        for kind, frame, position in gathered:
+        # The sound first: a file begins with what is earlier, and may have come later.
+        for kind, frame, position in sorted(gathered, key=lambda f: f[0]):
             self._put(kind, frame, position)
 
     def _check(self) -> None:

@@ -6,6 +6,7 @@ from the first key frame, which FFmpeg analyses, or from a header.
 """
 
 import struct
+from collections.abc import Callable
 from io import BytesIO
 
 import av
@@ -19,8 +20,12 @@ from .pcm import sampling_rate
 _BARE = {"h264": "h264", "h265": "hevc"}
 _IVF = {"vp8": b"VP80", "vp9": b"VP90", "av1": b"AV01"}
 
-# NAL unit types of the parameter sets (H.265 table 7-1), and the start code of a unit.
-_H265_PARAMETER_SETS = range(32, 35)
+# Encoding name -> whether the first octet is that of a parameter set (H.264 table 7-1:
+# SPS, PPS, SPS extension; H.265 table 7-1: VPS, SPS, PPS); and start codes.
+_PARAMETER_SETS: dict[str, Callable[[int], bool]] = {
+    "h264": lambda octet: octet & 0x1F in (7, 8, 13),
+    "h265": lambda octet: octet >> 1 & 0x3F in (32, 33, 34),
+}
 _START_CODE = b"\0\0\0\1"
 
 _OPUS_RATE = 48000
@@ -64,19 +69,27 @@ def template(codec: Codec, frame: bytes = b"") -> InputContainer:
     return container
 
 
+def nal_units(frame: bytes) -> list[bytes]:
+    """The NAL units of an access unit, as returned by ``join``; none is empty."""
+    return [unit for unit in frame.split(_START_CODE) if unit]
+
+
 def parameter_sets(codec: Codec, frame: bytes) -> frozenset[bytes]:
-    """The H.265 parameter sets in a key frame; empty for other codecs.
+    """The parameter sets in an access unit, as returned by ``join``.
 
-    In an MP4 file they are only in the header of the file. Key frames of other codecs
-    keep their parameters.
-
-    Args:
-        frame: the key frame, as returned by ``join``.
+    Other codecs than H.264 and H.265 have none.
     """
-    if codec.name != "h265":
+    is_set = _PARAMETER_SETS.get(codec.name)
+    if is_set is None:
         return frozenset()
-    units = frame.split(_START_CODE)
-    return frozenset(u for u in units if u and u[0] >> 1 & 63 in _H265_PARAMETER_SETS)
+    return frozenset(unit for unit in nal_units(frame) if is_set(unit[0]))
+
+
+def without_parameter_sets(codec: Codec, frame: bytes) -> bytes:
+    """An access unit without its parameter sets."""
+    is_set = _PARAMETER_SETS[codec.name]
+    units = [unit for unit in nal_units(frame) if not is_set(unit[0])]
+    return b"".join(_START_CODE + unit for unit in units)
 
 
 def _ivf(four_characters: bytes, frame: bytes) -> bytes:

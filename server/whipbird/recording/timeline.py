@@ -50,6 +50,8 @@ class TrackClock:
         self._elapsed = 0
         self._shift = 0
         self._position: int | None = None
+        # The first position: nothing is shown before it.
+        self._first = 0
 
     def restart(self) -> None:
         """Start another source, with unrelated timestamps."""
@@ -67,7 +69,9 @@ class TrackClock:
                 (RFC 3550 section 6.4.1); None without one.
 
         Returns:
-            Its position in ticks; greater than that of the frame before.
+            Its position in ticks. Frames whose timestamps increase have increasing
+            positions; a frame with an earlier timestamp than the one before (a B-frame)
+            keeps its distance from it.
         """
         step = 0
         if self._timestamp is not None:
@@ -82,7 +86,11 @@ class TrackClock:
         if sender_clock is not None:
             self._synchronize(timestamp, *sender_clock)
         position = self._elapsed + self._shift
-        if self._position is not None:
+        if self._position is None:
+            self._first = position
+        elif step < 0 and self._position + step > self._first:
+            position = self._position + step
+        else:
             # After late frames, playback catches up at twice the speed at most.
             least = max(step // 2, round(MIN_STEP * self.rate))
             position = max(position, self._position + least)

@@ -103,6 +103,7 @@ class RecordingWorker:
         try:
             while (placed := self._next()) is not None:
                 self._writer.write(placed)
+            self._writer.write_remaining()
         except Exception as error:
             problem = _reason(error)
         try:

@@ -2,23 +2,22 @@
 
 import contextlib
 import logging
-from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import av
 from av.container.input import InputContainer
 
-from ..media.frames import RtpFrame
 from ..rtp.bits import BitstreamError
-from ..rtp.codecs import VideoParameters, payload_format
-from ..rtp.codecs.opus import read_packet
 from ..sdp.codecs import Codec
 from .container import MediaFile, container_of
+from .early import EarlyAudio
 from .files import RecordingFolder
-from .pcm import PcmDecoder, sampling_rate
+from .frame_data import FrameReader, audio_duration
+from .header import FileHeader
 from .segments import PlacedFrame, SegmentLimits
-from .templates import UnusableError, parameter_sets, template
+from .templates import UnusableError, template, without_parameter_sets
 
 logger = logging.getLogger(__name__)
 
@@ -28,14 +27,13 @@ WRITE_ERRORS = (OSError, av.FFmpegError)
 # Seconds between requests for a key frame to start a new file at.
 _REQUEST_INTERVAL = 1.0
 # Seconds of audio before the key frame at which a file starts, if it continues the file
-# before.
-_MAX_LEAD = 1.0
-# ... and if it is the first file: audio that was sent before the first picture.
-_MAX_EARLY = 0.1
-# Seconds: the duration of a frame of unknown duration; and the longest duration of a
-# video frame, which is assumed to be the time since the frame before.
-_USUAL_DURATION = 0.02
-_MAX_DURATION = 1.0
+# before; and seconds after which audio is over.
+_MAX_LEAD = 10.0
+_SILENCE = 2.0
+# Seconds for which audio waits for the first key frame.
+_MAX_WAIT = 10.0
+# Seconds: the shortest file that is ended because a track has changed.
+_MIN_LENGTH = 0.3
 
 
 class SegmentWriter:
@@ -50,8 +48,12 @@ class SegmentWriter:
     Attributes:
         file: the name of the current file; None if there is none.
         files: files started so far.
+        ended: the names of the files before it.
         frames: kind -> frames written.
-        unusable: video frames that could not be read, or decoded without others.
+        unusable: frames of video that could not be read, or not be decoded without
+            others; and frames of audio that no file could take.
+        stopped: when the recording was stopped, in the clock of arrival times; None
+            before.
     """
 
     def __init__(
@@ -63,30 +65,31 @@ class SegmentWriter:
     ) -> None:
         self.file: str | None = None
         self.files = 0
+        self.ended: list[str] = []
         self.frames = {"audio": 0, "video": 0}
         self.unusable = 0
+        self.stopped: float | None = None
         self._folder = folder
         self._stream = stream
         self._limits = limits
         self._request_key_frame = request_key_frame
         self._media: MediaFile | None = None
-        # The tracks that were received when the file was started; and those in it.
-        self._tracks: Mapping[str, Codec] = {}
-        self._codecs: dict[str, Codec] = {}
-        self._parameters: VideoParameters | None = None
-        self._sets: frozenset[bytes] = frozenset()
-        self._rotation = 0
+        self._header = FileHeader()
+        # The last key frame with parameters.
         self._described: tuple[Codec, bytes] | None = None
-        self._decoder: tuple[Codec, PcmDecoder] | None = None
+        self._reader = FrameReader()
+        # Codecs of audio of which no track can be made.
+        self._refused: set[Codec] = set()
         self._needs_key = True
         self._zero = 0.0
         self._ended_octets = 0
-        # The end of each track in seconds; the position of the last picture in ticks.
-        self._ends: dict[str, float] = {}
-        self._last_video: int | None = None
+        # The last frame of each track; the end of the audio, in ticks.
+        self._last: dict[str, PlacedFrame] = {}
+        self._audio_end = 0
+        # Two pictures, a second or more from each other and before the last one.
+        self._due: list[PlacedFrame] = []
         self._requested_at = float("-inf")
-        # Audio before the first file.
-        self._early: deque[tuple[PlacedFrame, bytes]] = deque()
+        self._early = EarlyAudio()
 
     @property
     def octets(self) -> int:
@@ -100,7 +103,7 @@ class SegmentWriter:
 
         Raises:
             OSError: when the file cannot be written.
-            av.FFmpegError: when FFmpeg rejects the frame.
+            av.FFmpegError: when FFmpeg fails.
         """
         frame = placed.frame
         is_video = placed.kind == "video"
@@ -108,25 +111,39 @@ class SegmentWriter:
             self.unusable += 1
             return
         try:
-            data = self._data(frame)
+            data = self._reader.read(frame)
             if self._starts_file(placed, data):
                 self._begin(placed, data)
         except (BitstreamError, UnusableError) as error:
             logger.debug("Cannot use a frame of %s: %s", self._stream, error)
-            self._leave_out(placed)
+            self._leave_out(is_video)
             return
-        if self._media is None and not is_video:
-            self._early.append((placed, data))
-            self._forget_early(placed.seconds)
-            return
-        if self._media is None or self._codecs.get(placed.kind) != frame.codec:
-            self._leave_out(placed)
+        if self._media is None or self._header.codecs.get(placed.kind) != frame.codec:
+            if is_video or frame.codec in self._refused:
+                self._leave_out(is_video)
+            else:
+                self.unusable += self._early.add(placed, data)
             return
         if is_video:
             self._needs_key = False
-        while self._early:
-            self._write(*self._early.popleft())
-        self._write(placed, data)
+        try:
+            self._write(placed, data)
+        except av.error.InvalidDataError as error:
+            # The file is as it was before.
+            logger.debug("Cannot write a frame of %s: %s", self._stream, error)
+            self._leave_out(is_video)
+
+    def write_remaining(self) -> None:
+        """Write the sound that still waits for a picture to a file without pictures.
+
+        Raises:
+            OSError: when the file cannot be written.
+            av.FFmpegError: when FFmpeg rejects a frame.
+        """
+        last = self._early.last
+        if last is not None:
+            with contextlib.suppress(UnusableError):
+                self._begin(replace(last, tracks={"audio": last.frame.codec}), b"")
 
     def close(self) -> None:
         """Finish the file.
@@ -134,6 +151,24 @@ class SegmentWriter:
         Raises:
             OSError: when the file cannot be written.
             av.FFmpegError: when FFmpeg fails.
+        """
+        self._close(self._stood(self._last.get("video")))
+
+    def _stood(self, picture: PlacedFrame | None) -> float:
+        """Seconds from a picture to the end of the recording; 0 before that.
+
+        The picture may have come early, with others: they say when it was due.
+        """
+        if picture is None or self.stopped is None:
+            return 0.0
+        offset = min(p.seconds - p.frame.arrival for p in (picture, *self._due))
+        return self.stopped + offset - picture.seconds
+
+    def _close(self, stood: float) -> None:
+        """Finish the file.
+
+        Args:
+            stood: seconds for which the last picture was shown.
         """
         media, self._media = self._media, None
         try:
@@ -143,57 +178,46 @@ class SegmentWriter:
             file, self.file = self.file, None
             size = 0 if media is None else media.size
             self._ended_octets += size
-            if file is not None and not size:
+            if file is not None and size:
+                last = self._last.get("video")
+                end = 0.0 if last is None else last.seconds - self._zero + stood
+                self._folder.finish(file, end)
+                self.ended.append(file)
+            elif file is not None:
                 self._folder.remove(file)
-
-    def _data(self, frame: RtpFrame) -> bytes:
-        """The data of a frame as it is written.
-
-        Raises:
-            BitstreamError: when it is incomplete or malformed.
-        """
-        codec = frame.codec
-        video = payload_format(codec.name)
-        if video is not None:
-            return video.join(frame.payloads)
-        if sampling_rate(codec) is None:
-            return frame.payloads[0]
-        if self._decoder is None or self._decoder[0] != codec:
-            self._decoder = codec, PcmDecoder(codec)
-        return self._decoder[1].decode(frame.payloads[0])
 
     def _starts_file(self, placed: PlacedFrame, data: bytes) -> bool:
         """Whether to start a new file at a frame; request a key frame if one is due."""
         media = self._media
-        if media is not None and self._tracks == placed.tracks:
-            seconds = placed.seconds - self._zero
-            if (
-                (self._limits.seconds is None or seconds < self._limits.seconds)
-                and (self._limits.octets is None or media.size < self._limits.octets)
-                and not self._has_changed(placed, data)
-            ):
-                return False
+        if media is not None and not self._is_due(media, placed, data):
+            return False
         if placed.frame.is_key and (
             placed.kind == "video" or "video" not in placed.tracks
         ):
+            return True
+        if media is None and self._early.seconds(placed) >= _MAX_WAIT:
+            # The publisher sends no key frame: the sound does not wait any longer.
             return True
         if abs(placed.seconds - self._requested_at) >= _REQUEST_INTERVAL:
             self._requested_at = placed.seconds
             self._request_key_frame()
         return False
 
-    def _has_changed(self, placed: PlacedFrame, data: bytes) -> bool:
-        """Whether a frame has other parameters than the header of the file."""
-        if placed.kind != "video":
-            return False
-        if placed.frame.rotation != self._rotation:
+    def _is_due(self, media: MediaFile, placed: PlacedFrame, data: bytes) -> bool:
+        """Whether a new file is due: this one is large enough, or a track changes."""
+        seconds = placed.seconds - self._zero
+        limits = self._limits
+        if limits.seconds is not None and seconds >= limits.seconds:
             return True
-        if not placed.frame.is_key:
-            return False
-        parameters = _parameters(placed.frame)
-        if parameters is not None and parameters != self._parameters:
+        if limits.octets is not None and media.size >= limits.octets:
             return True
-        return not parameter_sets(placed.frame.codec, data) <= self._sets
+        if placed.tracks.keys() > self._header.tracks.keys():
+            return True
+        if seconds < _MIN_LENGTH:
+            return False
+        return self._header.tracks != placed.tracks or self._header.has_changed(
+            placed.frame, data, is_fixed=media.has_fixed_sets
+        )
 
     def _begin(self, placed: PlacedFrame, data: bytes) -> None:
         """Start a file.
@@ -202,46 +226,65 @@ class SegmentWriter:
             UnusableError: when the frame has no valid codec parameters.
             OSError: when no file can be created, or the last one not be finished.
         """
+        tracks = placed.tracks
+        if placed.kind != "video":
+            # Pictures begin another file, with their first key frame.
+            tracks = {placed.kind: placed.frame.codec}
         with contextlib.ExitStack() as stack:
             sources = {placed.kind: stack.enter_context(self._template(placed, data))}
-            for kind in placed.tracks.keys() - sources.keys():
+            for kind in tracks.keys() - sources.keys():
                 try:
-                    source = template(placed.tracks[kind])
+                    source = template(tracks[kind])
                 except UnusableError as error:
                     logger.warning("%s is recorded without %s", self._stream, error)
+                    self._refused.add(tracks[kind])
                 else:
                     sources[kind] = stack.enter_context(source)
-            self.close()
-            self._tracks = placed.tracks
-            self._codecs = {kind: placed.tracks[kind] for kind in sources}
-            container = container_of({codec.name for codec in self._codecs.values()})
+            shown = self._last.get("video", placed)
+            self._close(self._stood(shown) or placed.seconds - shown.seconds)
+            header = FileHeader(tracks, {kind: tracks[kind] for kind in sources})
+            container = container_of({codec.name for codec in header.codecs.values()})
             self.files += 1
             self.file, descriptor = self._folder.create(
                 self._stream, datetime.now(UTC), self.files, container.suffix
             )
             self._media = MediaFile(descriptor, container)
             for kind, source in sources.items():
-                rate = self._codecs[kind].clock_rate
+                rate = header.codecs[kind].clock_rate
                 rotation = placed.frame.rotation if kind == placed.kind else 0
                 self._media.add(kind, source.streams[0], rate, rotation)
         logger.info("Recording %s to %s", self._stream, self.file)
-        self._parameters = _parameters(placed.frame) or self._parameters
-        self._rotation = placed.frame.rotation
-        if self._described is not None:
-            self._sets = parameter_sets(*self._described)
-        if "audio" not in self._codecs:
-            self._early.clear()
-        # Audio continues where the last file ended, a little before the key frame.
-        begin = self._zero = placed.seconds
-        self._forget_early(begin)
-        if self._early:
-            self._zero = min(begin, self._early[0][0].seconds)
-        elif 0 < begin - self._ends.get("audio", begin) < _MAX_LEAD:
-            self._zero = self._ends["audio"]
+        if placed.kind == "video":
+            assert self._described is not None
+            header.describe(placed.frame, self._described[1])
+        self._header = header
+        self._zero = self._beginning(placed)
+        self._last.clear()
+        self._due.clear()
+        self._write_early()
 
-    def _forget_early(self, now: float) -> None:
-        while self._early and self._early[0][0].seconds < now - _MAX_EARLY:
-            self._early.popleft()
+    def _beginning(self, placed: PlacedFrame) -> float:
+        """The beginning of a file in seconds, with the sound before its picture."""
+        begin = placed.seconds
+        audio = self._header.codecs.get("audio")
+        first = self._early.first_of(audio)
+        if first is not None:
+            return min(begin, first.seconds)
+        last = self._last.get("audio")
+        if audio is None or last is None or last.frame.codec != audio:
+            return begin
+        end = self._audio_end / audio.clock_rate
+        goes_on = placed.frame.arrival - last.frame.arrival < _SILENCE
+        return end if goes_on and 0 < begin - end < _MAX_LEAD else begin
+
+    def _write_early(self) -> None:
+        """Write the sound that waited for this file."""
+        audio = self._header.codecs.get("audio")
+        for placed, data in self._early.take():
+            if placed.frame.codec == audio:
+                self._write(placed, data)
+            else:
+                self.unusable += 1
 
     def _template(self, placed: PlacedFrame, data: bytes) -> InputContainer:
         """A template for the track of a frame.
@@ -259,42 +302,46 @@ class SegmentWriter:
             if self._described is None or self._described[0] != codec:
                 raise
             return template(*self._described)
-        self._described = codec, data
+        if placed.kind == "video":
+            self._described = codec, data
         return source
 
     def _write(self, placed: PlacedFrame, data: bytes) -> None:
-        assert self._media is not None
         kind, codec = placed.kind, placed.frame.codec
         position = placed.position - round(self._zero * codec.clock_rate)
-        if position < 0:
-            # Audio before the first picture.
-            return
-        duration = round(_USUAL_DURATION * codec.clock_rate)
         if kind == "video":
-            if self._last_video is not None:
-                longest = round(_MAX_DURATION * codec.clock_rate)
-                duration = min(placed.position - self._last_video, longest)
-            self._last_video = placed.position
-        elif sampling_rate(codec) is not None:
-            # G.711 and G.722 have one octet per tick.
-            duration = len(placed.frame.payloads[0])
-        elif (opus := read_packet(data)) is not None:
-            duration = opus.samples
-        self._media.write(kind, data, position, duration, placed.frame.is_key)
+            if not self._write_picture(placed, data, position):
+                return
+        else:
+            self._write_audio(placed, data, position)
         self.frames[kind] += 1
-        self._ends[kind] = (placed.position + duration) / codec.clock_rate
+        self._last[kind] = placed
 
-    def _leave_out(self, placed: PlacedFrame) -> None:
-        if placed.kind == "video":
+    def _write_picture(self, placed: PlacedFrame, data: bytes, position: int) -> bool:
+        """Write a picture; returns whether the file can have it."""
+        assert self._media is not None
+        if position < 0:
+            # It is shown before the key frame, and refers to pictures before that.
             self.unusable += 1
+            return False
+        frame, header = placed.frame, self._header
+        if header.has_other_sets(frame, data):
+            self._media.allow_changes()
+        if header.sets and self._media.has_fixed_sets:
+            data = without_parameter_sets(frame.codec, data)
+        self._media.write_picture(data, position, frame.is_key, header.depth)
+        if not self._due or placed.seconds - self._due[-1].seconds >= 1:
+            self._due = [*self._due[-1:], placed]
+        return True
+
+    def _write_audio(self, placed: PlacedFrame, data: bytes, position: int) -> None:
+        assert self._media is not None
+        duration = audio_duration(placed.frame)
+        self._media.write_audio(data, max(position, 0), duration)
+        self._audio_end = placed.position + duration
+
+    def _leave_out(self, is_video: bool) -> None:
+        self.unusable += 1
+        if is_video:
             self._needs_key = True
             self._request_key_frame()
-
-
-def _parameters(frame: RtpFrame) -> VideoParameters | None:
-    """The parameters in a key frame; None for audio."""
-    video = payload_format(frame.codec.name)
-    if video is None:
-        return None
-    found = map(video.read_parameters, frame.payloads)
-    return next((parameters for parameters in found if parameters is not None), None)

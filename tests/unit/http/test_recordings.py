@@ -1,13 +1,18 @@
 """Recordings over HTTP: begun, ended, listed, downloaded."""
 
+import json
+import os
+import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient
 from pytest_aiohttp.plugin import AiohttpClient
+from yarl import URL
 
 from tests.unit.recording.publisher import (
     VIDEO,
@@ -259,3 +264,149 @@ async def test_with_a_token_each_file_has_a_ticket(
     assert listing["enabled"] is True
     (listed,) = listing["recordings"]
     assert listed["ticket"] == tickets.issue(listed["file"])
+
+
+def many(folder: Path, count: int) -> list[str]:
+    """Make so many files; returns their names, the newest first."""
+    names = [
+        f"live_2031{n // 1440 + 101:04}T{n // 60 % 24:02}{n % 60:02}00Z_001.mp4"
+        for n in range(count)
+    ]
+    for name in names:
+        (folder / name).touch()
+    return names[::-1]
+
+
+async def test_the_list_has_pages(client: Client, tmp_path: Path) -> None:
+    """RFC 8288: the link to the next page."""
+    names = many(tmp_path, 250)
+    found: list[str] = []
+    url = PREFIX
+    sizes = []
+    while True:
+        response = await client.get(url)
+        assert response.content_type == "application/json"
+        page = [listed["file"] for listed in (await response.json())["recordings"]]
+        sizes.append(len(page))
+        found += page
+        link = response.links.get("next")
+        if link is None:
+            break
+        url = URL(link["url"]).path_qs
+    assert found == names
+    assert sizes == [100, 100, 50]
+    response = await client.get(PREFIX, params={"limit": "250"})
+    assert len((await response.json())["recordings"]) == 250
+    assert "Link" not in response.headers
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"limit": "0"},
+        {"limit": "1001"},
+        {"limit": "-1"},
+        {"limit": "ten"},
+        {"limit": ""},
+        {"limit": "1.5"},
+        {"limit": "٣"},
+        {"after": ""},
+        {"after": "secret.txt"},
+        {"after": "../live_20310203T040506Z_001.mp4"},
+    ],
+)
+async def test_pages_that_do_not_exist(client: Client, query: dict[str, str]) -> None:
+    problem = await problem_of(await client.get(PREFIX, params=query), 400)
+    assert problem["title"] in ("Invalid limit", "Invalid page")
+
+
+async def test_thousands_of_files_keep_nobody_waiting(
+    client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The event loop does not look at files, and the text is not made there."""
+    many(tmp_path, 3000)
+    loop_thread = threading.get_ident()
+    here: list[str] = []
+    lstat, dumps = Path.lstat, json.dumps
+
+    def watch(name: str, function: Any) -> Any:
+        def watched(*args: Any, **options: Any) -> Any:
+            if threading.get_ident() == loop_thread:
+                here.append(name)
+            return function(*args, **options)
+
+        return watched
+
+    monkeypatch.setattr(Path, "lstat", watch("lstat", lstat))
+    monkeypatch.setattr(os, "listdir", watch("listdir", os.listdir))
+    monkeypatch.setattr(json, "dumps", watch("dumps", dumps))
+    response = await client.get(PREFIX, params={"limit": "1000"})
+    assert len((await response.json())["recordings"]) == 1000
+    assert here == []
+
+
+async def test_deleting_a_file(client: Client, tmp_path: Path) -> None:
+    kept, deleted = many(tmp_path, 2)
+    assert (await client.delete(f"{PREFIX}/{deleted}")).status == 204
+    assert [path.name for path in files_in(tmp_path)] == [kept]
+    problem = await problem_of(await client.delete(f"{PREFIX}/{deleted}"), 404)
+    assert problem["title"] == "No such recording"
+
+
+async def test_what_is_being_written_is_not_deleted(
+    client: Client, publisher: Publisher, recorder: Recorder, tmp_path: Path
+) -> None:
+    await client.post(PATH)
+    play(publisher)
+    await until(lambda: (recorder.describe("live") or {})["frames"]["video"] == 30)
+    (path,) = files_in(tmp_path)
+    problem = await problem_of(await client.delete(f"{PREFIX}/{path.name}"), 409)
+    assert problem["title"] == "Still being written"
+    await client.delete(PATH)
+    assert read(path).decoded == 30
+    assert (await client.delete(f"{PREFIX}/{path.name}")).status == 204
+    assert files_in(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    "name", ["secret.txt", "..%2Fsecret.txt", "link_20310203T040506Z_001.mp4", "%00"]
+)
+async def test_nothing_else_can_be_deleted(
+    aiohttp_client: AiohttpClient, tmp_path: Path, name: str
+) -> None:
+    folder = tmp_path / "recordings"
+    folder.mkdir()
+    secrets = [folder / "secret.txt", tmp_path / "secret.txt"]
+    for path in secrets:
+        path.write_text("secret")
+    link = folder / "link_20310203T040506Z_001.mp4"
+    link.symlink_to(secrets[1])
+    client = await aiohttp_client(make_app(Recorder(folder)))
+    await problem_of(await client.delete(f"{PREFIX}/{name}"), 404)
+    assert all(path.exists() for path in [*secrets, link])
+
+
+async def test_a_file_that_cannot_be_deleted(
+    client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (name,) = many(tmp_path, 1)
+
+    def refuse(_: Path) -> None:
+        raise PermissionError(13, os.strerror(13))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "unlink", refuse)
+        problem = await problem_of(await client.delete(f"{PREFIX}/{name}"), 503)
+    assert problem["detail"] == "The recording cannot be deleted: Permission denied."
+
+
+async def test_the_file_of_a_name_with_a_dot(
+    aiohttp_client: AiohttpClient, tmp_path: Path
+) -> None:
+    name = "%2Ehidden_20310203T040506Z_001.webm"
+    (tmp_path / name).write_bytes(b"0123456789")
+    client = await aiohttp_client(make_app(Recorder(tmp_path)))
+    (listed,) = (await (await client.get(PREFIX)).json())["recordings"]
+    assert (listed["file"], listed["stream"]) == (name, ".hidden")
+    response = await client.get(URL(f"{PREFIX}/{quote(name)}", encoded=True))
+    assert await response.read() == b"0123456789"

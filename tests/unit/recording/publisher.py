@@ -1,6 +1,7 @@
 """A publisher for the tests of recordings: real receivers, and no network."""
 
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -126,6 +127,18 @@ class Publisher:
                 )
             source.sequence += 1
         source.timestamp += ticks
+
+    def send_shown(self, frames: Sequence[EncodedFrame], ticks: int) -> None:
+        """Send pictures in decoding order, each with the time when it is shown.
+
+        Args:
+            ticks: between two pictures.
+        """
+        begin = self.video.timestamp
+        for frame in frames:
+            self.video.timestamp = (begin + frame.number * ticks) % 2**32
+            self.send_frame(frame.payloads, ticks=0)
+        self.video.timestamp = (begin + len(frames) * ticks) % 2**32
 
     def send_sound(self, packet: bytes, ticks: int) -> None:
         """Send a packet of sound."""

@@ -229,6 +229,28 @@ async def test_a_slow_disk_loses_whole_groups_of_pictures(
     await publisher.rig.stop()
 
 
+@pytest.mark.parametrize("sound", ["opus", "pcmu"])
+@pytest.mark.parametrize("number", [5, 29])
+async def test_a_frame_that_ffmpeg_rejects_is_left_out(
+    tmp_path: Path, sound: str, number: int
+) -> None:
+    """An AV1 OBU with the forbidden bit (AV1 section 5.3.2) does not end anything."""
+    publisher = Publisher(VIDEO["libsvtav1"], AUDIO[sound])
+    recording = Recording(
+        publisher.stream(), RecordingFolder(tmp_path), SegmentLimits()
+    )
+    sound_of = opus_packets()[0] if sound == "opus" else bytes(266)
+    for index, frame in enumerate(video_frames("libsvtav1")):
+        publisher.send_sound(sound_of, 1600 if sound == "opus" else 266)
+        publisher.send_frame((b"\x10\xb2abc",) if index == number else frame.payloads)
+    await recording.close()
+    assert (recording.state, recording.problem) == (RecordingState.ENDED, None)
+    (path,) = files_in(tmp_path)
+    # At the end of a file, FFmpeg drops what waits behind it for the other track.
+    assert read(path).decoded >= 5
+    await publisher.rig.stop()
+
+
 async def test_sound_of_which_no_track_can_be_made(tmp_path: Path) -> None:
     """The pictures are in one file without it."""
     surround = Codec(111, "multiopus/48000/6")  # no channel mapping

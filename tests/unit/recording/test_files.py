@@ -141,3 +141,76 @@ def test_a_folder_that_cannot_be_written_to(tmp_path: Path) -> None:
         RecordingFolder(tmp_path / "file" / "folder").prepare()
     with pytest.raises(FileExistsError):
         RecordingFolder(tmp_path / "file").prepare()
+
+
+@pytest.mark.parametrize("stream", [".", "..", ".hidden", "..x", "." + "x" * 63])
+def test_names_that_begin_with_a_dot_make_no_hidden_files(
+    tmp_path: Path, stream: str
+) -> None:
+    folder = RecordingFolder(tmp_path)
+    name = create(folder, stream)
+    assert name.startswith("%2E")
+    (file,) = folder
+    assert (file.name, file.stream) == (name, stream)
+    assert folder.get(name) == file
+
+
+def test_files_that_were_hidden_are_still_found(tmp_path: Path) -> None:
+    (tmp_path / f".{NAME}").touch()
+    (file,) = RecordingFolder(tmp_path)
+    assert file.stream == ".live"
+
+
+def test_pages_go_on_where_the_last_one_ended(tmp_path: Path) -> None:
+    folder = RecordingFolder(tmp_path)
+    for number in range(1, 6):
+        create(folder, number=number)
+    names = [file.name for file in folder]
+    first = [file.name for file in folder.page(2)]
+    # New and deleted files do not move the pages.
+    (tmp_path / NAME.replace("2031", "2032")).touch()
+    (tmp_path / first[-1]).unlink()
+    second = [file.name for file in folder.page(2, first[-1])]
+    last = [file.name for file in folder.page(2, second[-1])]
+    assert [*first, *second, *last] == names
+    assert folder.page(2, last[-1]) == []
+
+
+def test_only_the_files_of_a_page_are_looked_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = RecordingFolder(tmp_path)
+    for number in range(1, 31):
+        create(folder, number=number)
+    seen: list[str] = []
+    get = RecordingFolder.get
+
+    def count(self: RecordingFolder, name: str) -> object:
+        seen.append(name)
+        return get(self, name)
+
+    monkeypatch.setattr(RecordingFolder, "get", count)
+    assert len(folder.page(3)) == 3
+    assert len(seen) <= 4
+
+
+def test_a_folder_on_a_file_system_that_takes_nothing() -> None:
+    """Not even root may write there; the permissions do not say so."""
+    with pytest.raises(OSError, match="/proc"):
+        RecordingFolder(Path("/proc/recordings")).prepare()
+    with pytest.raises(OSError, match="/proc"):
+        RecordingFolder(Path("/proc/self")).check()
+
+
+def test_checking_a_folder_leaves_nothing_behind(tmp_path: Path) -> None:
+    RecordingFolder(tmp_path / "new" / "folder").check()
+    assert list(tmp_path.iterdir()) == []
+    copy = tmp_path / f"{NAME}.part"
+    other = tmp_path / "other.part"
+    copy.touch()
+    other.touch()
+    RecordingFolder(tmp_path).check()
+    assert list(tmp_path.iterdir()) == [other]
+    (tmp_path / "file").touch()
+    with pytest.raises(NotADirectoryError):
+        RecordingFolder(tmp_path / "file" / "a" / "b").check()

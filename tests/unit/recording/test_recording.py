@@ -208,37 +208,6 @@ async def test_it_begins_with_a_key_frame_and_asks_for_one(tmp_path: Path) -> No
     await publisher.rig.stop()
 
 
-async def test_sound_from_just_before_the_first_picture_is_in_it(
-    tmp_path: Path,
-) -> None:
-    """A publisher's sound often comes first; older sound has nothing to be seen."""
-    publisher = Publisher(VIDEO["libvpx"], AUDIO["opus"])
-    recording = record(publisher, tmp_path)
-    first = publisher.audio.timestamp
-    for number, packet in enumerate(opus_packets()[:20]):
-        publisher.send_sound(packet, 960)
-        if number == 0:
-            publisher.report("audio", 10.0, first)
-    publisher.send_frame(video_frames("libvpx")[1].payloads)
-    publisher.report("video", 10.39, publisher.video.timestamp)
-    send(publisher, video_frames("libvpx"))
-    for packet in opus_packets()[20:]:
-        publisher.send_sound(packet, 960)
-    await recording.close()
-    (file,) = recorded(tmp_path)
-    assert len(file.times("video")) == 30
-    sounds = [data for _, data, _ in file.packets["audio"]]
-    assert sounds == list(opus_packets()[-len(sounds) :])
-    # The last 100 ms before the picture.
-    assert len(sounds) == len(opus_packets()) - 15
-    picture = file.times("video")[0]
-    assert file.times("audio")[:6] == pytest.approx(
-        [0.02 * n for n in range(6)], abs=ROUNDING
-    )
-    assert picture == pytest.approx(0.09, abs=2 * ROUNDING)
-    await publisher.rig.stop()
-
-
 @pytest.mark.parametrize(
     ("limits", "files"),
     [(SegmentLimits(seconds=0.5), 2), (SegmentLimits(octets=1), 3)],
@@ -275,18 +244,6 @@ async def test_a_new_file_begins_at_the_next_key_frame(
     sent = [opus_packets()[n % 25] for n in range(60)]
     assert sounds == sent[-len(sounds) :]
     assert len(sounds) >= 59
-    await publisher.rig.stop()
-
-
-async def test_another_size_of_the_picture_begins_a_new_file(tmp_path: Path) -> None:
-    publisher = Publisher(VIDEO["libx264"])
-    recording = record(publisher, tmp_path)
-    send(publisher, video_frames("libx264"))
-    send(publisher, video_frames("libx264", width=256, height=144))
-    await recording.close()
-    first, second = recorded(tmp_path)
-    assert (first.size, second.size) == ((192, 108), (256, 144))
-    assert first.decoded == second.decoded == 30
     await publisher.rig.stop()
 
 

@@ -10,9 +10,11 @@ from whipbird.rtp.reception import Reception
 SSRC = 0x11223344
 
 
-def receive(reception: Reception, *sequences: int, recovered: bool = False) -> None:
+def receive(
+    reception: Reception, *sequences: int, recovered: bool = False, now: float = 0.0
+) -> None:
     for sequence in sequences:
-        reception.received(rtp_packet(sequence), 0.0, recovered)
+        reception.received(rtp_packet(sequence), now, recovered)
 
 
 class TestReport:

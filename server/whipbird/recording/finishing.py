@@ -1,0 +1,119 @@
+"""Completes files that are not written any more, in a thread beside the recordings."""
+
+import asyncio
+import errno
+import logging
+import os
+import struct
+import threading
+from collections.abc import Iterable
+from concurrent.futures import Future
+from pathlib import Path
+
+from .mp4 import Abandoned, move_index
+from .retention import free_octets
+
+logger = logging.getLogger(__name__)
+
+# The suffix of a copy that is being made.
+COPY = ".part"
+
+# Matroska: the identifier and size of Duration (RFC 9559 section 5.1.2.10) as FFmpeg
+# writes it, a number of milliseconds; and the octets in which it is looked for.
+_DURATION = b"\x44\x89\x88"
+_HEAD = 4096
+
+
+class Finisher:
+    """Moves the index of ended files to their front, one file after another.
+
+    A file is complete before that. So it does not matter if it is given up.
+
+    Args:
+        min_free: octets of the file system that stay free beside a copy.
+    """
+
+    def __init__(self, min_free: int = 0) -> None:
+        self._min_free = min_free
+        self._files: dict[str, Future[None]] = {}
+        self._one_at_a_time = threading.Lock()
+        self._is_abandoned = threading.Event()
+
+    def __contains__(self, name: str) -> bool:
+        """Whether a file waits, or is being completed."""
+        return name in self._files
+
+    def submit(self, path: Path, picture_until: float) -> None:
+        """Complete a file; may be called in any thread.
+
+        Args:
+            path: the file.
+            picture_until: the end of its last picture, in seconds from its beginning.
+        """
+        future: Future[None] = Future()
+        self._files[path.name] = future
+        # A daemon: a slow disk must not keep the process from exiting.
+        thread = threading.Thread(
+            target=self._run,
+            args=(path, picture_until, future),
+            name=f"finishing {path.name}",
+            daemon=True,
+        )
+        try:
+            thread.start()
+        except RuntimeError as error:  # the system allows no more threads
+            logger.warning("%s is not finished: %s", path.name, error)
+            self._end(path, future)
+
+    async def wait(self, names: Iterable[str]) -> None:
+        """Wait until files are completed."""
+        for name in names:
+            future = self._files.get(name)
+            if future is not None:
+                # Whoever waits may be cancelled, but not the work.
+                await asyncio.shield(asyncio.wrap_future(future))
+
+    def abandon(self) -> None:
+        """Leave all files as they are: the server ends."""
+        self._is_abandoned.set()
+
+    def _run(self, path: Path, picture_until: float, future: Future[None]) -> None:
+        try:
+            with self._one_at_a_time:
+                if not self._is_abandoned.is_set():
+                    self._finish(path, picture_until)
+        except Abandoned:
+            logger.info("%s keeps its index at the end", path.name)
+        except Exception as error:
+            logger.warning("%s cannot be finished: %s", path.name, error)
+        finally:
+            self._end(path, future)
+
+    def _finish(self, path: Path, picture_until: float) -> None:
+        if path.suffix == ".mp4":
+            needed = path.stat().st_size + self._min_free
+            if free_octets(path.parent) < needed:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            new = path.with_name(path.name + COPY)
+            move_index(path, new, picture_until, self._is_abandoned.is_set)
+        else:
+            _extend_matroska(path, picture_until)
+
+    def _end(self, path: Path, future: Future[None]) -> None:
+        del self._files[path.name]
+        future.set_result(None)
+
+
+def _extend_matroska(path: Path, until: float) -> None:
+    """Write the duration of a Matroska file, if the last picture lasts longer."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+    try:
+        offset = os.pread(descriptor, _HEAD, 0).find(_DURATION)
+        if offset < 0:
+            return
+        offset += len(_DURATION)
+        (duration,) = struct.unpack(">d", os.pread(descriptor, 8, offset))
+        if until * 1000 > duration:
+            os.pwrite(descriptor, struct.pack(">d", until * 1000), offset)
+    finally:
+        os.close(descriptor)
