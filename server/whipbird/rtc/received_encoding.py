@@ -41,8 +41,6 @@ class Encoding:
         is_random_access_point: whether a decoder can start at the packet that the
             subscribers are being called with.
         wants_key_frame: whether to request a key frame from the sender.
-        clock_offset: seconds to add to the sender's NTP time to get the event loop's
-            time; the same for all tracks of a sender.
         last_packet_at: when the last packet arrived, in event loop time.
     """
 
@@ -64,7 +62,6 @@ class Encoding:
         self.frame_rate = 0.0
         self.wants_key_frame = False
         self.is_random_access_point = False
-        self.clock_offset = 0.0
         self._send_feedback_soon = send_feedback_soon
         self._reorder: ReorderBuffer[RtpPacket] = ReorderBuffer()
         self._subscribers: tuple[PacketHandler, ...] = ()
@@ -163,15 +160,14 @@ class Encoding:
     def timestamp_at(self, now: float) -> int | None:
         """The RTP timestamp that corresponds to a moment in event loop time.
 
-        It is computed from the last sender report, or estimated from the last packet
-        before the first report. None before the first packet.
+        It is computed from the last sender report that is trusted, or estimated from
+        the last packet when there is none. None before the first packet.
         """
         if self._timestamp < 0:
             return None
         timestamp, moment = self._timestamp, self.last_packet_at
-        if self.reception.sender_clock is not None:
-            ntp, timestamp = self.reception.sender_clock
-            moment = ntp / (1 << 32) + self.clock_offset
+        if (anchor := self.reception.anchor) is not None:
+            timestamp, moment = anchor.timestamp, anchor.moment
         step = round((now - moment) * self.codec.clock_rate)
         return (timestamp + step) & 0xFFFFFFFF
 
