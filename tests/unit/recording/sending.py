@@ -117,11 +117,11 @@ def send(*tracks: Track, length: float, seed: int = 1) -> None:
         if reports is None:
             begin = 0.3 if track.kind == "audio" else 0.7
             reports = tuple(begin + n for n in range(int(length)))
-        for time in reports:
-            events.append((time + 0.01, len(events), track, None))
-    for now, _, track, time in sorted(events, key=lambda event: event[:2]):
+        for sent in reports:
+            events.append((sent + 0.01, len(events), track, None))
+    for now, _, track, taken in sorted(events, key=lambda event: event[:2]):
         source, local = sources[track.kind], START + now
-        if time is None:
+        if taken is None:
             sent = now - 0.01
             said = track.report(sent, track.ticks(sent))
             if said is not None and track.kind in last:
@@ -134,11 +134,11 @@ def send(*tracks: Track, length: float, seed: int = 1) -> None:
                 )
                 share_offset(list(sources.values()))
             continue
-        timestamp = track.ticks(time) & 0xFFFFFFFF
+        timestamp = track.ticks(taken) & 0xFFFFFFFF
         last[track.kind] = timestamp, local
         anchor = source.anchor(timestamp, local)
         placement = clocks[track.kind].place(timestamp, local, anchor)
-        track.frames.append((time, placement))
+        track.frames.append((taken, placement))
     for clock in clocks.values():
         clock.settle(float("inf"))
 
