@@ -151,6 +151,9 @@ class MediaFile:
         )
         # Kind -> the track, and its time base.
         self._tracks: dict[str, tuple[Stream, Fraction]] = {}
+        # Kind -> the last packet. It waits for the next one, because it lasts until
+        # then: FFmpeg lets a fragment begin where the one before it ends.
+        self._last: dict[str, Packet] = {}
 
     @property
     def size(self) -> int:
@@ -202,8 +205,11 @@ class MediaFile:
         packet.pts = packet.dts = position
         packet.duration = duration
         packet.is_keyframe = is_key
-        self._muxer.mux(packet)
-        self._output.flush()
+        before, self._last[kind] = self._last.get(kind), packet
+        if before is not None:
+            before.duration = position - (before.dts or 0)
+            self._muxer.mux(before)
+            self._output.flush()
 
     def close(self) -> None:
         """Write what is buffered and the index, and close the file.
@@ -213,7 +219,11 @@ class MediaFile:
             av.FFmpegError: when FFmpeg fails.
         """
         try:
-            self._muxer.close()
+            try:
+                for packet in self._last.values():
+                    self._muxer.mux(packet)
+            finally:
+                self._muxer.close()
             self._output.flush()
         finally:
             os.close(self._descriptor)

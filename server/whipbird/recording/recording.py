@@ -9,12 +9,12 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import partial
 
-from ..rtc import Encoding
+from ..media.encoding import Encoding
+from ..media.frames import RtpFrame
 from ..sdp.codecs import Codec
 from ..streams import Stream
 from .arrivals import Placement
 from .files import RecordingFolder
-from .frames import RtpFrame
 from .segments import PlacedFrame, SegmentLimits
 from .sources import TrackSource
 from .timeline import Timeline, TrackClock
@@ -75,9 +75,9 @@ class Recording:
             self.writer, stream.name, self._fail, self._request_key_frame
         )
         self._sources: dict[str, TrackSource] = {}
-        for receiver in stream.peer.receivers:
-            on_frame = partial(self._on_frame, receiver.kind)
-            self._sources[receiver.kind] = TrackSource(receiver, on_frame)
+        for track in stream.peer.tracks:
+            on_frame = partial(self._on_frame, track.kind)
+            self._sources[track.kind] = TrackSource(track, on_frame)
         self._timer = self._loop.call_later(_CHECK_INTERVAL, self._check)
 
     @property
@@ -144,7 +144,7 @@ class Recording:
         elif encoding is not last:
             clock.restart()
         self._clocks[kind] = clock, encoding
-        return clock.place(frame.timestamp, frame.arrival, encoding.reception.anchor)
+        return clock.place(frame.timestamp, frame.arrival, encoding.anchor)
 
     def _pass_on(self) -> None:
         """Pass on the frames that have positions, in the order of their arrival."""

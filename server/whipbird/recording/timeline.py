@@ -21,6 +21,8 @@ MAX_LEAP = 0.5
 TOLERANCE = 0.005
 MIN_PAUSE = 0.04
 ARRIVAL_TOLERANCE = 0.1
+# Seconds by which the arrival of what leads may change for nothing.
+ARRIVAL_NOISE = 0.05
 # Seconds for which video must be out of place by arrival to be moved.
 PATIENCE = 2.0
 
@@ -231,8 +233,9 @@ class TrackClock:
         is_movable = error > tolerance or (error < -tolerance and not leads)
         if self._shift is None or (is_movable and is_due):
             self._shift = place
-        if leads:
-            timeline.by_arrival = self._shift - self._arrivals.begin
+        by_arrival = self._shift - self._arrivals.begin
+        if leads and abs(by_arrival - timeline.by_arrival) > ARRIVAL_NOISE:
+            timeline.by_arrival = by_arrival
         if self._is_reference:
             timeline.has_reference = True
             timeline.by_report = (

@@ -43,11 +43,16 @@ MAX_REJECTIONS = 3
 KEPT = 16
 # Reports that show how far a source's reports are ahead of its packets.
 LEADS = 5
+# ... and so many that may all be wrong.
+FEW_LEADS = 2
 
 # Seconds: the uncertainty of one clock against another, when few reports were received;
 # and what remains when many were.
 UNCERTAINTY = 0.25
 MIN_UNCERTAINTY = 0.05
+
+# Seconds after which a source that does not report has no say on the sender's clock.
+MAX_SILENCE = 30.0
 
 # 2000 in NTP's seconds. Earlier times are those of a clock that was not set, or that
 # counts from its own beginning.
@@ -62,7 +67,7 @@ class Anchor(NamedTuple):
         timestamp: in the source's RTP clock, 32 bits.
         reported: when the report came, in the receiver's clock, in seconds.
         offset: seconds to add to the sender's time to get the receiver's.
-        epoch: changes when reports are trusted anew, so that the moment does not
+        epoch: another one when reports are trusted anew, so that the moment does not
             compare with those before.
     """
 
@@ -70,7 +75,7 @@ class Anchor(NamedTuple):
     timestamp: int
     reported: float
     offset: float
-    epoch: int
+    epoch: object
 
     @property
     def moment(self) -> float:
@@ -123,12 +128,17 @@ class SourceClock:
         self._pending: _Report | None = None
         self._doubted: _Report | None = None
         self._rejections = 0
-        self._epoch = 0
+        self._epoch = object()
 
     @property
     def is_trusted(self) -> bool:
         """Whether there is a report to rely on."""
         return bool(self._trusted)
+
+    @property
+    def reported_at(self) -> float:
+        """When the last trusted report came."""
+        return self._trusted[-1].arrival
 
     @property
     def least_delay(self) -> float:
@@ -142,6 +152,13 @@ class SourceClock:
             return UNCERTAINTY
         spread = max(self._delays) - min(self._delays)
         return min(MIN_UNCERTAINTY + spread, UNCERTAINTY)
+
+    def restart(self) -> None:
+        """Forget the reports: the source has restarted its timestamps."""
+        self._distrust()
+        self._forget_leads()
+        self._pending = self._doubted = None
+        self._rejections = 0
 
     def report(
         self,
@@ -204,11 +221,9 @@ class SourceClock:
                 return False
         elif self._trusted and self._is_confirmed(report, lead, arrival):
             self._trusted.clear()
-        elif self._is_first(report, lead):
+        elif self._is_first(report, lead) or self._is_repeated(report, lead):
             self._distrust()
-            self._forget_leads()
-        elif self._is_repeated(report, lead):
-            self._distrust()
+            self._doubt_leads()
         else:
             return False
         self._trusted.append(report)
@@ -224,23 +239,21 @@ class SourceClock:
         self._rejections += 1
         if -MAX_LAG <= lead <= MAX_LEAD:
             self._doubted = report
-        # Of the first two reports, if they contradict each other and fit the packets
-        # equally well, either may be wrong.
-        is_equal = (
-            len(self._leads) == 1 and abs(lead) <= abs(self._leads[0]) + PRECISION
-        )
-        if is_equal or self._rejections >= MAX_REJECTIONS:
+        if self._rejections >= MAX_REJECTIONS:
             self._distrust()
-            if len(self._first_leads) < LEADS:
-                # What was trusted so far may be what was wrong.
-                self._forget_leads()
+            self._doubt_leads()
+
+    def _doubt_leads(self) -> None:
+        """Forget the leads if they are few: what was trusted may have been wrong."""
+        if len(self._first_leads) <= FEW_LEADS:
+            self._forget_leads()
 
     def _forget_leads(self) -> None:
         self._leads.clear()
         self._first_leads.clear()
 
     def _distrust(self) -> None:
-        self._epoch += 1
+        self._epoch = object()
         self._trusted.clear()
         self._delays.clear()
 
@@ -291,10 +304,7 @@ class SourceClock:
         )
 
     def _is_first(self, report: _Report, lead: float) -> bool:
-        """Whether it is the first report, or fits better than a first one did."""
-        if self._trusted:
-            is_only = len(self._leads) == 1
-            return is_only and abs(lead) + PRECISION < abs(self._leads[0])
+        """Whether it is the first report, and can be true."""
         is_first = self._doubted is None and not self._leads
         is_plausible = abs(lead) <= MAX_FIRST_LEAD and report.ntp >= _PLAUSIBLE_NTP
         return is_first and is_plausible
@@ -305,7 +315,7 @@ class SourceClock:
             return False
         if self._doubted.arrival == report.arrival:
             return False
-        return not self._first_leads or not self._departs(lead)
+        return len(self._first_leads) <= FEW_LEADS or not self._departs(lead)
 
     def _departs(self, lead: float) -> bool:
         """Whether the reports have departed from the packets."""
@@ -319,10 +329,13 @@ def share_offset(clocks: Collection[SourceClock]) -> None:
 
     Reports of one NTP clock come about equally late. If those of some sources do not,
     the sources have separate clocks, and none of them says what belongs together.
+    Sources that have not reported for long are not asked.
     """
     trusted = [clock for clock in clocks if clock.is_trusted]
     offset = None
     if trusted:
+        recent = max(clock.reported_at for clock in trusted) - MAX_SILENCE
+        trusted = [clock for clock in trusted if clock.reported_at >= recent]
         earliest = max(clock.least_delay - clock.uncertainty for clock in trusted)
         latest = min(clock.least_delay + clock.uncertainty for clock in trusted)
         if earliest <= latest:

@@ -34,7 +34,7 @@ class Stream:
     @property
     def rids(self) -> tuple[str, ...]:
         """The rids of its simulcast encodings; none without simulcast."""
-        return tuple(rid for receiver in self.peer.receivers for rid in receiver.rids)
+        return tuple(rid for track in self.peer.tracks for rid in track.rids)
 
 
 class Observer(Protocol):

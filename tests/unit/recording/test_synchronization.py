@@ -4,7 +4,7 @@ from itertools import count
 from random import Random
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from tests.unit.recording.sending import (
@@ -68,7 +68,7 @@ def test_rtp_time_that_goes_on_over_the_stall(kind: str, seconds: float) -> None
     assert pause(stalled, 10.0 + seconds) == pytest.approx(seconds, abs=SYNC)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40, deadline=None, phases=[Phase.explicit, Phase.generate])
 @given(
     kind=st.sampled_from(list(RATES)),
     seconds=st.floats(0, 60),

@@ -4,7 +4,6 @@ import asyncio
 import secrets
 from collections.abc import Callable, Iterable, Sequence
 from struct import pack
-from typing import TYPE_CHECKING
 
 from ..rtp import extensions
 from ..rtp.forward_template import ExtensionMap, ForwardedPacket
@@ -15,9 +14,7 @@ from ..sdp.codecs import Codec, best_match
 from ..sdp.media import OfferedMedia
 from ..transport.packet_buffer import PacketBuffer
 from .feed import Feed
-
-if TYPE_CHECKING:
-    from .connection import Connection
+from .transport import MediaTransport
 
 # Seconds within which a packet is retransmitted at most once.
 MIN_RETRANSMISSION_INTERVAL = 0.02
@@ -52,7 +49,7 @@ class Forwarder:
         media: OfferedMedia,
         ssrc: int,
         rtx_ssrc: int,
-        transport: "Connection",
+        transport: MediaTransport,
         on_source_changed: Callable[["Forwarder"], None],
     ) -> None:
         self.kind = media.kind
@@ -89,8 +86,8 @@ class Forwarder:
         self._rtx_sequence = secrets.randbits(15)
         # The feed to switch to at its next key frame.
         self._wanted: Feed | None = None
-        # The feed and codec that the rewriter's offsets are computed for.
-        self._source: tuple[Feed, Codec] | None = None
+        # The feed, codec and epoch that the rewriter's offsets are computed for.
+        self._source: tuple[Feed, Codec, int] | None = None
         self._renumbering = Renumbering()
         # The last packet that was sent.
         self._last: ForwardedPacket | None = None
@@ -138,7 +135,7 @@ class Forwarder:
         if self.feed is not None and self.feed is not feed:
             self.feed.remove(self)
         first, rewriter = packets[0], self.rewriter
-        source = (feed, codec)
+        source = (feed, codec, feed.encoding.epoch)
         if self._source == source:
             rewriter.resume(first.sequence)
         else:

@@ -7,10 +7,10 @@ import pytest
 from aiortc.rtp import RtcpPacket, RtcpSrPacket
 
 from tests.netem.world import World
+from tests.unit.media.watching import KEY, VIEWER_OPUS, VIEWER_VP8, Wire, taken
 from tests.unit.recording.publisher import AUDIO, VIDEO, Publisher
-from tests.unit.rtc.watching import KEY, VIEWER_OPUS, VIEWER_VP8, Wire, taken
-from whipbird.rtc.egress import Egress
-from whipbird.rtc.feed import Feed
+from whipbird.media.egress import Egress
+from whipbird.media.feed import Feed
 
 pytestmark = pytest.mark.virtual_time
 
@@ -60,7 +60,7 @@ async def errors(
             time = world.now - began
             found[kind].append((time, ahead - time))
 
-    wire.send_rtcp = read  # type: ignore[method-assign]
+    wire.send_rtcp = read  # type: ignore[method-assign, assignment]
     for step in range(int(seconds / TICK)):
         publisher.send_sound(b"\xfc\xff\xfe", round(TICK * 48000))
         publisher.send_frame((KEY,), ticks=round(TICK * 90000))
