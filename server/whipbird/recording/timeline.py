@@ -72,6 +72,8 @@ class TrackClock:
         self._anchor: Anchor | None = None
         self._reported = 0.0
         self._arrived_then = 0.0
+        # Reports that came until then say nothing new.
+        self._stale_until = float("-inf")
         self._late: LateFrames | None = None
         # Tick 0 on the timeline, in seconds; None for a new source.
         self._shift: float | None = None
@@ -83,6 +85,7 @@ class TrackClock:
         """Start another source, with unrelated timestamps."""
         self._decide()
         self._timestamp = self._anchor = None
+        self._stale_until = float("-inf")
 
     def place(
         self, timestamp: int, now: float, anchor: Anchor | None = None
@@ -108,6 +111,8 @@ class TrackClock:
         # What comes first may have been late, but not after a while.
         if is_new or (arrivals.is_settled and begin < arrivals.begin - MAX_LEAP):
             self._decide()
+            if self._timestamp is not None:
+                self._stale_until = max(self._stale_until, self._arrival)
             self._jump(begin, now)
             self._shift, step = None, 0
         self._timestamp, self._arrival = timestamp, now
@@ -158,6 +163,7 @@ class TrackClock:
     def _decide(self) -> None:
         """Decide that the frames that wait were taken after a stall."""
         if self._late is not None:
+            self._stale_until = max(self._stale_until, self._late.since)
             self._jump(self._late.least, self._arrival)
             self._release()
 
@@ -192,7 +198,7 @@ class TrackClock:
         if anchor is None or self._timestamp is None:
             self._anchor = None
             return False
-        if anchor == self._anchor:
+        if anchor.reported <= self._stale_until:
             return False
         late, arrivals = self._late, self._arrivals
         ticks = self._ticks + difference(anchor.timestamp, self._timestamp)
@@ -209,6 +215,7 @@ class TrackClock:
         elif late is not None and not is_later:
             return False
         self._anchor, self._reported = anchor, reported
+        self._stale_until = anchor.reported
         self._arrived_then = arrivals.begin
         # A report from within a pause does not tell its end.
         is_on_time = begin - arrivals.begin <= LATE + arrivals.usual_delay

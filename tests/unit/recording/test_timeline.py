@@ -103,6 +103,17 @@ def test_a_frame_from_before_a_pause_is_not_moved() -> None:
     assert placed(video, 6000, START + 1, after) == 90000
 
 
+def test_a_report_from_within_a_stall_does_not_undo_it() -> None:
+    """Its sender goes on counting, and the timestamps of its frames do not."""
+    audio, video = clocks()
+    placed(audio, 0, START, sent(0, 0))
+    placed(video, 0, START, sent(0, 0))
+    within = sent(1, 90000, START + 1)
+    late = [video.place(3000 * n, START + 2 + n / 30, within) for n in range(1, 90)]
+    assert late[0].position == pytest.approx(183000, abs=1)
+    assert late[-1].position == pytest.approx(180000 + 3000 * 89, abs=1)
+
+
 @pytest.mark.parametrize("timestamp", [123456789, 2**31 + 9, 0])
 def test_a_source_that_counts_from_elsewhere_goes_on_by_its_arrival(
     timestamp: int,
@@ -193,9 +204,12 @@ def test_drift_of_the_sound_is_followed() -> None:
         second = frame / 50
         report = frame // 50
         quick = round(48048 * second)
-        sound = placed(audio, quick, START + second, sent(report, 48048 * report))
+        came = START + report
+        heard = sent(report, 48048 * report, came)
+        seen = sent(report, 90000 * report, came)
+        sound = placed(audio, quick, START + second, heard)
         ticks = round(90000 * second)
-        picture = placed(video, ticks, START + second, sent(report, 90000 * report))
+        picture = placed(video, ticks, START + second, seen)
         assert sound is not None
         assert picture is not None
         assert sound == quick
