@@ -153,7 +153,7 @@ class MediaFile:
         self._tracks: dict[str, tuple[Stream, Fraction]] = {}
         # Kind -> the last packet. It waits for the next one, because it lasts until
         # then: FFmpeg lets a fragment begin where the one before it ends.
-        self._last: dict[str, Packet] = {}
+        self._last: dict[str, Packet[Stream]] = {}
 
     @property
     def size(self) -> int:
