@@ -48,7 +48,7 @@ FEW_LEADS = 2
 
 # Seconds: the uncertainty of one clock against another, when few reports were received;
 # and what remains when many were.
-UNCERTAINTY = 0.25
+UNCERTAINTY = 0.5
 MIN_UNCERTAINTY = 0.05
 
 # Seconds after which a source that does not report has no say on the sender's clock.
