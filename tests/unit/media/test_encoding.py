@@ -283,3 +283,18 @@ async def test_the_clock_of_a_source_is_that_of_its_packets() -> None:
     assert anchor is not None
     assert (anchor.sent, anchor.timestamp) == (NTP, packet.timestamp)
     assert anchor.moment == pytest.approx(now, abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("rate", "silence"), [(60, 0.4), (15, 0.4), (5, 0.8), (1, 2.0)]
+)
+async def test_silence_is_longer_than_between_frames(rate: int, silence: float) -> None:
+    """Browsers send the largest layers no more when their network is too slow."""
+    source = Source(VP8)
+    for _ in range(60):
+        source.send(KEY)
+        source.now += 1 / rate - 1 / 30
+        assert not source.encoding.is_silent(source.now)
+    last = source.encoding.last_packet_at
+    assert not source.encoding.is_silent(last + silence - 0.05)
+    assert source.encoding.is_silent(last + silence + 0.05)

@@ -11,6 +11,7 @@ from tests.unit.media.watching import KEY, VIEWER_OPUS, VIEWER_VP8, Wire, taken
 from tests.unit.recording.publisher import AUDIO, VIDEO, Publisher
 from whipbird.media.egress import Egress
 from whipbird.media.feed import Feed
+from whipbird.rtp.history import GopBudget
 
 pytestmark = pytest.mark.virtual_time
 
@@ -66,7 +67,7 @@ async def errors(
         publisher.send_frame((KEY,), ticks=round(TICK * 90000))
         if step == 0:
             for watcher, kind in zip(egress.forwarders, RATES, strict=True):
-                watcher.watch(Feed(publisher.encoding(kind), {}))
+                watcher.watch(Feed(publisher.encoding(kind), {}, GopBudget()))
             egress.start()
         if step % 50 == 25:
             for kind in RATES:
