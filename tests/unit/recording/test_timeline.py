@@ -1,6 +1,10 @@
 """RTP timestamps on one timeline, frame by frame."""
 
+from itertools import pairwise
+
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from whipbird.recording.arrivals import MAX_DECISION
 from whipbird.recording.timeline import Timeline, TrackClock
@@ -248,3 +252,42 @@ def test_pictures_sent_faster_than_in_real_time_keep_their_distances() -> None:
     _, video = clocks()
     positions = [placed(video, 3000 * n, START + n / 300) for n in range(900)]
     assert positions == [3000 * n for n in range(900)]
+
+
+@settings(deadline=None)
+@given(
+    frames=st.lists(
+        st.tuples(
+            st.booleans(),
+            st.integers(0, 2**32 - 1) | st.integers(0, 300_000),
+            st.sampled_from([0.0, 0.02, 0.1, 1.0, 70.0]),
+            st.none() | st.floats(-1e5, 1e5),
+            st.integers(0, 2**32 - 1) | st.integers(0, 300_000),
+            st.sampled_from(["", "restart", "settle"]),
+        )
+    )
+)
+def test_whatever_comes_has_a_position(
+    frames: list[tuple[bool, int, float, float | None, int, str]],
+) -> None:
+    audio, video = clocks()
+    places: dict[TrackClock, list[int | None]] = {audio: [], video: []}
+    waiting = []
+    now = START
+    for is_audio, timestamp, elapsed, moment, ticks, then in frames:
+        now += elapsed
+        clock = audio if is_audio else video
+        anchor = None if moment is None else sent(moment, ticks, now)
+        waiting.append((clock, clock.place(timestamp, now, anchor)))
+        if then == "restart":
+            clock.restart()
+        elif then == "settle":
+            clock.settle(now)
+    for clock in (audio, video):
+        clock.settle(float("inf"))
+    for clock, placement in waiting:
+        places[clock].append(placement.position)
+    for positions in places.values():
+        decided = [position for position in positions if position is not None]
+        assert len(decided) == len(positions)
+        assert all(before < after for before, after in pairwise(decided))

@@ -1,8 +1,11 @@
 """Which sender reports are trusted."""
 
 from collections.abc import Callable
+from math import isfinite
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from whipbird.rtp.source_clock import SourceClock, share_offset
 
@@ -272,6 +275,31 @@ def test_a_report_repeated_or_out_of_order_changes_nothing() -> None:
     sender.say(ntp, timestamp)
     sender.say(ntp - 1, timestamp - RATE)
     assert max(run(sender, Sender.report)) < 1e-3
+
+
+@settings(deadline=None)
+@given(
+    reports=st.lists(
+        st.tuples(
+            st.sampled_from([0, 1, 2**64 - 1, round(NTP * 2**32)])
+            | st.integers(0, 2**64 - 1),
+            st.integers(0, 2**32 - 1),
+            st.floats(0, 100),
+            st.integers(0, 2**32 - 1),
+            st.floats(0, 100),
+        )
+    )
+)
+def test_whatever_is_reported(
+    reports: list[tuple[int, int, float, int, float]],
+) -> None:
+    one, other = SourceClock(RATE), SourceClock(48000)
+    for index, (ntp, rtp, now, timestamp, arrival) in enumerate(reports):
+        clock = one if index % 3 else other
+        clock.report(ntp, rtp, now, timestamp, arrival)
+        share_offset([one, other])
+        anchor = clock.anchor(timestamp, arrival + 1)
+        assert anchor is None or isfinite(anchor.moment)
 
 
 class TestCommonClock:
