@@ -7,6 +7,7 @@ from ..rtp.codecs import VideoParameters, payload_format
 from ..rtp.codecs.opus import read_packet
 from ..rtp.packet import RtpPacket
 from ..rtp.reception import Reception
+from ..rtp.source_clock import Anchor
 from ..sdp.codecs import Codec
 from .source import Source
 
@@ -59,8 +60,6 @@ class Encoding:
         frame_rate: frames per second, measured likewise.
         epoch: how often it has gone on with another source, or a restarted one.
         wants_key_frame: whether to request a key frame from the sender.
-        clock_offset: seconds to add to the sender's NTP time to get the event loop's
-            time; the same for all tracks of a sender.
     """
 
     source: Source
@@ -79,7 +78,6 @@ class Encoding:
         self.frame_rate = 0.0
         self.epoch = 0
         self.wants_key_frame = False
-        self.clock_offset = 0.0
         self.send_feedback_soon = send_feedback_soon
         self._subscribers: tuple[PacketHandler, ...] = ()
         # The last frame's timestamp, and the last packet's sequence number.
@@ -280,29 +278,26 @@ class Encoding:
     # Time
 
     @property
-    def sender_clock(self) -> tuple[int, int] | None:
-        """An NTP timestamp (64 bits), and the RTP timestamp of the same moment.
-
-        They are those of the last sender report. None before one.
-        """
-        clock = self.source.reception.sender_clock
-        if clock is None:
-            return None
-        ntp, timestamp = clock
-        return ntp, (timestamp + self.source.timestamp_shift) & 0xFFFFFFFF
+    def anchor(self) -> Anchor | None:
+        """A moment of the sender's clock; None when no sender report is trusted."""
+        source = self.source
+        anchor = source.reception.anchor
+        if anchor is None or not source.timestamp_shift:
+            return anchor
+        timestamp = (anchor.timestamp + source.timestamp_shift) & 0xFFFFFFFF
+        return anchor._replace(timestamp=timestamp)
 
     def timestamp_at(self, now: float) -> int | None:
         """The RTP timestamp that corresponds to a moment in event loop time.
 
-        It is computed from the last sender report, or estimated from the last packet
-        before the first report. None before the first packet.
+        It is computed from the last sender report that is trusted, or estimated from
+        the last packet when there is none. None before the first packet.
         """
         if self._timestamp < 0:
             return None
         timestamp, moment = self._timestamp, self.last_packet_at
-        if (clock := self.sender_clock) is not None:
-            ntp, timestamp = clock
-            moment = ntp / (1 << 32) + self.clock_offset
+        if (anchor := self.anchor) is not None:
+            timestamp, moment = anchor.timestamp, anchor.moment
         step = round((now - moment) * self.codec.clock_rate)
         return (timestamp + step) & 0xFFFFFFFF
 

@@ -18,6 +18,7 @@ from ..rtp.rtcp import (
     write_remb,
     write_sdes,
 )
+from ..rtp.source_clock import share_offset
 from ..rtp.transport_feedback import TransportFeedback
 from .transport import MediaTransport
 
@@ -60,7 +61,6 @@ class Feedback:
         self._timer: asyncio.TimerHandle | None = None
         self._has_received = False
         self._next_report = 0.0
-        self._clock_offset = float("inf")
         self._fir_requests = 0
         self._transport_feedback: TransportFeedback | None = None
         self._media_ssrc = 0
@@ -94,14 +94,12 @@ class Feedback:
         for packet in parse_rtcp(data):
             match packet:
                 case SenderReport(ssrc=ssrc, ntp_timestamp=ntp, rtp_timestamp=rtp):
-                    # The report with the shortest delay is closest to the true offset.
-                    offset = now - ntp / (1 << 32)
-                    self._clock_offset = min(self._clock_offset, offset)
                     for track in self.tracks:
                         if source := track.source_of(ssrc):
                             source.reception.sender_report(ntp, rtp, now)
-                        for encoding in track.encodings:
-                            encoding.clock_offset = self._clock_offset
+                    share_offset(
+                        [x.reception.clock for t in self.tracks for x in t.encodings]
+                    )
                 case Bye(ssrcs=ssrcs):
                     for track in self.tracks:
                         track.forget(ssrcs)

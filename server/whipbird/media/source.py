@@ -177,7 +177,7 @@ class Source:
                 ticks = max(round(elapsed * self.clock_rate), 1)
                 self.timestamp_shift += ticks - (timestamp - before)
                 # What it has said of its clock before is no longer true.
-                self.reception.sender_clock = None
+                self.reception.clock.restart()
         self._timestamp, self._timestamp_at = timestamp, now
 
     # Restarts

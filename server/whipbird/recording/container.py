@@ -27,9 +27,6 @@ _CLUSTER = "1000"
 _SAMPLE_ENTRIES = {"h264": (b"avc3", b"avc1"), "hevc": (b"hev1", b"hvc1")}
 _CODES = frozenset(code for codes in _SAMPLE_ENTRIES.values() for code in codes)
 
-# Seconds: the longest duration that is assumed for a picture of unknown duration.
-_MAX_DURATION = 1.0
-
 # Microseconds that the muxer waits for packets of the other track.
 _INTERLEAVE = "500000"
 
@@ -168,6 +165,9 @@ class MediaFile:
         # The code of the video's sample entry, and its offset when that is known.
         self._entry: bytes | None = None
         self._entry_offset: int | None = None
+        # Kind -> the last packet. It waits for the next one, because it lasts until
+        # then: FFmpeg lets a fragment begin where the one before it ends.
+        self._last: dict[str, Packet[Stream]] = {}
 
     @property
     def size(self) -> int:
@@ -264,6 +264,9 @@ class MediaFile:
             try:
                 with contextlib.suppress(av.error.InvalidDataError):
                     self._write_pictures(self._order.flush())
+                for packet in self._last.values():
+                    with contextlib.suppress(av.error.InvalidDataError):
+                        self._muxer.mux(packet)
             finally:
                 # A frame that waited for the other track may be rejected now; the
                 # rest of the file is written all the same.
@@ -279,9 +282,7 @@ class MediaFile:
     def _write_pictures(self, pictures: Iterable[Timed[tuple[bytes, bool]]]) -> None:
         for timed in pictures:
             data, is_key = timed.item
-            _, tick = self._tracks["video"]
-            duration = min(timed.duration, round(_MAX_DURATION / tick))
-            self._mux("video", data, timed.pts, timed.dts, duration, is_key)
+            self._mux("video", data, timed.pts, timed.dts, timed.duration, is_key)
 
     def _mux(
         self, kind: str, data: bytes, pts: int, dts: int, duration: int, is_key: bool
@@ -292,7 +293,11 @@ class MediaFile:
         packet.pts, packet.dts = pts, dts
         packet.duration = duration
         packet.is_keyframe = is_key
-        self._muxer.mux(packet)
+        before, self._last[kind] = self._last.get(kind), packet
+        if before is None:
+            return
+        before.duration = dts - (before.dts or 0)
+        self._muxer.mux(before)
         self._output.flush()
         if self._entry is not None and self._entry_offset is None:
             self._write_entry()

@@ -4,6 +4,8 @@ import asyncio
 import contextlib
 import enum
 import logging
+from collections import deque
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import partial
 
@@ -11,6 +13,7 @@ from ..media.encoding import Encoding
 from ..media.frames import RtpFrame
 from ..sdp.codecs import Codec
 from ..streams import Stream
+from .arrivals import Placement
 from .files import RecordingFolder
 from .segments import PlacedFrame, SegmentLimits
 from .sources import TrackSource
@@ -59,11 +62,15 @@ class Recording:
         self.started = datetime.now(UTC)
         self.problem: str | None = None
         self._loop = asyncio.get_running_loop()
-        self._timeline = Timeline(self._loop.time())
+        self._timeline = Timeline(-self._loop.time())
         self._is_stopped = self._has_ended = False
         self._clocks: dict[str, tuple[TrackClock, Encoding]] = {}
         self._tracks: dict[str, Codec] = {}
-        self._gathered: list[tuple[str, RtpFrame, int]] | None = []
+        # Frames that wait until all tracks are known, or until one has its position.
+        self._waiting: deque[tuple[str, RtpFrame, Placement, Mapping[str, Codec]]] = (
+            deque()
+        )
+        self._is_gathering = True
         self.writer = SegmentWriter(folder, stream.name, limits, self._request_soon)
         self.worker = RecordingWorker(
             self.writer, stream.name, self.fail, self._request_key_frame
@@ -95,6 +102,7 @@ class Recording:
         """Stop recording, and wait until all received frames are in finished files."""
         self._stop()
         self._begin()
+        self._settle(float("inf"))
         await self.worker.close()
         self._has_ended = True
         await self._folder.finisher.wait(self.writer.ended)
@@ -130,28 +138,40 @@ class Recording:
     # Frames
 
     def _on_frame(self, kind: str, frame: RtpFrame, encoding: Encoding) -> None:
-        position = self._place(kind, frame, encoding)
+        placement = self._place(kind, frame, encoding)
         if self._tracks.get(kind) is not frame.codec:
             self._tracks = {**self._tracks, kind: frame.codec}
-        if self._gathered is None:
-            self._put(kind, frame, position)
-            return
-        self._gathered.append((kind, frame, position))
-        if self._has_all_tracks() or len(self._gathered) >= _MAX_GATHERED:
+        self._waiting.append((kind, frame, placement, self._tracks))
+        if not self._is_gathering:
+            self._pass_on()
+        elif self._has_all_tracks() or len(self._waiting) >= _MAX_GATHERED:
             self._begin()
 
-    def _place(self, kind: str, frame: RtpFrame, encoding: Encoding) -> int:
+    def _place(self, kind: str, frame: RtpFrame, encoding: Encoding) -> Placement:
         clock, last = self._clocks.get(kind, (None, None))
         rate = frame.codec.clock_rate
         if clock is None or clock.rate != rate:
+            if clock is not None:
+                clock.settle(float("inf"))
             clock = TrackClock(self._timeline, rate, is_reference=kind == "audio")
         elif encoding is not last:
             clock.restart()
         self._clocks[kind] = clock, encoding
-        return clock.place(frame.timestamp, frame.arrival, encoding.sender_clock)
+        return clock.place(frame.timestamp, frame.arrival, encoding.anchor)
 
-    def _put(self, kind: str, frame: RtpFrame, position: int) -> None:
-        self.worker.put(PlacedFrame(kind, frame, position, self._tracks))
+    def _pass_on(self) -> None:
+        """Pass on the frames that have positions, in the order of their arrival."""
+        waiting = self._waiting
+        while waiting and (position := waiting[0][2].position) is not None:
+            kind, frame, _, tracks = waiting.popleft()
+            self.worker.put(PlacedFrame(kind, frame, position, tracks))
+
+    def _settle(self, now: float) -> None:
+        """Pass on the frames that have waited too long for a position."""
+        for clock, _ in self._clocks.values():
+            clock.settle(now)
+        if not self._is_gathering:
+            self._pass_on()
 
     def _has_all_tracks(self) -> bool:
         """Whether frames of every track have been received."""
@@ -159,7 +179,9 @@ class Recording:
 
     def _begin(self) -> None:
         """Pass on the frames that were kept until all tracks were known."""
-        gathered, self._gathered = self._gathered or [], None
+        if not self._is_gathering:
+            return
+        self._is_gathering = False
         for kind, source in self._sources.items():
             encoding = source.encoding
             # Do not wait for a silent track: a camera may be off for hours.
@@ -169,17 +191,19 @@ class Recording:
             ):
                 self._tracks = {**self._tracks, kind: encoding.codec}
         # The sound first: a file begins with what is earlier, and may have come later.
-        for kind, frame, position in sorted(gathered, key=lambda f: f[0]):
-            self._put(kind, frame, position)
+        waiting = sorted(self._waiting, key=lambda w: w[0])
+        self._waiting = deque((*one[:3], {**self._tracks, **one[3]}) for one in waiting)
+        self._pass_on()
 
     def _check(self) -> None:
         """Check for better encodings, and whether the wait for tracks is over."""
         for source in self._sources.values():
             source.follow()
-        if self._gathered:
-            _, first, _ = self._gathered[0]
+        if self._is_gathering and self._waiting:
+            _, first, *_ = self._waiting[0]
             if self._loop.time() - first.arrival >= _GATHERING:
                 self._begin()
+        self._settle(self._loop.time())
         self._timer = self._loop.call_later(_CHECK_INTERVAL, self._check)
 
     # Key frames

@@ -2,6 +2,7 @@
 
 from .packet import RtpPacket
 from .rtcp import ReportBlock
+from .source_clock import Anchor, SourceClock
 
 # A larger gap in the sequence numbers means that the source has restarted (RFC 3550
 # appendix A.1). A packet may be late by MAX_MISORDER: RFC 3550 has 100, but
@@ -70,8 +71,7 @@ class Reception:
         retransmitted: requested packets that were received in the RTP stream itself,
             as some senders retransmit (RFC 4585); ``packets`` counts them too.
         duplicates: packets received twice, or too late.
-        sender_clock: the NTP timestamp (64 bits) and the RTP timestamp of the last
-            sender report; None before the first one.
+        clock: the clock of the source, by its sender reports.
         retransmission_delay: average seconds from the first request for a packet to
             its arrival; 0 before the first one.
         restarts: how often the source has restarted its sequence numbers.
@@ -92,6 +92,7 @@ class Reception:
         "_reported",
         "_sender_report",
         "_timestamp",
+        "clock",
         "duplicates",
         "gave_up",
         "octets",
@@ -100,7 +101,6 @@ class Reception:
         "restarts",
         "retransmission_delay",
         "retransmitted",
-        "sender_clock",
         "ssrc",
     )
 
@@ -112,7 +112,7 @@ class Reception:
         self.octets = 0
         self.recovered = 0
         self.retransmitted = 0
-        self.sender_clock: tuple[int, int] | None = None
+        self.clock = SourceClock(clock_rate)
         self.retransmission_delay = 0.0
         self.duplicates = 0
         self.restarts = 0
@@ -190,8 +190,16 @@ class Reception:
 
     def sender_report(self, ntp_timestamp: int, rtp_timestamp: int, now: float) -> None:
         """Handle a sender report of the source (RFC 3550 section 6.4.1)."""
-        self.sender_clock = (ntp_timestamp, rtp_timestamp)
+        if self._timestamp >= 0:
+            self.clock.report(
+                ntp_timestamp, rtp_timestamp, now, self._timestamp, self._arrival
+            )
         self._sender_report = (ntp_timestamp >> 16 & 0xFFFFFFFF, now)
+
+    @property
+    def anchor(self) -> Anchor | None:
+        """A moment of the source's clock; None when no sender report is trusted."""
+        return self.clock.anchor(self._timestamp, self._arrival)
 
     def report(self, now: float) -> ReportBlock | None:
         """The report block on this source (RFC 3550 section 6.4.1).
@@ -322,7 +330,7 @@ class Reception:
         self._highest = self._base - 1
         self._missing.clear()
         self._timestamp = -1
-        self.sender_clock = None
+        self.clock.restart()
 
     def _add_missing(self, first: int, end: int, now: float) -> None:
         if len(self._missing) + end - first > MAX_MISSING:

@@ -31,7 +31,9 @@ from whipbird.rtp.rtcp import (
     write_receiver_report,
     write_remb,
 )
+from whipbird.rtp.source_clock import share_offset
 
+NTP = 3_900_000_000
 AUDIO, VIDEO = taken(VIEWER_OPUS), taken(VIEWER_VP8, RTX)
 
 
@@ -141,12 +143,12 @@ async def test_sender_reports_have_the_publishers_clock() -> None:
     watcher = egress.forwarders[0]
     watcher.watch(Feed(source.encoding, {}, GopBudget()))
     encoding = source.encoding
-    # The publisher's clock is 1000 s ahead, and its reports take no time.
-    now = encoding.last_packet_at
-    encoding.clock_offset = -1000.0
-    encoding.reception.sender_report(int((now + 1000) * (1 << 32)), 90_000, now)
     await source.play(KEY)
     first = wire.packets[0].timestamp
+    # The picture came when it was taken, and the report takes no time.
+    now = encoding.last_packet_at
+    encoding.reception.sender_report(int(NTP * (1 << 32)), 90_000, now)
+    share_offset([encoding.reception.clock])
     found = watcher.timestamp_at(now + 2)
     assert found is not None
     assert (found - first) & 0xFFFFFFFF == pytest.approx(2 * 90_000, abs=90)

@@ -13,6 +13,7 @@ from whipbird.media.encoding import (
     Encoding,
 )
 from whipbird.rtp.packet import RtpPacket
+from whipbird.rtp.source_clock import share_offset
 from whipbird.sdp.codecs import Codec
 
 VP8 = Codec(96, "VP8/90000", feedback=("nack", "nack pli"))
@@ -195,6 +196,7 @@ class Two:
             assert 0 < step <= 90_000
 
 
+NTP = 3_900_000_000
 KEY = b"\x10\x00\x00\x00\x9d\x01\x2a\x40\x01\xb4\x00"
 
 
@@ -272,10 +274,15 @@ async def test_the_clock_of_a_source_is_that_of_its_packets() -> None:
     two.send(1, 30)
     two.send(2, 30)
     packet = two.out[-1]
-    assert two.encoding.sender_clock is None
+    assert two.encoding.anchor is None
     _, timestamp = two.numbers[2]
-    two.sources[2].reception.sender_report(7 << 32, (timestamp - 3000) & 0xFFFFFFFF, 0)
-    assert two.encoding.sender_clock == (7 << 32, packet.timestamp)
+    reception, now = two.sources[2].reception, two.now - 1 / 30
+    reception.sender_report(NTP << 32, (timestamp - 3000) & 0xFFFFFFFF, now)
+    share_offset([reception.clock])
+    anchor = two.encoding.anchor
+    assert anchor is not None
+    assert (anchor.sent, anchor.timestamp) == (NTP, packet.timestamp)
+    assert anchor.moment == pytest.approx(now, abs=1e-3)
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from tests.unit.media.watching import KEY, VP8
 from whipbird.media.source import MAX_RUN, RUN_TIME, Source
 from whipbird.rtp.packet import RtpPacket
 from whipbird.rtp.reception import MAX_MISORDER
+from whipbird.rtp.source_clock import share_offset
 from whipbird.sdp.codecs import Codec
 
 OPUS = Codec(111, "opus/48000/2")
@@ -81,8 +82,11 @@ def test_numbers_that_jump_while_the_clock_goes_on(codec: Codec, jump: int) -> N
 @pytest.mark.parametrize("ticks", [90_000 * 3, 2**31 + 5, 2**32 - 90_000 * 60, 2**30])
 def test_a_clock_that_jumps(ticks: int) -> None:
     line = Line()
-    line.source.reception.sender_report(1 << 32, 90_000, line.now)
     line.send(90)
+    reception = line.source.reception
+    reception.sender_report(3_900_000_000 << 32, line.timestamp, line.now)
+    share_offset([reception.clock])
+    assert reception.anchor is not None
     line.timestamp += ticks
     line.send(90)
     line.check()
@@ -93,7 +97,12 @@ def test_a_clock_that_jumps(ticks: int) -> None:
     assert max(steps) <= 3001
     assert line.source.restarts == 0
     # The clock of before says nothing of the one now.
-    assert line.source.reception.sender_clock is None
+    assert reception.anchor is None
+    # A report on the new one is trusted.
+    timestamp = line.timestamp & 0xFFFFFFFF
+    reception.sender_report(3_900_000_003 << 32, timestamp, line.now)
+    share_offset([reception.clock])
+    assert reception.anchor is not None
 
 
 def test_both_begin_anew() -> None:

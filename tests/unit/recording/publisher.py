@@ -14,6 +14,7 @@ from tests.encoders import EncodedFrame, encode_opus, encode_video
 from tests.unit.rtc.media import Rig, rig, rtp
 from whipbird.media.encoding import Encoding
 from whipbird.rtc import Peer
+from whipbird.rtp.rtcp import SenderReport, write_sender_report
 from whipbird.sdp.codecs import Codec
 from whipbird.sdp.media import OfferedMedia
 from whipbird.sdp.offer import Offer
@@ -150,7 +151,9 @@ class Publisher:
     def report(self, kind: str, time: float, timestamp: int) -> None:
         """A sender report: the moment in seconds, and in ticks."""
         ntp = round((NTP_EPOCH + time) * (1 << 32))
-        self.encoding(kind).reception.sender_report(ntp, timestamp & 0xFFFFFFFF, 0.0)
+        ssrc = self.encoding(kind).ssrc
+        report = SenderReport(ssrc, ntp, timestamp & 0xFFFFFFFF, packets=0, octets=0)
+        self.rig.feedback.rtcp_received(write_sender_report(report))
 
 
 @dataclass(frozen=True)

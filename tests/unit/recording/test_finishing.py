@@ -244,12 +244,14 @@ async def test_the_last_picture_of_a_publisher_that_vanished(
     await publisher.rig.stop()
 
 
+@pytest.mark.virtual_time
 async def test_a_picture_before_a_pause_lasts_through_it(tmp_path: Path) -> None:
     publisher = Publisher(VIDEO["libx264"])
     recording = begin(tmp_path, publisher)
     frames = video_frames("libx264")
     for number, frame in enumerate(frames):
         publisher.send_frame(frame.payloads, ticks=360_000 if number == 4 else 3000)
+        await asyncio.sleep(4.0 if number == 4 else 1 / 30)
     await recording.close()
     (path,) = files_in(tmp_path)
     with av.open(str(path)) as container:

@@ -209,6 +209,8 @@ def test_a_stream_that_breaks_its_promise_has_valid_times(depth: int) -> None:
 def test_positions_of_a_track_keep_the_order_in_which_it_is_shown() -> None:
     clock = TrackClock(Timeline(0.0), 90000, is_reference=False)
     sent = [2**32 - 9000 + 3000 * n for n in (0, 3, 1, 2, 6, 4, 5)]
-    begin = clock.place(sent[0] % 2**32, 0.0)
-    found = [clock.place(t % 2**32, 0.1) - begin for t in sent[1:]]
-    assert [Fraction(p, 3000) for p in found] == [3, 1, 2, 6, 4, 5]
+    places = [clock.place(t % 2**32, 0.1 * (n > 0)) for n, t in enumerate(sent)]
+    clock.settle(float("inf"))
+    begin, *found = [place.position for place in places]
+    assert begin is not None
+    assert [Fraction((p or 0) - begin, 3000) for p in found] == [3, 1, 2, 6, 4, 5]

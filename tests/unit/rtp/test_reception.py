@@ -177,7 +177,8 @@ class TestRestart:
     def test_restart(self, start: int) -> None:
         reception = Reception(SSRC, 90000)
         receive(reception, *range(1000, 1010), 1012)
-        reception.sender_report(1, 2, 0.0)
+        reception.sender_report(3_900_000_000 << 32, 0, 0.0)
+        assert reception.clock.is_trusted
         reception.restart(start)
         first, second = receive(reception, start, start + 1)
         assert first is not None
@@ -187,7 +188,7 @@ class TestRestart:
         assert (reception.expected, reception.lost) == (13 + 2, 2)
         # What was missing before, and the clock, are those of another numbering.
         assert reception.missing == 0
-        assert reception.sender_clock is None
+        assert not reception.clock.is_trusted
 
     def test_again_and_again(self) -> None:
         reception = Reception(SSRC, 90000)
