@@ -12,7 +12,7 @@ from .connection import Port
 from .data_channel import DataChannel
 from .egress import Egress
 from .feed import Feed
-from .forwarder import Forwarder
+from .forwarder import Forwarder, is_structure
 from .peer import Peer
 from .peer_connection import LocalIce, PeerOptions
 from .received_encoding import Encoding
@@ -32,4 +32,5 @@ __all__ = [
     "PeerOptions",
     "Port",
     "Receiver",
+    "is_structure",
 ]

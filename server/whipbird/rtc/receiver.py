@@ -24,6 +24,10 @@ from .received_encoding import Encoding
 # Seconds without packets after which an encoding may be replaced by a new one.
 ENCODING_LIFETIME = 30.0
 
+# Seconds that a source of a simulcast has to tell its rid, as RFC 8853 section 5.5 has
+# it. One that does not is not left out: it is what the offer says, or a plain track.
+RID_PATIENCE = 1.0
+
 # Seconds for which a source counts as heard (W3C webrtc-pc section 5.3).
 SOURCE_LIFETIME = 10.0
 
@@ -69,6 +73,8 @@ class Receiver(RTCRtpReceiver):
         # SSRC -> encoding, of RTP streams and of RTX streams.
         self._sources: dict[int, Encoding] = {}
         self._rtx_sources: dict[int, Encoding] = {}
+        # SSRC -> when it was first heard, of sources that have not told their rid.
+        self._nameless: dict[int, float] = {}
         self._lazy_track: LazyTrack | None = None
         self._has_encoding = asyncio.Event()
         self._now = asyncio.get_running_loop().time
@@ -103,6 +109,11 @@ class Receiver(RTCRtpReceiver):
         """The rids of the offered encodings; none without simulcast."""
         simulcast = self._media.simulcast if self._media is not None else None
         return tuple(r.identifier for r in simulcast.rids) if simulcast else ()
+
+    @property
+    def codecs(self) -> tuple[Codec, ...]:
+        """The negotiated codecs, without RTX; none before ``configure``."""
+        return tuple(c for c in self._codecs.values() if c.retransmits is None)
 
     @property
     def packets(self) -> int:
@@ -181,8 +192,9 @@ class Receiver(RTCRtpReceiver):
         rid = self._read_rid(packet, extensions.RID)
         simulcast = self._media.simulcast
         if simulcast is not None and rid not in {r.identifier for r in simulcast.rids}:
-            # A later packet will carry the rid (RFC 8853 section 5.5).
-            return None
+            rid = dict(simulcast.sources).get(packet.ssrc)
+            if not self._is_nameless(packet.ssrc, rid):
+                return None
         encoding = next(
             (x for x in self.encodings if rid is not None and x.rid == rid), None
         )
@@ -204,6 +216,23 @@ class Receiver(RTCRtpReceiver):
         self._has_encoding.set()
         self._notify()
         return encoding
+
+    def _is_nameless(self, ssrc: int, rid: str | None) -> bool:
+        """Whether a source without a rid in its packets is taken as it is.
+
+        Args:
+            rid: the rid that the offer has for it.
+        """
+        if extensions.RID not in self.extension_map:
+            # Nothing else will tell.
+            return rid is not None
+        # A later packet may carry the rid (RFC 8853 section 5.5).
+        if ssrc not in self._nameless and len(self._nameless) >= MAX_ENCODINGS:
+            self._nameless.clear()
+        now = self._now()
+        if now - self._nameless.setdefault(ssrc, now) < RID_PATIENCE:
+            return False
+        return rid is not None or all(x.rid is None for x in self.encodings)
 
     def _notify(self) -> None:
         for handler in tuple(self.on_encodings_changed):

@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 from .candidate import Candidate
 from .codecs import answer_fmtp
-from .media import OfferedMedia
+from .media import OfferedMedia, RejectedMedia
 from .offer import Offer
 from .transport import Fingerprint, IceCredentials
 
@@ -65,7 +65,7 @@ def write_answer(
     """Write the answer to an offer.
 
     Args:
-        offer: the offer; all its sections are accepted.
+        offer: the offer, with the sections to reject.
         local: our transport parameters.
         session_id: the session id of the origin line, below 2**63.
         sources: kind -> the RTP streams sent to a viewer.
@@ -79,7 +79,10 @@ def write_answer(
     if offer.extmap_allow_mixed:
         lines.append("a=extmap-allow-mixed")
     lines += [f"a={attribute}" for attribute in ice_attributes(local.ice_lite)]
-    for media in offer.media:
+    for media in offer.sections:
+        if isinstance(media, RejectedMedia):
+            lines += _rejected_lines(media)
+            continue
         lines += _media_lines(media, offer, local)
         if media.kind in sources:
             lines += _source_lines(media, sources[media.kind])
@@ -134,13 +137,22 @@ def _media_lines(
         yield f"a=rtpmap:{codec.payload_type} {codec.rtpmap}"
         for feedback in codec.feedback:
             yield f"a=rtcp-fb:{codec.payload_type} {feedback}"
-        if fmtp := answer_fmtp(codec):
+        if fmtp := answer_fmtp(codec, sends_stereo=media.sends_stereo):
             yield f"a=fmtp:{codec.payload_type} {fmtp}"
-    if media.simulcast:
+    if media.simulcast and media.simulcast.streams:
         # RFC 8853 section 5.3.2: all encodings, with the direction reversed.
         for rid in media.simulcast.rids:
             yield f"a=rid:{rid.identifier} recv {rid.restrictions}".rstrip()
-        yield f"a=simulcast:recv {media.simulcast.streams}"
+        yield f"a=simulcast:{media.simulcast.recv}"
+
+
+def _rejected_lines(media: RejectedMedia) -> Iterator[str]:
+    """A section with port 0 (RFC 9429 section 5.3.1)."""
+    yield f"m={media.kind} 0 {media.protocol} {' '.join(media.formats)}"
+    yield "c=IN IP4 0.0.0.0"
+    if media.mid is not None:
+        yield f"a=mid:{media.mid}"
+    yield "a=inactive"
 
 
 def _source_lines(media: OfferedMedia, source: LocalSource) -> Iterator[str]:

@@ -2,11 +2,12 @@
 
 import asyncio
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
-from ..rtc import Encoding, Feed, Forwarder
+from ..rtc import Encoding, Feed, Forwarder, is_structure
 from ..rtp.packet import RtpPacket
-from ..sdp.codecs import Codec
+from ..sdp.codecs import NON_INTERLEAVED, Codec
 from .events import StreamStatus
 from .streams import Stream
 from .viewer import Viewer
@@ -89,10 +90,13 @@ class Audience:
         return self._stream is None and not self.viewers
 
     def codecs(self, kind: str) -> tuple[Codec, ...]:
-        """The codecs of the encodings received now, of audio or of video."""
-        is_video = kind == "video"
-        encodings = [e for e in self._feeds if e.is_video is is_video]
-        return tuple(encoding.codec for encoding in encodings)
+        """The codecs of the encodings received now, of audio or of video.
+
+        The packets tell the packetization mode of H.264, which the offer may leave out.
+        """
+        is_video = {"audio": False, "video": True}.get(kind)
+        feeds = [f for e, f in self._feeds.items() if e.is_video is is_video]
+        return tuple(_codec_of(feed) for feed in feeds)
 
     def current_gop(self, encoding: Encoding) -> list[RtpPacket]:
         """The packets of an encoding since its last key frame; none if not kept."""
@@ -153,6 +157,15 @@ class Audience:
         live = [feed for feed in feeds if feed.encoding.last_packet_at >= since]
         # Without simulcast, a second encoding means that the encoder was restarted.
         return [f for f in live if f.encoding.rid is not None] or live[-1:]
+
+
+def _codec_of(feed: Feed) -> Codec:
+    codec = feed.encoding.codec
+    if codec.name != "h264" or codec.packetization_mode == NON_INTERLEAVED:
+        return codec
+    if not any(map(is_structure, feed.history.current_gop())):
+        return codec
+    return replace(codec, fmtp=f"{codec.fmtp};packetization-mode={NON_INTERLEAVED}")
 
 
 def _describe(rid: str, feeds: Iterable[Feed]) -> dict[str, Any]:

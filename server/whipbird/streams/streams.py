@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from typing import Protocol
 
 from ..rtc import Peer
+from ..sdp.codecs import Codec, fmtp_parameters
 
 
 class StreamTaken(Exception):  # noqa: N818 - a state, not a fault
@@ -35,6 +36,25 @@ class Stream:
     def rids(self) -> tuple[str, ...]:
         """The rids of its simulcast encodings; none without simulcast."""
         return tuple(rid for receiver in self.peer.receivers for rid in receiver.rids)
+
+    def codecs(self, kind: str) -> tuple[Codec, ...]:
+        """The codecs that its publisher may use for audio or for video."""
+        receivers = (r for r in self.peer.receivers if r.kind == kind)
+        return tuple(codec for receiver in receivers for codec in receiver.codecs)
+
+    @property
+    def sends_stereo(self) -> bool:
+        """Whether its sound is Opus in stereo: as its packets or else its offer say.
+
+        Publishers that send stereo say ``sprop-stereo=1`` or, not knowing this, that
+        they would receive it (RFC 7587 section 6.1).
+        """
+        for receiver in self.peer.receivers:
+            for encoding in reversed(receiver.encodings):
+                if encoding.codec.name == "opus":
+                    return encoding.channels == 2
+        stated = [fmtp_parameters(codec.fmtp) for codec in self.codecs("audio")]
+        return any("1" in (p.get("sprop-stereo"), p.get("stereo")) for p in stated)
 
 
 class Observer(Protocol):

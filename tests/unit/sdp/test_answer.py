@@ -4,6 +4,7 @@ import pytest
 from aiortc.sdp import SessionDescription
 
 from tests import offers
+from whipbird.rtp.extensions import RID
 from whipbird.sdp.answer import LocalTransport, write_answer
 from whipbird.sdp.candidate import Candidate
 from whipbird.sdp.offer import parse_offer
@@ -80,6 +81,7 @@ def test_a_video_section_with_simulcast() -> None:
     offer = parse_offer(
         offers.added(
             offers.OBS,
+            f"a=extmap:10 {RID}",
             "a=rid:0 send",
             "a=rid:1 send max-width=640;max-height=360",
             "a=rid:2 send",
