@@ -84,7 +84,7 @@ def write_answer(
             lines += _rejected_lines(media)
             continue
         lines += _media_lines(media, offer, local)
-        if media.kind in sources:
+        if media.kind in sources and not media.is_inactive:
             lines += _source_lines(media, sources[media.kind])
     return "\r\n".join(lines) + "\r\n"
 
@@ -126,7 +126,7 @@ def _media_lines(
         yield f"a=sctp-port:{local.sctp_port}"
         yield f"a=max-message-size:{local.max_message_size}"
         return
-    yield f"a={offer.role.answer}"
+    yield f"a={'inactive' if media.is_inactive else offer.role.answer}"
     yield "a=rtcp-mux"
     yield "a=rtcp-mux-only"
     if media.reduced_size:

@@ -65,6 +65,7 @@ class OfferedMedia:
         sctp_port: the peer's SCTP port; data channels only.
         max_message_size: the largest data-channel message that the peer accepts, in
             octets, 0 for any size; data channels only.
+        is_inactive: whether it carries no media, but the transport of others.
         sends_stereo: whether the answer says that this side sends Opus in stereo.
     """
 
@@ -78,6 +79,7 @@ class OfferedMedia:
     reduced_size: bool = False
     sctp_port: int = DEFAULT_SCTP_PORT
     max_message_size: int = DEFAULT_MAX_MESSAGE_SIZE
+    is_inactive: bool = False
     sends_stereo: bool = False
 
 
@@ -96,13 +98,19 @@ class RejectedMedia:
 
 
 def offered_media(
-    media: MediaSection, session: Section, role: Role, extension_map: ExtensionMap
+    media: MediaSection,
+    session: Section,
+    role: Role,
+    extension_map: ExtensionMap,
+    *,
+    is_inactive: bool = False,
 ) -> OfferedMedia:
     """Validate a media section by the rules of WHIP or of WHEP.
 
     Args:
         session: the session-level section, with the default direction.
         extension_map: the header extensions of the offer.
+        is_inactive: whether to answer it as inactive, whatever its direction.
 
     Raises:
         MalformedSdp: when an attribute is malformed.
@@ -130,7 +138,8 @@ def offered_media(
         )
     attributes = (*media.attributes, *session.attributes)
     direction = next((a for a in attributes if a.name in _DIRECTIONS), None)
-    if direction is not None and direction.name in role.refused:
+    is_refused = direction is not None and direction.name in role.refused
+    if direction is not None and is_refused and not is_inactive:
         raise UnacceptableSdp(
             role.title,
             f'"a={direction.name}" must not be offered: a {role.protocol} client '
@@ -155,6 +164,7 @@ def offered_media(
         ),
         retransmission_sources=_retransmission_sources(media),
         reduced_size=media.has("rtcp-rsize"),
+        is_inactive=is_inactive,
     )
 
 

@@ -52,15 +52,19 @@ class Offer:
 
     @property
     def media(self) -> tuple[OfferedMedia, ...]:
-        """The sections that the answer accepts, in order."""
-        return tuple(m for m in self.sections if isinstance(m, OfferedMedia))
+        """The sections that the answer accepts, and that carry something, in order."""
+        return tuple(m for m in self._accepted if not m.is_inactive)
 
     @property
     def tagged(self) -> OfferedMedia:
         """The section whose transport the bundle uses (RFC 9143 section 7.3.1)."""
         if self.bundle:
-            return next(m for m in self.media if m.mid == self.bundle[0])
-        return self.media[0]
+            return next(m for m in self._accepted if m.mid == self.bundle[0])
+        return self._accepted[0]
+
+    @property
+    def _accepted(self) -> tuple[OfferedMedia, ...]:
+        return tuple(m for m in self.sections if isinstance(m, OfferedMedia))
 
     @property
     def has_media(self) -> bool:
@@ -69,8 +73,8 @@ class Offer:
 
     def line(self, kind: str) -> int | None:
         """The index of the accepted section of a kind; None without one."""
-        kinds = [m.kind if isinstance(m, OfferedMedia) else "" for m in self.sections]
-        return kinds.index(kind) if kind in kinds else None
+        found = (m for m in self.media if m.kind == kind)
+        return next((self.sections.index(media) for media in found), None)
 
     def sending_stereo(self) -> "Offer":
         """This offer, with an answer that announces Opus in stereo."""

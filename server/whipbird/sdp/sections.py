@@ -1,6 +1,6 @@
 """Which sections of an offer are accepted: all of a publisher's, some of a viewer's."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import chain
@@ -40,7 +40,10 @@ def choose_sections(
 
     A publisher's offer is accepted as a whole or not at all (RFC 9725 section 4.4.3).
     Of a viewer's offer, what cannot be accepted is rejected (RFC 9429 section 5.3.1):
-    all but one section where they are not bundled, and a second one of a kind.
+    all but one section where they are not bundled, and a second one of a kind. The
+    tagged section of a bundle is answered as inactive instead if possible, because
+    browsers with max-bundle have no other transport (Chromium does not take such an
+    answer).
 
     Args:
         refused: the indexes of sections that are rejected in any case.
@@ -78,6 +81,8 @@ def choose_sections(
         kinds = {media.kind for media in accepted.values()}
         if not kinds or (role.needs_media and kinds == {"application"}):
             continue
+        if group in groups and group[0] not in accepted:
+            accepted |= _held(description, group[0], role, extension_map, accepted)
         return _sections(description, group, accepted, is_bundled=group in groups)
     raise errors[0] if errors else _no_media(description, role)
 
@@ -175,6 +180,26 @@ def _judged(
         return offered_media(description.media[index], description, role, extension_map)
     except UnacceptableSdp as error:
         return error
+
+
+def _held(
+    description: SessionDescription,
+    index: int,
+    role: Role,
+    extension_map: ExtensionMap,
+    accepted: Mapping[int, OfferedMedia],
+) -> dict[int, OfferedMedia]:
+    """A section that is answered as inactive, by its index; nothing if it cannot be."""
+    section = description.media[index]
+    try:
+        _check(section, (), role)
+        held = offered_media(
+            section, description, role, extension_map, is_inactive=True
+        )
+        _check_payload_types(section, held, accepted.values())
+    except UnacceptableSdp:
+        return {}
+    return {} if held.kind == "application" else {index: held}
 
 
 def _rejected(media: MediaSection) -> RejectedMedia:

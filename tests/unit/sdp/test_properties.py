@@ -75,7 +75,8 @@ def check_offer_of(text: str, role: Role) -> None:
         return
     check_answer(offer)
     try:
-        check_answer(offer.rejecting(offer.media[0]))
+        for media in offer.media:
+            check_answer(offer.rejecting(media))
     except SdpError as error:
         check_error(error, text)
 

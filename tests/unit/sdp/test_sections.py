@@ -36,8 +36,16 @@ def parsed(*parts: str) -> Offer:
 
 
 def accepted(offer: Offer) -> list[str | None]:
-    """The mid of each section that is accepted, None for a rejected one."""
-    return [m.mid if isinstance(m, OfferedMedia) else None for m in offer.sections]
+    """The mid of each section that is accepted, None for a rejected one.
+
+    That of an inactive one is in parentheses.
+    """
+    return [
+        (f"({m.mid})" if m.is_inactive else m.mid)
+        if isinstance(m, OfferedMedia)
+        else None
+        for m in offer.sections
+    ]
 
 
 def test_all_of_it() -> None:
@@ -82,7 +90,7 @@ def test_a_second_one_is_accepted_where_the_first_is_not() -> None:
     wrong = VIDEO.replace("vp8", "h266")
     assert accepted(parsed(group, wrong, second)) == [None, "two"]
     inactive = VIDEO.replace("a=mid:cam", "a=mid:cam\r\na=inactive")
-    assert accepted(parsed(group, inactive, second)) == [None, "two"]
+    assert accepted(parsed(group, inactive, second)) == ["(cam)", "two"]
 
 
 def test_without_bundle_the_first_one_is_accepted() -> None:
@@ -137,9 +145,9 @@ def test_a_group_of_some(groups: str, wanted: list[str | None]) -> None:
 
 def test_the_tagged_section_is_rejected() -> None:
     """RFC 9143 section 7.3.1: the next one of the group with an address is tagged."""
-    text = offers.FIREFOX_VIEWER
-    first = text.replace("a=recvonly", "a=inactive", 1)
-    offer = parse_offer(first, VIEWER)
+    text = offers.FIREFOX_VIEWER.replace("opus/48000/2", "speex/8000")
+    text = text.replace("AVPF 109 9 0 8 101", "AVPF 109 101")
+    offer = parse_offer(text, VIEWER)
     assert accepted(offer) == [None, "1"]
     assert (offer.bundle, offer.tagged.mid) == (("1",), "1")
     assert offer.ice.ufrag == "71d5b20f"
@@ -150,12 +158,25 @@ def test_the_tagged_section_is_rejected() -> None:
     assert offer.bundle == ("data", "cam")
 
 
+@pytest.mark.parametrize("direction", ["inactive", "sendonly"])
+def test_the_tagged_section_is_inactive(direction: str) -> None:
+    """Its transport is that of the others, so it is not rejected: Chromium with
+    max-bundle does not take an answer that rejects it.
+    """
+    first = offers.FIREFOX_VIEWER.replace("a=recvonly", f"a={direction}", 1)
+    offer = parse_offer(first, VIEWER)
+    assert accepted(offer) == ["(0)", "1"]
+    assert (offer.bundle, offer.tagged.mid) == (("0", "1"), "0")
+    assert [media.kind for media in offer.media] == ["video"]
+    assert (offer.line("audio"), offer.line("video")) == (None, 1)
+
+
 def test_the_transport_stands_in_a_rejected_section() -> None:
     """Sections that are bundle-only need not repeat it (RFC 9143 section 7.1.3)."""
     lines = ("a=ice-ufrag:", "a=ice-pwd:", "a=fingerprint:", "a=setup:")
     top = head("BUNDLE mic cam")
     moved = [line for line in top.split("\r\n") if line.startswith(lines)]
-    wrong = AUDIO.replace("a=recvonly", "a=inactive")
+    wrong = AUDIO.replace("PCMU", "L16").replace(" 0\r\n", " 127\r\n")
     candidate = "a=candidate:1 1 udp 1 192.0.2.1 9 typ host"
     wrong = added(wrong, *moved, candidate, after="a=mid")
     offer = parsed(without(top, *lines), wrong, VIDEO)
@@ -195,11 +216,15 @@ def test_a_publisher_is_not_answered_in_part() -> None:
 def test_one_more_is_rejected() -> None:
     offer = parse_offer(VIEWER_OFFER, VIEWER)
     audio, video, _ = offer.media
-    less = offer.rejecting(audio)
-    assert accepted(less) == [None, "cam", "data"]
-    assert less.bundle == ("cam", "data")
+    less = offer.rejecting(video)
+    assert accepted(less) == ["mic", None, "data"]
+    assert less.bundle == ("mic", "data")
     with pytest.raises(UnacceptableSdp):
-        less.rejecting(video)
+        less.rejecting(audio)
+    # The tagged one has the transport.
+    less = offer.rejecting(audio)
+    assert accepted(less) == ["(mic)", "cam", "data"]
+    assert less.bundle == ("mic", "cam", "data")
     # Without bundle another one takes its place.
     single = parsed(UNBUNDLED, AUDIO, VIDEO, DATA)
     assert accepted(single.rejecting(single.media[0])) == [None, "cam", None]
