@@ -29,6 +29,8 @@ VIEWERS = {
     "firefox": offers.FIREFOX_VIEWER,
     "everything": offers.VIEWER_OF_EVERYTHING,
     "gstreamer": offers.watching(offers.GSTREAMER),
+    "whepsrc": offers.WHEPSRC,
+    "whepclientsrc": offers.WHEPCLIENTSRC,
 }
 
 

@@ -141,6 +141,36 @@ async def test_a_codec_that_the_publisher_may_use(client: Client) -> None:
     assert accepted(await (await watch(client, AV1_ONLY)).text()) == ["audio"]
 
 
+@pytest.mark.parametrize("offer", [offers.WHEPSRC, offers.WHEPCLIENTSRC])
+@pytest.mark.parametrize(
+    "fmtp",
+    [
+        "packetization-mode=1;profile-level-id=640c1f",
+        "packetization-mode=0;profile-level-id=42e01f",
+        "x-nothing=1",
+    ],
+)
+async def test_an_offer_that_leaves_parameters_out(
+    client: Client, offer: str, fmtp: str
+) -> None:
+    """GStreamer's offers get every H.264; the answer has their names of codecs."""
+    published = offers.replaced(
+        offers.OBS,
+        "profile-level-id=42e01f;packetization-mode=1;level-asymmetry-allowed=1",
+        fmtp,
+    )
+    session = await publish(client, published, sends=False)
+    for payload in (b"\x67\x42\xe0\x1f", b"\x7c\x85\x88\x80"):
+        session.peer.connection.rtp_routes[96](rtp(96, 1, payload=payload))
+    response = await watch(client, offer)
+    answer = await response.text()
+    assert response.status == 201, answer
+    assert accepted(answer) == ["video", "audio"]
+    assert "a=rtpmap:97 OPUS/48000\r\n" in answer
+    assert "a=rtpmap:96 H264/90000\r\n" in answer
+    assert "apt=101" not in answer
+
+
 SECTIONS = dict(
     zip(
         ("audio", "video", "application"),

@@ -54,7 +54,7 @@ async def test_they_are_pictured(encoder: str) -> None:
     encoding.subscribe(kept.append)
     for frame in frames[10:20]:
         publisher.send_frame(frame.payloads)
-    snapshots = Snapshots(lambda *_: kept)  # type: ignore[arg-type, return-value]
+    snapshots = Snapshots(lambda *_: kept)  # type: ignore[arg-type]
     assert (await snapshots.take(stream))[:3] == b"\xff\xd8\xff"
     await snapshots.close()
     await publisher.rig.stop()
