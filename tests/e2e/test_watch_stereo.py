@@ -2,14 +2,15 @@
 
 import asyncio
 import secrets
-from typing import Any
 
 import pytest
+from playwright.async_api import expect
 
 from tests.server import ServerProcess
 
 from .conftest import OpenPage, OpenViewer
 from .ping_page import PingPage
+from .watch_page import WatchPage
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -63,6 +64,18 @@ _LISTEN = """async (video) => {
 }"""
 
 
+async def heard(viewer: WatchPage) -> list[float]:
+    """Wait until both sides are heard: the loudest frequency of each."""
+    sides: list[dict[str, float]] = []
+    async with asyncio.timeout(30):
+        # Levels have no event.
+        while min((side["level"] for side in sides), default=-1000) < -60:
+            await asyncio.sleep(0.1)
+            if await viewer.video.evaluate("(video) => video.srcObject !== null"):
+                sides = await viewer.video.evaluate(_LISTEN)
+    return [side["frequency"] for side in sides]
+
+
 async def test_each_channel_is_heard_on_its_side(
     server: ServerProcess, open_page: OpenPage, open_viewer: OpenViewer
 ) -> None:
@@ -73,20 +86,16 @@ async def test_each_channel_is_heard_on_its_side(
     viewer = await open_viewer(server, stream)
     await viewer.open()
     await viewer.mute.click()
-    sides: list[dict[str, Any]] = []
-    async with asyncio.timeout(30):
-        # Levels have no event.
-        while min((side["level"] for side in sides), default=-1000) < -60:
-            await asyncio.sleep(0.1)
-            if await viewer.video.evaluate("(video) => video.srcObject !== null"):
-                sides = await viewer.video.evaluate(_LISTEN)
-    left, right = sides
-    assert left["frequency"] == pytest.approx(LEFT, rel=0.05)
-    assert right["frequency"] == pytest.approx(RIGHT, rel=0.05)
+    assert await heard(viewer) == pytest.approx([LEFT, RIGHT], rel=0.05)
     # What the publisher sends stands in the answer (RFC 7587 section 6.1).
     answer = await viewer.frame.run("() => connections.at(-1).remoteDescription.sdp")
     assert "sprop-stereo=1" in answer
-    # It stays so on a new network path.
+    # It stays so on a new network path, for which there is another offer.
+    await viewer.page.locator("#restart").click()
+    await expect(viewer.page.locator("#restart-note")).to_contain_text("ms")
+    offer = await viewer.frame.run("() => connections.at(-1).localDescription.sdp")
+    assert ";stereo=1" in offer
+    assert await heard(viewer) == pytest.approx([LEFT, RIGHT], rel=0.05)
     await publisher.run("() => client.close()")
 
 
