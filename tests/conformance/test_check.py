@@ -39,8 +39,8 @@ from whipbird.check.rule import Failed
 from whipbird.check.rules import restart as restart_rules
 from whipbird.check.rules import security, teardown, trickle
 from whipbird.config import Settings
-from whipbird.rtc.feedback import Feedback
-from whipbird.rtc.receiver import Receiver
+from whipbird.media.feedback import Feedback
+from whipbird.media.track import Track
 from whipbird.transport.peer_transport import PeerTransport
 from whipbird.transport.stun import StunMessage
 
@@ -212,13 +212,13 @@ async def test_a_server_that_answers_any_check(
 async def test_a_server_that_hears_audio_only(monkeypatch: pytest.MonkeyPatch) -> None:
     """Section 4.4.1: media multiplexed in a bundle is received, all of it."""
     monkeypatch.setattr(publisher, "REPORT_TIMEOUT", 2.5)
-    receive = Receiver._receive
+    receive = Track._receive
 
-    def deaf(self: Receiver, packet: bytes) -> None:
+    def deaf(self: Track, packet: bytes) -> None:
         if self.kind == "audio":
             receive(self, packet)
 
-    monkeypatch.setattr(Receiver, "_receive", deaf)
+    monkeypatch.setattr(Track, "_receive", deaf)
     await expect_failures("bundle-media", of=("bundle-media", "post-connects"))
 
 

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import pytest
 
-from whipbird.rtc.received_encoding import Encoding
+from whipbird.media.encoding import Encoding
 from whipbird.rtp.packet import RtpPacket
 from whipbird.sdp.codecs import Codec
 
@@ -19,12 +19,11 @@ class RecordedEncoding(Encoding):
 
     def __init__(
         self,
-        ssrc: int,
         codec: Codec,
         rid: str | None,
         send_feedback_soon: Callable[[], None],
     ) -> None:
-        super().__init__(ssrc, codec, rid, send_feedback_soon)
+        super().__init__(codec, rid, send_feedback_soon)
         self.delivered: list[RtpPacket] = []
         self.subscribe(self.delivered.append)
 
@@ -51,10 +50,10 @@ def record_encodings(monkeypatch: pytest.MonkeyPatch) -> list[RecordedEncoding]:
     encodings: list[RecordedEncoding] = []
 
     def new(
-        ssrc: int, codec: Codec, rid: str | None, send_feedback_soon: Callable[[], None]
+        codec: Codec, rid: str | None, send_feedback_soon: Callable[[], None]
     ) -> RecordedEncoding:
-        encodings.append(RecordedEncoding(ssrc, codec, rid, send_feedback_soon))
+        encodings.append(RecordedEncoding(codec, rid, send_feedback_soon))
         return encodings[-1]
 
-    monkeypatch.setattr("whipbird.rtc.receiver.Encoding", new)
+    monkeypatch.setattr("whipbird.media.track.Encoding", new)
     return encodings

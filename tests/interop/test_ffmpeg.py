@@ -130,7 +130,7 @@ def _session(store: SessionStore, name: str) -> tuple[Session, Peer]:
 
 def _check_account(peer: Peer, sent: dict[str, int]) -> None:
     """Nothing is lost, nothing came twice, all of it was received."""
-    encodings = {r.kind: e for r in peer.receivers for e in r.encodings}
+    encodings = {r.kind: e for r in peer.tracks for e in r.encodings}
     for encoding in encodings.values():
         assert encoding.reception.lost == 0
         assert encoding.reception.duplicates == 0

@@ -76,7 +76,7 @@ async def test_a_command_of_the_guide_publishes(
             token=TOKEN,
         )
         [session] = app[STORE]._sessions.values()
-        encodings = [e for r in session.peer.receivers for e in r.encodings]
+        encodings = [e for r in session.peer.tracks for e in r.encodings]
         assert [e.reception.lost for e in encodings] == [0] * len(encodings)
         async with asyncio.timeout(20):
             await shell.communicate(b"q")

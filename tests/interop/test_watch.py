@@ -132,7 +132,7 @@ async def test_a_picture_at_once(
         # Kept packets are played quickly, new ones in real time.
         assert stamps[11] - stamps[0] == 11 * 3000 // 32
         assert [b - a for a, b in pairwise(stamps[11:])] == [3000] * 12
-    (encoding,) = publisher.session.peer.receivers[1].encodings
+    (encoding,) = publisher.session.peer.tracks[1].encodings
     assert encoding.key_frames == 1
 
 

@@ -4,8 +4,9 @@ from typing import Any
 
 from aiohttp import web
 
+from ..media.encoding import Encoding
+from ..media.track import Track
 from ..recording import Recorder
-from ..rtc import Encoding, Receiver
 from ..streams import Audiences, Stream, Streams
 from .problems import no_such_stream
 
@@ -51,14 +52,14 @@ class StreamsResource:
             "duration": round(stream.age, 3),
             "viewers": self._audiences.count(stream.name),
             "recording": self._recorder.describe(stream.name),
-            "tracks": [_track(receiver) for receiver in stream.peer.receivers],
+            "tracks": [_track(track) for track in stream.peer.tracks],
         }
 
 
-def _track(receiver: Receiver) -> dict[str, Any]:
-    encodings = [_encoding(encoding) for encoding in receiver.encodings]
+def _track(track: Track) -> dict[str, Any]:
+    encodings = [_encoding(encoding) for encoding in track.encodings]
     # The API calls an encoding a layer.
-    return {"kind": receiver.kind, "layers": encodings}
+    return {"kind": track.kind, "layers": encodings}
 
 
 def _encoding(encoding: Encoding) -> dict[str, Any]:

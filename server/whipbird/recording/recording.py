@@ -7,11 +7,11 @@ import logging
 from datetime import UTC, datetime
 from functools import partial
 
-from ..rtc import Encoding
+from ..media.encoding import Encoding
+from ..media.frames import RtpFrame
 from ..sdp.codecs import Codec
 from ..streams import Stream
 from .files import RecordingFolder
-from .frames import RtpFrame
 from .segments import PlacedFrame, SegmentLimits
 from .sources import TrackSource
 from .timeline import Timeline, TrackClock
@@ -68,9 +68,9 @@ class Recording:
             self.writer, stream.name, self._fail, self._request_key_frame
         )
         self._sources: dict[str, TrackSource] = {}
-        for receiver in stream.peer.receivers:
-            on_frame = partial(self._on_frame, receiver.kind)
-            self._sources[receiver.kind] = TrackSource(receiver, on_frame)
+        for track in stream.peer.tracks:
+            on_frame = partial(self._on_frame, track.kind)
+            self._sources[track.kind] = TrackSource(track, on_frame)
         self._timer = self._loop.call_later(_CHECK_INTERVAL, self._check)
 
     @property
@@ -135,9 +135,7 @@ class Recording:
         elif encoding is not last:
             clock.restart()
         self._clocks[kind] = clock, encoding
-        return clock.place(
-            frame.timestamp, frame.arrival, encoding.reception.sender_clock
-        )
+        return clock.place(frame.timestamp, frame.arrival, encoding.sender_clock)
 
     def _put(self, kind: str, frame: RtpFrame, position: int) -> None:
         self.worker.put(PlacedFrame(kind, frame, position, self._tracks))

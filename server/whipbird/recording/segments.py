@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from ..media.frames import RtpFrame
 from ..sdp.codecs import Codec
-from .frames import RtpFrame
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,12 +8,11 @@ from concurrent.futures import ThreadPoolExecutor
 import av
 from av.video.codeccontext import VideoCodecContext
 
-from ..rtc import Encoding
+from ..media.encoding import Encoding
+from ..media.frames import IDLE_TIME, FrameAssembler, RtpFrame, join
 from ..rtp.bits import BitstreamError
-from ..rtp.codecs import payload_format
 from ..rtp.packet import RtpPacket
 from ..streams import Stream
-from .frames import FrameAssembler, RtpFrame
 from .sources import largest, orientation_of
 from .templates import UnusableError, template
 
@@ -86,7 +85,7 @@ class Snapshots:
         loop.call_later(LIFETIME, self._pictures.pop, stream, None)
 
     async def _make(self, stream: Stream) -> bytes:
-        video = [r for r in stream.peer.receivers if r.kind == "video"]
+        video = [t for t in stream.peer.tracks if t.kind == "video"]
         if not video:
             raise NoVideo
         encoding = largest(video[0])
@@ -127,7 +126,8 @@ def _first_frame(
         assembler.push(packet, encoding.codec, 0.0)
         if frames:
             return frames[0]
-    return None
+    assembler.flush()
+    return frames[0] if frames else None
 
 
 async def _next_key_frame(encoding: Encoding, orientation: int) -> RtpFrame:
@@ -139,14 +139,19 @@ async def _next_key_frame(encoding: Encoding, orientation: int) -> RtpFrame:
             found.set_result(frame)
 
     assembler = FrameAssembler(take, encoding.request_key_frame, orientation)
+    now = asyncio.get_running_loop().time
 
     def push(packet: RtpPacket) -> None:
-        assembler.push(packet, encoding.codec, 0.0)
+        assembler.push(packet, encoding.codec, now())
 
     encoding.subscribe(push)
     try:
         encoding.request_key_frame()
-        return await found
+        while not found.done():
+            await asyncio.wait((found,), timeout=IDLE_TIME)
+            # The next frame may come late, or never.
+            assembler.flush_idle(now())
+        return found.result()
     finally:
         encoding.unsubscribe(push)
 
@@ -159,9 +164,7 @@ def _decode(frame: RtpFrame) -> bytes:
         BitstreamError, UnusableError, av.FFmpegError, StopIteration: when it cannot be
             decoded.
     """
-    video = payload_format(frame.codec.name)
-    assert video is not None
-    with template(frame.codec, video.join(frame.payloads)) as container:
+    with template(frame.codec, join(frame)) as container:
         stream = container.streams.video[0]
         if stream.width * stream.height > _MAX_PIXELS:
             raise NoPicture("Its pictures are too large.")

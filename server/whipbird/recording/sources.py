@@ -3,10 +3,11 @@
 import asyncio
 from collections.abc import Callable
 
-from ..rtc import Encoding, Receiver
+from ..media.encoding import Encoding
+from ..media.frames import FrameAssembler, RtpFrame
+from ..media.track import Track
 from ..rtp.extensions import VIDEO_ORIENTATION
 from ..rtp.packet import RtpPacket
-from .frames import FrameAssembler, RtpFrame
 
 # Seconds to wait for all encodings of a simulcast.
 _SETTLING = 1.0
@@ -44,6 +45,14 @@ class _EncodingReader:
     def stop(self) -> None:
         self.encoding.unsubscribe(self._push)
 
+    def flush(self) -> None:
+        """Pass on the last frame: nothing follows it."""
+        self._assembler.flush()
+
+    def flush_idle(self) -> None:
+        """Pass on the last frame if nothing has followed it for some time."""
+        self._assembler.flush_idle(self._now())
+
     def _push(self, packet: RtpPacket) -> None:
         self._assembler.push(packet, self.encoding.codec, self._now())
 
@@ -55,16 +64,16 @@ class TrackSource:
     has ended, or when a larger one has been received for some seconds.
 
     Args:
-        receiver: the receiver of the track.
+        track: the track.
         on_frame: called with each frame and its encoding.
 
     Attributes:
         encoding: the encoding whose frames are passed on; None before the first.
     """
 
-    def __init__(self, receiver: Receiver, on_frame: FrameHandler) -> None:
+    def __init__(self, track: Track, on_frame: FrameHandler) -> None:
         self.encoding: Encoding | None = None
-        self._receiver = receiver
+        self._track = track
         self._on_frame = on_frame
         self._now = asyncio.get_running_loop().time
         self._settled: float | None = None
@@ -75,7 +84,7 @@ class TrackSource:
         self._larger: tuple[Encoding, float] | None = None
         self._has_begun = False
         self._left_out = 0
-        receiver.on_encodings_changed.append(self.follow)
+        track.on_encodings_changed.append(self.follow)
         self.follow()
 
     @property
@@ -92,14 +101,18 @@ class TrackSource:
 
     def stop(self) -> None:
         """Stop passing on frames."""
-        self._receiver.on_encodings_changed.remove(self.follow)
+        self._track.on_encodings_changed.remove(self.follow)
         for reader in (self._reader, self._next):
             if reader is not None:
+                reader.flush()
                 self._end(reader)
         self._reader = self._next = None
 
     def follow(self) -> None:
         """Select the best encoding; call it about twice a second."""
+        for reader in (self._reader, self._next):
+            if reader is not None:
+                reader.flush_idle()
         encoding = self._best()
         current = self._next or self._reader
         if encoding is None or (current is not None and encoding is current.encoding):
@@ -119,17 +132,17 @@ class TrackSource:
         if self.encoding is None:
             self.encoding = encoding
         self._next = _EncodingReader(
-            encoding, self._on_reader_frame, orientation_of(self._receiver)
+            encoding, self._on_reader_frame, orientation_of(self._track)
         )
 
     def _best(self) -> Encoding | None:
-        encodings = self._receiver.encodings
+        encodings = self._track.encodings
         if encodings and encodings[-1].rid is not None:
             if self._settled is None:
                 self._settled = self._now() + _SETTLING
             if self._now() < self._settled:
                 return None
-        return largest(self._receiver)
+        return largest(self._track)
 
     def _is_urgent(self) -> bool:
         """Whether the current encoding is silent or has ended."""
@@ -137,7 +150,7 @@ class TrackSource:
             return True
         encoding = self._reader.encoding
         is_silent = self._now() - encoding.last_packet_at >= _SILENCE
-        return is_silent or encoding not in self._receiver.encodings
+        return is_silent or encoding not in self._track.encodings
 
     def _on_reader_frame(self, reader: _EncodingReader, frame: RtpFrame) -> None:
         if reader is self._next:
@@ -155,18 +168,18 @@ class TrackSource:
         self._left_out += reader.left_out
 
 
-def orientation_of(receiver: Receiver) -> int:
+def orientation_of(track: Track) -> int:
     """The identifier of its video orientation header extension; 0 if there is none."""
-    return receiver.extension_map.get(VIDEO_ORIENTATION, 0)
+    return track.extension_map.get(VIDEO_ORIENTATION, 0)
 
 
-def largest(receiver: Receiver) -> Encoding | None:
-    """The encoding with the largest picture; without simulcast, the newest encoding.
+def largest(track: Track) -> Encoding | None:
+    """The encoding with the largest picture; without simulcast, the only one.
 
     Silent encodings count only if all are silent. None if there are no encodings.
     """
     now = asyncio.get_running_loop().time()
-    encodings = receiver.encodings
+    encodings = track.encodings
     live = [x for x in encodings if now - x.last_packet_at < _SILENCE] or encodings
     if not live or live[-1].rid is None:
         return live[-1] if live else None

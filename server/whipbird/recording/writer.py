@@ -9,13 +9,13 @@ from datetime import UTC, datetime
 import av
 from av.container.input import InputContainer
 
+from ..media.frames import RtpFrame
 from ..rtp.bits import BitstreamError
 from ..rtp.codecs import VideoParameters, payload_format
 from ..rtp.codecs.opus import read_packet
 from ..sdp.codecs import Codec
 from .container import MediaFile, container_of
 from .files import RecordingFolder
-from .frames import RtpFrame
 from .pcm import PcmDecoder, sampling_rate
 from .segments import PlacedFrame, SegmentLimits
 from .templates import UnusableError, parameter_sets, template
@@ -229,6 +229,8 @@ class SegmentWriter:
         self._rotation = placed.frame.rotation
         if self._described is not None:
             self._sets = parameter_sets(*self._described)
+        if "audio" not in self._codecs:
+            self._early.clear()
         # Audio continues where the last file ended, a little before the key frame.
         begin = self._zero = placed.seconds
         self._forget_early(begin)

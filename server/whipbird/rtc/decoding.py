@@ -7,13 +7,15 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol
 
 import av
-from aiortc.codecs import depayload, get_decoder
+from aiortc.codecs import get_decoder
 from aiortc.jitterbuffer import JitterFrame
 from aiortc.mediastreams import MediaStreamError
 from aiortc.rtcrtpparameters import RTCRtpCodecParameters
 from aiortc.rtcrtpreceiver import RemoteStreamTrack
 from av.frame import Frame
 
+from ..media.frames import FrameAssembler, RtpFrame, join
+from ..rtp.bits import BitstreamError
 from ..rtp.packet import RtpPacket
 from ..sdp.codecs import Codec
 
@@ -44,9 +46,6 @@ class PacketSource(Protocol):
 
     def request_key_frame(self) -> None:
         """Request a key frame from the sender."""
-
-    def starts_key_frame(self, packet: RtpPacket) -> bool:
-        """Whether a decoder can start at this packet."""
 
 
 class LazyTrack(RemoteStreamTrack):
@@ -125,82 +124,51 @@ class Decoding:
             clockRate=codec.clock_rate,
             payloadType=codec.payload_type,
         )
-        self._is_video = kind == "video"
-        self._needs_key_frame = self._is_video
-        self._parts: list[bytes] = []
-        self._timestamp = 0
+        self._assembler = FrameAssembler(
+            self._on_frame, source.request_key_frame, is_hasty=True
+        )
         self._last_timestamp: int | None = None
         self._elapsed = 0
-        self._sequence: int | None = None
         self._waiting = 0
         self._decoder: Any = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="decoder")
         self._loop = asyncio.get_running_loop()
         source.subscribe(self._on_packet)
-        if self._is_video:
-            source.request_key_frame()
+        source.request_key_frame()
 
     def stop(self) -> None:
         """Stop decoding, and drop what is queued."""
         self._source.unsubscribe(self._on_packet)
-        self._parts.clear()
         self._thread.shutdown(wait=False, cancel_futures=True)
         self.frames.put_nowait(None)
 
     def _on_packet(self, packet: RtpPacket) -> None:
-        if self._sequence is not None and packet.sequence != (self._sequence + 1) % (
-            1 << 16
-        ):
-            self._on_loss()
-        self._sequence = packet.sequence
-        if self._parts and packet.timestamp != self._timestamp:
-            self._decode()
-        if self._needs_key_frame:
-            if not self._source.starts_key_frame(packet):
-                return
-            self._needs_key_frame = False
-        try:
-            self._parts.append(depayload(self._parameters, packet.payload))
-        except ValueError:
-            self._on_loss()
-            return
-        self._timestamp = packet.timestamp
-        if packet.marker or not self._is_video:
-            self._decode()
+        self._assembler.push(packet, self._source.codec, self._loop.time())
 
-    def _on_loss(self) -> None:
-        """Drop the frame; video continues at the next key frame."""
-        self._parts.clear()
-        if self._is_video and not self._needs_key_frame:
-            self._needs_key_frame = True
-            self._source.request_key_frame()
-
-    def _decode(self) -> None:
-        data = b"".join(self._parts)
-        self._parts.clear()
-        if not data:
-            return
+    def _on_frame(self, frame: RtpFrame) -> None:
         if self._waiting >= MAX_ENCODED:
-            self._on_loss()
+            self._assembler.restart()
+            self._source.request_key_frame()
             return
         if self._last_timestamp is not None:
             # Timestamps wrap, and may go back (RFC 3550 section 5.1).
-            step = (self._timestamp - self._last_timestamp) & 0xFFFFFFFF
+            step = (frame.timestamp - self._last_timestamp) & 0xFFFFFFFF
             self._elapsed += step - (1 << 32) if step >> 31 else step
-        self._last_timestamp = self._timestamp
+        self._last_timestamp = frame.timestamp
         self._waiting += 1
         future = self._loop.run_in_executor(
-            self._thread, self._decode_in_thread, JitterFrame(data, self._elapsed)
+            self._thread, self._decode_in_thread, frame, self._elapsed
         )
         future.add_done_callback(self._on_decoded)
 
-    def _decode_in_thread(self, frame: JitterFrame) -> list[Frame]:
+    def _decode_in_thread(self, frame: RtpFrame, timestamp: int) -> list[Frame]:
         """Decode one frame; runs in the decoder's thread."""
         if self._decoder is None:
             self._decoder = get_decoder(self._parameters)
         try:
-            frames: list[Frame] = self._decoder.decode(frame)
-        except av.FFmpegError as error:
+            data = join(frame)
+            frames: list[Frame] = self._decoder.decode(JitterFrame(data, timestamp))
+        except (BitstreamError, av.FFmpegError) as error:
             logger.debug("Cannot decode a frame: %s", error)
             return []
         return frames

@@ -7,12 +7,12 @@ from typing import Any
 from aiortc import MediaStreamTrack, RTCDtlsTransport
 from aiortc.stats import RTCStatsReport
 
+from ..media.feedback import Feedback
 from ..sdp.local_description import LocalMedia
 from ..sdp.media import OfferedMedia
 from ..sdp.remote_description import RemoteDescription
 from . import negotiation
 from .connection import Connection
-from .feedback import Feedback
 from .receiver import Receiver
 from .sender import RtpTransport, Sender
 from .transceiver import Transceiver
@@ -103,7 +103,7 @@ class Media:
     @property
     def received(self) -> list[Transceiver]:
         """The transceivers of the sections that receive."""
-        return [t for t in self.transceivers if t.receiver.is_configured]
+        return [t for t in self.transceivers if t.receiver.media.is_configured]
 
     def disconnected(self) -> None:
         """End the received tracks: the connection has ended."""

@@ -3,6 +3,8 @@
 import secrets
 from collections.abc import Callable, Iterable
 
+from ..media.egress import Egress
+from ..media.track import Track
 from ..sdp.answer import ANSWER_SETUP, LocalSource, write_answer
 from ..sdp.candidate import Candidate
 from ..sdp.offer import Offer
@@ -11,10 +13,8 @@ from ..sdp.transport import IceCredentials
 from ..transport.peer_sinks import TransportState
 from .channels import Channels, MessageHandler
 from .data_channel import DataChannel
-from .egress import Egress
 from .ice_restart import RestartWait
 from .peer_connection import ENDED, LocalIce, PeerConnection, PeerOptions
-from .receiver import Receiver
 
 
 class Peer(PeerConnection):
@@ -46,9 +46,9 @@ class Peer(PeerConnection):
             self._channels.on_message = handler
 
     @property
-    def receivers(self) -> list[Receiver]:
-        """The receivers of audio and video, in the order of the m-sections."""
-        return [transceiver.receiver for transceiver in self._media.transceivers]
+    def tracks(self) -> list[Track]:
+        """The received tracks, in the order of the m-sections."""
+        return [t.receiver.media for t in self._media.transceivers]
 
     @property
     def peer_address(self) -> tuple[str, int] | None:

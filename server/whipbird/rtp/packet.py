@@ -29,10 +29,15 @@ class RtpPacket:
         payload_offset: the offset of the payload in ``data``; the header extension,
             if there is one, ends here.
         payload_end: the offset of its end; the rest is padding.
+        is_random_access_point: whether a decoder can start at this packet. This and
+            ``has_picture`` are set by ``media``, where packets are in order.
+        has_picture: whether there is a part of a picture, or sound, in it.
     """
 
     __slots__ = (
         "data",
+        "has_picture",
+        "is_random_access_point",
         "marker",
         "payload_end",
         "payload_offset",
@@ -50,6 +55,8 @@ class RtpPacket:
     ssrc: int
     payload_offset: int
     payload_end: int
+    is_random_access_point: bool
+    has_picture: bool
 
     @staticmethod
     def parse(data: bytes) -> "RtpPacket | None":
@@ -89,6 +96,16 @@ class RtpPacket:
         packet.ssrc = ssrc
         packet.payload_offset = offset
         packet.payload_end = end
+        packet.is_random_access_point = packet.has_picture = False
+        return packet
+
+    def sibling(self, payload: bytes) -> "RtpPacket":
+        """A packet of the same frame with another payload, without extensions."""
+        header = HEADER.pack(
+            _VERSION_2, self.payload_type, self.sequence, self.timestamp, self.ssrc
+        )
+        packet = RtpPacket.parse(header + payload)
+        assert packet is not None
         return packet
 
     @property

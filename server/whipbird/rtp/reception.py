@@ -81,7 +81,6 @@ class Reception:
         "_expected_before",
         "_highest",
         "_jitter",
-        "_jump",
         "_max_requests",
         "_missing",
         "_reported",
@@ -120,9 +119,6 @@ class Reception:
         self._expected_before = 0
         # Ascending, since gaps are found in order.
         self._missing: dict[int, _Missing] = {}
-        # The sequence number after the last packet that was out of range, and the
-        # packets received before it.
-        self._jump = (-1, -1)
         self._timestamp = -1
         self._arrival = 0.0
         self._jitter = 0.0
@@ -270,13 +266,9 @@ class Reception:
             self._highest = sequence
             if not recovered and packet.timestamp != self._timestamp:
                 self._measure_jitter(packet.timestamp, now)
-        elif recovered or self._jump != (packet.sequence, self.packets):
-            self.duplicates += 1
-            if not recovered:
-                self._jump = ((packet.sequence + 1) & 0xFFFF, self.packets)
-            return None
         else:
-            sequence = self._restart(packet, now)
+            self.duplicates += 1
+            return None
         is_retransmission = missing is not None and missing.requests
         if missing is not None and is_retransmission:
             # Averaged as TCP averages the RTT (RFC 6298 section 2).
@@ -292,19 +284,34 @@ class Reception:
                 self.retransmitted += 1
         return sequence
 
-    def _restart(self, packet: RtpPacket, now: float) -> int:
-        """Restart after two consecutive packets that were both out of range."""
+    def gap(self, sequence: int) -> int:
+        """Packets that would be missing before one; 0 when it is late.
+
+        Args:
+            sequence: its sequence number, 16 bits.
+        """
+        if self._highest < 0:
+            return 0
+        step = (sequence - self._highest) & 0xFFFF
+        return step - 1 if 0 < step <= 0x10000 - MAX_MISORDER else 0
+
+    def is_late(self, sequence: int) -> bool:
+        """Whether a sequence number (16 bits) is one of those received last."""
+        return (self._highest - sequence) & 0xFFFF < MAX_MISORDER
+
+    def restart(self, sequence: int) -> None:
+        """Begin anew: the source has restarted its sequence numbers.
+
+        Args:
+            sequence: that of the next packet, 16 bits.
+        """
         self.restarts += 1
         self._expected_before = self.expected
-        sequence = (self._highest | 0xFFFF) + 1 + packet.sequence
-        # The first of them was dropped, and may be the first of a key frame.
-        self._base = sequence - 1
-        self._highest = sequence
+        self._base = (self._highest | 0xFFFF) + 1 + sequence
+        self._highest = self._base - 1
         self._missing.clear()
-        self._add_missing(sequence - 1, sequence, now)
-        self._timestamp = packet.timestamp
-        self._arrival = now
-        return sequence
+        self._timestamp = -1
+        self.sender_clock = None
 
     def _add_missing(self, first: int, end: int, now: float) -> None:
         if len(self._missing) + end - first > MAX_MISSING:

@@ -80,3 +80,8 @@ class ReorderBuffer(Generic[Item]):
             released.append(waiting.pop(self._next)[0])
             self._next += 1
         return released
+
+    def flush(self) -> list[Item]:
+        """Release all packets, in order, and begin anew with the next one."""
+        waiting, self._waiting, self._next = self._waiting, {}, None
+        return [waiting[sequence][0] for sequence in sorted(waiting)]

@@ -5,7 +5,9 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
-from ..rtc import Encoding, Feed, Forwarder, is_structure
+from ..media.encoding import Encoding
+from ..media.feed import Feed
+from ..media.forwarder import Forwarder, is_structure
 from ..rtp.packet import RtpPacket
 from ..sdp.codecs import NON_INTERLEAVED, Codec
 from .events import StreamStatus
@@ -37,16 +39,16 @@ class Audience:
     def publisher_joined(self, stream: Stream) -> None:
         """Forward what a publisher sends to all viewers."""
         self._stream = stream
-        for receiver in stream.peer.receivers:
-            receiver.on_encodings_changed.append(self._update_feeds)
+        for track in stream.peer.tracks:
+            track.on_encodings_changed.append(self._update_feeds)
         self._update_feeds()
         self._announce()
 
     def publisher_left(self) -> None:
         """Stop forwarding; the viewers stay."""
         assert self._stream is not None
-        for receiver in self._stream.peer.receivers:
-            receiver.on_encodings_changed.remove(self._update_feeds)
+        for track in self._stream.peer.tracks:
+            track.on_encodings_changed.remove(self._update_feeds)
         self._stream = None
         for viewer in self.viewers:
             for forwarder in viewer.egress.forwarders:
@@ -107,10 +109,10 @@ class Audience:
         """Add feeds of new encodings, and close those of encodings that have ended."""
         assert self._stream is not None
         feeds: dict[Encoding, Feed] = {}
-        for receiver in self._stream.peer.receivers:
-            for encoding in receiver.encodings:
+        for track in self._stream.peer.tracks:
+            for encoding in track.encodings:
                 feed = self._feeds.pop(encoding, None)
-                feeds[encoding] = feed or Feed(encoding, receiver.extension_map)
+                feeds[encoding] = feed or Feed(encoding, track.extension_map)
         ended, self._feeds = self._feeds, feeds
         for feed in ended.values():
             feed.close()
@@ -154,9 +156,7 @@ class Audience:
             return feeds
         newest = max(feed.encoding.last_packet_at for feed in feeds)
         since = min(self._now(), newest + SILENCE) - SILENCE
-        live = [feed for feed in feeds if feed.encoding.last_packet_at >= since]
-        # Without simulcast, a second encoding means that the encoder was restarted.
-        return [f for f in live if f.encoding.rid is not None] or live[-1:]
+        return [feed for feed in feeds if feed.encoding.last_packet_at >= since]
 
 
 def _codec_of(feed: Feed) -> Codec:

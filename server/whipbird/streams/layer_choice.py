@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..rtc import Feed
+from ..media.feed import Feed
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,12 +35,12 @@ class Stream:
     @property
     def rids(self) -> tuple[str, ...]:
         """The rids of its simulcast encodings; none without simulcast."""
-        return tuple(rid for receiver in self.peer.receivers for rid in receiver.rids)
+        return tuple(rid for track in self.peer.tracks for rid in track.rids)
 
     def codecs(self, kind: str) -> tuple[Codec, ...]:
         """The codecs that its publisher may use for audio or for video."""
-        receivers = (r for r in self.peer.receivers if r.kind == kind)
-        return tuple(codec for receiver in receivers for codec in receiver.codecs)
+        tracks = (track for track in self.peer.tracks if track.kind == kind)
+        return tuple(codec for track in tracks for codec in track.codecs)
 
     @property
     def sends_stereo(self) -> bool:
@@ -49,8 +49,8 @@ class Stream:
         Publishers that send stereo say ``sprop-stereo=1`` or, not knowing this, that
         they would receive it (RFC 7587 section 6.1).
         """
-        for receiver in self.peer.receivers:
-            for encoding in reversed(receiver.encodings):
+        for track in self.peer.tracks:
+            for encoding in reversed(track.encodings):
                 if encoding.codec.name == "opus":
                     return encoding.channels == 2
         stated = [fmtp_parameters(codec.fmtp) for codec in self.codecs("audio")]

@@ -4,7 +4,9 @@ import asyncio
 import secrets
 from collections.abc import Collection, Iterable
 
-from ..rtc import Feed, Forwarder, Peer
+from ..media.feed import Feed
+from ..media.forwarder import Forwarder
+from ..rtc import Peer
 from .events import EventStream, StreamStatus
 from .layer_choice import LayerChoice
 from .layer_selector import LayerSelector

@@ -214,7 +214,7 @@ async def test_a_request_for_a_key_frame(app: web.Application, url: str) -> None
         publication = Publication(Watched((64, 64), 30), client)
         await publication.connect()
         running = asyncio.create_task(publication.run())
-        receivers = session_of(app, client).peer.receivers
+        receivers = session_of(app, client).peer.tracks
         [video] = [r for r in receivers if r.kind == "video"]
         await until(lambda: video.encodings)
         video.encodings[0].request_key_frame()
@@ -303,7 +303,7 @@ async def test_lost_packets_are_sent_again(
 
         monkeypatch.setattr(connection, "send_rtp", send_some)
         running = asyncio.create_task(publication.run())
-        [receiver] = session_of(app, client).peer.receivers
+        [receiver] = session_of(app, client).peer.tracks
         await until(lambda: receiver.encodings)
         received = receiver.encodings[0].reception
         await until(lambda: received.recovered == len(lost))

@@ -9,8 +9,8 @@ from aiohttp.test_utils import TestClient
 from pytest_aiohttp.plugin import AiohttpClient
 
 from tests import offers
+from tests.unit.media.watching import KEY
 from tests.unit.rtc.media import rtp
-from tests.unit.rtc.watching import KEY
 from whipbird.app import STORE, create_app
 from whipbird.config import Settings
 from whipbird.http.whep import RETRY_AFTER

@@ -11,8 +11,8 @@ import av
 
 from tests.encoders import EncodedFrame, encode_opus, encode_video
 from tests.unit.rtc.media import Rig, rig, rtp
+from whipbird.media.encoding import Encoding
 from whipbird.rtc import Peer
-from whipbird.rtc.received_encoding import Encoding
 from whipbird.sdp.codecs import Codec
 from whipbird.sdp.media import OfferedMedia
 from whipbird.sdp.offer import Offer
@@ -92,14 +92,12 @@ class Publisher:
 
     def stream(self, name: str = "live") -> Stream:
         """The published stream."""
-        peer = SimpleNamespace(
-            receivers=self.rig.receivers, connectionState="connected"
-        )
+        peer = SimpleNamespace(tracks=self.rig.tracks, connectionState="connected")
         return Stream(name, cast(Peer, peer), lambda: None)
 
     def encoding(self, kind: str) -> Encoding:
         """The newest encoding of a kind."""
-        receiver = next(r for r in self.rig.receivers if r.kind == kind)
+        receiver = next(t for t in self.rig.tracks if t.kind == kind)
         return receiver.encodings[-1]
 
     def send_frame(

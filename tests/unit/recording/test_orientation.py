@@ -10,8 +10,8 @@ import pytest
 from tests.unit.recording.publisher import VIDEO, Publisher, files_in, video_frames
 from tests.unit.rtc.media import rtp
 from tests.waiting import until
+from whipbird.media.frames import FrameAssembler, RtpFrame
 from whipbird.recording.files import RecordingFolder
-from whipbird.recording.frames import FrameAssembler, RtpFrame
 from whipbird.recording.recording import Recording
 from whipbird.recording.segments import SegmentLimits
 from whipbird.recording.snapshots import Snapshots
@@ -85,7 +85,9 @@ def rotations(
             rtp(96, number, number, payload=payload, marker=True, extensions=given)
         )
         assert packet is not None
+        packet.is_random_access_point, packet.has_picture = is_key, True
         assembler.push(packet, VIDEO["libvpx"], 0.0)
+    assembler.flush()
     return [frame.rotation for frame in frames]
 
 

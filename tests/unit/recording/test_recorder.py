@@ -120,7 +120,7 @@ async def test_another_publisher_takes_over(
     recorder.publisher_joined(publisher.stream())
     await recorder.close()
     assert len(files_in(tmp_path)) == 1
-    assert len(publisher.rig.receivers[0].on_encodings_changed) == 0
+    assert len(publisher.rig.receivers[0].media.on_encodings_changed) == 0
 
 
 async def test_a_file_that_is_being_ended(

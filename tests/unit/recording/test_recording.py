@@ -382,5 +382,5 @@ async def test_ending_it_leaves_nothing_behind(tmp_path: Path) -> None:
     await recording.close()
     send(publisher, video_frames("libvpx")[3:])
     assert recording.writer.frames["video"] == 3
-    assert publisher.rig.receivers[0].on_encodings_changed == []
+    assert publisher.rig.receivers[0].media.on_encodings_changed == []
     await publisher.rig.stop()

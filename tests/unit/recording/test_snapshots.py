@@ -17,10 +17,10 @@ from tests.unit.recording.publisher import (
     video_frames,
 )
 from tests.waiting import until
+from whipbird.media.encoding import Encoding
+from whipbird.media.frames import RtpFrame
 from whipbird.recording import snapshots as module
-from whipbird.recording.frames import RtpFrame
 from whipbird.recording.snapshots import NoPicture, NoVideo, Snapshots
-from whipbird.rtc import Encoding
 from whipbird.rtp.packet import RtpPacket
 from whipbird.streams import Stream
 
@@ -35,7 +35,7 @@ class Kept:
 
     def follow(self, encoding: Encoding) -> None:
         def take(packet: RtpPacket) -> None:
-            if encoding.is_random_access_point:
+            if packet.is_random_access_point:
                 self.packets.clear()
             self.packets.append(packet)
 
@@ -125,6 +125,7 @@ async def test_an_old_key_frame_is_the_last_resort(
     publisher.send_frame(frames[0].payloads)
     kept.follow(publisher.encoding("video"))
     publisher.send_frame(frames[0].payloads, ticks=11 * 90000)
+    await asyncio.sleep(11)
     publisher.send_frame(frames[1].payloads)
     encoding = publisher.encoding("video")
     encoding.wants_key_frame = False

@@ -12,9 +12,9 @@ from tests.unit.recording.publisher import (
     video_frames,
 )
 from tests.waiting import until
-from whipbird.recording.frames import RtpFrame
+from whipbird.media.encoding import Encoding
+from whipbird.media.frames import RtpFrame
 from whipbird.recording.sources import TrackSource, largest
-from whipbird.rtc import Encoding
 from whipbird.rtp import extensions
 from whipbird.sdp.simulcast import Rid, Simulcast
 
@@ -34,7 +34,7 @@ class Simulcaster:
         self.low = Source(11, 96, 0, 0, {RID: b"low"})
         self.high = Source(12, 96, 9999, 0, {RID: b"high"})
         self.frames: list[tuple[str | None, RtpFrame]] = []
-        (receiver,) = self.publisher.rig.receivers
+        (receiver,) = self.publisher.rig.tracks
         self.source = TrackSource(receiver, self._take)
         self._sent = {"low": 0, "high": 0}
 
@@ -127,7 +127,7 @@ async def test_an_encoding_that_has_gone_gives_way_at_once() -> None:
     sender.send(low=True, high=True, count=2)
     await sender.until_followed("high")
     sender.send(low=True, high=True, count=10)
-    (receiver,) = sender.publisher.rig.receivers
+    (receiver,) = sender.publisher.rig.tracks
     receiver.forget((sender.high.ssrc,))
     assert sender.source._next is not None
     sender.send(low=True, count=20)
@@ -137,7 +137,7 @@ async def test_an_encoding_that_has_gone_gives_way_at_once() -> None:
 
 async def test_the_largest_of_those_that_are_not_silent() -> None:
     sender = Simulcaster()
-    (receiver,) = sender.publisher.rig.receivers
+    (receiver,) = sender.publisher.rig.tracks
     assert largest(receiver) is None
     sender.send(low=True, high=True, count=2)
     found = largest(receiver)
@@ -156,9 +156,9 @@ async def test_the_largest_of_those_that_are_not_silent() -> None:
 async def test_an_encoder_that_was_started_again() -> None:
     """Without simulcast the newest source counts, from its key frame on."""
     publisher = Publisher(VIDEO["libvpx"])
-    frames: list[int] = []
-    (receiver,) = publisher.rig.receivers
-    source = TrackSource(receiver, lambda _, encoding: frames.append(encoding.ssrc))
+    frames: list[bool] = []
+    (receiver,) = publisher.rig.tracks
+    source = TrackSource(receiver, lambda frame, _: frames.append(frame.is_key))
     sent = video_frames("libvpx")
     # Nobody misses what comes before the first key frame.
     for frame in sent[7:]:
@@ -170,8 +170,9 @@ async def test_an_encoder_that_was_started_again() -> None:
     new = Source(77, 96, 5, 5)
     for frame in sent[5:15]:
         publisher.send_frame(frame.payloads, new)
-    assert frames == [1] * 12 + [77] * 5
-    assert source.left_out == 5
     source.stop()
+    assert frames == [f.is_key for f in (sent[-1], *sent[:12], *sent[10:15])]
+    # Nor what comes before that of the new encoder: nobody could decode it.
+    assert source.left_out == 0
     assert all(encoding._subscribers == () for encoding in receiver.encodings)
     await publisher.rig.stop()

@@ -11,7 +11,6 @@ from tests.netem.host import Host
 from tests.netem.network import Network
 from tests.netem.port import VirtualPort
 from tests.netem.world import World
-from tests.unit.rtc.media import Rig, rig
 from tests.waiting import until
 from whipbird.net import UdpPort
 from whipbird.rtc import Certificate, DataChannel, Peer, PeerOptions, Port
@@ -37,7 +36,6 @@ class Pair:
 
 Connect = Callable[..., Awaitable[Pair]]
 NewPeer = Callable[..., Peer]
-Rigged = Callable[[str], Rig]
 
 
 async def negotiate(client: Peer, server: Peer) -> None:
@@ -133,17 +131,3 @@ async def connect_far(new_peer: NewPeer, net: Net) -> Connect:
         return await connect_pair(client, server, **channel)
 
     return connect
-
-
-@pytest.fixture
-async def rigged() -> AsyncIterator[Rigged]:
-    """Make receivers for an offer, and stop them after the test."""
-    made: list[Rig] = []
-
-    def make(offer: str) -> Rig:
-        made.append(rig(parse_offer(offer)))
-        return made[-1]
-
-    yield make
-    for one in made:
-        await one.stop()

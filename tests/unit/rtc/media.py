@@ -8,8 +8,9 @@ from aiortc import RTCDtlsTransport
 from aiortc.rtp import RtcpPacket
 
 from tests.rtp_packets import write_rtp
+from whipbird.media.feedback import Feedback
+from whipbird.media.track import Track
 from whipbird.rtc.connection import Connection
-from whipbird.rtc.feedback import Feedback
 from whipbird.rtc.receiver import Receiver
 from whipbird.sdp.offer import Offer
 
@@ -66,6 +67,11 @@ class Rig:
     receivers: list[Receiver]
 
     @property
+    def tracks(self) -> list[Track]:
+        """The tracks of the receivers."""
+        return [receiver.media for receiver in self.receivers]
+
+    @property
     def rtcp(self) -> list[bytes]:
         """The RTCP that was sent so far."""
         return self.connection.rtcp
@@ -82,6 +88,10 @@ class Rig:
     async def stop(self) -> None:
         for receiver in self.receivers:
             await receiver.stop()
+
+
+Rigged = Callable[[str], Rig]
+"""Makes the receivers of an offer for a test."""
 
 
 def rig(offer: Offer) -> Rig:

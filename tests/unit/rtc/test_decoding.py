@@ -83,7 +83,7 @@ async def test_a_video_is_decoded_from_a_key_frame_on(made: Rig) -> None:
     assert not decoders()
     assert not track.is_decoding
     reading = asyncio.create_task(track.recv())
-    await until(lambda: made.receivers[1].encodings[0].wants_key_frame)
+    await until(lambda: made.receivers[1].media.encodings[0].wants_key_frame)
     push(made, encoder)
     push(made, encoder, key=True)
     async with asyncio.timeout(LIMIT):
@@ -103,7 +103,7 @@ async def test_decoding_stops_when_nobody_reads(
     encoder = Encoder()
     track = track_of(made.receivers[1])
     push(made, encoder)
-    encoding = made.receivers[1].encodings[0]
+    encoding = made.receivers[1].media.encodings[0]
 
     async def read() -> None:
         reading = asyncio.create_task(track.recv())
@@ -135,7 +135,7 @@ async def test_after_a_gap_it_goes_on_at_a_key_frame(
         first = await reading
         encoder.encode()  # and lost
         push(made, encoder)
-        encoding = made.receivers[1].encodings[0]
+        encoding = made.receivers[1].media.encodings[0]
         await until(lambda: encoding.wants_key_frame)
         push(made, encoder, key=True)
         second = await track.recv()

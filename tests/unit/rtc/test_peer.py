@@ -363,7 +363,7 @@ async def test_channels_and_media_in_any_order(
     await negotiate(client, server)
     await until(lambda: client.connectionState == server.connectionState == "connected")
     await until(lambda: client.sctp is not None and client.sctp.state == "connected")
-    assert [r.kind for r in server.receivers] == (
+    assert [r.kind for r in server.tracks] == (
         ["audio", "video"] if channel_first else ["video", "audio"]
     )
 

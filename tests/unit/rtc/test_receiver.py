@@ -11,14 +11,15 @@ from aiortc import MediaStreamTrack
 from aiortc.rtp import RTCP_PSFB_PLI, RtcpPsfbPacket, RtcpRtpfbPacket
 
 from tests import offers
-from tests.unit.rtc.conftest import Net, NewPeer, Rigged, negotiate
-from tests.unit.rtc.media import rtp
+from tests.unit.media.watching import KEY
+from tests.unit.rtc.conftest import Net, NewPeer, negotiate
+from tests.unit.rtc.media import Rigged, rtp
 from tests.waiting import until
-from whipbird.rtc.feedback import REPORT_INTERVAL
-from whipbird.rtc.receiver import RID_PATIENCE, Receiver
+from whipbird.media.feedback import REPORT_INTERVAL
+from whipbird.media.track import MAX_SOURCES, RID_PATIENCE, Track
+from whipbird.rtc.receiver import Receiver
 from whipbird.rtp.extensions import RID as RID_URI
 from whipbird.rtp.packet import RtpPacket
-from whipbird.sdp.simulcast import MAX_ENCODINGS
 
 
 class Packets(MediaStreamTrack):
@@ -47,8 +48,8 @@ async def test_media_is_received_without_decoding(new_peer: NewPeer, net: Net) -
     await negotiate(client, server)
     receiver = server.getReceivers()[0]
     assert isinstance(receiver, Receiver)
-    await until(lambda: receiver.packets > 100)
-    assert receiver.octets > 100 * 100
+    await until(lambda: receiver.media.packets > 100)
+    assert receiver.media.octets > 100 * 100
     assert not [t.name for t in threading.enumerate() if "decoder" in t.name]
     sender = client.getSenders()[0]
 
@@ -66,16 +67,16 @@ async def test_media_is_received_without_decoding(new_peer: NewPeer, net: Net) -
 VP8, VP8_RTX = 96, 97
 
 
-def collected(receiver: Receiver, encoding: int = 0) -> list[int]:
+def collected(track: Track, encoding: int = 0) -> list[int]:
     """The sequence numbers of what an encoding gives out."""
     found: list[int] = []
-    receiver.encodings[encoding].subscribe(lambda packet: found.append(packet.sequence))
+    track.encodings[encoding].subscribe(lambda packet: found.append(packet.sequence))
     return found
 
 
 async def test_packets_come_out_in_order_and_once(rigged: Rigged) -> None:
     made = rigged(offers.CHROMIUM_MEDIA)
-    video = made.receivers[1]
+    video = made.tracks[1]
     made.push(rtp(VP8, 0))
     found = collected(video)
     for sequence in (1, 3, 2, 2, 3, 5, 4, 6):
@@ -89,7 +90,7 @@ async def test_packets_come_out_in_order_and_once(rigged: Rigged) -> None:
 async def test_what_is_lost_is_asked_for_and_comes_again(rigged: Rigged) -> None:
     """RFC 4585 section 6.2.1, RFC 4588."""
     made = rigged(offers.CHROMIUM_MEDIA)
-    video = made.receivers[1]
+    video = made.tracks[1]
     made.push(rtp(VP8, 10))
     found = collected(video)
     made.push(rtp(VP8, 12))
@@ -111,7 +112,7 @@ async def test_a_retransmission_has_the_original_payload(rigged: Rigged) -> None
     made = rigged(offers.CHROMIUM_MEDIA)
     made.push(rtp(VP8, 1))
     packets: list[RtpPacket] = []
-    made.receivers[1].encodings[0].subscribe(packets.append)
+    made.receivers[1].media.encodings[0].subscribe(packets.append)
     made.push(rtp(VP8, 3))
     made.push(rtp(VP8_RTX, 9, 90, 2, b"\x00\x02hello", marker=True))
     [retransmission, _] = packets
@@ -128,11 +129,11 @@ async def test_a_retransmission_of_nothing_is_dropped(rigged: Rigged) -> None:
     """Before its original has come, and of a source that nobody knows."""
     made = rigged(offers.CHROMIUM_MEDIA)
     made.push(rtp(VP8_RTX, 1, payload=b"\x00\x02x"))
-    assert made.receivers[1].encodings == []
+    assert made.receivers[1].media.encodings == []
     made.push(rtp(VP8, 1))
     made.push(rtp(VP8_RTX, 1, ssrc=2, payload=b""))
     made.push(bytes([0x80, VP8]))
-    assert made.receivers[1].packets == 1
+    assert made.receivers[1].media.packets == 1
 
 
 @pytest.mark.virtual_time
@@ -140,7 +141,7 @@ async def test_what_is_lost_for_good_is_passed_over(rigged: Rigged) -> None:
     """... and a key frame is asked for instead (RFC 4585 section 6.3.1)."""
     made = rigged(offers.CHROMIUM_MEDIA)
     made.push(rtp(VP8, 1))
-    found = collected(made.receivers[1])
+    found = collected(made.tracks[1])
     made.push(rtp(VP8, 3))
     await until(lambda: found == [3])
     await until(
@@ -157,7 +158,7 @@ RID, REPAIRED_RID = 10, 11
 async def test_the_encodings_of_simulcast(rigged: Rigged) -> None:
     """RFC 8853, RFC 8852: told apart by rid, then by SSRC."""
     made = rigged(offers.CHROMIUM_SIMULCAST)
-    video = made.receivers[1]
+    video = made.tracks[1]
     for ssrc, rid in ((1, b"q"), (2, b"h"), (3, b"f")):
         made.push(rtp(VP8, 1, ssrc=ssrc, extensions={RID: rid}))
         made.push(rtp(VP8, 2, ssrc=ssrc))
@@ -176,7 +177,7 @@ async def test_an_encoding_that_is_not_offered(rigged: Rigged) -> None:
     made = rigged(offers.CHROMIUM_SIMULCAST)
     made.push(rtp(VP8, 1, ssrc=1, extensions={RID: b"x"}))
     made.push(rtp(VP8, 1, ssrc=2))
-    assert made.receivers[1].encodings == []
+    assert made.receivers[1].media.encodings == []
 
 
 # Three sources with retransmission, which the offer puts into a group.
@@ -210,7 +211,7 @@ async def test_encodings_that_the_offer_tells_by_their_sources(
     rigged: Rigged, offer: str, rids: list[str]
 ) -> None:
     made = rigged(offer)
-    video = made.receivers[1]
+    video = made.tracks[1]
     assert list(video.rids) == rids
     for sequence in range(3):
         for ssrc in (1, 2, 3):
@@ -231,13 +232,13 @@ async def test_the_rid_extension_at_session_level(rigged: Rigged) -> None:
     made = rigged(offers.added(offer, f"a=extmap:{RID} {RID_URI}", after="t="))
     for ssrc, rid in ((1, b"q"), (2, b"h"), (3, b"f")):
         made.push(rtp(VP8, 1, ssrc=ssrc, extensions={RID: rid}))
-    assert [x.rid for x in made.receivers[1].encodings] == ["q", "h", "f"]
+    assert [x.rid for x in made.tracks[1].encodings] == ["q", "h", "f"]
 
 
 async def test_nothing_tells_the_encodings(rigged: Rigged) -> None:
     """Then the answer has no simulcast, and what comes is a plain track at once."""
     made = rigged(offers.without(offers.CHROMIUM_SIMULCAST, *NO_RID, "a=ssrc"))
-    video = made.receivers[1]
+    video = made.tracks[1]
     made.push(rtp(VP8, 1, ssrc=5))
     made.push(rtp(VP8, 2, ssrc=5))
     assert video.rids == ()
@@ -248,7 +249,7 @@ async def test_nothing_tells_the_encodings(rigged: Rigged) -> None:
 async def test_packets_that_never_tell_their_rid(rigged: Rigged) -> None:
     """They are waited for (RFC 8853 section 5.5), but not for ever."""
     made = rigged(offers.without(offers.CHROMIUM_SIMULCAST, "a=ssrc"))
-    video = made.receivers[1]
+    video = made.tracks[1]
     made.push(rtp(VP8, 1, ssrc=5))
     await asyncio.sleep(RID_PATIENCE / 2)
     made.push(rtp(VP8, 2, ssrc=5))
@@ -267,15 +268,21 @@ async def test_beside_encodings_with_a_rid_there_are_none_without(
     for sequence in range(3):
         made.push(rtp(VP8, sequence, ssrc=5))
         await asyncio.sleep(RID_PATIENCE)
-    assert [x.rid for x in made.receivers[1].encodings] == ["q"]
+    assert [x.rid for x in made.tracks[1].encodings] == ["q"]
 
 
 async def test_an_encoding_whose_encoder_is_restarted(rigged: Rigged) -> None:
     made = rigged(offers.CHROMIUM_SIMULCAST)
     made.push(rtp(VP8, 1, ssrc=1, extensions={RID: b"q"}))
+    [encoding] = made.tracks[1].encodings
+    found = collected(made.tracks[1])
     made.push(rtp(VP8, 900, ssrc=7, extensions={RID: b"q"}))
-    [encoding] = made.receivers[1].encodings
-    assert (encoding.rid, encoding.ssrc) == ("q", 7)
+    assert (encoding.rid, encoding.ssrc) == ("q", 1)
+    # It goes on with the first key frame of the other, without a gap.
+    made.push(rtp(VP8, 901, 90, 7, KEY))
+    assert made.tracks[1].encodings == [encoding]
+    assert (encoding.rid, encoding.ssrc, encoding.epoch) == ("q", 7, 1)
+    assert found == [2]
 
 
 async def test_made_up_sources_do_not_fill_the_memory(rigged: Rigged) -> None:
@@ -283,13 +290,14 @@ async def test_made_up_sources_do_not_fill_the_memory(rigged: Rigged) -> None:
     for ssrc in range(1000):
         made.push(rtp(0, 1, ssrc=ssrc))
         made.push(rtp(VP8_RTX, 1, ssrc=5000 + ssrc, payload=b"\0\1x"))
-    audio, video = made.receivers
-    assert len(audio.encodings) == len(audio._sources) == MAX_ENCODINGS
+    audio, video = made.tracks
+    assert len(audio.encodings) == 1
+    assert len(audio._sources) == MAX_SOURCES
     assert len(video._rtx_sources) == 0
     made.push(rtp(VP8, 1, ssrc=5))
     for ssrc in range(1000):
         made.push(rtp(VP8_RTX, 1, ssrc=5000 + ssrc, payload=b"\0\1x"))
-    assert 0 < len(video._rtx_sources) <= MAX_ENCODINGS
+    assert 0 < len(video._rtx_sources) <= MAX_SOURCES
 
 
 async def test_a_source_says_good_bye(rigged: Rigged) -> None:
@@ -298,7 +306,7 @@ async def test_a_source_says_good_bye(rigged: Rigged) -> None:
     made.push(rtp(VP8, 1, ssrc=5))
     made.push(rtp(VP8_RTX, 1, ssrc=6, payload=b"\0\1x"))
     made.feedback.rtcp_received(bytes([0x81, 203, 0, 1, 0, 0, 0, 5]))
-    video = made.receivers[1]
+    video = made.tracks[1]
     assert (video.encodings, video._sources, video._rtx_sources) == ([], {}, {})
 
 
@@ -314,7 +322,7 @@ async def test_parameters_of_video(rigged: Rigged) -> None:
         for packet in encoder.encode(frame):
             payload = b"\x10" + bytes(packet)
             made.push(rtp(VP8, n, 3000 * n, payload=payload, marker=True))
-    encoding = made.receivers[1].encodings[0]
+    encoding = made.receivers[1].media.encodings[0]
     assert encoding.parameters is not None
     assert (encoding.parameters.width, encoding.parameters.height) == (320, 180)
     assert (encoding.frames, encoding.key_frames) == (4, 2)
@@ -324,7 +332,7 @@ async def test_parameters_of_video(rigged: Rigged) -> None:
 async def test_parameters_of_audio(rigged: Rigged) -> None:
     made = rigged(offers.CHROMIUM_MEDIA)
     made.push(rtp(111, 1, payload=b"\xfc\0\0"))
-    [encoding] = made.receivers[0].encodings
+    [encoding] = made.receivers[0].media.encodings
     assert (encoding.codec.name, encoding.channels) == ("opus", 2)
     made.push(rtp(8, 2, 160))
     assert (encoding.codec.name, encoding.channels) == ("pcma", 1)

@@ -8,8 +8,7 @@ import pytest
 from aiortc.rtp import RTCP_PSFB_APP, RTCP_PSFB_PLI, RtcpPsfbPacket
 
 from tests import offers
-from tests.unit.rtc.media import Rig, rig, rtp
-from tests.unit.rtc.watching import (
+from tests.unit.media.watching import (
     DELTA,
     KEY,
     MORE,
@@ -19,8 +18,10 @@ from tests.unit.rtc.watching import (
     Wire,
     taken,
 )
+from tests.unit.rtc.media import Rig, rig, rtp
 from tests.waiting import until
-from whipbird.rtc import Egress, Peer
+from whipbird.media.egress import Egress
+from whipbird.rtc import Peer
 from whipbird.rtp.rtcp import write_pli, write_remb
 from whipbird.sdp.codecs import Codec
 from whipbird.sdp.offer import parse_offer
@@ -44,7 +45,7 @@ class Publisher:
 
     def __init__(self, offer: str) -> None:
         self.rig: Rig = rig(parse_offer(offer))
-        peer = cast(Peer, SimpleNamespace(receivers=self.rig.receivers))
+        peer = cast(Peer, SimpleNamespace(tracks=self.rig.tracks))
         self.stream = Stream("live", peer, lambda: None)
         self._sequences: dict[int, int] = {}
 
@@ -156,7 +157,7 @@ async def test_what_a_viewer_cannot_decode_it_does_not_get(publish: Publish) -> 
     to.join(watching)
     publisher = publish(to)
     publisher.send(KEY)
-    publisher.send(b"\x67\x42\x00\x1f", codec=103)
+    publisher.send(b"\x65\x88\x84\x00", codec=103)
     await until(lambda: wire.rtp)
     assert [p.payload_type for p in wire.packets] == [121]
     to.leave(watching)
@@ -320,7 +321,7 @@ async def test_a_layer_that_falls_silent(
     measured(to, 150e3, 500e3, 2500e3)
     to.join(watching := viewer(wire))
     for encoding in list(to._feeds)[:2]:
-        encoding.last_packet_at += SILENCE + 0.1
+        encoding.source.last_packet_at += SILENCE + 0.1
     monkeypatch.setattr(to, "_now", lambda: max(x.last_packet_at for x in to._feeds))
     assert watching.egress.on_feedback is not None
     watching.egress.on_feedback()
@@ -367,7 +368,7 @@ async def test_the_kept_gop_of_an_encoding(publish: Publish) -> None:
     publisher = publish(audiences)
     publisher.send(KEY)
     publisher.send(DELTA)
-    (encoding,) = publisher.rig.receivers[1].encodings
+    (encoding,) = publisher.rig.receivers[1].media.encodings
     kept = audiences.current_gop(publisher.stream, encoding)
     assert [packet.payload for packet in kept] == [KEY, DELTA]
     audiences.publisher_left(publisher.stream)
@@ -387,7 +388,7 @@ async def test_nothing_is_kept_of_a_name_that_nobody_uses(publish: Publish) -> N
     audiences.leave("live", watching)
     assert audiences._audiences == {}
     # Nor is anything held of the publisher.
-    assert all(not r.on_encodings_changed for r in publisher.rig.receivers)
+    assert all(not r.on_encodings_changed for r in publisher.rig.tracks)
 
 
 def test_silence_is_longer_than_between_two_frames() -> None:

@@ -5,7 +5,7 @@ from typing import cast
 
 import pytest
 
-from whipbird.rtc import Feed
+from whipbird.media.feed import Feed
 from whipbird.streams import LayerChoice
 
 

@@ -3,7 +3,8 @@
 from types import SimpleNamespace
 from typing import cast
 
-from whipbird.rtc import Egress, Peer
+from whipbird.media.egress import Egress
+from whipbird.rtc import Peer
 from whipbird.streams import BROADCAST, Viewer
 from whipbird.streams.viewer import MAX_WAITING
 

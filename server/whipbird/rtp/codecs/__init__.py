@@ -1,12 +1,28 @@
 """RTP payload formats: key frames, parameters and frames, without decoding."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 from . import av1, h264, h265, vp8, vp9
-from .parameters import VideoParameters
+from .content import Content
+from .parameters import (
+    FrameNumber,
+    FrameNumbers,
+    ParameterSets,
+    Payload,
+    VideoParameters,
+)
 
-__all__ = ["VideoParameters", "VideoPayloadFormat", "payload_format"]
+__all__ = [
+    "Content",
+    "FrameNumber",
+    "FrameNumbers",
+    "ParameterSets",
+    "Payload",
+    "VideoParameters",
+    "VideoPayloadFormat",
+    "payload_format",
+]
 
 
 class VideoPayloadFormat(Protocol):
@@ -16,10 +32,24 @@ class VideoPayloadFormat(Protocol):
     accept any octets.
     """
 
-    def starts_key_frame(self, payload: bytes, /) -> bool:
-        """Whether a decoder can start at this packet.
+    def content(self, payload: bytes, /) -> Content:
+        """What this packet contributes to its access unit; it reads a few octets."""
 
-        It is fast enough to be called for every packet: it reads a few octets.
+    def parameter_sets(self, payload: bytes, /) -> ParameterSets:
+        """The parameter sets in this packet that are whole."""
+
+    def offered_parameter_sets(self, parameters: Mapping[str, str], /) -> ParameterSets:
+        """The parameter sets in the format parameters of SDP."""
+
+    def with_parameter_sets(self, sets: Iterable[bytes], /) -> list[bytes]:
+        """Payloads of packets that have these parameter sets and nothing else."""
+
+    def frame_numbers(self, payload: Payload, at: int, /) -> FrameNumbers:
+        """The frame numbers in the descriptor of a payload.
+
+        Args:
+            payload: the octets of a packet.
+            at: the index at which the payload starts.
         """
 
     def read_parameters(self, payload: bytes, /) -> VideoParameters | None:

@@ -4,14 +4,22 @@ Section numbers refer to the "RTP Payload Format For AV1" (version 1.0) and to t
 Bitstream & Decoding Process Specification".
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from ..bits import BitReader, BitstreamError
-from .parameters import CHROMA, VideoParameters
+from .content import Content
+from .parameters import CHROMA, ParameterSets, VideoParameters, no_frame_numbers
+
+frame_numbers = no_frame_numbers
 
 _OBU_SEQUENCE_HEADER = 1
 _OBU_TEMPORAL_DELIMITER = 2
 _OBU_TILE_LIST = 8
+# Frame header, tile group, frame, redundant frame header.
+_PICTURES = frozenset({3, 4, 6, 7})
+_FRAME_HEADERS = frozenset({3, 6})
+# AV1 section 6.8.2, by frame_type.
+_KEY_FRAME = 0
 
 # AV1 section 6.4.1, by seq_profile.
 _PROFILES = ("Main", "High", "Professional")
@@ -20,14 +28,74 @@ _PROFILES = ("Main", "High", "Professional")
 _CP_BT_709, _TC_SRGB, _MC_IDENTITY = 1, 13, 0
 
 
-def starts_key_frame(payload: bytes) -> bool:
-    """Whether this packet is the first one of a coded video sequence.
+def content(payload: bytes) -> Content:
+    """What this packet contributes to its temporal unit.
 
-    In its aggregation header, N is set and Z (continuation) is not (RTP payload
-    section 4.4). The sequence starts with a sequence header and a key frame (AV1
-    section 7.5).
+    A key frame is told by its frame header. N, in the aggregation header, is not
+    enough: some encoders never set it, others before inter frames (RTP payload
+    section 4.4).
     """
-    return len(payload) > 1 and payload[0] & 0x88 == 0x08
+    if not payload:
+        return Content.HEADERS
+    if payload[0] & 0x80:  # Z: it goes on with an OBU of an earlier packet
+        return Content.PICTURE
+    try:
+        for element in _all_elements(payload):
+            one = _content_of_obu(element)
+            if one >= Content.PICTURE:
+                return one
+    except BitstreamError:
+        return Content.PICTURE
+    return Content.HEADERS
+
+
+def _content_of_obu(obu: bytes) -> Content:
+    """The content of an OBU, which may be cut short."""
+    if not obu:
+        return Content.HEADERS
+    kind = obu[0] >> 3 & 0xF
+    if kind not in _PICTURES:
+        return Content.HEADERS
+    if kind not in _FRAME_HEADERS or _spatial_layer(obu):
+        return Content.PICTURE
+    try:
+        reader = BitReader(_without_header(obu)[:1])
+        # AV1 section 5.9.2. A frame that is not shown is no start for a decoder.
+        shows_existing, kind = reader.flag(), reader.read(2)
+        is_key = not shows_existing and kind == _KEY_FRAME and reader.flag()
+    except BitstreamError:
+        return Content.PICTURE
+    return Content.KEY_PICTURE if is_key else Content.PICTURE
+
+
+def _spatial_layer(obu: bytes) -> int:
+    """The spatial_id of an OBU (AV1 section 5.3.3); 0 without an extension."""
+    return obu[1] >> 3 & 3 if obu[0] & 0x04 and len(obu) > 1 else 0
+
+
+def parameter_sets(payload: bytes) -> ParameterSets:
+    """The sequence header in this packet, if it is whole."""
+    if not payload:
+        return {}
+    elements = []
+    try:
+        elements = list(_elements(payload))
+    except BitstreamError:
+        return {}
+    if payload[0] & 0x40 and elements:  # Y: the last one goes on in the next packet
+        elements.pop()
+    found = [e for e in elements if e and e[0] >> 3 & 0xF == _OBU_SEQUENCE_HEADER]
+    return {(_OBU_SEQUENCE_HEADER, 0): found[-1]} if found else {}
+
+
+def offered_parameter_sets(_parameters: object) -> ParameterSets:
+    """SDP has no sequence headers (RTP payload section 7.2)."""
+    return {}
+
+
+def with_parameter_sets(sets: Iterable[bytes]) -> list[bytes]:
+    """Payloads for sequence headers: W is 1 and N is set (RTP payload section 4.4)."""
+    return [b"\x18" + obu for obu in sets]
 
 
 def read_parameters(payload: bytes) -> VideoParameters | None:
@@ -75,6 +143,8 @@ def _with_size(obu: bytes) -> bytes:
     if obu[0] & 0x02:  # obu_has_size_field
         return obu
     offset = 2 if obu[0] & 0x04 else 1  # obu_extension_flag
+    if len(obu) < offset:
+        raise BitstreamError("An OBU is shorter than its header.")
     header = bytes([obu[0] | 0x02]) + obu[1:offset]
     return header + _write_leb128(len(obu) - offset) + obu[offset:]
 
@@ -119,6 +189,15 @@ def _sequence_header(obu: bytes) -> bytes | None:
     """The content of a sequence header OBU (AV1 section 5.3); None for other OBUs."""
     if not obu or obu[0] >> 3 & 0xF != _OBU_SEQUENCE_HEADER:
         return None
+    return _without_header(obu)
+
+
+def _without_header(obu: bytes) -> bytes:
+    """The content of an OBU (AV1 section 5.3).
+
+    Raises:
+        BitstreamError: when its size is malformed.
+    """
     offset = 2 if obu[0] & 0x04 else 1  # obu_extension_flag
     if obu[0] & 0x02:  # obu_has_size_field
         _, offset = _read_leb128(obu, offset)

@@ -4,54 +4,132 @@ Single NAL units, aggregation packets and fragmentation units, without DONL as i
 WebRTC. "H.265" refers to ITU-T H.265, the bitstream.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from ..bits import BitReader, BitstreamError, unescape
-from .nal import UnitJoiner, aggregated, read_chroma_format, read_cropping
-from .parameters import VideoParameters
+from .content import Content
+from .nal import (
+    UnitJoiner,
+    aggregated,
+    decoded,
+    has_sei_message,
+    read_chroma_format,
+    read_cropping,
+    read_id,
+)
+from .parameters import ParameterSets, VideoParameters, no_frame_numbers
+
+frame_numbers = no_frame_numbers
 
 # NAL unit types (RFC 7798 section 4.4; H.265 table 7-1).
+_SLICES = range(32)
 _IRAP = range(16, 24)
 _VPS = 32
 _SPS = 33
-_OPENING = frozenset({*_IRAP, _VPS, _SPS})
+_PARAMETER_SETS = range(32, 35)
+_DELIMITER = 35
+_PREFIX_SEI = 39
 _AGGREGATION = 48
 _FRAGMENTATION = 49
+
+# The payload type of a recovery point message (H.265 section D.2.1).
+_RECOVERY_POINT = 6
 
 # H.265 section A.3, by general_profile_idc; 4 means the range extensions profiles.
 _PROFILES = {1: "Main", 2: "Main 10", 3: "Main Still Picture"}
 _RANGE_EXTENSIONS = 4
 
 
-def starts_key_frame(payload: bytes) -> bool:
-    """Whether a decoder can start at this packet.
+def content(payload: bytes) -> Content:
+    """What this packet contributes to its access unit.
 
-    It can at a VPS, an SPS, or the first slice segment of an IRAP picture (IDR, CRA,
-    BLA) of the base layer. If these are in several packets, the result is true for
-    each: the first packet of that timestamp is the start.
+    A decoder can start at an IRAP picture (IDR, CRA, BLA) of the base layer, and where
+    a recovery point message says so (H.265 section D.2.8). NAL unit types that are
+    reserved or unspecified have no picture.
     """
-    if len(payload) < 4:
-        return False
+    if len(payload) < 3:
+        return Content.HEADERS
     kind = payload[0] >> 1 & 0x3F
+    if kind == _AGGREGATION:
+        found = Content.DELIMITER
+        for unit in aggregated(payload, 2):
+            one = _content_of_unit(unit[0] >> 1 & 0x3F, unit, unit[2:])
+            if one >= Content.PICTURE:
+                recovers = found is Content.RECOVERY_POINT
+                return Content.KEY_PICTURE if recovers else one
+            found = max(found, one)
+        return found or Content.HEADERS
     if kind == _FRAGMENTATION:
+        kind = payload[2] & 0x3F
         if payload[2] < 0x80:
-            return False
-        kind, first = payload[2] & 0x3F, payload[3]
-    elif kind == _AGGREGATION:
-        return any(
-            _opens(nal[0] >> 1 & 0x3F, nal[2])
-            for nal in aggregated(payload, 2)
-            if _is_base_layer(nal)
-        )
-    else:
-        first = payload[2]
-    return _opens(kind, first) and _is_base_layer(payload)
+            return Content.PICTURE if kind in _SLICES else Content.HEADERS
+        return _content_of_unit(kind, payload, payload[3:])
+    return _content_of_unit(kind, payload, payload[2:])
 
 
-def _opens(kind: int, first: int) -> bool:
-    """Whether a decoder can start at a NAL unit of a type with this first octet."""
-    # The first bit of a slice is first_slice_segment_in_pic_flag.
-    return kind in _OPENING and (kind >= _VPS or first >= 0x80)
+def _content_of_unit(kind: int, header: bytes, unit: bytes) -> Content:
+    """The content of a NAL unit.
+
+    Args:
+        kind: its type.
+        header: its header: two octets, with the layer.
+        unit: its octets after the header.
+    """
+    if kind in _SLICES and unit:
+        # The first bit of a slice is first_slice_segment_in_pic_flag.
+        if unit[0] >= 0x80 and kind in _IRAP and _is_base_layer(header):
+            return Content.KEY_PICTURE
+        return Content.PICTURE
+    if kind == _PREFIX_SEI and has_sei_message(unit, _RECOVERY_POINT):
+        return Content.RECOVERY_POINT
+    return Content.DELIMITER if kind == _DELIMITER else Content.HEADERS
+
+
+def parameter_sets(payload: bytes) -> ParameterSets:
+    """The VPSs, SPSs and PPSs of the base layer in this packet, by type and id."""
+    kind = payload[0] >> 1 & 0x3F if payload else 0
+    units = aggregated(payload, 2) if kind == _AGGREGATION else (payload,)
+    found: dict[tuple[int, int], bytes] = {}
+    for unit in units:
+        kind = unit[0] >> 1 & 0x3F if len(unit) > 2 else 0
+        if kind not in _PARAMETER_SETS or not _is_base_layer(unit):
+            continue
+        number: int | None
+        if kind == _VPS:
+            number = unit[2] >> 4
+        elif kind == _SPS:
+            number = _sps_id(unit[2:])
+        else:
+            number = read_id(unit[2:])
+        if number is not None:
+            found[kind, number] = bytes(unit)
+    return found
+
+
+def offered_parameter_sets(parameters: Mapping[str, str]) -> ParameterSets:
+    """The parameter sets in the format parameters of SDP (RFC 7798 section 7.1)."""
+    found: dict[tuple[int, int], bytes] = {}
+    for name in ("sprop-vps", "sprop-sps", "sprop-pps"):
+        for unit in decoded(parameters.get(name, "")):
+            found |= parameter_sets(unit)
+    return found
+
+
+def with_parameter_sets(sets: Iterable[bytes]) -> list[bytes]:
+    """Payloads for parameter sets: a packet for each."""
+    return list(sets)
+
+
+def _sps_id(sps: bytes) -> int | None:
+    reader = BitReader(unescape(sps[:128]))
+    try:
+        reader.skip(4)  # sps_video_parameter_set_id
+        sub_layers = reader.read(3)  # sps_max_sub_layers_minus1
+        reader.skip(1)  # sps_temporal_id_nesting_flag
+        _read_profile_tier_level(reader, sub_layers)
+        return reader.read_ue()
+    except BitstreamError:
+        return None
 
 
 def _is_base_layer(header: bytes) -> bool:
@@ -73,8 +151,10 @@ def read_parameters(payload: bytes) -> VideoParameters | None:
 def join(payloads: Sequence[bytes]) -> bytes:
     """Join payloads to an access unit in byte stream format (H.265 annex B).
 
+    NAL units of unspecified types are left out.
+
     Raises:
-        BitstreamError: when a fragment is missing or a NAL unit type is unsupported.
+        BitstreamError: when a fragment is missing.
     """
     joiner = UnitJoiner()
     for payload in payloads:
@@ -87,8 +167,6 @@ def join(payloads: Sequence[bytes]) -> bytes:
             joiner.add(list(aggregated(payload, 2)))
         elif kind < _AGGREGATION:
             joiner.add((payload,))
-        else:
-            raise BitstreamError(f"NAL unit type {kind} is not supported.")
     return joiner.joined()
 
 

@@ -1,8 +1,10 @@
 """NAL units, as far as H.264 and H.265 have them in common."""
 
+import base64
+import binascii
 from collections.abc import Iterator, Sequence
 
-from ..bits import BitReader, BitstreamError
+from ..bits import BitReader, BitstreamError, unescape
 
 # By chroma_format_idc: the name, SubWidthC and SubHeightC (H.264 table 6-1, H.265
 # table 6-1).
@@ -11,14 +13,19 @@ _CHROMA_FORMATS = (("4:0:0", 1, 1), ("4:2:0", 2, 2), ("4:2:2", 2, 1), ("4:4:4", 
 # The start code before each unit in a byte stream (H.264 and H.265 annex B).
 _START_CODE = b"\0\0\0\1"
 
-# Octets. Shorter NAL units, as access unit delimiters, are not needed.
-_SHORTEST = 3
+# Octets of the shortest NAL unit that is needed: an access unit delimiter has two.
+_SHORTEST = 2
+
+# Octets of a parameter set in SDP: larger ones do not fit into a packet.
+_LARGEST_OFFERED = 1200
+# Messages of supplemental enhancement information (SEI) that are looked at in a unit.
+_MAX_MESSAGES = 16
 
 
 def aggregated(payload: bytes, offset: int) -> Iterator[bytes]:
     """The NAL units of an aggregation packet (RFC 6184 section 5.7.1, RFC 7798 4.4.2).
 
-    Units of less than 3 octets are skipped, and so is a truncated last unit.
+    Units of less than 2 octets are skipped, and so is a truncated last unit.
 
     Args:
         offset: the offset of the first unit's size.
@@ -28,6 +35,51 @@ def aggregated(payload: bytes, offset: int) -> Iterator[bytes]:
         offset = start + (payload[start - 2] << 8 | payload[start - 1])
         if start + _SHORTEST <= offset <= len(payload):
             yield payload[start:offset]
+
+
+def decoded(values: str) -> Iterator[bytes]:
+    """NAL units in base64, separated by commas, as SDP has them.
+
+    What is malformed, or too large for a packet, is skipped.
+    """
+    for value in values.split(","):
+        try:
+            unit = base64.b64decode(value.strip() + "==", validate=False)
+        except (binascii.Error, ValueError):
+            continue
+        if _SHORTEST <= len(unit) <= _LARGEST_OFFERED:
+            yield unit
+
+
+def read_id(unit: bytes) -> int | None:
+    """Read the id at the start of a parameter set, ue(v); None if it is malformed."""
+    try:
+        return BitReader(unescape(unit[:8])).read_ue()
+    except BitstreamError:
+        return None
+
+
+def has_sei_message(unit: bytes, wanted: int) -> bool:
+    """Whether a SEI unit has a message of a type (H.264 and H.265 section 7.3.2.3).
+
+    Args:
+        unit: the unit without its header.
+    """
+    data, position = unescape(unit), 0
+    for _ in range(_MAX_MESSAGES):
+        numbers = [0, 0]  # type and size, each with octets of 255 before the last one
+        for index in range(2):
+            while position < len(data) and data[position] == 0xFF:
+                numbers[index] += 0xFF
+                position += 1
+            if position >= len(data):
+                return False
+            numbers[index] += data[position]
+            position += 1
+        if numbers[0] == wanted:
+            return True
+        position += numbers[1]
+    return False
 
 
 class UnitJoiner:

@@ -1,6 +1,8 @@
 """The parameters of a video stream."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from ..bits import BitstreamError
 
@@ -8,6 +10,44 @@ from ..bits import BitstreamError
 CHROMA = {(1, 1): "4:2:0", (1, 0): "4:2:2", (0, 0): "4:4:4", (0, 1): "4:4:0"}
 
 _LARGEST = 65535
+
+ParameterSets = Mapping[tuple[int, int], bytes]
+"""Units without which no picture can be decoded, by their type and id."""
+
+Payload = bytes | bytearray | memoryview
+
+
+class FrameNumber(NamedTuple):
+    """A number in a payload descriptor.
+
+    Attributes:
+        at: the index of its first octet.
+        mask: its bits, the lowest of one or two octets.
+        value: its value.
+    """
+
+    at: int
+    mask: int
+    value: int
+
+
+FrameNumbers = tuple[FrameNumber | None, ...]
+"""PictureID, TL0PICIDX and KEYIDX, if the codec has them; None for an absent one."""
+
+
+def no_frame_numbers(_payload: Payload, _at: int) -> FrameNumbers:
+    """The frame numbers of a payload format that has none."""
+    return ()
+
+
+def no_parameter_sets(_payload: object) -> ParameterSets:
+    """The parameter sets of a codec that has none, in a payload or in SDP."""
+    return {}
+
+
+def no_payloads(_sets: object) -> list[bytes]:
+    """The payloads for the parameter sets of a codec that has none."""
+    return []
 
 
 @dataclass(frozen=True, slots=True)

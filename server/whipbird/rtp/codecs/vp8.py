@@ -1,25 +1,91 @@
 """The RTP payload format of VP8 (RFC 7741): key frames, their headers, frames."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from ..bits import BitstreamError
-from .parameters import VideoParameters
+from .content import Content
+from .descriptor import read_picture_id
+from .parameters import (
+    FrameNumber,
+    FrameNumbers,
+    Payload,
+    VideoParameters,
+    no_parameter_sets,
+    no_payloads,
+)
 
-# A key frame's header (RFC 6386 section 9.1) after at least one octet of descriptor.
-_SHORTEST = 11
+parameter_sets = offered_parameter_sets = no_parameter_sets
+with_parameter_sets = no_payloads
+
+# A key frame's header (RFC 6386 section 9.1), in octets.
+_KEY_FRAME_HEADER = 10
 
 _START_CODE = b"\x9d\x01\x2a"
 
 
-def starts_key_frame(payload: bytes) -> bool:
-    """Whether this packet is the first one of a key frame.
+class _Descriptor(NamedTuple):
+    """A payload descriptor (RFC 7741 section 4.2).
 
-    In its descriptor S is set and PID is 0: a frame starts (RFC 7741 section 4.2). In
-    the frame's header P is 0: it is a key frame (section 4.3).
+    Attributes:
+        starts_frame: whether S is set and PID is 0.
+        numbers: PictureID, TL0PICIDX and KEYIDX.
+        end: the index after it.
     """
-    if len(payload) < _SHORTEST or payload[0] & 0x17 != 0x10:
-        return False
-    return not payload[_frame_offset(payload)] & 1
+
+    starts_frame: bool
+    numbers: FrameNumbers
+    end: int
+
+
+def _read_descriptor(payload: Payload, at: int = 0) -> _Descriptor:
+    """Read the descriptor at an index.
+
+    Raises:
+        IndexError: when it is truncated.
+    """
+    first = payload[at]
+    starts = first & 0x17 == 0x10
+    at += 1
+    if not first & 0x80:  # X: extended
+        return _Descriptor(starts, (), at)
+    extension = payload[at]
+    at += 1
+    picture = base = key = None
+    if extension & 0x80:  # I: PictureID, of 7 or 15 bits
+        picture, at = read_picture_id(payload, at)
+    if extension & 0x40:  # L: TL0PICIDX
+        base, at = FrameNumber(at, 0xFF, payload[at]), at + 1
+    if extension & 0x30:  # T, K: TID, Y and KEYIDX share an octet
+        if extension & 0x10:
+            key = FrameNumber(at, 0x1F, payload[at] & 0x1F)
+        at += 1
+    return _Descriptor(starts, (picture, base, key), at)
+
+
+def content(payload: bytes) -> Content:
+    """What this packet contributes to its frame.
+
+    A key frame begins where a frame starts and P is 0 in its header (RFC 7741
+    sections 4.2 and 4.3).
+    """
+    if not payload:
+        return Content.HEADERS
+    try:
+        descriptor = _read_descriptor(payload)
+        if descriptor.starts_frame and not payload[descriptor.end] & 1:
+            return Content.KEY_PICTURE
+    except IndexError:
+        return Content.PICTURE
+    return Content.PICTURE
+
+
+def frame_numbers(payload: Payload, at: int) -> FrameNumbers:
+    """PictureID, TL0PICIDX and KEYIDX of the payload at an index."""
+    try:
+        return _read_descriptor(payload, at).numbers
+    except IndexError:
+        return ()
 
 
 def join(payloads: Sequence[bytes]) -> bytes:
@@ -28,41 +94,26 @@ def join(payloads: Sequence[bytes]) -> bytes:
     Raises:
         BitstreamError: when the first packet is missing, or one is truncated.
     """
-    if not _starts_frame(payloads[0]) or any(map(_starts_frame, payloads[1:])):
-        raise BitstreamError("The packets are not those of one frame.")
     try:
-        return b"".join(payload[_frame_offset(payload) :] for payload in payloads)
+        descriptors = [_read_descriptor(payload) for payload in payloads]
     except IndexError:
         raise BitstreamError("A payload descriptor is truncated.") from None
-
-
-def _starts_frame(payload: bytes) -> bool:
-    """Whether S is set and PID is 0 (RFC 7741 section 4.2)."""
-    return payload[0] & 0x17 == 0x10
-
-
-def _frame_offset(payload: bytes) -> int:
-    """The offset of the frame: the length of the descriptor, 1 to 6 octets."""
-    if not payload[0] & 0x80:  # X: extended
-        return 1
-    extension = payload[1]
-    offset = 2
-    if extension & 0x80:  # I: PictureID, of 7 or 15 bits
-        offset += 2 if payload[2] & 0x80 else 1
-    if extension & 0x40:  # L: TL0PICIDX
-        offset += 1
-    if extension & 0x30:  # T, K: TID, Y and KEYIDX share an octet
-        offset += 1
-    return offset
+    starts = [descriptor.starts_frame for descriptor in descriptors]
+    if not starts[0] or any(starts[1:]):
+        raise BitstreamError("The packets are not those of one frame.")
+    return b"".join(
+        payload[descriptor.end :]
+        for payload, descriptor in zip(payloads, descriptors, strict=True)
+    )
 
 
 def read_parameters(payload: bytes) -> VideoParameters | None:
     """The parameters in a key frame's header (RFC 6386 section 9.1); else None."""
-    if not starts_key_frame(payload):
+    if content(payload) is not Content.KEY_PICTURE:
         return None
-    offset = _frame_offset(payload)
-    header = payload[offset : offset + 10]
-    if len(header) < 10 or header[3:6] != _START_CODE:
+    offset = _read_descriptor(payload).end
+    header = payload[offset : offset + _KEY_FRAME_HEADER]
+    if len(header) < _KEY_FRAME_HEADER or header[3:6] != _START_CODE:
         return None
     try:
         return VideoParameters(

@@ -5,47 +5,149 @@ Specification".
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from ..bits import BitReader, BitstreamError
-from .parameters import CHROMA, VideoParameters
+from .content import Content
+from .descriptor import read_picture_id
+from .parameters import (
+    CHROMA,
+    FrameNumber,
+    FrameNumbers,
+    Payload,
+    VideoParameters,
+    no_parameter_sets,
+    no_payloads,
+)
+
+parameter_sets = offered_parameter_sets = no_parameter_sets
+with_parameter_sets = no_payloads
 
 _FRAME_MARKER = 2
 _SYNC_CODE = 0x498342
 _CS_RGB = 7
 
 
-@dataclass(frozen=True, slots=True)
-class _Descriptor:
-    """The fields of a payload descriptor that are used (RFC 9628 section 4.2).
+class _Descriptor(NamedTuple):
+    """A payload descriptor (RFC 9628 section 4.2).
 
     Attributes:
-        may_be_key: whether it is the first packet of a frame of the lowest spatial
-            layer that is not predicted from another picture.
+        begins, ends: whether a frame of a layer begins, or ends, in the packet.
+        is_predicted: whether the picture is predicted from another one.
+        spatial_layer: its layer; 0 is the lowest one.
+        numbers: PictureID and TL0PICIDX.
         resolution: the largest resolution in the scalability structure; None without.
+        end: the index after it.
     """
 
-    may_be_key: bool
+    begins: bool
+    ends: bool
+    is_predicted: bool
+    spatial_layer: int
+    numbers: FrameNumbers
     resolution: tuple[int, int] | None
+    end: int
 
 
-def starts_key_frame(payload: bytes) -> bool:
-    """Whether this packet is the first one of a key frame (of its lowest layer).
+def _read_descriptor(payload: Payload, at: int = 0) -> _Descriptor:
+    """Read the descriptor at an index.
 
-    Both the descriptor (B set, P not set, lowest spatial layer) and the frame's header
-    must say so: FFmpeg never sets P, and an intra-only frame is not predicted but does
-    not replace older reference frames.
+    Raises:
+        IndexError: when it is truncated.
     """
-    if not payload or payload[0] & 0x48 != 0x08:
-        return False
-    reader = BitReader(payload)
-    try:
-        return (
-            _read_descriptor(reader).may_be_key
-            and _read_key_profile(reader) is not None
+    flags = payload[at]
+    at += 1
+    is_predicted, is_flexible = bool(flags & 0x40), flags & 0x10
+    picture = base = resolution = None
+    spatial_layer = 0
+    if flags & 0x80:  # I
+        picture, at = read_picture_id(payload, at)
+    if flags & 0x20:  # L: TID, U, SID, D
+        spatial_layer = payload[at] >> 1 & 7
+        at += 1
+        if not is_flexible:
+            base, at = FrameNumber(at, 0xFF, payload[at]), at + 1
+    if is_flexible and is_predicted:
+        for _ in range(3):
+            at += 1
+            if not payload[at - 1] & 1:  # N: another P_DIFF follows
+                break
+    if flags & 0x02:  # V
+        resolution, at = _read_scalability_structure(payload, at)
+    if at > len(payload):
+        raise IndexError
+    return _Descriptor(
+        begins=bool(flags & 0x08),
+        ends=bool(flags & 0x04),
+        is_predicted=is_predicted,
+        spatial_layer=spatial_layer,
+        numbers=(picture, base),
+        resolution=resolution,
+        end=at,
+    )
+
+
+def _read_scalability_structure(
+    payload: Payload, at: int
+) -> tuple[tuple[int, int] | None, int]:
+    """Read a scalability structure (RFC 9628 section 4.2.1).
+
+    Returns:
+        Its largest resolution, if it has any, and the index after it.
+    """
+    header = payload[at]
+    at += 1
+    layers, resolution = (header >> 5) + 1, None  # N_S
+    if header & 0x10:  # Y
+        sizes = [payload[at + 4 * n : at + 4 * n + 4] for n in range(layers)]
+        if len(sizes[-1]) < 4:
+            raise IndexError
+        resolution = max(
+            (int.from_bytes(size[:2]), int.from_bytes(size[2:])) for size in sizes
         )
-    except BitstreamError:
-        return False
+        at += 4 * layers
+    if header & 0x08:  # G
+        pictures = payload[at]  # N_G
+        at += 1
+        for _ in range(pictures):
+            at += 1 + (payload[at] >> 2 & 3)  # R: as many P_DIFF
+    return resolution, at
+
+
+def content(payload: bytes) -> Content:
+    """What this packet contributes to its picture.
+
+    A key frame begins where both the descriptor (B set, P not set, lowest spatial
+    layer) and the frame's header say so: FFmpeg never sets P, and an intra-only frame
+    is not predicted but does not replace older reference frames.
+    """
+    if not payload:
+        return Content.HEADERS
+    try:
+        descriptor = _read_descriptor(payload)
+        if _may_be_key(descriptor):
+            reader = BitReader(payload[descriptor.end : descriptor.end + 2])
+            if _read_key_profile(reader) is not None:
+                return Content.KEY_PICTURE
+    except (IndexError, BitstreamError):
+        return Content.PICTURE
+    return Content.PICTURE
+
+
+def _may_be_key(descriptor: _Descriptor) -> bool:
+    return (
+        descriptor.begins
+        and not descriptor.is_predicted
+        and descriptor.spatial_layer == 0
+    )
+
+
+def frame_numbers(payload: Payload, at: int) -> FrameNumbers:
+    """PictureID and TL0PICIDX of the payload at an index."""
+    try:
+        return _read_descriptor(payload, at).numbers
+    except IndexError:
+        return ()
 
 
 def read_parameters(payload: bytes) -> VideoParameters | None:
@@ -53,96 +155,45 @@ def read_parameters(payload: bytes) -> VideoParameters | None:
 
     The resolution is that of the highest spatial layer, if the structure has it.
     """
-    # B and not P, or V: other packets have no parameters.
-    if not payload or (payload[0] & 0x48 != 0x08 and not payload[0] & 0x02):
-        return None
-    reader = BitReader(payload)
     try:
-        descriptor = _read_descriptor(reader)
-        if descriptor.may_be_key:
+        descriptor = _read_descriptor(payload)
+        if _may_be_key(descriptor):
+            reader = BitReader(payload[descriptor.end :])
             profile = _read_key_profile(reader)
             if profile is not None:
                 return _read_key_frame(reader, profile, descriptor.resolution)
         if descriptor.resolution is None:
             return None
         return VideoParameters(*descriptor.resolution)
-    except BitstreamError:
+    except (IndexError, BitstreamError):
         return None
 
 
 def join(payloads: Sequence[bytes]) -> bytes:
-    """Join payloads, without their descriptors, to a picture.
+    """Join payloads, without their descriptors, to a picture of the lowest layer.
 
-    Each of several spatial layers is a frame; together they are a superframe (VP9
-    annex B).
+    Decoders of files show each spatial layer as a picture of its own, so the others
+    are left out.
 
     Raises:
-        BitstreamError: when the packets do not contain whole frames.
+        BitstreamError: when the packets do not contain a whole frame of that layer.
     """
-    frames: list[bytearray] = []
-    is_whole = True
+    parts: list[bytes] = []
+    is_whole = False
     for payload in payloads:
-        if bool(payload[0] & 0x08) != is_whole:  # B: a frame starts
+        try:
+            descriptor = _read_descriptor(payload)
+        except IndexError:
+            raise BitstreamError("A payload descriptor is truncated.") from None
+        if descriptor.spatial_layer:
+            continue
+        if descriptor.begins is not (not parts) or is_whole:
             raise BitstreamError("A packet of a frame is missing.")
-        reader = BitReader(payload)
-        _read_descriptor(reader)
-        if is_whole:
-            frames.append(bytearray())
-        frames[-1] += reader.rest()
-        is_whole = bool(payload[0] & 0x04)  # E: it ends
+        parts.append(payload[descriptor.end :])
+        is_whole = descriptor.ends
     if not is_whole:
         raise BitstreamError("The last packet of a frame is missing.")
-    return b"".join(frames) + _superframe_index([len(frame) for frame in frames])
-
-
-def _superframe_index(sizes: list[int]) -> bytes:
-    """The index at the end of a superframe (VP9 annex B.2); empty for one frame."""
-    if len(sizes) < 2:
-        return b""
-    if len(sizes) > 8:
-        raise BitstreamError("A picture has more than 8 layers.")
-    octets = (max(sizes).bit_length() + 7) // 8
-    marker = bytes([0xC0 | (octets - 1) << 3 | len(sizes) - 1])
-    return b"".join([marker, *(s.to_bytes(octets, "little") for s in sizes), marker])
-
-
-def _read_descriptor(reader: BitReader) -> _Descriptor:
-    """Read a payload descriptor (RFC 9628 section 4.2), up to the frame."""
-    has_picture_id, predicted, has_layers, flexible, begin, _end, has_structure, _ = (
-        reader.flag() for _ in range(8)
-    )
-    if has_picture_id:
-        reader.skip(15 if reader.flag() else 7)
-    spatial_layer = 0
-    if has_layers:
-        reader.skip(4)  # TID, U
-        spatial_layer = reader.read(3)
-        reader.skip(1)  # D
-        if not flexible:
-            reader.skip(8)  # TL0PICIDX
-    if flexible and predicted:
-        for _ in range(3):
-            reader.skip(7)  # P_DIFF
-            if not reader.flag():  # N: another one follows
-                break
-    resolution = _read_scalability_structure(reader) if has_structure else None
-    return _Descriptor(begin and not predicted and spatial_layer == 0, resolution)
-
-
-def _read_scalability_structure(reader: BitReader) -> tuple[int, int] | None:
-    """The largest resolution in a scalability structure (RFC 9628 section 4.2.1)."""
-    layers = reader.read(3) + 1  # N_S
-    has_resolutions, has_group = reader.flag(), reader.flag()  # Y, G
-    reader.skip(3)
-    resolution = None
-    if has_resolutions:
-        resolution = max((reader.read(16), reader.read(16)) for _ in range(layers))
-    if has_group:
-        for _ in range(reader.read(8)):  # N_G
-            reader.skip(4)  # TID, U
-            references = reader.read(2)
-            reader.skip(2 + 8 * references)
-    return resolution
+    return b"".join(parts)
 
 
 def _read_key_profile(reader: BitReader) -> int | None:

@@ -5,16 +5,18 @@ from collections.abc import Sequence
 from hypothesis import strategies as st
 
 from tests.encoders import EncodedFrame
-from whipbird.rtp.codecs import VideoParameters, VideoPayloadFormat
+from whipbird.rtp.codecs import Content, VideoParameters, VideoPayloadFormat
 
 
 def check_key_frames(codec: VideoPayloadFormat, frames: Sequence[EncodedFrame]) -> None:
-    """Key frames are found by their first packet; other frames are none."""
+    """Key frames are found by the first packet with a part of the picture."""
     assert {frame.is_key for frame in frames} == {True, False}
     for frame in frames:
-        starts = [codec.starts_key_frame(payload) for payload in frame.payloads]
-        assert starts[0] == frame.is_key
-        assert any(starts) == frame.is_key
+        contents = [codec.content(payload) for payload in frame.payloads]
+        starts = [content is Content.KEY_PICTURE for content in contents]
+        assert sum(starts) == frame.is_key
+        pictures = [content for content in contents if content >= Content.PICTURE]
+        assert (pictures[0] is Content.KEY_PICTURE) == frame.is_key
         if frame.is_key:
             # The packets that go on with the picture begin nothing.
             assert len(starts) > 3

@@ -5,12 +5,16 @@ import pytest
 from tests.bit_writer import BitWriter
 from tests.encoders import encode_video
 from tests.unit.rtp.codecs.payloads import check_key_frames, parameters_of
-from whipbird.rtp.codecs import VideoParameters, av1
+from whipbird.rtp.codecs import Content, VideoParameters, av1
 
 # Flags of the aggregation header (RTP payload section 4.4); W is a number.
 Z, Y, N = 0x80, 0x40, 0x08
 
-FRAME = b"\x30\x10\x00\x00"
+FRAME = KEY = b"\x30\x10\x00\x00"
+# Others (AV1 section 5.9.2): show_existing_frame, frame_type, show_frame.
+INTER = b"\x30\x30\x00\x00"
+HIDDEN_KEY = b"\x30\x00\x00\x00"
+SHOWN_AGAIN = b"\x18\x80\x00\x00"
 TILE_GROUP = b"\x20\x10\x00\x00"
 
 # operating_point_idc, seq_level_idx 8 (level 4.0), Main tier.
@@ -94,21 +98,47 @@ def test_svt(size: tuple[int, int], pixels: str, bit_depth: int, level: str) -> 
     [
         (b"", False),
         (bytes([N]), False),
-        (packet(N, OBU, FRAME, count=2), True),
-        (packet(N | Y, OBU, FRAME), True),
-        (packet(N | 7, OBU, count=1), True),
-        (bytes([N, 0]), True),
-        (packet(0, FRAME, count=1), False),
-        (packet(Y, FRAME, count=1), False),
+        (packet(N, OBU, KEY, count=2), True),
+        (packet(N | Y, OBU, KEY), True),
+        # N is not needed, and is not enough.
+        (packet(0, OBU, KEY, count=2), True),
+        (packet(0, KEY, count=1), True),
+        (packet(Y, KEY[:2], count=1), True),
+        (packet(N, OBU, INTER, count=2), False),
+        (packet(N, OBU, SHOWN_AGAIN, count=2), False),
+        (packet(N, OBU, HIDDEN_KEY, count=2), False),
+        (packet(N | 7, OBU, count=1), False),
+        (bytes([N, 0]), False),
+        (packet(0, INTER, count=1), False),
+        (packet(Y, INTER, count=1), False),
         (packet(Z, TILE_GROUP), False),
         # N and Z contradict each other.
-        (packet(N | Z, OBU, FRAME, count=2), False),
+        (packet(N | Z, OBU, KEY, count=2), False),
+        # A layer above the lowest one; an OBU that is all header; a delimiter before.
+        (packet(N, OBU, b"\x34\x08" + KEY[1:], count=2), False),
+        (packet(N, b"\x04", count=1), False),
+        (packet(N, b"\x34", count=1), False),
+        (packet(N, b"\x10", OBU, KEY, count=3), True),
     ],
 )
-def test_the_aggregation_header_says_where_a_sequence_starts(
-    payload: bytes, starts: bool
-) -> None:
-    assert av1.starts_key_frame(payload) == starts
+def test_where_a_viewer_can_start(payload: bytes, starts: bool) -> None:
+    """AV1 section 7.5: a sequence header, and a key frame that is shown."""
+    assert (av1.content(payload) is Content.KEY_PICTURE) == starts
+
+
+def test_headers_have_no_picture() -> None:
+    assert av1.content(packet(N, OBU, count=1)) is Content.HEADERS
+    assert av1.content(packet(0, b"\x10", count=1)) is Content.HEADERS
+    assert av1.content(packet(0, INTER, count=1)) is Content.PICTURE
+
+
+def test_the_sequence_header_is_kept_if_it_is_whole() -> None:
+    assert av1.parameter_sets(packet(N, OBU, KEY, count=2)) == {(1, 0): OBU}
+    assert av1.parameter_sets(packet(N | Y, OBU, count=1)) == {}
+    assert av1.parameter_sets(packet(0, KEY, count=1)) == {}
+    assert av1.parameter_sets(b"") == {}
+    [payload] = av1.with_parameter_sets([OBU])
+    assert payload == packet(N, OBU, count=1)
 
 
 @pytest.mark.parametrize(

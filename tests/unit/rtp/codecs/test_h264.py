@@ -1,3 +1,4 @@
+import base64
 from fractions import Fraction
 
 import pytest
@@ -7,7 +8,7 @@ from av.packet import Packet
 from tests.bit_writer import BitWriter, escape
 from tests.encoders import encode_video
 from tests.unit.rtp.codecs.payloads import check_key_frames, parameters_of
-from whipbird.rtp.codecs import VideoParameters, h264
+from whipbird.rtp.codecs import Content, VideoParameters, h264
 
 # NAL units: the headers are type 5 (IDR), 1 (another slice), 7 (SPS), and so on. The
 # first slice of a picture has its first bit set.
@@ -15,7 +16,9 @@ IDR = b"\x65\x88\x84\x00"
 LATER_IDR_SLICE = b"\x65\x12\x84\x00"
 SLICE = b"\x41\x9a\x02\x04"
 AUD = b"\x09\x10"
+INTRA_SLICE = b"\x41\x88\x84\x00"
 SEI = b"\x06\x05\x01\x00\x80"
+RECOVERY_POINT = b"\x06\x06\x01\x84\x80"
 PPS = b"\x68\xce\x3c\x80"
 
 
@@ -154,9 +157,8 @@ def test_only_the_first_slice_starts_a_key_frame() -> None:
     )
     check_key_frames(h264, frames)
     # A STAP-A with the parameter sets, and the first slice.
-    starts = [h264.starts_key_frame(payload) for payload in frames[0].payloads]
-    assert starts[:2] == [True, True]
-    assert sum(starts) == 2
+    contents = [h264.content(payload) for payload in frames[0].payloads]
+    assert contents[:2] == [Content.HEADERS, Content.KEY_PICTURE]
 
 
 def test_aiortcs_packetizer() -> None:
@@ -166,32 +168,32 @@ def test_aiortcs_packetizer() -> None:
         packet.pts, packet.time_base = 0, Fraction(1, 30)
         payloads, _ = H264Encoder().pack(packet)
         assert len(payloads) > 1
-        assert h264.starts_key_frame(payloads[0]) == frame.is_key
+        contents = [h264.content(payload) for payload in payloads]
+        assert (Content.KEY_PICTURE in contents) == frame.is_key
         assert (h264.read_parameters(payloads[0]) is not None) == frame.is_key
 
 
 @pytest.mark.parametrize(
     "payload",
     [
-        SPS,
         IDR,
-        stap_a(SPS, PPS),
-        stap_a(AUD, SPS, PPS),
         stap_a(SEI, SPS, PPS, IDR),
         # The shortest that can be judged, and longer and emptier units before it.
         b"\x65\x80\x00",
         b"\x7c\x85\x88",
         stap_a(b"\x65\x88\x84"),
-        stap_a(SEI * 60, SPS),
+        stap_a(SEI * 60, IDR),
         stap_a(b"", b"\x65", b"\x65\x88", IDR),
         stap_a(PPS, IDR),
         fu_a(IDR, 2)[0],
-        fu_a(SPS, 4)[0],
+        # Intra refresh: a recovery point message; and a picture of slices of type I.
+        stap_a(SPS, PPS, RECOVERY_POINT, SLICE),
+        stap_a(SPS, PPS, INTRA_SLICE),
     ],
     ids=bytes.hex,
 )
 def test_where_a_viewer_can_start(payload: bytes) -> None:
-    assert h264.starts_key_frame(payload)
+    assert h264.content(payload) is Content.KEY_PICTURE
 
 
 @pytest.mark.parametrize(
@@ -219,8 +221,56 @@ def test_where_a_viewer_can_start(payload: bytes) -> None:
     ids=bytes.hex,
 )
 def test_where_no_viewer_can_start(payload: bytes) -> None:
-    assert not h264.starts_key_frame(payload)
+    assert h264.content(payload) is not Content.KEY_PICTURE
     assert h264.read_parameters(payload) is None
+
+
+@pytest.mark.parametrize(
+    ("payload", "content"),
+    [
+        (SPS, Content.HEADERS),
+        (stap_a(SPS, PPS), Content.HEADERS),
+        (AUD, Content.DELIMITER),
+        (SEI, Content.HEADERS),
+        (RECOVERY_POINT, Content.RECOVERY_POINT),
+        # 255 says that the type, or the size, is larger.
+        (b"\x06\xff\x01\x00" + RECOVERY_POINT[1:], Content.RECOVERY_POINT),
+        (b"\x06\x05\xff\x02" + bytes(257) + RECOVERY_POINT[1:], Content.RECOVERY_POINT),
+        (b"\x06\x05\xff", Content.HEADERS),
+        (SLICE, Content.PICTURE),
+        (INTRA_SLICE, Content.INTRA_PICTURE),
+        (fu_a(SPS, 4)[0], Content.HEADERS),
+        (fu_a(SPS, 4)[1], Content.HEADERS),
+        (fu_a(IDR * 2, 3)[1], Content.PICTURE),
+        *[
+            (bytes([0x60 | kind]) + b"\xff" * 9, Content.HEADERS)
+            for kind in (0, 30, 31)
+        ],
+    ],
+)
+def test_contents(payload: bytes, content: Content) -> None:
+    assert h264.content(payload) is content
+
+
+def test_parameter_sets_are_told_by_their_ids() -> None:
+    assert h264.parameter_sets(stap_a(AUD, SPS, PPS, IDR)) == {(7, 0): SPS, (8, 0): PPS}
+    assert h264.parameter_sets(SPS) == {(7, 0): SPS}
+    # pic_parameter_set_id is ue(v): 1 is 010.
+    other = b"\x68\x5e\x3c\x80"
+    assert h264.parameter_sets(other) == {(8, 1): other}
+    assert h264.parameter_sets(IDR) == {}
+    assert h264.parameter_sets(fu_a(SPS, 4)[0]) == {}
+    assert h264.parameter_sets(b"") == {}
+
+
+def test_parameter_sets_in_sdp() -> None:
+    """RFC 6184 section 8.1: base64, separated by commas."""
+    value = ",".join(base64.b64encode(unit).decode() for unit in (SPS, PPS))
+    offered = h264.offered_parameter_sets({"sprop-parameter-sets": value})
+    assert offered == {(7, 0): SPS, (8, 0): PPS}
+    for wrong in ("", ",", "!", "Z", "Z0LgHw", base64.b64encode(bytes(5000)).decode()):
+        h264.offered_parameter_sets({"sprop-parameter-sets": wrong})
+    assert h264.offered_parameter_sets({}) == {}
 
 
 @pytest.mark.parametrize(
@@ -382,5 +432,5 @@ def test_every_picture_order_count_type_is_passed_over(order: BitWriter) -> None
     ids=["cut", "order", "offsets", "cropped", "wide", "chroma", "depth"],
 )
 def test_what_no_sps_can_say(sps: bytes) -> None:
-    assert h264.starts_key_frame(sps)
+    assert h264.content(sps) is Content.HEADERS
     assert h264.read_parameters(sps) is None

@@ -1,9 +1,11 @@
+import base64
+
 import pytest
 
 from tests.bit_writer import BitWriter, escape
 from tests.encoders import encode_video
 from tests.unit.rtp.codecs.payloads import check_key_frames, parameters_of
-from whipbird.rtp.codecs import VideoParameters, h265
+from whipbird.rtp.codecs import Content, VideoParameters, h265
 
 
 def nal(kind: int, body: bytes, layer: int = 0) -> bytes:
@@ -19,6 +21,7 @@ LATER_IDR_SEGMENT = nal(19, b"\x2f\x09\x40")
 TRAIL = nal(1, b"\xd0\x09\x40")
 RASL = nal(9, b"\xe0\x09\x40")
 AUD = nal(35, b"\x50")
+RECOVERY_POINT = nal(39, b"\x06\x01\xd0\x80")
 SEI = nal(39, b"\x05\x01\x00\x80")
 VPS = nal(32, b"\x0c\x01\xff\xff")
 PPS = nal(34, b"\xc1\x72\xb4\x62")
@@ -159,7 +162,7 @@ def test_x265s_later_key_frames_are_cras() -> None:
         payload[2] & 0x3F
         for frame in frames
         for payload in frame.payloads
-        if payload[0] >> 1 == 49 and h265.starts_key_frame(payload)
+        if payload[0] >> 1 == 49 and h265.content(payload) is Content.KEY_PICTURE
     ]
     assert starts == [20, 21]
 
@@ -167,27 +170,23 @@ def test_x265s_later_key_frames_are_cras() -> None:
 @pytest.mark.parametrize(
     "payload",
     [
-        VPS,
-        SPS,
         IDR,
         CRA,
         BLA,
-        aggregate(VPS, SPS, PPS),
-        aggregate(AUD, VPS, SPS, PPS),
         aggregate(SEI, IDR),
+        aggregate(VPS, SPS, PPS, RECOVERY_POINT, TRAIL),
         # The shortest that can be judged, and longer and emptier units before it.
         nal(19, b"\x80\x00"),
         fragment(IDR, 1)[0],
         aggregate(IDR[:3]),
-        aggregate(SEI * 60, SPS),
+        aggregate(SEI * 60, IDR),
         aggregate(b"", b"\x26", b"\x26\x01", IDR),
         fragment(IDR, 2)[0],
-        fragment(SPS, 4)[0],
     ],
     ids=bytes.hex,
 )
 def test_where_a_viewer_can_start(payload: bytes) -> None:
-    assert h265.starts_key_frame(payload)
+    assert h265.content(payload) is Content.KEY_PICTURE
 
 
 @pytest.mark.parametrize(
@@ -220,8 +219,40 @@ def test_where_a_viewer_can_start(payload: bytes) -> None:
     ids=bytes.hex,
 )
 def test_where_no_viewer_can_start(payload: bytes) -> None:
-    assert not h265.starts_key_frame(payload)
+    assert h265.content(payload) is not Content.KEY_PICTURE
     assert h265.read_parameters(payload) is None
+
+
+@pytest.mark.parametrize(
+    ("payload", "content"),
+    [
+        (VPS, Content.HEADERS),
+        (aggregate(VPS, SPS, PPS), Content.HEADERS),
+        (aggregate(AUD, VPS, SPS, PPS), Content.HEADERS),
+        (AUD, Content.DELIMITER),
+        (SEI, Content.HEADERS),
+        (RECOVERY_POINT, Content.RECOVERY_POINT),
+        (TRAIL, Content.PICTURE),
+        (fragment(SPS, 4)[0], Content.HEADERS),
+        (fragment(IDR, 2)[1], Content.PICTURE),
+        *[(nal(kind, b"\xff" * 9), Content.HEADERS) for kind in (41, 47, 50, 63)],
+    ],
+)
+def test_contents(payload: bytes, content: Content) -> None:
+    assert h265.content(payload) is content
+
+
+def test_parameter_sets_are_told_by_their_ids() -> None:
+    found = {(32, 0): VPS, (33, 0): SPS, (34, 0): PPS}
+    assert h265.parameter_sets(aggregate(AUD, VPS, SPS, PPS, IDR)) == found
+    assert h265.parameter_sets(write_sps(layer=1)) == {}
+    assert h265.parameter_sets(b"") == {}
+    value = {
+        "sprop-vps": base64.b64encode(VPS).decode(),
+        "sprop-sps": base64.b64encode(SPS).decode(),
+        "sprop-pps": base64.b64encode(PPS).decode(),
+    }
+    assert h265.offered_parameter_sets(value) == found
 
 
 @pytest.mark.parametrize(
@@ -315,5 +346,5 @@ def test_the_conformance_window(bits: str, chroma: str, size: tuple[int, int]) -
     ids=["cut", "chroma", "empty", "wide", "cropped", "depth"],
 )
 def test_what_no_sps_can_say(sps: bytes) -> None:
-    assert h265.starts_key_frame(sps)
+    assert h265.content(sps) is Content.HEADERS
     assert h265.read_parameters(sps) is None

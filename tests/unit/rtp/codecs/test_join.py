@@ -119,8 +119,8 @@ def test_the_header_of_a_fragmented_unit_is_put_together() -> None:
     assert join("h265", b"\x62\1\x93ab", b"\x62\1\x53cd") == b"\0\0\0\1\x26\1abcd"
 
 
-def test_spatial_layers_become_a_superframe() -> None:
-    """VP9 annex B.2: the marker, the sizes, the marker again."""
+def test_of_spatial_layers_only_the_lowest_is_joined() -> None:
+    """Decoders of files show each layer as a picture of its own."""
     first, second = b"\x82" + bytes(299), b"\x86" + bytes(9)
     # RFC 9628 section 4.2: L and F; B, E; the second layer's SID is 1.
     packets = (
@@ -128,9 +128,25 @@ def test_spatial_layers_become_a_superframe() -> None:
         b"\x34\0" + first[200:],
         b"\x3c\2" + second,
     )
-    joined = join("vp9", *packets)
-    index = b"\xc9" + (300).to_bytes(2, "little") + (10).to_bytes(2, "little") + b"\xc9"
-    assert joined == first + second + index
+    assert join("vp9", *packets) == first
+    with pytest.raises(BitstreamError):
+        join("vp9", packets[2])
+
+
+@pytest.mark.parametrize("kind", [0, 30, 31])
+def test_reserved_units_are_left_out(kind: int) -> None:
+    """RFC 6184 section 5.2: receivers ignore them."""
+    reserved = bytes([0x60 | kind]) + b"ab"
+    joined = b"\0\0\0\1\x65fgh"
+    assert join("h264", b"\x65fgh", reserved) == joined
+    assert join("h264", reserved, b"\x65fgh") == joined
+    stap = b"\x78\0\3" + reserved + b"\0\4\x65fgh"
+    assert join("h264", stap) == joined
+
+
+def test_an_obu_that_is_shorter_than_its_header_is_refused() -> None:
+    with pytest.raises(BitstreamError):
+        join("av1", b"\x10\x04")
 
 
 def test_obus_get_their_sizes() -> None:

@@ -6,7 +6,7 @@ from av.packet import Packet
 
 from tests.encoders import encode_video
 from tests.unit.rtp.codecs.payloads import check_key_frames, parameters_of
-from whipbird.rtp.codecs import VideoParameters, vp8
+from whipbird.rtp.codecs import Content, VideoParameters, vp8
 
 # RFC 6386 section 9.1: the tag of a shown key frame of version 0, the start code,
 # 640 x 360, and the beginning of the first partition.
@@ -37,8 +37,9 @@ def test_aiortcs_packetizer() -> None:
         packet = Packet(frame.data)
         packet.pts, packet.time_base = 0, Fraction(1, 30)
         payloads, _ = Vp8Encoder().pack(packet)
-        assert vp8.starts_key_frame(payloads[0]) == frame.is_key
-        assert not any(vp8.starts_key_frame(payload) for payload in payloads[1:])
+        assert (vp8.content(payloads[0]) is Content.KEY_PICTURE) == frame.is_key
+        contents = {vp8.content(payload) for payload in payloads[1:]}
+        assert contents <= {Content.PICTURE}
 
 
 def test_libvpx_names_its_profile() -> None:
@@ -48,8 +49,8 @@ def test_libvpx_names_its_profile() -> None:
 
 @pytest.mark.parametrize("descriptor", DESCRIPTORS, ids=repr)
 def test_every_descriptor_is_passed_over(descriptor: VpxPayloadDescriptor) -> None:
-    assert vp8.starts_key_frame(bytes(descriptor) + KEY_FRAME)
-    assert not vp8.starts_key_frame(bytes(descriptor) + OTHER_FRAME)
+    assert vp8.content(bytes(descriptor) + KEY_FRAME) is Content.KEY_PICTURE
+    assert vp8.content(bytes(descriptor) + OTHER_FRAME) is not Content.KEY_PICTURE
     assert vp8.read_parameters(bytes(descriptor) + OTHER_FRAME) is None
     assert vp8.read_parameters(bytes(descriptor) + KEY_FRAME) == VideoParameters(
         640, 360, profile="Profile 0", bit_depth=8, chroma="4:2:0"
@@ -57,19 +58,19 @@ def test_every_descriptor_is_passed_over(descriptor: VpxPayloadDescriptor) -> No
 
 
 def test_a_picture_id_may_have_seven_bits() -> None:
-    assert vp8.starts_key_frame(b"\x90\x80\x7f" + KEY_FRAME)
-    assert not vp8.starts_key_frame(b"\x90\x80\x7f" + OTHER_FRAME)
+    assert vp8.content(b"\x90\x80\x7f" + KEY_FRAME) is Content.KEY_PICTURE
+    assert vp8.content(b"\x90\x80\x7f" + OTHER_FRAME) is not Content.KEY_PICTURE
 
 
 def test_reserved_bits_of_the_extension_say_nothing() -> None:
-    assert vp8.starts_key_frame(b"\x90\x8f\x05" + KEY_FRAME)
-    assert vp8.starts_key_frame(b"\x90\x0f" + KEY_FRAME)
-    assert not vp8.starts_key_frame(b"\x90\x8f\x05" + OTHER_FRAME)
+    assert vp8.content(b"\x90\x8f\x05" + KEY_FRAME) is Content.KEY_PICTURE
+    assert vp8.content(b"\x90\x0f" + KEY_FRAME) is Content.KEY_PICTURE
+    assert vp8.content(b"\x90\x8f\x05" + OTHER_FRAME) is not Content.KEY_PICTURE
 
 
 def test_the_shortest_key_frame() -> None:
     payload = b"\x10" + KEY_FRAME[:10]
-    assert vp8.starts_key_frame(payload)
+    assert vp8.content(payload) is Content.KEY_PICTURE
     found = vp8.read_parameters(payload)
     assert found is not None
     assert (found.width, found.height) == (640, 360)
@@ -80,7 +81,6 @@ def test_the_shortest_key_frame() -> None:
     [
         b"",
         b"\x10",
-        b"\x10" + KEY_FRAME[:9],
         # S is not set; another partition; both.
         b"\x00" + KEY_FRAME,
         b"\x11" + KEY_FRAME,
@@ -89,13 +89,13 @@ def test_the_shortest_key_frame() -> None:
     ids=bytes.hex,
 )
 def test_where_no_key_frame_starts(payload: bytes) -> None:
-    assert not vp8.starts_key_frame(payload)
+    assert vp8.content(payload) is not Content.KEY_PICTURE
     assert vp8.read_parameters(payload) is None
 
 
 def test_a_frame_that_need_not_be_kept_can_be_a_key_frame() -> None:
     # N (non-reference) and the reserved bits say nothing.
-    assert vp8.starts_key_frame(b"\x78" + KEY_FRAME)
+    assert vp8.content(b"\x78" + KEY_FRAME) is Content.KEY_PICTURE
 
 
 def test_the_scale_is_no_part_of_the_size() -> None:

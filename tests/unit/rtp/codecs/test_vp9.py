@@ -5,7 +5,7 @@ import pytest
 from tests.bit_writer import BitWriter
 from tests.encoders import encode_video
 from tests.unit.rtp.codecs.payloads import check_key_frames, parameters_of
-from whipbird.rtp.codecs import VideoParameters, vp9
+from whipbird.rtp.codecs import Content, VideoParameters, vp9
 
 
 def write_frame(
@@ -94,8 +94,8 @@ def test_libvpx(size: tuple[int, int], pixels: str, profile: str, chroma: str) -
     ids=bytes.hex,
 )
 def test_every_descriptor_is_passed_over(descriptor: bytes) -> None:
-    assert vp9.starts_key_frame(descriptor + KEY_FRAME)
-    assert not vp9.starts_key_frame(descriptor + OTHER_FRAME)
+    assert vp9.content(descriptor + KEY_FRAME) is Content.KEY_PICTURE
+    assert vp9.content(descriptor + OTHER_FRAME) is not Content.KEY_PICTURE
     assert vp9.read_parameters(descriptor + OTHER_FRAME) is None
     assert vp9.read_parameters(descriptor + KEY_FRAME) == VideoParameters(
         640, 360, profile="Profile 0", bit_depth=8, chroma="4:2:0"
@@ -121,7 +121,7 @@ def test_every_descriptor_is_passed_over(descriptor: bytes) -> None:
 )
 def test_where_no_key_frame_starts(descriptor: bytes) -> None:
     payload = descriptor + (KEY_FRAME if descriptor else b"")
-    assert not vp9.starts_key_frame(payload)
+    assert vp9.content(payload) is not Content.KEY_PICTURE
     assert vp9.read_parameters(payload) is None
 
 
@@ -136,7 +136,7 @@ def test_where_no_key_frame_starts(descriptor: bytes) -> None:
     ids=["inter", "shown again", "no marker", "cut"],
 )
 def test_the_frame_decides_too(frame: bytes) -> None:
-    assert not vp9.starts_key_frame(bytes([B]) + frame)
+    assert vp9.content(bytes([B]) + frame) is not Content.KEY_PICTURE
     assert vp9.read_parameters(bytes([B]) + frame) is None
 
 
@@ -144,7 +144,7 @@ def test_a_structure_says_the_size_of_the_highest_layer() -> None:
     resolutions = [(320, 180), (640, 360), (1280, 720)]
     descriptor = bytes([ID | L | V | B, 0x85, 0x39, 0x00, 0x01])
     payload = descriptor + structure(resolutions, [1, 2]) + KEY_FRAME
-    assert vp9.starts_key_frame(payload)
+    assert vp9.content(payload) is Content.KEY_PICTURE
     assert vp9.read_parameters(payload) == VideoParameters(
         1280, 720, profile="Profile 0", bit_depth=8, chroma="4:2:0"
     )
@@ -162,7 +162,7 @@ def test_a_structure_says_the_size_of_the_highest_layer() -> None:
 )
 def test_a_structure_without_a_key_frame_says_the_size(descriptor: bytes) -> None:
     payload = descriptor + structure([(320, 180), (640, 360)]) + OTHER_FRAME
-    assert not vp9.starts_key_frame(payload)
+    assert vp9.content(payload) is not Content.KEY_PICTURE
     assert vp9.read_parameters(payload) == VideoParameters(640, 360)
 
 
@@ -170,7 +170,7 @@ def test_a_structure_without_a_key_frame_says_the_size(descriptor: bytes) -> Non
 def test_a_structure_cut_short_says_nothing(descriptor: bytes) -> None:
     payload = descriptor + structure([(320, 180), (640, 360)], [3, 3])
     for end in range(len(payload)):
-        assert not vp9.starts_key_frame(payload[:end])
+        assert vp9.content(payload[:end]) is not Content.KEY_PICTURE
         assert vp9.read_parameters(payload[:end]) is None
 
 
@@ -190,7 +190,7 @@ def test_a_structure_cut_short_says_nothing(descriptor: bytes) -> None:
 )
 def test_profiles(profile: int, color: str, bit_depth: int, chroma: str) -> None:
     frame = write_frame(profile=profile, color=color)
-    assert vp9.starts_key_frame(bytes([B]) + frame)
+    assert vp9.content(bytes([B]) + frame) is Content.KEY_PICTURE
     assert vp9.read_parameters(bytes([B]) + frame) == VideoParameters(
         640, 360, profile=f"Profile {profile}", bit_depth=bit_depth, chroma=chroma
     )

@@ -19,11 +19,11 @@ from ..rtp.rtcp import (
     write_sdes,
 )
 from ..rtp.transport_feedback import TransportFeedback
+from .transport import MediaTransport
 
 if TYPE_CHECKING:
-    from .connection import Connection
-    from .received_encoding import Encoding
-    from .receiver import Receiver
+    from .encoding import Encoding
+    from .track import Track
 
 # Seconds between feedback packets while media arrives; browsers expect 0.05 to 0.25.
 INTERVAL = 0.05
@@ -42,17 +42,17 @@ MAX_RTT = 0.3
 class Feedback:
     """Sends RTCP feedback on the received media: reports, NACKs, key frame requests.
 
-    One timer serves all receivers; none runs while no media arrives.
+    One timer serves all tracks; none runs while no media arrives.
 
     Args:
         transport: sends the RTCP packets.
 
     Attributes:
-        receivers: the receivers of the transport's media sections.
+        tracks: those of the transport's media sections.
     """
 
-    def __init__(self, transport: "Connection") -> None:
-        self.receivers: list[Receiver] = []
+    def __init__(self, transport: MediaTransport) -> None:
+        self.tracks: list[Track] = []
         self._transport = transport
         self._ssrc = secrets.randbits(32)
         self._sdes = write_sdes(self._ssrc, secrets.token_hex(8))
@@ -97,20 +97,20 @@ class Feedback:
                     # The report with the shortest delay is closest to the true offset.
                     offset = now - ntp / (1 << 32)
                     self._clock_offset = min(self._clock_offset, offset)
-                    for receiver in self.receivers:
-                        if encoding := receiver.encoding_of(ssrc):
-                            encoding.reception.sender_report(ntp, rtp, now)
-                        for encoding in receiver.encodings:
+                    for track in self.tracks:
+                        if source := track.source_of(ssrc):
+                            source.reception.sender_report(ntp, rtp, now)
+                        for encoding in track.encodings:
                             encoding.clock_offset = self._clock_offset
                 case Bye(ssrcs=ssrcs):
-                    for receiver in self.receivers:
-                        receiver.forget(ssrcs)
+                    for track in self.tracks:
+                        track.forget(ssrcs)
 
     def stop(self) -> None:
         """Stop sending feedback."""
         if self._timer is not None:
             self._timer.cancel()
-        self.receivers.clear()
+        self.tracks.clear()
 
     def _tick(self) -> None:
         now = self._loop.time()
@@ -120,14 +120,14 @@ class Feedback:
         if is_late:
             self._next_report = now + REPORT_INTERVAL * random.uniform(0.5, 1.5)
             parts += self._reports(now)
-        elif not all(receiver.reduced_size for receiver in self.receivers):
+        elif not all(track.reduced_size for track in self.tracks):
             parts += [write_receiver_report(self._ssrc, ()), self._sdes]
         head = len(parts)
         alone: list[bytes] = []
-        for receiver in self.receivers:
+        for track in self.tracks:
             # FFmpeg reads a NACK only when it is alone in its datagram (RFC 5506).
-            requests = alone if receiver.reduced_size else parts
-            for encoding in receiver.encodings:
+            requests = alone if track.reduced_size else parts
+            for encoding in track.encodings:
                 requests += self._requests_for(encoding, now)
                 encoding.tick(now)
         arrivals = self._arrivals()
@@ -144,8 +144,8 @@ class Feedback:
 
     def _schedule(self) -> None:
         """Set the timer, while media arrives or a packet or key frame is awaited."""
-        encodings = [encoding for r in self.receivers for encoding in r.encodings]
-        if any(x.reception.missing for x in encodings):
+        encodings = self._encodings()
+        if any(s.reception.missing for x in encodings for s in x.sources.values()):
             delay = URGENT_INTERVAL
         elif self._has_received or any(
             x.wants_key_frame or x.bitrate for x in encodings
@@ -159,8 +159,9 @@ class Feedback:
 
     def _reports(self, now: float) -> list[bytes]:
         """A receiver report with SDES (RFC 3550 section 6.1), and REMB where needed."""
-        encodings = [encoding for r in self.receivers for encoding in r.encodings]
-        blocks = [b for x in encodings if (b := x.reception.report(now)) is not None]
+        encodings = self._encodings()
+        receptions = [s.reception for x in encodings for s in x.sources.values()]
+        blocks = [b for r in receptions if (b := r.report(now)) is not None]
         parts = [write_receiver_report(self._ssrc, blocks), self._sdes]
         estimated = [x for x in encodings if "goog-remb" in x.codec.feedback]
         if self._transport_feedback is None and estimated:
@@ -168,9 +169,9 @@ class Feedback:
                 self._estimate = BandwidthEstimate()
             bitrate = self._estimate.update(
                 now,
-                sum(x.reception.octets for x in encodings),
-                sum(x.reception.expected for x in encodings),
-                sum(x.reception.lost for x in encodings),
+                sum(r.octets for r in receptions),
+                sum(r.expected for r in receptions),
+                sum(r.lost for r in receptions),
             )
             ssrcs = [encoding.ssrc for encoding in estimated]
             parts.append(write_remb(self._ssrc, bitrate, ssrcs))
@@ -188,13 +189,21 @@ class Feedback:
     def _requests_for(self, encoding: "Encoding", now: float) -> list[bytes]:
         """The NACK and the key frame request for an encoding, where due."""
         parts = []
-        rtt = min(max(ASSUMED_RTT, encoding.reception.retransmission_delay), MAX_RTT)
-        if lost := encoding.reception.missing_to_request(now, rtt):
-            parts.append(write_nack(self._ssrc, encoding.ssrc, lost))
+        for source in encoding.sources.values():
+            reception = source.reception
+            if not reception.missing:
+                continue
+            rtt = min(max(ASSUMED_RTT, reception.retransmission_delay), MAX_RTT)
+            if lost := reception.missing_to_request(now, rtt):
+                parts.append(write_nack(self._ssrc, source.ssrc, lost))
         if encoding.should_request_key_frame(now):
+            ssrc = encoding.wanted_from
             if "nack pli" in encoding.codec.feedback:
-                parts.append(write_pli(self._ssrc, encoding.ssrc))
+                parts.append(write_pli(self._ssrc, ssrc))
             elif "ccm fir" in encoding.codec.feedback:
                 self._fir_requests += 1
-                parts.append(write_fir(self._ssrc, encoding.ssrc, self._fir_requests))
+                parts.append(write_fir(self._ssrc, ssrc, self._fir_requests))
         return parts
+
+    def _encodings(self) -> list["Encoding"]:
+        return [encoding for track in self.tracks for encoding in track.encodings]

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from typing import cast
 
 from tests.rtp_packets import write_rtp
+from whipbird.media.encoding import Encoding
+from whipbird.media.forwarder import Forwarder
 from whipbird.rtc.connection import Connection
-from whipbird.rtc.forwarder import Forwarder
-from whipbird.rtc.received_encoding import Encoding
 from whipbird.rtp import extensions
 from whipbird.rtp.packet import RtpPacket
 from whipbird.sdp.codecs import Codec
@@ -106,7 +106,8 @@ class Source:
 
     def __init__(self, codec: Codec = VP8, ssrc: int = 1, rid: str | None = None):
         self.key_frames_requested = 0
-        self.encoding = Encoding(ssrc, codec, rid, self._send_feedback_soon)
+        self.encoding = Encoding(codec, rid, self._send_feedback_soon)
+        self.source = self.encoding.add_source(ssrc, codec)
         self.codec = codec
         self.sequence = 1000 * ssrc
         self.timestamp = 90_000 * ssrc
@@ -130,7 +131,7 @@ class Source:
             )
             packet = RtpPacket.parse(data)
             assert packet is not None
-            self.encoding.receive(packet, self.codec, self._now())
+            self.source.receive(packet, self.codec, self._now())
             self.sequence += 1
         self.timestamp += self.codec.clock_rate // 30
 

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from tests.unit.rtc.watching import (
+from tests.unit.media.watching import (
     ABS_SEND_TIME,
     DELTA,
     H264,
@@ -19,8 +19,8 @@ from tests.unit.rtc.watching import (
     taken,
 )
 from tests.waiting import until
-from whipbird.rtc.feed import Feed
-from whipbird.rtc.forwarder import MAX_WAITING
+from whipbird.media.feed import Feed
+from whipbird.media.forwarder import MAX_WAITING
 from whipbird.rtp.history import MAX_GOP, SIZE
 from whipbird.transport.packet_buffer import SLOTS
 
@@ -177,7 +177,7 @@ async def test_a_new_codec_starts_at_its_own_key_frame() -> None:
     await source.play(KEY)
     source.codec = H264
     # A slice that is none of a key frame, then a whole key frame (RFC 6184).
-    await source.play(b"\x41\x9a", b"\x67\x42\x00\x1f", b"\x41\x9a")
+    await source.play(b"\x41\x9a\x02", b"\x65\x88\x84\x00", b"\x41\x9a\x02")
     assert source.key_frames_requested > 0
     assert [p.payload_type for p in both.packets] == [120, 121, 121]
     assert both.sequences == [0, 1, 2]

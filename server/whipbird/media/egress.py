@@ -5,7 +5,6 @@ import contextlib
 import secrets
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from ..rtp.rtcp import SenderReport, write_sdes, write_sender_report
 from ..rtp.rtcp_requests import (
@@ -18,9 +17,7 @@ from ..rtp.rtcp_requests import (
 from ..sdp.answer import LocalSource
 from ..sdp.media import OfferedMedia
 from .forwarder import Forwarder
-
-if TYPE_CHECKING:
-    from .connection import Connection
+from .transport import MediaTransport
 
 # Seconds between sender reports.
 REPORT_INTERVAL = 1.0
@@ -42,7 +39,7 @@ class Egress:
         on_feedback: called when the viewer's estimate or loss may have changed.
     """
 
-    def __init__(self, transport: "Connection", stream: str) -> None:
+    def __init__(self, transport: MediaTransport, stream: str) -> None:
         self.forwarders: list[Forwarder] = []
         self.estimate: int | None = None
         self.on_feedback: Callable[[], None] | None = None

@@ -4,7 +4,6 @@ import asyncio
 import secrets
 from collections.abc import Callable, Iterable, Sequence
 from struct import pack
-from typing import TYPE_CHECKING
 
 from ..rtp import extensions
 from ..rtp.forward_template import ExtensionMap, ForwardedPacket
@@ -15,17 +14,16 @@ from ..sdp.codecs import SINGLE_NAL_UNIT, Codec, best_match
 from ..sdp.media import OfferedMedia
 from ..transport.packet_buffer import PacketBuffer
 from .feed import Feed
-
-if TYPE_CHECKING:
-    from .connection import Connection
+from .transport import MediaTransport
 
 # Seconds within which a packet is retransmitted at most once.
 MIN_RETRANSMISSION_INTERVAL = 0.02
 # Retransmissions per second, at most.
 MAX_RETRANSMISSIONS = 1024
 
-# The first NAL unit type of H.264 that is not a single NAL unit (RFC 6184 section 5.2).
-_FIRST_STRUCTURE = 24
+# Types of H.264 payloads that are not single NAL units: aggregates and fragments (RFC
+# 6184 section 5.2).
+_STRUCTURES = range(24, 30)
 
 # Octets that may wait in the socket's queue; beyond it, frames are dropped.
 MAX_WAITING = 1024 * 1024
@@ -55,7 +53,7 @@ class Forwarder:
         media: OfferedMedia,
         ssrc: int,
         rtx_ssrc: int,
-        transport: "Connection",
+        transport: MediaTransport,
         on_source_changed: Callable[["Forwarder"], None],
     ) -> None:
         self.kind = media.kind
@@ -94,8 +92,8 @@ class Forwarder:
         self._rtx_sequence = secrets.randbits(15)
         # The feed to switch to at its next key frame.
         self._wanted: Feed | None = None
-        # The feed and codec that the rewriter's offsets are computed for.
-        self._source: tuple[Feed, Codec] | None = None
+        # The feed, codec and epoch that the rewriter's offsets are computed for.
+        self._source: tuple[Feed, Codec, int] | None = None
         self._renumbering = Renumbering()
         # The last packet that was sent.
         self._last: ForwardedPacket | None = None
@@ -144,7 +142,7 @@ class Forwarder:
         if self.feed is not None and self.feed is not feed:
             self.feed.remove(self)
         first, rewriter = packets[0], self.rewriter
-        source = (feed, codec)
+        source = (feed, codec, feed.encoding.epoch)
         if self._source == source:
             rewriter.resume(first.sequence)
         else:
@@ -288,4 +286,4 @@ def is_structure(packet: RtpPacket) -> bool:
 
 
 def _holds_structure(data: bytes, at: int) -> bool:
-    return len(data) > at and data[at] & 0x1F >= _FIRST_STRUCTURE
+    return len(data) > at and data[at] & 0x1F in _STRUCTURES

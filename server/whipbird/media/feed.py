@@ -8,7 +8,7 @@ from ..rtp.forward_template import ExtensionMap, ForwardedPacket, ForwardTemplat
 from ..rtp.history import SIZE, PacketHistory
 from ..rtp.packet import RtpPacket
 from ..transport.packet_buffer import SLOTS, PacketBuffer
-from .received_encoding import RATE_INTERVAL, Encoding
+from .encoding import RATE_INTERVAL, Encoding
 
 # The weight of the newest measurement in the smoothed bitrate.
 RATE_WEIGHT = 0.25
@@ -83,6 +83,7 @@ class Feed:
         self._extension_map = extension_map
         self._codec = encoding.codec
         self._timestamp = -1
+        self._epoch = encoding.epoch
         self._buffer = PacketBuffer()
         self._pending: list[RtpPacket] = []
         # Watchers that wait for a key frame, and for their sockets to drain.
@@ -173,17 +174,13 @@ class Feed:
         if packet.timestamp != self._timestamp:
             self._timestamp = packet.timestamp
             self._begin_frame()
-        if encoding.is_random_access_point and self._waiting:
-            waiting, self._waiting = self._waiting, []
-            for watcher in waiting:
-                if watcher.is_congested:
-                    self._congested.append(watcher)
-                elif watcher.begin(self, (packet,), self._loop.time()):
-                    self._add_live(watcher)
-                else:
-                    self._waiting.append(watcher)
+        if packet.is_random_access_point:
+            if encoding.epoch != self._epoch:
+                self._begin_epoch(packet)
+            if self._waiting:
+                self._begin_waiting(packet)
         self.history.add(
-            packet, is_key_frame=encoding.is_random_access_point and encoding.is_video
+            packet, is_key_frame=packet.is_random_access_point and encoding.is_video
         )
         if self._groups:
             pending = self._pending
@@ -192,6 +189,29 @@ class Feed:
                 self._flush()
             elif len(pending) == 1:
                 self._loop.call_soon(self._flush)
+
+    def _begin_waiting(self, packet: RtpPacket) -> None:
+        """Start the watchers that wait for a key frame."""
+        waiting, self._waiting = self._waiting, []
+        for watcher in waiting:
+            if watcher.is_congested:
+                self._congested.append(watcher)
+            elif watcher.begin(self, (packet,), self._loop.time()):
+                self._add_live(watcher)
+            else:
+                self._waiting.append(watcher)
+
+    def _begin_epoch(self, packet: RtpPacket) -> None:
+        """Let all watchers go on with the first key frame of another source."""
+        self._flush()
+        self._epoch = self.encoding.epoch
+        # What is kept is for the decoders of the source before.
+        self._waiting += self._late
+        self._late.clear()
+        now = self._loop.time()
+        for _, watchers in self._groups.values():
+            for watcher in watchers:
+                watcher.begin(self, (packet,), now)
 
     def _flush(self) -> None:
         """Send the pending packets to all watchers that are not late."""

@@ -4,7 +4,9 @@ import pytest
 
 from tests.rtp_packets import write_rtp
 from tests.unit.recording.publisher import AUDIO, VIDEO, video_frames
-from whipbird.recording.frames import FrameAssembler, RtpFrame
+from whipbird.media.frames import FrameAssembler, RtpFrame
+from whipbird.media.framing import Framing
+from whipbird.rtp.codecs import payload_format
 from whipbird.rtp.packet import RtpPacket
 from whipbird.sdp.codecs import Codec
 
@@ -15,12 +17,15 @@ KEY, CONTINUED, OTHER = b"\x10" + bytes(11), b"\0more", b"\x10\1other"
 class Assembly:
     """An assembler, and what became of the packets."""
 
-    def __init__(self, codec: Codec = VP8) -> None:
+    def __init__(self, codec: Codec = VP8, *, is_hasty: bool = True) -> None:
         self.frames: list[RtpFrame] = []
         self.broken = 0
         self.codec = codec
-        self.assembler = FrameAssembler(self.frames.append, self._broke)
+        self.assembler = FrameAssembler(
+            self.frames.append, self._broke, is_hasty=is_hasty
+        )
         self._sequence = 65530
+        self._framing: dict[str, Framing] = {}
 
     def _broke(self) -> None:
         self.broken += 1
@@ -38,7 +43,20 @@ class Assembly:
         packet = RtpPacket.parse(data)
         assert packet is not None
         if not lost:
-            self.assembler.push(packet, self.codec, self._sequence / 100)
+            self._describe(packet)
+
+    def _describe(self, packet: RtpPacket) -> None:
+        """Let the codec say what is in it, as in an encoding."""
+        video = payload_format(self.codec.name)
+        if video is None:
+            self._take(packet)
+            return
+        if self.codec.name not in self._framing:
+            self._framing[self.codec.name] = Framing(video, {}, self._take)
+        self._framing[self.codec.name].push(packet)
+
+    def _take(self, packet: RtpPacket) -> None:
+        self.assembler.push(packet, self.codec, self._sequence / 100)
 
     @property
     def timestamps(self) -> list[int]:
@@ -62,6 +80,19 @@ def test_a_frame_without_a_marker_ends_with_the_next_one() -> None:
     assembly.push(OTHER, 3000)
     assert assembly.timestamps == [0]
     assembly.push(OTHER, 6000)
+    assert assembly.timestamps == [0, 3000]
+
+
+def test_markers_within_a_frame_do_not_end_it() -> None:
+    """RFC 6184 section 5.1: a new timestamp begins a new access unit."""
+    assembly = Assembly(is_hasty=False)
+    assembly.push(KEY, 0, marker=True)
+    assembly.push(CONTINUED, 0, marker=True)
+    assembly.push(OTHER, 3000, marker=True)
+    assert [frame.payloads for frame in assembly.frames] == [(KEY, CONTINUED)]
+    assembly.assembler.flush()
+    assert assembly.timestamps == [0, 3000]
+    assembly.assembler.flush()
     assert assembly.timestamps == [0, 3000]
 
 

@@ -1,10 +1,17 @@
 """One encoding: its properties and its subscribers."""
 
+from itertools import pairwise
+
 import pytest
 
 from tests.encoders import EncodedFrame, encode_video
 from tests.rtp_packets import write_rtp
-from whipbird.rtc.received_encoding import KEY_FRAME_INTERVAL, RATE_INTERVAL, Encoding
+from whipbird.media.encoding import (
+    KEY_FRAME_INTERVAL,
+    RATE_INTERVAL,
+    RETURN_TIME,
+    Encoding,
+)
 from whipbird.rtp.packet import RtpPacket
 from whipbird.sdp.codecs import Codec
 
@@ -18,7 +25,8 @@ class Source:
 
     def __init__(self, codec: Codec) -> None:
         self.feedback_requests = 0
-        self.encoding = Encoding(1, codec, None, self._send_feedback_soon)
+        self.encoding = Encoding(codec, None, self._send_feedback_soon)
+        self.source = self.encoding.add_source(1, codec)
         self.now = self.encoding.last_packet_at
         self._codec = codec
         self._sequence = 0
@@ -36,7 +44,7 @@ class Source:
                     write_rtp(self._sequence, self._timestamp, 1, payload)
                 )
                 assert packet is not None
-                self.encoding.receive(packet, self._codec, self.now)
+                self.source.receive(packet, self._codec, self.now)
         self._timestamp += self._codec.clock_rate // 30
         self.now += 1 / 30
 
@@ -149,6 +157,122 @@ async def test_audio_has_no_key_frames() -> None:
     assert encoding.channels == 1
     source.send(b"\xfc\xff")
     assert encoding.channels == 2
-    packet = RtpPacket.parse(write_rtp())
-    assert packet is not None
-    assert encoding.starts_key_frame(packet)
+
+
+class Two:
+    """Two sources of one encoding, and what a subscriber gets."""
+
+    def __init__(self, codec: Codec = VP8) -> None:
+        self.encoding = Encoding(codec, None, lambda: None)
+        self.codec = codec
+        self.out: list[RtpPacket] = []
+        self.encoding.subscribe(self.out.append)
+        self.numbers = {1: (1000, 0), 2: (60_000, 2**31), 3: (5, 5)}
+        self.sources = {1: self.encoding.add_source(1, codec)}
+        self.now = self.encoding.last_packet_at
+
+    def send(self, ssrc: int, count: int, *, key: bool = True) -> None:
+        """Send frames of one packet each, the first one a key frame."""
+        if ssrc not in self.sources:
+            self.sources[ssrc] = self.encoding.add_source(ssrc, self.codec)
+        for number in range(count):
+            sequence, timestamp = self.numbers[ssrc]
+            payload = KEY if key and number == 0 else b"\x10\x01other"
+            packet = RtpPacket.parse(
+                write_rtp(sequence & 0xFFFF, timestamp & 0xFFFFFFFF, ssrc, payload)
+            )
+            assert packet is not None
+            self.sources[ssrc].receive(packet, self.codec, self.now)
+            self.numbers[ssrc] = sequence + 1, timestamp + 3000
+            self.now += 1 / 30
+
+    def check(self, *expected: int) -> None:
+        """What has come out: the sources of the packets, without a visible jump."""
+        assert [packet.ssrc for packet in self.out] == list(expected)
+        for before, after in pairwise(self.out):
+            assert (after.sequence - before.sequence) & 0xFFFF == 1
+            step = (after.timestamp - before.timestamp) & 0xFFFFFFFF
+            assert 0 < step <= 90_000
+
+
+KEY = b"\x10\x00\x00\x00\x9d\x01\x2a\x40\x01\xb4\x00"
+
+
+async def test_sources_that_come_and_go_and_come_back() -> None:
+    """An encoder changes its SSRC, and goes back to the first one."""
+    two = Two()
+    two.send(1, 30)
+    two.send(2, 30)
+    two.send(1, 30)
+    two.send(3, 30)
+    two.send(1, 30)
+    two.check(*[1] * 30, *[2] * 30, *[1] * 30, *[3] * 30, *[1] * 30)
+    assert two.encoding.epoch == 4
+
+
+async def test_one_that_comes_back_for_a_moment() -> None:
+    two = Two()
+    two.send(1, 10)
+    two.send(2, 10)
+    two.send(1, 3)
+    two.encoding.tick(two.now)
+    assert len(two.out) == 20
+    two.encoding.tick(two.now + RETURN_TIME)
+    two.check(*[1] * 10, *[2] * 10, *[1] * 3)
+
+
+async def test_two_that_send_at_the_same_time() -> None:
+    """The newest one counts, for as long as it sends."""
+    two = Two()
+    two.send(1, 10)
+    for number in range(100):
+        two.send(2, 1, key=number == 0)
+        two.send(1, 1, key=number % 30 == 0)
+    two.check(*[1] * 10, *[2] * 100)
+
+
+async def test_another_source_begins_with_a_key_frame() -> None:
+    two = Two()
+    two.send(1, 10)
+    two.encoding.wants_key_frame = False
+    two.send(2, 5, key=False)
+    assert two.encoding.wants_key_frame
+    assert two.encoding.wanted_from == 2
+    # Meanwhile the other one goes on.
+    two.send(1, 5, key=False)
+    two.send(2, 5)
+    two.check(*[1] * 15, *[2] * 5)
+    two.send(1, 20, key=False)
+    assert two.encoding.wants_key_frame
+    two.send(1, 20)
+    two.check(*[1] * 15, *[2] * 5, *[1] * 20)
+
+
+async def test_sound_goes_on_with_the_first_packet() -> None:
+    two = Two(OPUS)
+    two.send(1, 10)
+    two.send(2, 10)
+    two.send(1, 10)
+    two.check(*[1] * 10, *[2] * 10, *[1] * 10)
+
+
+async def test_a_source_that_has_ended() -> None:
+    two = Two()
+    two.send(1, 5)
+    two.send(2, 5)
+    assert not two.encoding.remove_source(2)
+    assert two.encoding.wants_key_frame
+    two.send(1, 1)
+    two.check(*[1] * 5, *[2] * 5, 1)
+    assert two.encoding.remove_source(1)
+
+
+async def test_the_clock_of_a_source_is_that_of_its_packets() -> None:
+    two = Two()
+    two.send(1, 30)
+    two.send(2, 30)
+    packet = two.out[-1]
+    assert two.encoding.sender_clock is None
+    _, timestamp = two.numbers[2]
+    two.sources[2].reception.sender_report(7 << 32, (timestamp - 3000) & 0xFFFFFFFF, 0)
+    assert two.encoding.sender_clock == (7 << 32, packet.timestamp)

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from tests.unit.rtc.watching import (
+from tests.unit.media.watching import (
     ABS_SEND_TIME,
     AV1,
     DELTA,
@@ -21,9 +21,9 @@ from tests.unit.rtc.watching import (
     forwarder,
     taken,
 )
-from whipbird.rtc import forwarder as forwarder_module
-from whipbird.rtc.feed import Feed
-from whipbird.rtc.forwarder import Forwarder
+from whipbird.media import forwarder as forwarder_module
+from whipbird.media.feed import Feed
+from whipbird.media.forwarder import Forwarder
 from whipbird.rtp import extensions
 from whipbird.rtp.extensions import read_extensions
 from whipbird.sdp.codecs import Codec

@@ -17,8 +17,7 @@ from aiortc.rtp import (
 
 from tests import offers
 from tests.encoders import encode_video
-from tests.unit.rtc.conftest import Rigged
-from tests.unit.rtc.media import Rig, rtp
+from tests.unit.rtc.media import Rig, Rigged, rtp
 from tests.waiting import until
 
 pytestmark = pytest.mark.virtual_time
@@ -83,10 +82,10 @@ async def test_a_key_frame_is_requested_once(
     rigged: Rigged, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """RFC 4585 section 6.3.1; however many want it, and until it comes."""
-    monkeypatch.setattr("whipbird.rtc.received_encoding.KEY_FRAME_INTERVAL", 60.0)
+    monkeypatch.setattr("whipbird.media.encoding.KEY_FRAME_INTERVAL", 60.0)
     made = rigged(offers.CHROMIUM_MEDIA)
     made.push(rtp(VP8, 1, ssrc=5, payload=b"\x10\x01"))
-    [encoding] = made.receivers[1].encodings
+    [encoding] = made.receivers[1].media.encodings
     for _ in range(3):
         encoding.request_key_frame()
     await until(lambda: requests(made, RTCP_PSFB_PLI))
@@ -104,10 +103,10 @@ async def test_a_key_frame_is_requested_once(
 async def test_a_key_frame_is_requested_again(
     rigged: Rigged, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("whipbird.rtc.received_encoding.KEY_FRAME_INTERVAL", 0.02)
+    monkeypatch.setattr("whipbird.media.encoding.KEY_FRAME_INTERVAL", 0.02)
     made = rigged(offers.CHROMIUM_MEDIA)
     made.push(rtp(VP8, 1, payload=b"\x10\x01"))
-    made.receivers[1].encodings[0].request_key_frame()
+    made.receivers[1].media.encodings[0].request_key_frame()
     await until(lambda: len(requests(made, RTCP_PSFB_PLI)) == 3)
 
 
@@ -115,10 +114,10 @@ async def test_fir_if_pli_is_not_offered(
     rigged: Rigged, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """RFC 5104 section 4.3.1: each request has a number of its own."""
-    monkeypatch.setattr("whipbird.rtc.received_encoding.KEY_FRAME_INTERVAL", 0.02)
+    monkeypatch.setattr("whipbird.media.encoding.KEY_FRAME_INTERVAL", 0.02)
     made = rigged(offers.without(offers.CHROMIUM_MEDIA, "a=rtcp-fb:96 nack pli"))
     made.push(rtp(VP8, 1, ssrc=5, payload=b"\x10\x01"))
-    made.receivers[1].encodings[0].request_key_frame()
+    made.receivers[1].media.encodings[0].request_key_frame()
     await until(lambda: len(requests(made, RTCP_PSFB_FIR)) == 2)
     first, second = (request.fci for request in requests(made, RTCP_PSFB_FIR)[:2])
     assert first[:4] == second[:4] == (5).to_bytes(4)
@@ -128,7 +127,7 @@ async def test_fir_if_pli_is_not_offered(
 async def test_no_requests_without_negotiated_feedback(rigged: Rigged) -> None:
     made = rigged(offers.without(offers.CHROMIUM_MEDIA, "a=rtcp-fb:96"))
     made.push(rtp(VP8, 1, payload=b"\x10\x01"))
-    made.receivers[1].encodings[0].request_key_frame()
+    made.receivers[1].media.encodings[0].request_key_frame()
     made.push(rtp(VP8, 5, payload=b"\x10\x01"))
     await until(lambda: made.rtcp)
     assert {type(packet) for packet in made.sent()} == {RtcpRrPacket, RtcpSdesPacket}
@@ -173,7 +172,7 @@ async def test_reduced_size_rtcp(rigged: Rigged) -> None:
         await until(lambda made=made: made.rtcp)  # type: ignore[misc]
         made.rtcp.clear()
         made.feedback._next_report = float("inf")
-        made.receivers[1].encodings[0].request_key_frame()
+        made.receivers[1].media.encodings[0].request_key_frame()
         await until(lambda made=made: requests(made, RTCP_PSFB_PLI))  # type: ignore[misc]
         reports = [p for p in made.sent() if isinstance(p, RtcpRrPacket)]
         without_reports.append(not reports)
@@ -183,7 +182,7 @@ async def test_reduced_size_rtcp(rigged: Rigged) -> None:
 async def test_a_request_has_a_datagram_of_its_own(rigged: Rigged) -> None:
     """FFmpeg takes a NACK no other way; beside audio without rtcp-rsize, too."""
     made = rigged(offers.FFMPEG)
-    [codec, *_] = made.receivers[1]._codecs
+    [codec, *_] = made.receivers[1].media._codecs
     made.push(rtp(codec, 1))
     made.push(rtp(codec, 4))
     await until(lambda: any(data[1] == 205 for data in made.rtcp))
@@ -215,4 +214,4 @@ async def test_no_feedback_after_the_end(rigged: Rigged) -> None:
     assert timer is not None
     await made.stop()
     assert timer.cancelled()
-    assert made.feedback.receivers == []
+    assert made.feedback.tracks == []

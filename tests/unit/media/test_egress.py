@@ -8,7 +8,7 @@ import pytest
 from aiortc.rtp import RtcpPacket, RtcpSdesPacket, RtcpSrPacket
 
 from tests.netem.world import World
-from tests.unit.rtc.watching import (
+from tests.unit.media.watching import (
     DELTA,
     KEY,
     OPUS,
@@ -20,8 +20,8 @@ from tests.unit.rtc.watching import (
     taken,
 )
 from tests.waiting import until
-from whipbird.rtc.egress import REPORT_INTERVAL, Egress
-from whipbird.rtc.feed import Feed
+from whipbird.media.egress import REPORT_INTERVAL, Egress
+from whipbird.media.feed import Feed
 from whipbird.rtp.rtcp import (
     ReportBlock,
     write_fir,

@@ -1,0 +1,332 @@
+"""One encoding of a received track: one stream of packets, and its properties."""
+
+import asyncio
+from collections.abc import Callable
+
+from ..rtp.codecs import VideoParameters, VideoPayloadFormat, payload_format
+from ..rtp.codecs.opus import read_packet
+from ..rtp.packet import RtpPacket
+from ..rtp.reception import Reception
+from ..sdp.codecs import Codec
+from .source import Source
+
+# Seconds between measurements of the rates.
+RATE_INTERVAL = 1.0
+
+# Seconds between requests for a key frame, until one is received.
+KEY_FRAME_INTERVAL = 1.0
+
+# A source that was replaced, and sends again, is the current one after so many packets,
+# or seconds, without a packet of that which replaced it.
+RETURN_PACKETS = 8
+RETURN_TIME = 0.2
+
+PacketHandler = Callable[[RtpPacket], None]
+
+
+class Encoding:
+    """An encoding of a track: its only one, or one of several (simulcast).
+
+    Its packets come from one source at a time; an encoder that restarts has another
+    SSRC. Subscribers get one stream: sequence numbers and timestamps go on from one
+    source to the next, which begins at a key frame. A packet that is missing in it is
+    lost.
+
+    Args:
+        codec: the codec of its first packet.
+        rid: its RtpStreamId (RFC 8852); None without simulcast.
+        send_feedback_soon: called when RTCP feedback should be sent soon.
+
+    Attributes:
+        source: the current source.
+        sources: all sources that may send, by SSRC.
+        parameters: video only: the parameters in the last key frame; None before it.
+        channels: audio only: the channels of the last Opus packet, or of the codec.
+        frames: frames begun so far.
+        key_frames: frames so far at which a decoder can start.
+        key_frame_interval: seconds between the last two key frames; None before the
+            second one.
+        bitrate: bits per second of RTP, measured over about a second.
+        frame_rate: frames per second, measured likewise.
+        epoch: how often it has gone on with another source, or a restarted one.
+        wants_key_frame: whether to request a key frame from the sender.
+        clock_offset: seconds to add to the sender's NTP time to get the event loop's
+            time; the same for all tracks of a sender.
+    """
+
+    source: Source
+
+    def __init__(
+        self, codec: Codec, rid: str | None, send_feedback_soon: Callable[[], None]
+    ) -> None:
+        self.rid = rid
+        self.sources: dict[int, Source] = {}
+        self.parameters: VideoParameters | None = None
+        self.channels: int | None = None
+        self.frames = 0
+        self.key_frames = 0
+        self.key_frame_interval: float | None = None
+        self.bitrate = 0.0
+        self.frame_rate = 0.0
+        self.epoch = 0
+        self.wants_key_frame = False
+        self.clock_offset = 0.0
+        self.send_feedback_soon = send_feedback_soon
+        self._subscribers: tuple[PacketHandler, ...] = ()
+        # The last frame's timestamp, and the last packet's sequence number.
+        self._timestamp = -1
+        self._sequence = -1
+        self._delivered_at = 0.0
+        self._restarts = 0
+        self._lacks_parameters = False
+        self._key_frame_timestamp = 0
+        self._key_frame_requested_at = float("-inf")
+        # Sources that were current before, and the packets of the one that sends again.
+        self._replaced: set[Source] = set()
+        self._returned: list[RtpPacket] = []
+        self._returns: Source | None = None
+        self._now = asyncio.get_running_loop().time
+        self._measured = (self._now(), 0, 0)
+        self._set_codec(codec)
+
+    @property
+    def ssrc(self) -> int:
+        """The SSRC of the current source."""
+        return self.source.ssrc
+
+    @property
+    def reception(self) -> Reception:
+        """The reception state of the current source."""
+        return self.source.reception
+
+    @property
+    def last_packet_at(self) -> float:
+        """When the last packet arrived, in event loop time."""
+        return self.source.last_packet_at
+
+    @property
+    def is_video(self) -> bool:
+        """Whether this is video. Only video has key frames."""
+        return self._payload_format is not None
+
+    # Sources
+
+    def add_source(self, ssrc: int, codec: Codec) -> Source:
+        """Add a source, which replaces the current one at its first key frame."""
+        source = Source(ssrc, codec, self, self._now())
+        if not self.sources:
+            self.source = source
+        elif self.is_video:
+            self.request_key_frame()
+        self.sources[ssrc] = source
+        return source
+
+    def remove_source(self, ssrc: int) -> bool:
+        """Remove a source that has ended.
+
+        Returns:
+            Whether there is none left.
+        """
+        source = self.sources.pop(ssrc)
+        self._replaced.discard(source)
+        if not self.sources:
+            return True
+        if source is self.source:
+            # Whichever sends next is the current one.
+            self._replaced.clear()
+            self.request_key_frame()
+        return False
+
+    def take(self, source: Source, packet: RtpPacket) -> None:
+        """Take a packet of a source: in order, and described."""
+        if source is not self.source:
+            self._take_other(source, packet)
+            return
+        if self._returned:
+            # Both send: the current one stays.
+            self._returned.clear()
+            self._returns = None
+        if source.restarts != self._restarts:
+            self._restarts = source.restarts
+            self.epoch += 1
+        self._deliver(packet)
+
+    def _take_other(self, source: Source, packet: RtpPacket) -> None:
+        """Take a packet of a source that is not the current one."""
+        if source not in self._replaced:
+            if packet.is_random_access_point:
+                self._switch(source, [packet])
+            return
+        if self._returns is not source:
+            self._returns = source
+            self._returned.clear()
+        if not self._returned and not packet.is_random_access_point:
+            self.request_key_frame()
+            return
+        self._returned.append(packet)
+        if len(self._returned) >= RETURN_PACKETS:
+            self._return()
+
+    def _return(self) -> None:
+        """Go on with a source that was replaced, and sends again."""
+        assert self._returns is not None
+        self._switch(self._returns, self._returned)
+
+    def _switch(self, source: Source, packets: list[RtpPacket]) -> None:
+        """Go on with another source.
+
+        Args:
+            packets: its first packets; a decoder can start at the first one.
+        """
+        self._replaced.add(self.source)
+        self._replaced.discard(source)
+        self._returned, self._returns = [], None
+        if self._sequence >= 0:
+            elapsed = max(self._now() - self._delivered_at, 0.0)
+            step = max(round(elapsed * source.clock_rate), 1)
+            sequences = self._sequence + 1 - packets[0].sequence
+            ticks = 0
+            if self._timestamp >= 0:
+                ticks = self._timestamp + step - packets[0].timestamp
+            source.move(sequences, ticks)
+            for packet in packets:
+                packet.sequence = (packet.sequence + sequences) & 0xFFFF
+                packet.timestamp = (packet.timestamp + ticks) & 0xFFFFFFFF
+        self.source = source
+        self._restarts = source.restarts
+        self.epoch += 1
+        octets = source.reception.octets
+        self._measured = (self._measured[0], octets, self._measured[2])
+        for packet in packets:
+            self._deliver(packet)
+
+    # Packets
+
+    def _deliver(self, packet: RtpPacket) -> None:
+        if self.source.codec is not self.codec:
+            self._set_codec(self.source.codec)
+        if packet.timestamp != self._timestamp and packet.has_picture:
+            self._begin_frame(packet)
+        if packet.is_random_access_point and self._payload_format is not None:
+            self._begin_key_frame(packet)
+        if self._lacks_parameters and self._payload_format is not None:
+            self._read_parameters(self._payload_format, packet)
+        self._sequence = packet.sequence
+        for handler in self._subscribers:
+            handler(packet)
+
+    def _begin_frame(self, packet: RtpPacket) -> None:
+        self._timestamp = packet.timestamp
+        self._delivered_at = self.source.last_packet_at
+        self.frames += 1
+        if self._key_frame_timestamp != packet.timestamp:
+            self._lacks_parameters = False
+        if self._payload_format is None and self.codec.name == "opus":
+            self._read_opus(packet)
+
+    def _begin_key_frame(self, packet: RtpPacket) -> None:
+        self._lacks_parameters = True
+        if self.key_frames:
+            # In the sender's clock: neither the network nor a busy machine delays it.
+            ticks = (packet.timestamp - self._key_frame_timestamp) & 0xFFFFFFFF
+            self.key_frame_interval = ticks / self.codec.clock_rate
+        self._key_frame_timestamp = packet.timestamp
+        self.key_frames += 1
+        self.wants_key_frame = False
+
+    def _read_parameters(
+        self, payload_format: VideoPayloadFormat, packet: RtpPacket
+    ) -> None:
+        parameters = payload_format.read_parameters(packet.payload)
+        if parameters is not None:
+            self.parameters = parameters
+            self._lacks_parameters = False
+
+    def _read_opus(self, packet: RtpPacket) -> None:
+        opus = read_packet(packet.payload)
+        if opus is not None:
+            self.channels = opus.channels
+
+    def _set_codec(self, codec: Codec) -> None:
+        self.codec = codec
+        self._payload_format = payload_format(codec.name)
+        self.channels = codec.channels if self._payload_format is None else None
+        self.parameters = None
+
+    # Time
+
+    @property
+    def sender_clock(self) -> tuple[int, int] | None:
+        """An NTP timestamp (64 bits), and the RTP timestamp of the same moment.
+
+        They are those of the last sender report. None before one.
+        """
+        clock = self.source.reception.sender_clock
+        if clock is None:
+            return None
+        ntp, timestamp = clock
+        return ntp, (timestamp + self.source.timestamp_shift) & 0xFFFFFFFF
+
+    def timestamp_at(self, now: float) -> int | None:
+        """The RTP timestamp that corresponds to a moment in event loop time.
+
+        It is computed from the last sender report, or estimated from the last packet
+        before the first report. None before the first packet.
+        """
+        if self._timestamp < 0:
+            return None
+        timestamp, moment = self._timestamp, self.last_packet_at
+        if (clock := self.sender_clock) is not None:
+            ntp, timestamp = clock
+            moment = ntp / (1 << 32) + self.clock_offset
+        step = round((now - moment) * self.codec.clock_rate)
+        return (timestamp + step) & 0xFFFFFFFF
+
+    # Subscribers
+
+    def subscribe(self, handler: PacketHandler) -> None:
+        """Call a function with every packet from now on, in order, each once."""
+        self._subscribers += (handler,)
+
+    def unsubscribe(self, handler: PacketHandler) -> None:
+        """Stop calling a function."""
+        self._subscribers = tuple(h for h in self._subscribers if h != handler)
+
+    def request_key_frame(self) -> None:
+        """Request a key frame from the sender, unless one was just requested."""
+        if self._payload_format is not None:
+            self.wants_key_frame = True
+            self.send_feedback_soon()
+
+    # Feedback to the sender
+
+    @property
+    def wanted_from(self) -> int:
+        """The SSRC of the source from which a key frame is wanted."""
+        newest = max(self.sources.values(), key=lambda s: s.last_packet_at)
+        return newest.ssrc
+
+    def should_request_key_frame(self, now: float) -> bool:
+        """Whether to send a key frame request now; it is then assumed to be sent."""
+        if self.reception.gave_up:
+            self.reception.gave_up = False
+            if self._payload_format is not None:
+                self.wants_key_frame = True
+        due = now - self._key_frame_requested_at >= KEY_FRAME_INTERVAL
+        if not self.wants_key_frame or not due:
+            return False
+        self._key_frame_requested_at = now
+        return True
+
+    def tick(self, now: float) -> None:
+        """Release packets held back for lost ones, and measure the rates."""
+        for source in tuple(self.sources.values()):
+            source.release(now)
+        if self._returned and now - self.last_packet_at >= RETURN_TIME:
+            self._return()
+        since, octets, frames = self._measured
+        if now - since >= RATE_INTERVAL:
+            received = self.reception.octets
+            self.bitrate = 8 * (received - octets) / (now - since)
+            self.frame_rate = (self.frames - frames) / (now - since)
+            self._measured = (now, received, self.frames)

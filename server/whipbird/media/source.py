@@ -1,0 +1,246 @@
+"""One RTP source: an SSRC from which an encoding comes, perhaps one after another."""
+
+from typing import Protocol
+
+from ..rtp.codecs import payload_format
+from ..rtp.packet import RtpPacket
+from ..rtp.reception import MAX_REQUESTS, Reception
+from ..rtp.reorder import ReorderBuffer
+from ..sdp.codecs import Codec, fmtp_parameters
+from .framing import Framing
+
+# Packets whose timestamps are kept, to tell a duplicate from a packet of a source that
+# has restarted its numbers; more than ``MAX_MISORDER``.
+_STAMPS = 4096
+
+# Packets out of order that must follow each other, to be those of a restarted source
+# (RFC 3550 appendix A.1); and sequence numbers that may be missing between two.
+MIN_RUN = 2
+MAX_RUN_GAP = 16
+# Packets that wait for that decision, at most.
+MAX_RUN = 1024
+# Seconds without a packet in order after which what looks like duplicates is new.
+RUN_TIME = 0.3
+# A source that skips more sequence numbers than MIN_LEAP has not lost packets, if they
+# were more than could be sent in that time: packets per second.
+MIN_LEAP = 256
+MAX_PACKET_RATE = 20_000
+
+# Seconds. Timestamps that step further than this beyond the time of arrival, or as far
+# back, are those of a clock that was set: pictures in decoding order go back by less,
+# and queues of the network delay by less.
+MAX_CLOCK_STEP = 2.0
+
+
+class SourceSink(Protocol):
+    """What a source calls."""
+
+    def take(self, source: "Source", packet: RtpPacket) -> None:
+        """Take a packet: in order, and described by ``Framing``."""
+
+    def send_feedback_soon(self) -> None:
+        """Send RTCP feedback soon: packets are missing."""
+
+
+class Source:
+    """The packets of one SSRC: put in order, described, and numbered without jumps.
+
+    A source that restarts its sequence numbers or sets its clock goes on without a gap
+    in what it delivers.
+
+    Args:
+        ssrc: the SSRC.
+        codec: the codec of its first packet.
+        sink: called with the packets.
+        now: the time, in seconds of the caller's clock.
+
+    Attributes:
+        codec: the codec of the last packet.
+        reception: the reception state.
+        last_packet_at: when the last packet arrived.
+        clock_rate: the RTP clock rate of the codec, in Hz.
+        timestamp_shift: to be added to its timestamps, to get those that it delivers.
+        restarts: how often its sequence numbers have restarted.
+    """
+
+    def __init__(self, ssrc: int, codec: Codec, sink: SourceSink, now: float) -> None:
+        self.ssrc = ssrc
+        nack = "nack" in codec.feedback
+        self.reception = Reception(ssrc, codec.clock_rate, MAX_REQUESTS if nack else 0)
+        self.last_packet_at = now
+        self.timestamp_shift = 0
+        self.restarts = 0
+        self._sink = sink
+        self._reorder: ReorderBuffer[RtpPacket] = ReorderBuffer()
+        self._next = -1
+        # The timestamps of the last packets, by sequence number.
+        self._stamps: list[int | None] = [None] * _STAMPS
+        # Packets out of order that follow each other, and since when they come.
+        self._run: list[tuple[RtpPacket, Codec]] = []
+        self._run_since = 0.0
+        # The sequence number that was delivered last; what to add to others.
+        self._last: int | None = None
+        self._sequence_shift = 0
+        # The timestamp of the last frame as it came, and when.
+        self._timestamp: int | None = None
+        self._timestamp_at = 0.0
+        self._set_codec(codec)
+
+    def _set_codec(self, codec: Codec) -> None:
+        self.codec = codec
+        self.clock_rate = codec.clock_rate
+        video = payload_format(codec.name)
+        self._framing: Framing | None = None
+        if video is not None:
+            offered = video.offered_parameter_sets(fmtp_parameters(codec.fmtp))
+            self._framing = Framing(video, offered, self._deliver)
+
+    # Packets
+
+    def receive(self, packet: RtpPacket, codec: Codec, now: float) -> None:
+        """Take a packet of the RTP stream itself, not of its RTX stream."""
+        if packet.sequence != self._next and self._leaps(packet, now):
+            self._suspect(packet, codec, now)
+            return
+        sequence = self.reception.received(packet, now)
+        if sequence is None:
+            self._suspect(packet, codec, now)
+            return
+        if self._run:
+            self._run.clear()
+        self._accept(sequence, packet, codec, now)
+
+    def receive_retransmission(self, packet: RtpPacket, now: float) -> None:
+        """Take a retransmission received over RTX, unwrapped (RFC 4588)."""
+        sequence = self.reception.received(packet, now, recovered=True)
+        if sequence is not None:
+            self._push(sequence, packet, now)
+
+    def release(self, now: float) -> None:
+        """Deliver the packets that were held back for lost ones long enough."""
+        for ready in self._reorder.release(now, self.reception.awaited):
+            self._describe(ready)
+
+    def move(self, sequences: int, ticks: int) -> None:
+        """Add to the sequence numbers and timestamps that will be delivered."""
+        self._sequence_shift += sequences
+        self.timestamp_shift += ticks
+        if self._last is not None:
+            self._last = (self._last + sequences) & 0xFFFF
+
+    def _accept(
+        self, sequence: int, packet: RtpPacket, codec: Codec, now: float
+    ) -> None:
+        self.last_packet_at = now
+        number = packet.sequence
+        self._stamps[number % _STAMPS] = packet.timestamp
+        self._next = (number + 1) & 0xFFFF
+        if codec is not self.codec:
+            self._set_codec(codec)
+        self._push(sequence, packet, now)
+
+    def _push(self, sequence: int, packet: RtpPacket, now: float) -> None:
+        if self._last is None:
+            self._last = (packet.sequence - 1) & 0xFFFF
+        for ready in self._reorder.push(sequence, packet, now):
+            self._describe(ready)
+        if self.reception.missing:
+            self._sink.send_feedback_soon()
+
+    def _describe(self, packet: RtpPacket) -> None:
+        if self._framing is not None:
+            self._framing.push(packet)
+            return
+        packet.is_random_access_point = True
+        packet.has_picture = packet.payload_offset < packet.payload_end
+        self._deliver(packet)
+
+    def _deliver(self, packet: RtpPacket) -> None:
+        """Number a packet, and pass it on."""
+        if packet.timestamp != self._timestamp:
+            self._check_clock(packet.timestamp)
+        assert self._last is not None
+        if packet.sequence < 0:
+            # Parameter sets that were put in.
+            self._sequence_shift += 1
+            packet.sequence = (self._last + 1) & 0xFFFF
+        elif self._sequence_shift:
+            packet.sequence = (packet.sequence + self._sequence_shift) & 0xFFFF
+        if self.timestamp_shift:
+            packet.timestamp = (packet.timestamp + self.timestamp_shift) & 0xFFFFFFFF
+        self._last = packet.sequence
+        self._sink.take(self, packet)
+
+    def _check_clock(self, timestamp: int) -> None:
+        """Take out a jump of the source's clock."""
+        now, before = self.last_packet_at, self._timestamp
+        if before is not None:
+            step = (((timestamp - before + 0x80000000) & 0xFFFFFFFF) - 0x80000000) / (
+                self.clock_rate
+            )
+            elapsed = now - self._timestamp_at
+            if step > elapsed + MAX_CLOCK_STEP or step < -MAX_CLOCK_STEP:
+                ticks = max(round(elapsed * self.clock_rate), 1)
+                self.timestamp_shift += ticks - (timestamp - before)
+                # What it has said of its clock before is no longer true.
+                self.reception.sender_clock = None
+        self._timestamp, self._timestamp_at = timestamp, now
+
+    # Restarts
+
+    def _leaps(self, packet: RtpPacket, now: float) -> bool:
+        """Whether more packets are missing than can have been sent."""
+        gap = self.reception.gap(packet.sequence)
+        if gap < MIN_LEAP or self._timestamp is None:
+            return False
+        if self._run and (packet.sequence - self._run[-1][0].sequence) & 0xFFFF == 1:
+            return True
+        ticks = (packet.timestamp - self._timestamp) & 0xFFFFFFFF
+        seconds = 0.0 if ticks >> 31 else ticks / self.clock_rate
+        return gap > MAX_PACKET_RATE * max(now - self.last_packet_at, seconds)
+
+    def _suspect(self, packet: RtpPacket, codec: Codec, now: float) -> None:
+        """Keep a packet out of order: the source may have restarted its numbers."""
+        run = self._run
+        if run:
+            step = (packet.sequence - run[-1][0].sequence) & 0xFFFF
+            if not 0 < step <= MAX_RUN_GAP:
+                run.clear()
+        if not run:
+            self._run_since = now
+        run.append((packet, codec))
+        if len(run) < MIN_RUN:
+            return
+        if (
+            all(self._is_new(suspect) for suspect, _ in run[:MIN_RUN])
+            or now - self._run_since >= RUN_TIME
+            or len(run) == MAX_RUN
+        ):
+            self._restart(now)
+
+    def _is_new(self, packet: RtpPacket) -> bool:
+        """Whether a packet out of order can be neither late nor a duplicate."""
+        if not self.reception.is_late(packet.sequence):
+            return True
+        ticks = (packet.timestamp - (self._timestamp or 0)) & 0xFFFFFFFF
+        return 0 < ticks < 0x80000000 and (
+            self._stamps[packet.sequence % _STAMPS] != packet.timestamp
+        )
+
+    def _restart(self, now: float) -> None:
+        """Go on with the packets that follow each other, without a gap."""
+        for ready in self._reorder.flush():
+            self._describe(ready)
+        if self._framing is not None:
+            self._framing.flush()
+        run, self._run = self._run, []
+        first = run[0][0].sequence
+        self.restarts += 1
+        self.reception.restart(first)
+        self._stamps = [None] * _STAMPS
+        assert self._last is not None
+        self._sequence_shift = (self._last + 1 - first) & 0xFFFF
+        for packet, codec in run:
+            sequence = self.reception.received(packet, now)
+            assert sequence is not None
+            self._accept(sequence, packet, codec, now)
