@@ -37,7 +37,7 @@ DECODERS = {
     "OPUS": "rtpopusdepay ! opusdec",
 }
 
-PIPELINE = "pipeline.( webrtcbin name=webrtc bundle-policy=max-bundle )"
+PIPELINE = "pipeline.( webrtcbin name=webrtc bundle-policy={} )"
 
 # Frames of video from one report to the next.
 REPORT_INTERVAL = 10
@@ -50,11 +50,15 @@ class Viewer(Client):  # type: ignore[misc]
         codec: of the video.
         retransmit: whether to offer RTX, to ask for lost packets.
         bare: whether to offer the codecs by their names alone.
+        bundle: whether all shares one transport.
     """
 
-    def __init__(self, codec: str, *, retransmit: bool, bare: bool) -> None:
+    def __init__(
+        self, codec: str, *, retransmit: bool, bare: bool, bundle: bool
+    ) -> None:
         direction = GstWebRTC.WebRTCRTPTransceiverDirection.RECVONLY
-        super().__init__(PIPELINE, direction, retransmit=retransmit)
+        pipeline = PIPELINE.format("max-bundle" if bundle else "none")
+        super().__init__(pipeline, direction, retransmit=retransmit)
         self._decoded: Counter[str] = Counter()
         self.webrtc.connect("pad-added", self._decode)
         offered = BARE if bare else OFFERED
@@ -94,9 +98,15 @@ def main() -> int:
     parser.add_argument("--token", help="Bearer token, if the server wants one")
     parser.add_argument("--rtx", action="store_true", help="ask for lost packets")
     parser.add_argument("--bare", action="store_true", help="codecs by name alone")
+    parser.add_argument("--unbundled", action="store_true", help="several transports")
     arguments = parser.parse_args()
     Gst.init(None)
-    viewer = Viewer(arguments.video, retransmit=arguments.rtx, bare=arguments.bare)
+    viewer = Viewer(
+        arguments.video,
+        retransmit=arguments.rtx,
+        bare=arguments.bare,
+        bundle=not arguments.unbundled,
+    )
     run(viewer, Whip(arguments.url, arguments.token), "decoded")
     return 0
 

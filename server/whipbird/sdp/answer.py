@@ -81,7 +81,7 @@ def write_answer(
     lines += [f"a={attribute}" for attribute in ice_attributes(local.ice_lite)]
     for media in offer.sections:
         if isinstance(media, RejectedMedia):
-            lines += _rejected_lines(media)
+            lines += _rejected_lines(media, offer, local)
             continue
         lines += _media_lines(media, offer, local)
         if media.kind in sources and not media.is_inactive:
@@ -117,11 +117,7 @@ def _media_lines(
         for candidate in local.candidates:
             yield f"a=candidate:{candidate}"
         yield "a=end-of-candidates"
-    yield f"a=ice-ufrag:{local.ice.ufrag}"
-    yield f"a=ice-pwd:{local.ice.pwd}"
-    for fingerprint in local.fingerprints:
-        yield f"a=fingerprint:{fingerprint.algorithm} {fingerprint.value}"
-    yield f"a=setup:{ANSWER_SETUP[offer.setup]}"
+    yield from _transport_lines(offer, local)
     if media.kind == "application":
         yield f"a=sctp-port:{local.sctp_port}"
         yield f"a=max-message-size:{local.max_message_size}"
@@ -146,13 +142,27 @@ def _media_lines(
         yield f"a=simulcast:{media.simulcast.recv}"
 
 
-def _rejected_lines(media: RejectedMedia) -> Iterator[str]:
-    """A section with port 0 (RFC 9429 section 5.3.1)."""
+def _rejected_lines(
+    media: RejectedMedia, offer: Offer, local: LocalTransport
+) -> Iterator[str]:
+    """A section with port 0 (RFC 9429 section 5.3.1).
+
+    GStreamer (1.22) expects the transport in it, too.
+    """
     yield f"m={media.kind} 0 {media.protocol} {' '.join(media.formats)}"
     yield "c=IN IP4 0.0.0.0"
     if media.mid is not None:
         yield f"a=mid:{media.mid}"
+    yield from _transport_lines(offer, local)
     yield "a=inactive"
+
+
+def _transport_lines(offer: Offer, local: LocalTransport) -> Iterator[str]:
+    yield f"a=ice-ufrag:{local.ice.ufrag}"
+    yield f"a=ice-pwd:{local.ice.pwd}"
+    for fingerprint in local.fingerprints:
+        yield f"a=fingerprint:{fingerprint.algorithm} {fingerprint.value}"
+    yield f"a=setup:{ANSWER_SETUP[offer.setup]}"
 
 
 def _source_lines(media: OfferedMedia, source: LocalSource) -> Iterator[str]:
