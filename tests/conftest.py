@@ -4,8 +4,13 @@ import logging
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 FAULT_MARK = "expects_fault"
+
+# An example may take long on a machine that has much else to do.
+settings.register_profile("whipbird", deadline=None)
+settings.load_profile("whipbird")
 
 
 class _Faults(logging.Handler):

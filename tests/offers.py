@@ -419,6 +419,13 @@ def added(offer: str, *more: str, after: str) -> str:
     return "".join([*lines[: index + 1], *added_lines, *lines[index + 1 :]])
 
 
+def of_another(offer: str) -> str:
+    """The same offer of another encoder: with another certificate."""
+    other = ":".join(f"{octet:02X}" for octet in range(32))
+    assert FINGERPRINT in offer
+    return offer.replace(FINGERPRINT, other)
+
+
 def line_number(offer: str, prefix: str, occurrence: int = 1) -> int:
     """The number, from 1, of a line that begins so."""
     found = [

@@ -85,7 +85,7 @@ export class LinkView {
     clearTimeout(this.#later);
     this.#later = undefined;
     view.showState(this.link, this.#words);
-    view.showProblem(this.link);
+    view.showProblem(this.link, this.#words);
   }
 
   #showSetup() {

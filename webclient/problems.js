@@ -22,9 +22,10 @@ function sentence(text) {
   return /[.!?…]$/.test(text) ? text : `${text}.`;
 }
 
-/**
- * Titles and advice for the statuses of HTTP with a specific meaning: 401, 406 and 409.
- */
+/** The title of a 409 to a publisher. */
+export const STREAM_TAKEN = 'Somebody else publishes this stream';
+
+/** Titles and advice for the statuses of HTTP with a specific meaning: 401 and 406. */
 function httpAdvice({ status, hadToken, redirectedTo }) {
   if (status === 401 && !hadToken) {
     return ['The server asks for a token', ' Enter it under Settings.'];
@@ -37,7 +38,6 @@ function httpAdvice({ status, hadToken, redirectedTo }) {
     return ['The server does not accept the token', ` Check it under Settings.${elsewhere}`];
   }
   if (status === 406) return ['This browser cannot play the stream', ''];
-  if (status === 409) return ['Somebody else publishes this stream', ''];
   return null;
 }
 
@@ -61,20 +61,17 @@ export function describeWait(seconds) {
   return `${Math.ceil(seconds)} s`;
 }
 
-/** @param {WhipError} error @returns {Explanation} */
-function explainHttp(error) {
+/** @param {WhipError} error @param {string} conflict @returns {Explanation} */
+function explainHttp(error, conflict) {
   const reason = reasonOf(error);
   const opening = error.method === 'POST';
   const way = error.redirectedTo ? ` (redirected to ${error.redirectedTo})` : '';
+  const isConflict = opening && error.status === 409;
   const technical = `${error.method ?? 'Request'} → HTTP ${error.status}${way}`;
   if (error.retryAfter !== undefined) {
     const wait = describeWait(error.retryAfter);
     return {
-      // A stream to watch that is not published yet.
-      title:
-        opening && error.status === 409
-          ? 'Nobody publishes this stream now'
-          : 'The server asks to wait',
+      title: isConflict ? conflict : 'The server asks to wait',
       text: `It said: ${reason} The next try should not come before ${wait} are over.`,
       technical,
     };
@@ -89,7 +86,7 @@ function explainHttp(error) {
   }
   if (error.isClientError) {
     const refused = `The server refused ${opening ? 'the connection' : 'to answer'}`;
-    const [title, hint] = httpAdvice(error) ?? [refused, ''];
+    const [title, hint] = httpAdvice(error) ?? [isConflict ? conflict : refused, ''];
     return { title, text: `It said: ${reason}${hint}`, technical };
   }
   return {
@@ -101,9 +98,10 @@ function explainHttp(error) {
 
 /**
  * @param {WhipError} error
+ * @param {string} [conflict] What a 409 to the POST means here.
  * @returns {Explanation}
  */
-export function explain(error) {
+export function explain(error, conflict = STREAM_TAKEN) {
   switch (error.kind) {
     case 'unsupported':
       return {
@@ -124,7 +122,7 @@ export function explain(error) {
         text: 'It may be overloaded, or something on the way holds the request up.',
       };
     case 'http':
-      return explainHttp(error);
+      return explainHttp(error, conflict);
     case 'ice':
       return {
         title: 'No UDP packet gets through to the server',

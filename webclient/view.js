@@ -6,7 +6,7 @@
 
 import { describePair, selectedPair } from './candidate-pair.js';
 import { $, write } from './dom.js';
-import { describeWait, explain } from './problems.js';
+import { STREAM_TAKEN, describeWait, explain } from './problems.js';
 import { describeRecovery, recoveryHint } from './recovery-words.js';
 import { formatPhase, renderTimeline, totalTime } from './timeline.js';
 
@@ -31,7 +31,11 @@ const TONES = {
   stopped: 'bad',
 };
 
-/** @typedef {Record<LinkPhase, string>} StateWords */
+/**
+ * The names of the phases, and the meaning of a 409.
+ *
+ * @typedef {Record<LinkPhase, string> & {conflict: string}} StateWords
+ */
 
 /** @type {StateWords} */
 export const CONNECTION_WORDS = {
@@ -41,6 +45,7 @@ export const CONNECTION_WORDS = {
   interrupted: 'Connection interrupted',
   waiting: 'Connection lost',
   stopped: 'Not connected',
+  conflict: STREAM_TAKEN,
 };
 
 /** @type {StateWords} */
@@ -93,15 +98,15 @@ export function isHopeless({ problem }) {
   return problem?.kind === 'unsupported';
 }
 
-/** @param {Link} link */
-export function showProblem(link) {
+/** @param {Link} link @param {StateWords} words */
+export function showProblem(link, words) {
   const { problem } = link;
   const waiting = link.phase === 'waiting';
   if (!problem) {
     $('problem').hidden = true;
     return;
   }
-  const { title, text, technical = '' } = explain(problem);
+  const { title, text, technical = '' } = explain(problem, words.conflict);
   $('problem').hidden = false;
   // Screen readers announce an alert whenever it is written, so not at every retry.
   write('problem-title', title);

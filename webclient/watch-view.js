@@ -28,7 +28,11 @@ import {
 /** @typedef {import('./settings.js').Settings} Settings */
 /** @typedef {import('./streams-api.js').LiveStream} LiveStream */
 
-const WATCHING_WORDS = { ...CONNECTION_WORDS, idle: 'Not watching' };
+const WATCHING_WORDS = {
+  ...CONNECTION_WORDS,
+  idle: 'Not watching',
+  conflict: 'Nobody publishes this stream now',
+};
 
 /** Milliseconds between updates of the figures. */
 const PERIOD = 1000;

@@ -24,6 +24,7 @@ from .http.whip import WhipResource
 from .net import HostAddresses, UdpPort
 from .recording import Recorder, SegmentLimits
 from .recording.snapshots import Snapshots
+from .rtp.history import GopLimits
 from .sessions import SessionStore
 
 STORE = web.AppKey("store", SessionStore)
@@ -57,6 +58,9 @@ def create_app(settings: Settings) -> web.Application:
         max_sessions=settings.max_sessions,
         takeover=settings.takeover,
         wait_for_publisher=settings.wait_for_publisher,
+        gop_limits=GopLimits(
+            settings.gop_size, settings.gop_seconds, settings.gop_total_size
+        ),
     )
     app[STORE] = store
     recorder = Recorder(

@@ -216,13 +216,31 @@ class Settings(BaseSettings):
     )
     takeover: bool = Field(
         default=False,
-        description="Let a new publisher replace the current one of a stream; "
-        "otherwise the new one is refused.",
+        description="Let any new publisher replace the current one of a stream; "
+        "otherwise it is refused, unless the current one is silent.",
     )
     wait_for_publisher: bool = Field(
         default=True,
         description="Let viewers wait for a stream before it is published; otherwise "
         "they are refused.",
+    )
+    gop_size: int = Field(
+        default=16 * 1024 * 1024,
+        ge=0,
+        le=18 * 1024 * 1024,
+        description="Bytes of an encoding that are kept since its last key frame, so "
+        "that a new viewer has a picture at once; with more, it waits for a key frame.",
+    )
+    gop_seconds: float = Field(
+        default=60.0,
+        ge=0,
+        le=600,
+        description="Seconds of an encoding that are kept since its last key frame.",
+    )
+    gop_total_size: int = Field(
+        default=256 * 1024 * 1024,
+        ge=0,
+        description="Bytes that are kept in this way of all encodings together.",
     )
     record: Annotated[Path | None, BeforeValidator(_folder)] = Field(
         default=None,

@@ -16,7 +16,7 @@ from .publish_page import PublishPage
 from .watch_page import WatchPage
 
 # A page under test may share two cores with everything else.
-expect.set_options(timeout=10_000)
+expect.set_options(timeout=30_000)
 
 OpenPage = Callable[..., Awaitable[PingPage]]
 OpenPublisher = Callable[..., Awaitable[PublishPage]]

@@ -138,7 +138,7 @@ async def pinging(url: str, wrapper: Path, way: str, client: Device) -> dict[str
         await page.open()
         # This browser has not been started before, and the machine may be busy.
         try:
-            await expect(page.state_word).to_have_text("Connected", timeout=40_000)
+            await expect(page.state_word).to_have_text("Connected", timeout=60_000)
         except AssertionError:
             seen = await page.page.locator("main").inner_text()
             raise AssertionError(f"{page.problems}\n{seen}") from None
@@ -154,7 +154,7 @@ async def pinging(url: str, wrapper: Path, way: str, client: Device) -> dict[str
             client.leave("first", way)
             client.join("second")
         await expect(page.restart_note).to_contain_text(
-            "New path found", timeout=30_000
+            "New path found", timeout=60_000
         )
         await page.is_connected()
         await page.page.wait_for_function(

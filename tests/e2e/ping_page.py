@@ -88,14 +88,14 @@ class PingPage:
         # Waiting for an element sees every frame; an expectation asks now and then,
         # which would make up half the time of most tests.
         word = self.page.locator("#state-word", has_text=re.compile("^Connected$"))
-        await word.wait_for(timeout=10_000)
+        await word.wait_for(timeout=60_000)
 
     async def ping_once(self) -> None:
         """Press Ping and wait for the echo."""
         before = int(await self.answered.inner_text())
         await self.ping.click()
         count = re.compile(f"^{before + 1}$")
-        await self.page.locator("#answered", has_text=count).wait_for(timeout=10_000)
+        await self.page.locator("#answered", has_text=count).wait_for(timeout=60_000)
 
     async def ping_automatically(self, interval: str = "every 0.1 s") -> None:
         await self.interval.select_option(label=interval)

@@ -100,7 +100,7 @@ class PublishPage:
 
     async def is_on_air(self) -> None:
         await self.page.locator("#state-word", has_text="On air").wait_for(
-            timeout=15_000
+            timeout=60_000
         )
 
     async def stop(self) -> None:

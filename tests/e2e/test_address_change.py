@@ -56,7 +56,7 @@ async def _namespaces() -> None:
 @pytest.mark.parametrize("way", ["link", "address"])
 async def test_the_ping_goes_on_in_another_network(way: str) -> None:
     code, output, errors = await _run(
-        *NAMESPACE, sys.executable, "-m", "tests.e2e.moving_client", way, timeout=100
+        *NAMESPACE, sys.executable, "-m", "tests.e2e.moving_client", way, timeout=300
     )
     assert code == os.EX_OK, errors
     facts = json.loads(output)

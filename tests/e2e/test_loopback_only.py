@@ -51,7 +51,7 @@ async def test_page_and_ping_on_loopback_alone() -> None:
         *(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"),
         f"{tests / 'test_ping.py'}::test_connects_by_itself_and_pings",
         f"{ROOT / 'tests/unit/test_cli.py'}::test_ping_prints_a_line_for_each_reply",
-        timeout=100,
+        timeout=300,
     )
     assert code == os.EX_OK, output
     assert "2 passed" in output

@@ -56,9 +56,9 @@ async def test_test_pattern_with_a_tone(publisher: PublishPage) -> None:
 async def test_figures_say_what_is_sent_and_received(publisher: PublishPage) -> None:
     await publisher.publish("Test pattern", "320x180", codec="VP8", sound=True)
     table = publisher.figures()
-    await expect(table).to_contain_text(size(320, 180), timeout=20_000)
+    await expect(table).to_contain_text(size(320, 180), timeout=60_000)
     await expect(table.locator("tr", has_text="Bitrate")).to_contain_text(
-        "kb/s", timeout=20_000
+        "kb/s", timeout=60_000
     )
     assert await publisher.figure("Codec") == ("VP8", "VP8")
     assert await publisher.figure("Codec", "Audio") == ("Opus", "Opus")
@@ -67,10 +67,10 @@ async def test_figures_say_what_is_sent_and_received(publisher: PublishPage) -> 
     await expect(cell).to_have_text(size(320, 180))
     for row in ("Bitrate", "Frame rate", "Loss"):
         cells = table.locator("tr", has_text=row).locator("td")
-        await expect(cells.nth(0)).not_to_have_text("\N{EN DASH}", timeout=20_000)
-        await expect(cells.nth(1)).not_to_have_text("\N{EN DASH}", timeout=20_000)
+        await expect(cells.nth(0)).not_to_have_text("\N{EN DASH}", timeout=60_000)
+        await expect(cells.nth(1)).not_to_have_text("\N{EN DASH}", timeout=60_000)
     round_trip = table.locator("tr", has_text="Round trip")
-    await expect(round_trip).to_contain_text("ms", timeout=20_000)
+    await expect(round_trip).to_contain_text("ms", timeout=60_000)
 
 
 async def test_each_layer_stands_beside_what_is_received_of_it(

@@ -1,5 +1,6 @@
 """Errors of publishing are explained, with a remedy."""
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
@@ -9,7 +10,7 @@ from playwright.async_api import Browser, async_playwright, expect
 from tests.server import ServerProcess
 
 from .browser import find_chromium, launch_flags
-from .conftest import OpenPublisher, StartServer
+from .conftest import OpenPublisher, OpenViewer, StartServer
 from .ping_page import FAILED_REQUEST, PingPage
 from .publish_page import PublishPage, layers, size
 
@@ -179,13 +180,50 @@ async def test_a_name_that_is_taken(
     await expect(problem).to_contain_text("Somebody else publishes this stream")
     await expect(problem).to_contain_text("Wait for the end of it, or choose another")
     await expect(problem).to_contain_text("POST → HTTP 409")
+    # It goes on trying until it is stopped.
+    await expect(second.frame.countdown).to_contain_text("Trying again in")
+    await expect(second.start).to_have_text("Stop")
+    await second.start.click()
     await expect(second.start).to_have_text("Start")
+    await expect(problem).to_be_hidden()
+    tries = len(second.frame.whip_requests("POST"))
+    await second.start.click()
+    await expect(problem).to_contain_text("Somebody else publishes this stream")
+    assert len(second.frame.whip_requests("POST")) == tries + 1
     # The first one is not disturbed, and its end makes room.
     await publisher.frames_advance()
     await publisher.stop()
-    await second.frame.try_now.click()
     await second.is_on_air()
     await expect(problem).to_be_hidden()
+    assert len(second.frame.whip_requests("POST")) > tries + 1
+
+
+async def test_a_tab_that_has_crashed_makes_room(
+    own_server: ServerProcess, open_publisher: OpenPublisher, open_viewer: OpenViewer
+) -> None:
+    """Nobody tells the server. Who publishes next waits, and viewers stay."""
+    first = await open_publisher(own_server)
+    await first.publish()
+    viewer = await open_viewer(own_server, first.stream)
+    await viewer.open()
+    await viewer.plays()
+    second = await open_publisher(own_server)
+    second.frame.expects(FAILED_REQUEST)
+    second.stream = first.stream
+    await second.open()
+    await second.choose()
+    protocol = await first.page.context.new_cdp_session(first.page)
+    async with first.page.expect_event("crash"):
+        # The page does not live to answer it.
+        crashing = asyncio.ensure_future(protocol.send("Page.crash"))
+    crashing.cancel()
+    await second.start.click()
+    await second.is_on_air()
+    await second.frames_advance()
+    await expect(second.frame.problem).to_be_hidden()
+    assert "silent, and replaced by another publisher" in own_server.output
+    await viewer.plays()
+    assert len(viewer.requests("POST")) == 1
 
 
 async def test_a_token(

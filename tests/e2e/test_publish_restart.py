@@ -57,8 +57,8 @@ async def test_a_server_that_stood_still_goes_on_with_the_session(
     await publisher.frames_advance()
     own_server.freeze()
     word = publisher.frame.state_word
-    await expect(word).to_have_text("Connection interrupted", timeout=20_000)
+    await expect(word).to_have_text("Connection interrupted", timeout=60_000)
     own_server.thaw()
-    await expect(word).to_have_text("On air", timeout=20_000)
+    await expect(word).to_have_text("On air", timeout=60_000)
     await publisher.frames_advance()
     assert len(publisher.frame.whip_requests("POST")) == 1

@@ -64,7 +64,7 @@ class RecordingsPage:
 
 async def recorded(page: RecordingsPage, kilobytes: int = 20) -> None:
     """Wait until so much was recorded."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while True:
             text = await page.state.inner_text()
             found = re.search(rf"(\d+){NBSP}kB", text)

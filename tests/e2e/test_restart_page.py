@@ -209,7 +209,7 @@ async def test_a_mismatch_of_the_two_sides_is_mended_by_another_restart(
 
     await ping_page.page.route(SESSION, mistake)
     await ping_page.restart.click()
-    await expect(ping_page.restart_note).to_have_text(FOUND, timeout=20_000)
+    await expect(ping_page.restart_note).to_have_text(FOUND, timeout=60_000)
     assert len(restarts(ping_page)) == 2
     await ping_page.ping_once()
     assert len(ping_page.whip_requests("POST")) == 1
@@ -275,7 +275,7 @@ async def test_a_session_that_the_server_forgot_is_replaced_at_once(
     await own_server.kill()
     await own_server.start()
     async with ping_page.page.expect_request(
-        lambda request: request.method == "POST", timeout=20_000
+        lambda request: request.method == "POST", timeout=60_000
     ):
         await ping_page.restart.click()
     await ping_page.is_connected()

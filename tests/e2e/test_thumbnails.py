@@ -85,7 +85,7 @@ async def later(frame: PingPage) -> None:
 
 async def until_read(canvas: Locator, beyond: int) -> int:
     """Wait until there is a picture with a number greater than one."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while (number := await canvas.evaluate(_READ)) <= beyond:  # noqa: ASYNC110
             await asyncio.sleep(0.1)
     return int(number)

@@ -113,7 +113,7 @@ async def test_sound(
     viewer = await open_viewer(server, counter.stream)
     await viewer.open()
     await viewer.plays()
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         # Levels have no event.
         while (sound := await viewer.hears()).level < -60:  # noqa: ASYNC110
             await asyncio.sleep(0.1)
@@ -124,7 +124,7 @@ async def test_sound(
     assert sound.energy == 0
     await viewer.mute.click()
     await expect(viewer.mute).to_have_text("Mute")
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not (await viewer.hears()).energy:  # noqa: ASYNC110
             await asyncio.sleep(0.1)
     await viewer.mute.click()
@@ -141,7 +141,7 @@ async def test_sound_without_a_picture(
     await expect(viewer.note).to_have_text(f"“{counter.stream}” is sound only.")
     await expect(viewer.figure("Codecs")).to_have_text("Opus")
     await viewer.mute.click()
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not (await viewer.hears()).energy:  # noqa: ASYNC110
             await asyncio.sleep(0.1)
 

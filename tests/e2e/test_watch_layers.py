@@ -41,7 +41,7 @@ async def test_a_layer_is_chosen(
     await expect(viewer.layer).to_have_value("")
     for rid, picture in (("q", size(240, 135)), ("h", size(480, 270))):
         await viewer.layer.select_option(rid)
-        await expect(viewer.figure("Resolution")).to_have_text(picture, timeout=20_000)
+        await expect(viewer.figure("Resolution")).to_have_text(picture, timeout=60_000)
         await viewer.plays()
         await expect(viewer.layer).to_have_value(rid)
         assert viewer.requests("POST")[-1].url.endswith(f"?layer={rid}")

@@ -167,7 +167,7 @@ class WatchPage:
         Returns:
             How long it took from the click to the first picture, in ms.
         """
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             return float(await self.video.evaluate(_JOIN))
 
     async def received(self) -> dict[str, Any]:

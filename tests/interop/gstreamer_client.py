@@ -65,8 +65,8 @@ audiotestsrc is-live=true volume=0.1 ! queue ! {audio} ! webrtc.
 
 SDP = "application/sdp"
 SDP_FRAGMENT = "application/trickle-ice-sdpfrag"
-SETUP_TIMEOUT = 20.0
-HTTP_TIMEOUT = 10.0
+SETUP_TIMEOUT = 60.0
+HTTP_TIMEOUT = 60.0
 
 
 class Whip:

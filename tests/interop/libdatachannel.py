@@ -16,7 +16,7 @@ PACKAGE = "node-datachannel@0.33.4"
 PUBLISHER = Path(__file__).with_name("libdatachannel_publisher.mjs")
 VIEWER = Path(__file__).with_name("libdatachannel_viewer.mjs")
 
-EVENT_LIMIT = 30.0
+EVENT_LIMIT = 60.0
 
 # Connects that the library itself loses under load: about one of 25.
 MAX_ATTEMPTS = 4

@@ -106,7 +106,7 @@ async def _publish(
     assert session.reason is EndReason.DELETED
     # The muxer keeps the last sound back until its end: only then all has been sent.
     _check_account(peer, sent)
-    assert store.streams.is_free(name)
+    assert store.streams.get(name) is None
 
 
 def _is_as_sent(stream: dict[str, Any], publication: Publication) -> bool:
@@ -124,8 +124,8 @@ def _is_as_sent(stream: dict[str, Any], publication: Publication) -> bool:
 def _session(store: SessionStore, name: str) -> tuple[Session, Peer]:
     stream = store.streams.get(name)
     assert stream is not None
-    [session] = (s for s in store._sessions.values() if s.peer is stream.peer)
-    return session, stream.peer
+    [session] = (s for s in store._sessions.values() if s.peer is stream.source)
+    return session, session.peer
 
 
 def _check_account(peer: Peer, sent: dict[str, int]) -> None:

@@ -97,8 +97,8 @@ async def _publish(
         )
         stream = store.streams.get(name)
         assert stream is not None
-        [session] = (s for s in store._sessions.values() if s.peer is stream.peer)
-        _check_connection(stream.peer, connected)
+        [session] = (s for s in store._sessions.values() if s.peer is stream.source)
+        _check_connection(session.peer, connected)
         process.send_signal(signal.SIGINT)
         async with asyncio.timeout(20):
             assert await process.wait() == 0
@@ -107,8 +107,8 @@ async def _publish(
             process.kill()
             await process.wait()
     assert session.reason is EndReason.DELETED
-    assert store.streams.is_free(name)
-    _check_account(stream.peer, encoded)
+    assert store.streams.get(name) is None
+    _check_account(session.peer, encoded)
 
 
 def _is_as_sent(stream: dict[str, Any], publication: Publication) -> bool:

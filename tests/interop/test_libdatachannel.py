@@ -101,7 +101,7 @@ async def test_one_encoding(
         [session] = app[STORE]._sessions.values()
         assert await obs.end() == 200
     assert session.reason is EndReason.DELETED
-    assert app[STORE].streams.is_free("obs")
+    assert app[STORE].streams.get("obs") is None
 
     video, audio = layer_of(stream, "video"), layer_of(stream, "audio")
     assert (video["codec"], video["profile"]) == (codec, PROFILES[codec])

@@ -25,7 +25,7 @@ CLIENTS = "tests.interop.namespace_client"
 AT_PUBLIC_ADDRESS = ("--public-address", PUBLIC)
 
 # Seconds that a client and the server wait for a connection by default.
-CONNECT_TIMEOUT = 15.0
+CONNECT_TIMEOUT = 60.0
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from pytest_aiohttp.plugin import AiohttpServer
 from tests import offers
 from tests.encoders import EncodedFrame, encode_opus, encode_video
 from tests.interop.aiortc_viewer import AiortcViewer
-from tests.unit.rtc.media import rtp
+from tests.interop.direct_publisher import H264, OPUS, PACE, VP8, Publisher
 from tests.waiting import until
 from whipbird.app import STORE, create_app
 from whipbird.client import WhipClient
@@ -22,56 +22,13 @@ from whipbird.client.pattern import Pattern
 from whipbird.client.publish import Publication
 from whipbird.config import Settings
 from whipbird.rtp.packet import RtpPacket
-from whipbird.rtp.rtcp import SenderReport, write_sender_report
 from whipbird.sdp.offer import parse_offer
-from whipbird.sessions import EndReason, Session
-
-VP8, H264, OPUS = 96, 103, 111
-
-# Seconds between frames that are sent faster than they were made.
-PACE = 0.005
+from whipbird.sessions import EndReason
 
 
 def pictures(encoder: str, width: int, height: int) -> tuple[EncodedFrame, ...]:
     """A key frame and what follows, of few packets each."""
     return encode_video(encoder, width, height, frames=24, key_interval=1000)
-
-
-class Publisher:
-    """Puts packets into a publisher's session, as if they had come to it.
-
-    Args:
-        ssrc: of the pictures; the sound has the next one.
-    """
-
-    def __init__(self, session: Session, ssrc: int = 1000) -> None:
-        self.session = session
-        self._transport = session.peer.connection.transport
-        self._ssrc = ssrc
-        self._sequences = {ssrc: 65_500, ssrc + 1: 100}
-        self._timestamp = 5_000_000
-
-    def send(self, codec: int, timestamp: int, *payloads: bytes) -> None:
-        ssrc = self._ssrc + (codec == OPUS)
-        for index, payload in enumerate(payloads):
-            number = self._sequences[ssrc] = (self._sequences[ssrc] + 1) & 0xFFFF
-            marker = index == len(payloads) - 1
-            packet = rtp(codec, number, timestamp, ssrc, payload, marker=marker)
-            self._transport.rtp_routes[codec](packet)
-
-    async def play(self, frames: tuple[EncodedFrame, ...], codec: int = VP8) -> None:
-        for frame in frames:
-            self.send(codec, self._timestamp, *frame.payloads)
-            self._timestamp += 3000
-            await asyncio.sleep(PACE)
-
-    def report(self, codec: int, ntp: float, timestamp: int) -> None:
-        """Say when a timestamp was, in seconds of the publisher's clock."""
-        report = SenderReport(
-            self._ssrc + (codec == OPUS), int(ntp * (1 << 32)), timestamp, 0, 0
-        )
-        assert self._transport.rtcp_route is not None
-        self._transport.rtcp_route(write_sender_report(report))
 
 
 @pytest.fixture

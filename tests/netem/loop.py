@@ -29,7 +29,7 @@ _Ts = TypeVarTuple("_Ts")
 _Ready = list[tuple[selectors.SelectorKey, int]]
 
 # Real seconds to wait for a thread.
-_REAL_LIMIT = 30.0
+_REAL_LIMIT = 120.0
 
 
 class DeadlockError(RuntimeError):

@@ -197,13 +197,37 @@ async def test_a_name_that_is_taken(server: ServerProcess) -> None:
         await described(server, is_live)
         code, output, errors = await publish("testsrc", url, *SMALL)
         assert (code, output) == (1, "")
-        assert errors.startswith("whipbird publish: 409 Stream is taken: ")
-        assert "live" in errors
+        first_try, wait, second_try = errors.splitlines()
+        for refusal in (first_try, second_try):
+            assert refusal.startswith("whipbird publish: 409 Stream is taken: ")
+            assert '"live"' in refusal
+        assert re.fullmatch(r"whipbird publish: Trying again in [12] s", wait)
         # The first has not noticed anything.
         before = layer_of(await described(server, is_live), "video")["frames"]
         await described(server, lambda s: layer_of(s, "video")["frames"] > before)
         first.send_signal(signal.SIGTERM)
         assert (await ended(first))[0] == 0
+
+
+async def test_a_name_that_is_taken_as_json(server: ServerProcess) -> None:
+    url = f"{server.url}/whip/live"
+    async with publishing("testsrc", url, *SMALL):
+        await described(server, is_live)
+        code, output, errors = await publish("testsrc", url, *SMALL, "--json")
+    assert (code, errors) == (1, "")
+    assert json.loads(output)["error"].startswith("409 Stream is taken: ")
+
+
+async def test_after_a_crash_it_publishes_again(server: ServerProcess) -> None:
+    url = f"{server.url}/whip/live"
+    async with publishing("testsrc", url, *SMALL) as first:
+        await described(server, is_live)
+        first.kill()
+        await first.wait()
+        code, output, _ = await publish("testsrc", url, *SMALL, "--duration", "1")
+    assert code == 0
+    assert "frames" in output
+    assert "silent, and replaced by another publisher" in server.output
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

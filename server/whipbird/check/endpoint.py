@@ -85,6 +85,10 @@ class Endpoint(Requests):
             self._unconnected = LocalTransport.made_up(probe.candidate)
         return self._unconnected
 
+    async def another_transport(self) -> LocalTransport:
+        """The same with credentials and a certificate of its own: another client."""
+        return LocalTransport.made_up(*(await self.unconnected_transport()).candidates)
+
     async def open(
         self, shape: Shape | None = None, local: LocalTransport | None = None
     ) -> OpenSession:
@@ -95,10 +99,7 @@ class Endpoint(Requests):
         """
         shape = shape or self.shape
         if local is None:
-            # With its own credentials, so that sessions are not confused.
-            local = LocalTransport.made_up(
-                *(await self.unconnected_transport()).candidates
-            )
+            local = await self.another_transport()
         exchange = await self.post_shape(shape, local)
         return self._opened(exchange, local, shape)
 

@@ -48,7 +48,7 @@ async def greet(endpoint: Endpoint) -> None:
 
 
 async def _is_exclusive(endpoint: Endpoint) -> bool:
-    """Whether a second session is refused, or ends the first one."""
+    """Whether the session of a second client is refused, or ends the first one."""
     try:
         first = endpoint.session()
     except Skipped:
@@ -56,7 +56,8 @@ async def _is_exclusive(endpoint: Endpoint) -> bool:
     if await endpoint.is_gone(first):
         # The server does not distinguish sessions from nonexistent URLs.
         return False
-    second = await endpoint.post_shape(endpoint.shape)
+    another = await endpoint.another_transport()
+    second = await endpoint.post_shape(endpoint.shape, another)
     return not second.is_success or bool(await endpoint.is_gone(first))
 
 

@@ -113,7 +113,7 @@ async def _publish(
         nonlocal report
         async with WhipClient(url, token=token) as client:
             publication = Publication(media, client, duration)
-            await publication.connect()
+            await publication.connect(None if as_json else _print_wait)
             if not as_json:
                 _print_heading(media, url, client)
             showing = asyncio.create_task(_show(publication))
@@ -161,6 +161,11 @@ def _line(before: Report, report: Report) -> str:
     if report.skipped:
         parts.append(f"{report.skipped} skipped")
     return "  ".join(parts)
+
+
+def _print_wait(refusal: WhipError, seconds: float) -> None:
+    click.echo(f"whipbird publish: {refusal}", err=True)
+    click.echo(f"whipbird publish: Trying again in {seconds:g} s", err=True)
 
 
 def _print_heading(media: MediaSource, url: str, client: WhipClient) -> None:

@@ -8,11 +8,21 @@ class WhipError(Exception):
         status: the HTTP status code; None without a response.
         title: a short description, the same for all errors of this kind.
         detail: a description of this error; may be empty.
+        retry_after: seconds after which the server lets the request be sent again
+            (RFC 9110 section 10.2.3); None if it does not say.
     """
 
-    def __init__(self, title: str, detail: str = "", status: int | None = None) -> None:
+    def __init__(
+        self,
+        title: str,
+        detail: str = "",
+        status: int | None = None,
+        *,
+        retry_after: float | None = None,
+    ) -> None:
         text = f"{status} {title}" if status is not None else title
         super().__init__(f"{text}: {detail}" if detail else text)
         self.status = status
         self.title = title
         self.detail = detail
+        self.retry_after = retry_after

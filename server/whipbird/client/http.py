@@ -164,4 +164,10 @@ def _refusal(response: aiohttp.ClientResponse, body: str) -> WhipError:
             pass
     else:
         detail = "is this the URL of a WHIP endpoint?"
-    return WhipError(title, detail, response.status)
+    return WhipError(title, detail, response.status, retry_after=_retry_after(response))
+
+
+def _retry_after(response: aiohttp.ClientResponse) -> float | None:
+    """The seconds in Retry-After; None without it, or if it is a date."""
+    value = response.headers.get("Retry-After", "")
+    return float(value) if value.isascii() and value.isdigit() else None

@@ -2,7 +2,7 @@
 
 import asyncio
 import math
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -14,6 +14,9 @@ from .errors import WhipError
 from .media import EncodedFrame, Kind, MediaError, MediaSource, StreamInfo
 from .media_track import MediaClock, MediaTrack
 from .whip import WhipClient
+
+# Seconds for which it waits at most before it asks for a taken name again.
+MAX_WAIT = 15.0
 
 # Seconds that the source is read ahead; a requested key frame is delayed by as much.
 READ_AHEAD = 0.25
@@ -120,13 +123,30 @@ class Publication:
             sender.on_key_frame_request = source.request_key_frame
             self._outgoing[info.kind] = _Outgoing(info, track, transceiver, sender)
 
-    async def connect(self) -> None:
+    async def connect(
+        self, on_wait: Callable[[WhipError, float], None] | None = None
+    ) -> None:
         """Open the session.
+
+        When the stream has another publisher, it tries once more after the time that
+        the server names: a publisher that has vanished has given way by then.
+
+        Args:
+            on_wait: is called with the refusal, and the seconds until the next try.
 
         Raises:
             WhipError: when the server refuses, or the connection fails.
         """
-        await self._client.connect()
+        try:
+            await self._client.connect()
+        except WhipError as refusal:
+            seconds = refusal.retry_after
+            if refusal.status != 409 or seconds is None or seconds > MAX_WAIT:
+                raise
+            if on_wait is not None:
+                on_wait(refusal, seconds)
+            await asyncio.sleep(seconds)
+            await self._client.connect()
         for outgoing in self._outgoing.values():
             if outgoing.transceiver.currentDirection != "sendonly":
                 info = outgoing.info

@@ -91,6 +91,8 @@ class WhipClient:
     async def connect(self) -> None:
         """Open a session, and wait until it is connected.
 
+        It may be called again after the server has refused; the offer stays the same.
+
         Raises:
             WhipError: when the server refuses, or the connection fails or times out.
         """
@@ -103,13 +105,14 @@ class WhipClient:
         Raises:
             WhipError: when the server refuses, or cannot be reached.
         """
-        try:
-            if self._port is not None and not self._port.is_open:
-                await self._port.open()
-            await self.peer.setLocalDescription(await self.peer.createOffer())
-        except OSError as error:
-            raise WhipError("No network", str(error)) from error
-        self.offer = self.peer.localDescription.sdp
+        if not self.offer:
+            try:
+                if self._port is not None and not self._port.is_open:
+                    await self._port.open()
+                await self.peer.setLocalDescription(await self.peer.createOffer())
+            except OSError as error:
+                raise WhipError("No network", str(error)) from error
+            self.offer = self.peer.localDescription.sdp
         response, self.answer = await self.http.request(
             "POST", self.url, data=self.offer.encode(), headers={"Content-Type": SDP}
         )

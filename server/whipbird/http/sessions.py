@@ -27,6 +27,7 @@ from ..sessions import (
 from .body import read_body
 from .conditions import check_if_match
 from .cors import is_preflight
+from .delivery import SessionResponse, is_gone
 from .problems import Problem, expect
 
 SDP = "application/sdp"
@@ -109,12 +110,15 @@ class SessionsResource:
             offer = parse_offer(text, self.role)
         except SdpError as error:
             raise Problem.of_sdp(error) from None
+        if is_gone(request):
+            # It must not replace the publisher, which may be itself, trying again.
+            raise Problem(408, "Client gone", "You have closed the connection.")
         try:
             session, answer = await self.open(request, stream, offer)
         except Unavailable as reason:
             raise _unavailable(reason) from None
-        response = web.Response(
-            status=201,
+        response = SessionResponse(
+            session,
             body=answer.encode(),  # as text it would get a charset, which SDP has not
             content_type=SDP,
             headers={

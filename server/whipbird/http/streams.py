@@ -48,11 +48,11 @@ class StreamsResource:
     def _describe(self, stream: Stream) -> dict[str, Any]:
         return {
             "name": stream.name,
-            "state": stream.peer.connectionState,
+            "state": stream.source.connectionState,
             "duration": round(stream.age, 3),
             "viewers": self._audiences.count(stream.name),
             "recording": self._recorder.describe(stream.name),
-            "tracks": [_track(track) for track in stream.peer.tracks],
+            "tracks": [_track(track) for track in stream.source.tracks],
         }
 
 

@@ -1,6 +1,8 @@
 """The WHIP endpoint and its sessions (RFC 9725 section 4)."""
 
-from aiohttp import web
+import math
+
+from aiohttp import hdrs, web
 
 from ..sdp.offer import Offer
 from ..sdp.role import PUBLISHER
@@ -23,11 +25,14 @@ class WhipResource(SessionsResource):
     ) -> tuple[Session, str]:
         try:
             return await self._store.publish(stream, offer, request.remote or "-")
-        except StreamTaken:
+        except StreamTaken as taken:
+            seconds = max(1, math.ceil(taken.retry_after))
             raise Problem(
                 409,
                 "Stream is taken",
                 f'Somebody else publishes "{stream}" now. Wait for the end of it, or '
-                "choose another name.",
+                "choose another name. If that publisher has vanished, the name is free "
+                f"in {seconds} s.",
                 section="RFC 9110 section 15.5.10",
+                headers={hdrs.RETRY_AFTER: str(seconds)},
             ) from None

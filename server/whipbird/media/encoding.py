@@ -16,6 +16,14 @@ RATE_INTERVAL = 1.0
 # Seconds between requests for a key frame, until one is received.
 KEY_FRAME_INTERVAL = 1.0
 
+# An encoding is silent after so many of its frame intervals without a packet, and after
+# no less and no more than these seconds; after the second while it has few frames.
+SILENT_FRAMES = 4
+MIN_SILENCE = 0.4
+MAX_SILENCE = 2.0
+# The weight of the newest frame interval in the smoothed one.
+INTERVAL_WEIGHT = 1 / 8
+
 # A source that was replaced, and sends again, is the current one after so many packets,
 # or seconds, without a packet of that which replaced it.
 RETURN_PACKETS = 8
@@ -77,6 +85,7 @@ class Encoding:
         self._timestamp = -1
         self._sequence = -1
         self._delivered_at = 0.0
+        self._interval = MAX_SILENCE
         self._restarts = 0
         self._lacks_parameters = False
         self._key_frame_timestamp = 0
@@ -108,6 +117,17 @@ class Encoding:
     def is_video(self) -> bool:
         """Whether this is video. Only video has key frames."""
         return self._payload_format is not None
+
+    def is_silent(self, now: float) -> bool:
+        """Whether no packet has come for longer than frames are apart.
+
+        Args:
+            now: event loop time.
+        """
+        silence = now - self.source.last_packet_at
+        if silence < MIN_SILENCE:
+            return False
+        return silence >= min(SILENT_FRAMES * self._interval, MAX_SILENCE)
 
     # Sources
 
@@ -217,7 +237,11 @@ class Encoding:
 
     def _begin_frame(self, packet: RtpPacket) -> None:
         self._timestamp = packet.timestamp
-        self._delivered_at = self.source.last_packet_at
+        now = self.source.last_packet_at
+        if self.frames:
+            interval = min(now - self._delivered_at, MAX_SILENCE)
+            self._interval += INTERVAL_WEIGHT * (interval - self._interval)
+        self._delivered_at = now
         self.frames += 1
         if self._key_frame_timestamp != packet.timestamp:
             self._lacks_parameters = False

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from ..rtp.forward_template import ExtensionMap, ForwardedPacket, ForwardTemplate
-from ..rtp.history import SIZE, PacketHistory
+from ..rtp.history import GopBudget, PacketHistory
 from ..rtp.packet import RtpPacket
 from ..transport.packet_buffer import SLOTS, PacketBuffer
 from .encoding import RATE_INTERVAL, Encoding
@@ -70,15 +70,19 @@ class Feed:
     Args:
         encoding: the source of the packets.
         extension_map: the publisher's RTP header extensions: URI -> identifier.
+        budget: the octets for its GOP.
 
     Attributes:
         history: the newest packets.
         bitrate: bits per second of the encoding, smoothed over some seconds.
     """
 
-    def __init__(self, encoding: Encoding, extension_map: ExtensionMap) -> None:
+    def __init__(
+        self, encoding: Encoding, extension_map: ExtensionMap, budget: GopBudget
+    ) -> None:
         self.encoding = encoding
-        self.history = PacketHistory()
+        self.history = PacketHistory(budget, encoding.codec.clock_rate)
+        self._budget = budget
         self.bitrate = encoding.bitrate
         self._extension_map = extension_map
         self._codec = encoding.codec
@@ -102,6 +106,7 @@ class Feed:
     def close(self) -> None:
         """Stop distributing packets."""
         self.encoding.unsubscribe(self._on_packet)
+        self.history.close()
         for held in (
             self._waiting,
             self._congested,
@@ -238,11 +243,15 @@ class Feed:
         """Send the next batch of kept packets to one late watcher."""
         position, behind = self._late[watcher]
         count = self.history.count(position)
-        if count > SIZE:
-            # It was too slow: the next packet for it is no longer kept.
+        if count > self.history.size:
+            # The next packet for it is no longer kept: it was too slow, or another key
+            # frame has come, with which it goes on.
             del self._late[watcher]
             watcher.frames_dropped += 1
-            self.add_at_key_frame(watcher)
+            if watcher.is_congested:
+                self.add_at_key_frame(watcher)
+            else:
+                self.add(watcher)
             return
         if watcher.is_congested:
             return
@@ -285,7 +294,8 @@ class Feed:
         """Make all watchers wait for a key frame of the new codec."""
         self._flush()
         self._codec = self.encoding.codec
-        self.history = PacketHistory()
+        self.history.close()
+        self.history = PacketHistory(self._budget, self._codec.clock_rate)
         for _, watchers in self._groups.values():
             self._waiting += watchers
         self._waiting += self._late

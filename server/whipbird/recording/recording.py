@@ -21,7 +21,7 @@ from .writer import SegmentWriter
 logger = logging.getLogger(__name__)
 
 # Seconds between checks for a better encoding.
-_CHECK_INTERVAL = 0.5
+_CHECK_INTERVAL = 0.2
 # Seconds to wait for all tracks before a file is started without the missing ones; and
 # the frames kept meanwhile.
 _GATHERING = 2.0
@@ -68,7 +68,7 @@ class Recording:
             self.writer, stream.name, self._fail, self._request_key_frame
         )
         self._sources: dict[str, TrackSource] = {}
-        for track in stream.peer.tracks:
+        for track in stream.source.tracks:
             on_frame = partial(self._on_frame, track.kind)
             self._sources[track.kind] = TrackSource(track, on_frame)
         self._timer = self._loop.call_later(_CHECK_INTERVAL, self._check)

@@ -85,7 +85,7 @@ class Snapshots:
         loop.call_later(LIFETIME, self._pictures.pop, stream, None)
 
     async def _make(self, stream: Stream) -> bytes:
-        video = [t for t in stream.peer.tracks if t.kind == "video"]
+        video = [t for t in stream.source.tracks if t.kind == "video"]
         if not video:
             raise NoVideo
         encoding = largest(video[0])

@@ -11,8 +11,6 @@ from ..rtp.packet import RtpPacket
 
 # Seconds to wait for all encodings of a simulcast.
 _SETTLING = 1.0
-# Seconds after which a silent encoding is replaced by another one.
-_SILENCE = 2.0
 # Seconds before switching to a larger encoding: it may soon end again.
 _PATIENCE = 3.0
 
@@ -149,7 +147,7 @@ class TrackSource:
         if self._reader is None or self._reader.encoding.rid is None:
             return True
         encoding = self._reader.encoding
-        is_silent = self._now() - encoding.last_packet_at >= _SILENCE
+        is_silent = encoding.is_silent(self._now())
         return is_silent or encoding not in self._track.encodings
 
     def _on_reader_frame(self, reader: _EncodingReader, frame: RtpFrame) -> None:
@@ -180,7 +178,7 @@ def largest(track: Track) -> Encoding | None:
     """
     now = asyncio.get_running_loop().time()
     encodings = track.encodings
-    live = [x for x in encodings if now - x.last_packet_at < _SILENCE] or encodings
+    live = [x for x in encodings if not x.is_silent(now)] or encodings
     if not live or live[-1].rid is None:
         return live[-1] if live else None
     return max(live, key=_size)

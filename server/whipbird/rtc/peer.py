@@ -1,5 +1,7 @@
 """One end of a WebRTC connection: what servers and clients of WHIP need of it."""
 
+import asyncio
+import math
 import secrets
 from collections.abc import Callable, Iterable
 
@@ -16,6 +18,12 @@ from .data_channel import DataChannel
 from .ice_restart import RestartWait
 from .peer_connection import ENDED, LocalIce, PeerConnection, PeerOptions
 
+# To find out whether the other side is there: how often it is asked, the seconds that
+# an answer may take after each time, and from one look for it to the next.
+_QUESTIONS = 4
+_ANSWER_TIME = 0.25
+_LOOK_INTERVAL = 0.05
+
 
 class Peer(PeerConnection):
     """An ``RTCPeerConnection`` that answers parsed offers and restarts ICE.
@@ -31,6 +39,7 @@ class Peer(PeerConnection):
         self.on_channels_closed: Callable[[], None] | None = None
         self._on_message: MessageHandler | None = None
         self._restart = RestartWait()
+        self._signalled_at = -math.inf
 
     @property
     def on_message(self) -> MessageHandler | None:
@@ -56,7 +65,44 @@ class Peer(PeerConnection):
         path = self.connection.transport.ice.selected
         return path.remote if path else None
 
+    @property
+    def silence(self) -> float:
+        """Seconds since anything authentic came from the other side.
+
+        The offer counts, and what ``note_signalling`` was told.
+        """
+        heard_at = self.connection.transport.heard_at
+        return self._port.now - max(self._signalled_at, heard_at)
+
+    @property
+    def can_ask(self) -> bool:
+        """Whether ``responds`` can ask: a lite ICE agent sends no checks."""
+        return not self.connection.transport.ice.lite
+
+    async def responds(self) -> bool:
+        """Ask the other side whether it is there, by consent checks (RFC 7675).
+
+        Returns:
+            Whether anything came from it within a second.
+        """
+        transport = self.connection.transport
+        before = transport.heard_at
+        for _ in range(_QUESTIONS):
+            self.connection.check_consent()
+            until = self._port.now + _ANSWER_TIME
+            while self._port.now < until:
+                await asyncio.sleep(_LOOK_INTERVAL)
+                if transport.state in ENDED:
+                    return False
+                if transport.heard_at > before:
+                    return True
+        return False
+
     # The server's side
+
+    def note_signalling(self) -> None:
+        """Note that the other side has sent something over HTTP."""
+        self._signalled_at = self._port.now
 
     async def answer(self, offer: Offer, stream: str = "-") -> str:
         """Accept an offer of a publisher or a viewer, and begin to connect.
@@ -70,6 +116,7 @@ class Peer(PeerConnection):
         Raises:
             ConnectionError: when there is no address to be reached at.
         """
+        self.note_signalling()
         self._gather()
         sections = [media for media in offer.media if media.kind != "application"]
         channels = next((m for m in offer.media if m.kind == "application"), None)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from .forward_template import ForwardedPacket
-from .history import SIZE
+from .history import MAX_GOP
 from .packet import HEADER, HEADER_LENGTH
 
 _pack_into = HEADER.pack_into
@@ -146,8 +146,11 @@ class Rewriter:
             lengths.append(end)
         newest = (packets[-1].sequence + sequence_offset) & 0xFFFF
         self._since += (newest - self._last_sequence) & 0xFFFF
-        if self._since > SIZE:
-            self._live = None
+        if self._live is not None:
+            age = (packets[-1].sequence - self._live[0]) & 0xFFFF
+            if MAX_GOP < age < 0x8000:
+                # Nothing before it is kept any more.
+                self._live = None
         self._last_sequence = newest
         self._last_timestamp = (packets[-1].timestamp + timestamp_offset) & 0xFFFFFFFF
         self._last_at = now

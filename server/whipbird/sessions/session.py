@@ -51,6 +51,9 @@ class EndReason(enum.StrEnum):
     INTERNAL_ERROR = "internal error"
     SETUP_TIMEOUT = "setup timeout"
     TAKEN_OVER = "stream taken over by another publisher"
+    PUBLISHED_AGAIN = "published again by the same encoder"
+    SILENT = "silent, and replaced by another publisher"
+    NOT_DELIVERED = "client gone before the answer"
     SHUTDOWN = "server shutdown"
     REFUSED = "offer could not be answered"
 
@@ -181,6 +184,7 @@ class Session:
             UnacceptableSdp: when only one of ufrag and password is new.
             Unavailable: when the restart fails; the session continues.
         """
+        self.peer.note_signalling()
         ice = fragment.ice or self._ice
         assert ice is not None
         answer = None if ice == self._ice else await self._restart(ice)

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from functools import partial
 
 from ..rtc import Certificate, DataChannel, Peer, PeerOptions, Port
+from ..rtp.history import GopBudget, GopLimits
 from ..sdp.codecs import Codec, best_match
 from ..sdp.errors import UnacceptableSdp
 from ..sdp.media import OfferedMedia
@@ -16,12 +17,18 @@ from ..streams import (
     BROADCAST,
     Audiences,
     LayerChoice,
+    Replacement,
     Stream,
     Streams,
-    StreamTaken,
     Viewer,
 )
 from .session import EndReason, Session, SessionState, Unavailable
+
+_REPLACED = {
+    Replacement.SAME_ENCODER: EndReason.PUBLISHED_AGAIN,
+    Replacement.TAKEOVER: EndReason.TAKEN_OVER,
+    Replacement.SILENT: EndReason.SILENT,
+}
 
 
 class Full(Unavailable):
@@ -80,8 +87,9 @@ class SessionStore:
         echo_buffer: octets that may be held for one session.
         ice_lite: whether sessions only answer connectivity checks.
         max_sessions: how many there may be at a time; None for any number.
-        takeover: whether a new publisher takes a stream over from the one there is.
+        takeover: whether any new publisher takes a stream over (see ``Streams``).
         wait_for_publisher: whether a stream may be watched before it is published.
+        gop_limits: how much is kept for new viewers.
 
     Attributes:
         streams: the published streams.
@@ -99,6 +107,7 @@ class SessionStore:
         max_sessions: int | None = None,
         takeover: bool = False,
         wait_for_publisher: bool = True,
+        gop_limits: GopLimits | None = None,
     ) -> None:
         self._setup_timeout = setup_timeout
         self._max_sessions = max_sessions
@@ -109,7 +118,7 @@ class SessionStore:
             ice_lite=ice_lite,
         )
         self.streams = Streams(takeover=takeover)
-        self.audiences = Audiences()
+        self.audiences = Audiences(GopBudget(gop_limits))
         self.streams.observers.append(self.audiences)
         self._wait_for_publisher = wait_for_publisher
         self._viewers: dict[Session, Viewer] = {}
@@ -129,21 +138,30 @@ class SessionStore:
 
         Raises:
             Full: when the maximum number of sessions is reached. A session that has
-                ended counts until its peer is closed.
-            StreamTaken: when the offer has media, and the stream has a publisher.
+                ended counts until its peer is closed, except for the publisher that
+                replaces it.
+            StreamTaken: when the offer has media, and the stream has another
+                publisher, which stays.
             Unavailable: when the server is shutting down, or the session did not open
                 within the setup timeout.
         """
-        self._check_room()
         # A client with only data channels publishes nothing.
-        if offer.has_media and not self.streams.is_free(stream):
-            raise StreamTaken
+        replaces = offer.has_media and await self.streams.make_way(
+            stream, offer.fingerprints
+        )
+        self._check_room(replaces=replaces)
         session = self._new_session(stream, offer, client)
         async with _or_refused(session):
             answer = await session.open(offer)
             if offer.has_media:
-                end = partial(session.end_soon, EndReason.TAKEN_OVER)
-                self.streams.publish(Stream(stream, session.peer, end))
+                self.streams.publish(
+                    Stream(
+                        stream,
+                        session.peer,
+                        lambda why: session.end_soon(_REPLACED[why]),
+                        offer.fingerprints,
+                    )
+                )
                 session.echo.on_message = partial(self._broadcast, stream)
         self.opened += 1
         return session, answer
@@ -246,10 +264,10 @@ class SessionStore:
         if channel.label == BROADCAST:
             self.audiences.broadcast(stream, protocol, data)
 
-    def _check_room(self) -> None:
+    def _check_room(self, *, replaces: bool = False) -> None:
         if self._is_shutting_down:
             raise Unavailable
-        held = len(self._sessions) + len(self._ending)
+        held = len(self._sessions) + len(self._ending) - replaces
         if self._max_sessions is not None and held >= self._max_sessions:
             raise Full(self._max_sessions)
 
@@ -302,9 +320,12 @@ class SessionStore:
 
 @asynccontextmanager
 async def _or_refused(session: Session) -> AsyncIterator[None]:
-    """End the session if opening it fails or is cancelled."""
+    """End the session if opening it fails or is cancelled: its client has gone."""
     try:
         yield
+    except asyncio.CancelledError:
+        await session.end(EndReason.NOT_DELIVERED)
+        raise
     except BaseException:
         await session.end(EndReason.REFUSED)
         raise

@@ -3,7 +3,7 @@
 from .audience import Audience, Audiences
 from .events import EVENT_TYPES, Event, EventStream
 from .layer_choice import LayerChoice
-from .streams import Observer, Stream, Streams, StreamTaken
+from .streams import Observer, Replacement, Stream, Streams, StreamTaken
 from .viewer import BROADCAST, TooManyEventStreams, Viewer
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "EventStream",
     "LayerChoice",
     "Observer",
+    "Replacement",
     "Stream",
     "StreamTaken",
     "Streams",

@@ -8,6 +8,8 @@ from typing import Any
 from ..media.encoding import Encoding
 from ..media.feed import Feed
 from ..media.forwarder import Forwarder, is_structure
+from ..media.track import Track
+from ..rtp.history import GopBudget
 from ..rtp.packet import RtpPacket
 from ..sdp.codecs import NON_INTERLEAVED, Codec
 from .events import StreamStatus
@@ -17,18 +19,19 @@ from .viewer import Viewer
 # Bitrates in events are rounded to this, in bit/s, because each change is an event.
 BITRATE_STEP = 10_000
 
-# Seconds without a packet after which an encoding is no longer forwarded.
-SILENCE = 1.0
-
 
 class Audience:
     """The viewers of a stream name, whether it has a publisher or not.
+
+    Args:
+        budget: the octets that are kept for new viewers.
 
     Attributes:
         viewers: the viewers that are connected.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, budget: GopBudget) -> None:
+        self._budget = budget
         self.viewers: set[Viewer] = set()
         self._stream: Stream | None = None
         self._feeds: dict[Encoding, Feed] = {}
@@ -39,7 +42,7 @@ class Audience:
     def publisher_joined(self, stream: Stream) -> None:
         """Forward what a publisher sends to all viewers."""
         self._stream = stream
-        for track in stream.peer.tracks:
+        for track in stream.source.tracks:
             track.on_encodings_changed.append(self._update_feeds)
         self._update_feeds()
         self._announce()
@@ -47,7 +50,7 @@ class Audience:
     def publisher_left(self) -> None:
         """Stop forwarding; the viewers stay."""
         assert self._stream is not None
-        for track in self._stream.peer.tracks:
+        for track in self._stream.source.tracks:
             track.on_encodings_changed.remove(self._update_feeds)
         self._stream = None
         for viewer in self.viewers:
@@ -109,15 +112,18 @@ class Audience:
         """Add feeds of new encodings, and close those of encodings that have ended."""
         assert self._stream is not None
         feeds: dict[Encoding, Feed] = {}
-        for track in self._stream.peer.tracks:
+        for track in self._stream.source.tracks:
             for encoding in track.encodings:
                 feed = self._feeds.pop(encoding, None)
-                feeds[encoding] = feed or Feed(encoding, track.extension_map)
+                feeds[encoding] = feed or self._new_feed(track, encoding)
         ended, self._feeds = self._feeds, feeds
         for feed in ended.values():
             feed.close()
         for viewer in self.viewers:
             self._select_feeds(viewer)
+
+    def _new_feed(self, track: Track, encoding: Encoding) -> Feed:
+        return Feed(encoding, track.extension_map, self._budget)
 
     def _announce(self) -> None:
         """Send the stream's status to all viewers with event streams."""
@@ -154,9 +160,8 @@ class Audience:
         ]
         if len(feeds) < 2:
             return feeds
-        newest = max(feed.encoding.last_packet_at for feed in feeds)
-        since = min(self._now(), newest + SILENCE) - SILENCE
-        return [feed for feed in feeds if feed.encoding.last_packet_at >= since]
+        now = self._now()
+        return [feed for feed in feeds if not feed.encoding.is_silent(now)] or feeds
 
 
 def _codec_of(feed: Feed) -> Codec:
@@ -182,15 +187,20 @@ def _describe(rid: str, feeds: Iterable[Feed]) -> dict[str, Any]:
 
 
 class Audiences:
-    """The audiences of a server, by the name of the stream."""
+    """The audiences of a server, by the name of the stream.
 
-    def __init__(self) -> None:
+    Args:
+        budget: the octets that are kept for new viewers.
+    """
+
+    def __init__(self, budget: GopBudget) -> None:
+        self._budget = budget
         self._audiences: dict[str, Audience] = {}
 
     def __getitem__(self, name: str) -> Audience:
         """The audience of a stream name, with or without a publisher."""
         if name not in self._audiences:
-            self._audiences[name] = Audience()
+            self._audiences[name] = Audience(self._budget)
         return self._audiences[name]
 
     def codecs(self, name: str, kind: str) -> tuple[Codec, ...]:

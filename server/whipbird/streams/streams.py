@@ -1,15 +1,62 @@
 """Streams: names with one publisher at a time."""
 
+import enum
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Protocol
 
-from ..rtc import Peer
+from ..media.track import Track
 from ..sdp.codecs import Codec, fmtp_parameters
+from ..sdp.transport import Fingerprint
+
+# Seconds without anything from a publisher after which another may replace it.
+SILENCE = 2.0
+# ... if this side cannot ask whether it is still there (lite ICE): twice the longest
+# time from one of the publisher's consent checks to the next (RFC 7675 section 5.1).
+UNASKED_SILENCE = 12.0
 
 
 class StreamTaken(Exception):  # noqa: N818 - a state, not a fault
-    """The stream has another publisher."""
+    """The stream has another publisher.
+
+    Attributes:
+        retry_after: seconds after which it may be replaced if it falls silent now.
+    """
+
+    def __init__(self, retry_after: float) -> None:
+        super().__init__(f"taken for at least {retry_after:.1f} s")
+        self.retry_after = retry_after
+
+
+class Replacement(enum.Enum):
+    """Why a new publisher replaces the current one."""
+
+    SAME_ENCODER = enum.auto()
+    TAKEOVER = enum.auto()
+    SILENT = enum.auto()
+
+
+class StreamSource(Protocol):
+    """Where the tracks of a stream come from; today, a publisher's ``Peer``."""
+
+    @property
+    def tracks(self) -> Sequence[Track]:
+        """The tracks."""
+
+    @property
+    def connectionState(self) -> str:  # noqa: N802 - as aiortc has it
+        """The state of the connection that it comes over."""
+
+    @property
+    def silence(self) -> float:
+        """Seconds since anything came from it."""
+
+    @property
+    def can_ask(self) -> bool:
+        """Whether ``responds`` can ask."""
+
+    async def responds(self) -> bool:
+        """Ask it whether it is still there."""
 
 
 class Stream:
@@ -17,14 +64,22 @@ class Stream:
 
     Args:
         name: the name of the stream.
-        peer: our end of the publisher's connection.
-        end: ends the publisher's session.
+        source: where its tracks come from.
+        end: ends the publisher's session, which another replaces.
+        fingerprints: those of the publisher's DTLS certificate: they identify it.
     """
 
-    def __init__(self, name: str, peer: Peer, end: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        name: str,
+        source: StreamSource,
+        end: Callable[[Replacement], None],
+        fingerprints: Iterable[Fingerprint] = (),
+    ) -> None:
         self.name = name
-        self.peer = peer
+        self.source = source
         self.end = end
+        self.fingerprints = frozenset(fingerprints)
         self._since = time.monotonic()
 
     @property
@@ -33,13 +88,19 @@ class Stream:
         return time.monotonic() - self._since
 
     @property
+    def time_left(self) -> float:
+        """Seconds until it may be replaced if nothing comes from its publisher."""
+        patience = SILENCE if self.source.can_ask else UNASKED_SILENCE
+        return max(0.0, patience - self.source.silence)
+
+    @property
     def rids(self) -> tuple[str, ...]:
         """The rids of its simulcast encodings; none without simulcast."""
-        return tuple(rid for track in self.peer.tracks for rid in track.rids)
+        return tuple(rid for track in self.source.tracks for rid in track.rids)
 
     def codecs(self, kind: str) -> tuple[Codec, ...]:
         """The codecs that its publisher may use for audio or for video."""
-        tracks = (track for track in self.peer.tracks if track.kind == kind)
+        tracks = (track for track in self.source.tracks if track.kind == kind)
         return tuple(codec for track in tracks for codec in track.codecs)
 
     @property
@@ -49,7 +110,7 @@ class Stream:
         Publishers that send stereo say ``sprop-stereo=1`` or, not knowing this, that
         they would receive it (RFC 7587 section 6.1).
         """
-        for track in self.peer.tracks:
+        for track in self.source.tracks:
             for encoding in reversed(track.encodings):
                 if encoding.codec.name == "opus":
                     return encoding.channels == 2
@@ -71,8 +132,8 @@ class Streams:
     """The streams of a server, by name.
 
     Args:
-        takeover: whether a new publisher replaces the current one; otherwise it is
-            refused.
+        takeover: whether any new publisher replaces the current one; otherwise only
+            the same encoder does, and anybody if the current one has fallen silent.
 
     Attributes:
         observers: called when publishers come and go.
@@ -91,30 +152,66 @@ class Streams:
         """Find a published stream by name."""
         return self._streams.get(name)
 
-    def is_free(self, name: str) -> bool:
-        """Whether a new publisher may use the name."""
-        return self._takeover or name not in self._streams
+    async def make_way(self, name: str, fingerprints: Iterable[Fingerprint]) -> bool:
+        """Find out whether a new publisher may use a name.
 
-    def publish(self, stream: Stream) -> None:
-        """Publish a stream; with takeover, end the current publisher.
+        A current publisher that has fallen silent is asked whether it is still there,
+        which takes up to a second.
+
+        Args:
+            fingerprints: those of the new publisher.
+
+        Returns:
+            Whether it replaces a current publisher.
 
         Raises:
-            StreamTaken: when the name has another publisher, and takeover is off.
+            StreamTaken: when the name has another publisher, which stays.
+        """
+        known = frozenset(fingerprints)
+        current = self._streams.get(name)
+        if current and self._replacement(current, known) is Replacement.SILENT:
+            await current.source.responds()
+            # Meanwhile it may have ended, or been replaced.
+            current = self._streams.get(name)
+        if current is None:
+            return False
+        if self._replacement(current, known) is None:
+            raise StreamTaken(current.time_left)
+        return True
+
+    def publish(self, stream: Stream) -> None:
+        """Publish a stream, and end the current publisher if there is one.
+
+        Of several that may use the name at the same time, the first gets it.
+
+        Raises:
+            StreamTaken: when the name has another publisher, which stays.
         """
         current = self._streams.get(stream.name)
         if current is not None:
-            if not self._takeover:
-                raise StreamTaken
-            current.end()
-            self.leave(stream.name, current.peer)
+            replacement = self._replacement(current, stream.fingerprints)
+            if replacement is None:
+                raise StreamTaken(current.time_left)
+            current.end(replacement)
+            self.leave(stream.name, current.source)
         self._streams[stream.name] = stream
         for observer in self.observers:
             observer.publisher_joined(stream)
 
-    def leave(self, name: str, peer: Peer) -> None:
-        """Free a name whose publisher has gone, unless it has a new publisher."""
+    def leave(self, name: str, source: StreamSource) -> None:
+        """Free a name whose source has gone, unless it has a new one."""
         stream = self._streams.get(name)
-        if stream is not None and stream.peer is peer:
+        if stream is not None and stream.source is source:
             del self._streams[name]
             for observer in self.observers:
                 observer.publisher_left(stream)
+
+    def _replacement(
+        self, current: Stream, fingerprints: frozenset[Fingerprint]
+    ) -> Replacement | None:
+        """Why a new publisher may replace the current one; None if it may not."""
+        if not current.fingerprints.isdisjoint(fingerprints):
+            return Replacement.SAME_ENCODER
+        if self._takeover:
+            return Replacement.TAKEOVER
+        return None if current.time_left else Replacement.SILENT

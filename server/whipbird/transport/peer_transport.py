@@ -91,6 +91,8 @@ class PeerTransport:
         self.dropped = 0
         self.bytes_sent = self.bytes_received = 0
         self.packets_sent = self.packets_received = 0
+        # When DTLS or SRTP was last received.
+        self._received_at = -math.inf
         self._carries_media = False
         self._now = 0.0
         self._outgoing: list[bytes] = []
@@ -180,6 +182,7 @@ class PeerTransport:
         if taken:
             self.packets_received += 1
             self.bytes_received += len(datagram)
+            self._received_at = now
         else:
             self.dropped += 1
         return taken
@@ -207,6 +210,11 @@ class PeerTransport:
         if sctp is None:
             return min(self.ice.deadline, self.dtls.deadline)
         return min(self.ice.deadline, self.dtls.deadline, sctp.deadline)
+
+    @property
+    def heard_at(self) -> float:
+        """When something authentic was last received; minus infinity before."""
+        return max(self._received_at, self.ice.heard_at)
 
     @property
     def awaits_handshake(self) -> bool:

@@ -21,10 +21,11 @@ from whipbird.client.media_file import MediaFile
 from whipbird.client.pattern import Pattern
 from whipbird.client.publish import Publication
 from whipbird.config import Settings
+from whipbird.rtc.probe import fall_silent
 from whipbird.rtp.packet import RtpPacket
 from whipbird.sdp.codecs import Codec
 from whipbird.sdp.role import PUBLISHER
-from whipbird.sessions import Session
+from whipbird.sessions import EndReason, Session
 
 SPS, PPS = 7, 8
 
@@ -246,6 +247,80 @@ async def test_a_server_that_refuses(aiohttp_server: AiohttpServer) -> None:
         with pytest.raises(WhipError, match="404 Not a stream name"):
             await publication.connect()
         assert (await publication.report()).packets == 0
+
+
+async def refusing(
+    aiohttp_server: AiohttpServer, *refusals: tuple[int, dict[str, str]]
+) -> tuple[str, list[str]]:
+    """A server that refuses in these ways, one after the other.
+
+    Returns:
+        The endpoint, and the offers that it gets.
+    """
+    offered: list[str] = []
+
+    async def refuse(request: web.Request) -> web.Response:
+        status, headers = refusals[len(offered)]
+        offered.append(await request.text())
+        return web.Response(status=status, headers=headers)
+
+    app = web.Application()
+    app.router.add_post("/whip/live", refuse)
+    return str((await aiohttp_server(app)).make_url("/whip/live")), offered
+
+
+async def test_a_name_that_is_taken_is_asked_for_twice(
+    aiohttp_server: AiohttpServer,
+) -> None:
+    taken = (409, {"Retry-After": "1"})
+    url, offered = await refusing(aiohttp_server, taken, taken, taken)
+    waits: list[tuple[int | None, float]] = []
+    async with WhipClient(url) as client:
+        publication = Publication(Pattern((64, 64), 30), client)
+        with pytest.raises(WhipError, match="409"):
+            await publication.connect(lambda why, s: waits.append((why.status, s)))
+    assert waits == [(409, 1.0)]
+    # The same encoder, so the same offer.
+    assert len(offered) == 2
+    assert offered[0] == offered[1]
+
+
+@pytest.mark.parametrize(
+    ("status", "headers"),
+    [
+        (409, {}),
+        (409, {"Retry-After": "3600"}),
+        (409, {"Retry-After": "soon"}),
+        (409, {"Retry-After": "Mon, 30 Nov 2026 00:00:00 GMT"}),
+        (503, {"Retry-After": "1"}),
+        (429, {"Retry-After": "1"}),
+    ],
+)
+async def test_other_refusals_are_final(
+    aiohttp_server: AiohttpServer, status: int, headers: dict[str, str]
+) -> None:
+    url, offered = await refusing(aiohttp_server, (status, headers))
+    async with WhipClient(url) as client:
+        publication = Publication(Pattern((64, 64), 30), client)
+        with pytest.raises(WhipError) as caught:
+            await publication.connect()
+    assert caught.value.status == status
+    assert len(offered) == 1
+
+
+async def test_one_who_comes_after_a_publisher_that_has_vanished(
+    app: web.Application, url: str
+) -> None:
+    async with WhipClient(url) as gone:
+        await Publication(Pattern((64, 64), 30), gone).connect()
+        session = session_of(app, gone)
+        fall_silent(gone.peer)
+        async with WhipClient(url) as client:
+            await Publication(Pattern((64, 64), 30), client).connect()
+            stream = app[STORE].streams.get("live")
+            assert stream is not None
+            assert stream.source is session_of(app, client).peer
+    assert session.reason is EndReason.SILENT
 
 
 async def test_a_server_that_takes_only_a_part(

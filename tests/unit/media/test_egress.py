@@ -22,6 +22,7 @@ from tests.unit.media.watching import (
 from tests.waiting import until
 from whipbird.media.egress import REPORT_INTERVAL, Egress
 from whipbird.media.feed import Feed
+from whipbird.rtp.history import GopBudget
 from whipbird.rtp.rtcp import (
     ReportBlock,
     write_fir,
@@ -54,7 +55,7 @@ async def test_lost_packets_are_retransmitted() -> None:
     egress = Egress(wire.connection, "live")
     sent = egress.add(VIDEO)
     assert wire.rtcp_route is not None
-    egress.forwarders[0].watch(Feed(source.encoding, {}))
+    egress.forwarders[0].watch(Feed(source.encoding, {}, GopBudget()))
     await source.play(KEY, DELTA)
     lost = wire.packets[1].sequence
     wire.rtcp_route(write_nack(5, sent.ssrc, [lost]))
@@ -71,7 +72,7 @@ async def test_key_frame_requests_are_forwarded(
     egress = Egress(wire.connection, "live")
     sent = egress.add(VIDEO)
     egress.rtcp_received(ask(5, sent.ssrc))
-    egress.forwarders[0].watch(Feed(source.encoding, {}))
+    egress.forwarders[0].watch(Feed(source.encoding, {}, GopBudget()))
     await source.play(KEY)
     assert not source.encoding.wants_key_frame
     egress.rtcp_received(ask(5, sent.ssrc + 1))
@@ -108,7 +109,7 @@ async def test_reports_of_sender(world: World) -> None:
     egress = Egress(wire.connection, "live")
     audio, video = egress.add(AUDIO), egress.add(VIDEO)
     for source, watcher in zip((sound, picture), egress.forwarders, strict=True):
-        watcher.watch(Feed(source.encoding, {}))
+        watcher.watch(Feed(source.encoding, {}, GopBudget()))
     await sound.play(b"\xfc\xff\xfe")
     assert [report.ssrc for report in reports_of(wire)] == [audio.ssrc]
     await picture.play(KEY, DELTA)
@@ -138,7 +139,7 @@ async def test_sender_reports_have_the_publishers_clock() -> None:
     egress = Egress(wire.connection, "live")
     egress.add(VIDEO)
     watcher = egress.forwarders[0]
-    watcher.watch(Feed(source.encoding, {}))
+    watcher.watch(Feed(source.encoding, {}, GopBudget()))
     encoding = source.encoding
     # The publisher's clock is 1000 s ahead, and its reports take no time.
     now = encoding.last_packet_at
@@ -155,7 +156,7 @@ async def test_a_closed_connection() -> None:
     wire, source = Wire(is_connected=False), Source()
     egress = Egress(wire.connection, "live")
     sent = egress.add(VIDEO)
-    egress.forwarders[0].watch(Feed(source.encoding, {}))
+    egress.forwarders[0].watch(Feed(source.encoding, {}, GopBudget()))
     await source.play(KEY)
     egress.rtcp_received(write_nack(5, sent.ssrc, [0]))
     egress.stop()

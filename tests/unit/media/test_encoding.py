@@ -276,3 +276,18 @@ async def test_the_clock_of_a_source_is_that_of_its_packets() -> None:
     _, timestamp = two.numbers[2]
     two.sources[2].reception.sender_report(7 << 32, (timestamp - 3000) & 0xFFFFFFFF, 0)
     assert two.encoding.sender_clock == (7 << 32, packet.timestamp)
+
+
+@pytest.mark.parametrize(
+    ("rate", "silence"), [(60, 0.4), (15, 0.4), (5, 0.8), (1, 2.0)]
+)
+async def test_silence_is_longer_than_between_frames(rate: int, silence: float) -> None:
+    """Browsers send the largest layers no more when their network is too slow."""
+    source = Source(VP8)
+    for _ in range(60):
+        source.send(KEY)
+        source.now += 1 / rate - 1 / 30
+        assert not source.encoding.is_silent(source.now)
+    last = source.encoding.last_packet_at
+    assert not source.encoding.is_silent(last + silence - 0.05)
+    assert source.encoding.is_silent(last + silence + 0.05)

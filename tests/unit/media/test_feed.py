@@ -21,15 +21,18 @@ from tests.unit.media.watching import (
 from tests.waiting import until
 from whipbird.media.feed import Feed
 from whipbird.media.forwarder import MAX_WAITING
-from whipbird.rtp.history import MAX_GOP, SIZE
+from whipbird.rtp.history import MAX_GOP, SIZE, GopBudget
 from whipbird.transport.packet_buffer import SLOTS
+
+# Packets of a GOP that is longer than what is always kept.
+LONG = 2 * SIZE
 
 pytestmark = pytest.mark.virtual_time
 
 
 async def test_watchers_start_at_a_key_frame() -> None:
     source, wire = Source(), Wire()
-    feed = Feed(source.encoding, {})
+    feed = Feed(source.encoding, {}, GopBudget())
     await source.play(DELTA)
     forwarder(wire).watch(feed)
     assert source.key_frames_requested == 1
@@ -42,7 +45,7 @@ async def test_watchers_start_at_a_key_frame() -> None:
 
 async def test_watchers_start_with_the_current_gop() -> None:
     source, wire = Source(), Wire()
-    feed = Feed(source.encoding, {})
+    feed = Feed(source.encoding, {}, GopBudget())
     await source.play(DELTA, KEY, DELTA, MORE)
     forwarder(wire).watch(feed)
     assert [packet.payload for packet in wire.packets] == [KEY, DELTA, MORE]
@@ -54,8 +57,8 @@ async def test_watchers_start_with_the_current_gop() -> None:
 async def test_a_long_gop_is_sent_in_batches() -> None:
     """A burst of it all would be lost where the network is thin."""
     source, wire = Source(), Wire()
-    feed = Feed(source.encoding, {})
-    source.send(KEY, *[MORE] * (MAX_GOP - 1))
+    feed = Feed(source.encoding, {}, GopBudget())
+    source.send(KEY, *[MORE] * (LONG - 1))
 
     async def received(count: int) -> None:
         await until(lambda: len(wire.rtp) >= count)
@@ -68,7 +71,7 @@ async def test_a_long_gop_is_sent_in_batches() -> None:
         source.send(DELTA, *[MORE] * (SLOTS - 1))
         wanted = len(wire.rtp) + 2 * SLOTS
         await received(wanted)
-    live = MAX_GOP + 3 * SLOTS
+    live = LONG + 3 * SLOTS
     await received(live)
     assert set(wire.batches) == {SLOTS}
     source.send(DELTA, MORE)
@@ -78,13 +81,13 @@ async def test_a_long_gop_is_sent_in_batches() -> None:
 
 async def test_a_watcher_that_cannot_catch_up_waits_for_a_key_frame() -> None:
     source, wire = Source(), Wire()
-    feed = Feed(source.encoding, {})
+    feed = Feed(source.encoding, {}, GopBudget())
     source.send(KEY, *[MORE] * (2 * SLOTS - 1))
     watcher = forwarder(wire)
     watcher.watch(feed)
     wire.waiting = MAX_WAITING + 1
     # Its packets wait for it, but not for ever.
-    source.send(DELTA, *[MORE] * (SIZE - 1))
+    source.send(DELTA, *[MORE] * MAX_GOP)
     await until(lambda: watcher.frames_dropped)
     assert len(wire.rtp) == SLOTS
     wire.waiting = 0
@@ -93,9 +96,24 @@ async def test_a_watcher_that_cannot_catch_up_waits_for_a_key_frame() -> None:
     assert source.key_frames_requested == 1
 
 
+async def test_another_key_frame_comes_while_a_watcher_catches_up() -> None:
+    source, wire = Source(), Wire()
+    feed = Feed(source.encoding, {}, GopBudget())
+    source.send(KEY, *[MORE] * (LONG - 1))
+    watcher = forwarder(wire)
+    watcher.watch(feed)
+    source.send(KEY, MORE)
+    source.send(DELTA, MORE)
+    await until(lambda: len(wire.rtp) == SLOTS + 4)
+    assert [p.payload for p in wire.packets[SLOTS:]] == [KEY, MORE, DELTA, MORE]
+    assert wire.sequences == list(range(SLOTS + 4))
+    stamps = [p.timestamp for p in wire.packets]
+    assert stamps == sorted(stamps)
+
+
 async def test_a_removed_watcher_does_not_catch_up() -> None:
     source, wire = Source(), Wire()
-    feed = Feed(source.encoding, {})
+    feed = Feed(source.encoding, {}, GopBudget())
     source.send(KEY, *[MORE] * (2 * SLOTS - 1))
     watcher, other = forwarder(wire), forwarder(Wire())
     watcher.watch(feed)
@@ -108,7 +126,7 @@ async def test_a_removed_watcher_does_not_catch_up() -> None:
 async def test_every_packet_is_sent_once() -> None:
     """Neither when somebody comes between packets that have come together."""
     source, early, late = Source(), Wire(), Wire()
-    feed = Feed(source.encoding, {})
+    feed = Feed(source.encoding, {}, GopBudget())
     forwarder(early).watch(feed)
     source.send(KEY, MORE)
     forwarder(late).watch(feed)
@@ -121,7 +139,7 @@ async def test_every_packet_is_sent_once() -> None:
 
 async def test_packets_are_batched() -> None:
     source, wire = Source(), Wire()
-    feed = Feed(source.encoding, {})
+    feed = Feed(source.encoding, {}, GopBudget())
     forwarder(wire).watch(feed)
     source.send(KEY, MORE, MORE)
     assert wire.batches == []
@@ -135,7 +153,7 @@ async def test_packets_are_batched() -> None:
 
 async def test_each_template_has_its_own_extensions() -> None:
     source, plain, dated = Source(), Wire(), Wire()
-    feed = Feed(source.encoding, {})
+    feed = Feed(source.encoding, {}, GopBudget())
     forwarder(plain).watch(feed)
     forwarder(dated, taken(VIEWER_VP8, RTX, extmap=(ABS_SEND_TIME,))).watch(feed)
     await source.play(KEY)
@@ -146,7 +164,7 @@ async def test_each_template_has_its_own_extensions() -> None:
 
 async def test_a_removed_watcher_gets_pending_packets() -> None:
     source, wire = Source(), Wire()
-    feed = Feed(source.encoding, {})
+    feed = Feed(source.encoding, {}, GopBudget())
     watcher = forwarder(wire)
     watcher.watch(feed)
     source.send(KEY, MORE)
@@ -161,7 +179,7 @@ async def test_a_removed_watcher_gets_pending_packets() -> None:
 
 async def test_closed() -> None:
     source, wire = Source(), Wire()
-    feed = Feed(source.encoding, {})
+    feed = Feed(source.encoding, {}, GopBudget())
     forwarder(wire).watch(feed)
     source.send(KEY)
     feed.close()
@@ -171,7 +189,7 @@ async def test_closed() -> None:
 
 async def test_a_new_codec_starts_at_its_own_key_frame() -> None:
     source, both, one = Source(), Wire(), Wire()
-    feed = Feed(source.encoding, {})
+    feed = Feed(source.encoding, {}, GopBudget())
     forwarder(both, taken(VIEWER_VP8, VIEWER_H264)).watch(feed)
     forwarder(one, taken(VIEWER_VP8)).watch(feed)
     await source.play(KEY)
@@ -187,7 +205,7 @@ async def test_a_new_codec_starts_at_its_own_key_frame() -> None:
 
 async def test_a_congested_watcher_skips_whole_frames() -> None:
     source, slow, quick = Source(), Wire(), Wire()
-    feed = Feed(source.encoding, {})
+    feed = Feed(source.encoding, {}, GopBudget())
     watchers = [forwarder(slow), forwarder(quick)]
     for watcher in watchers:
         watcher.watch(feed)
@@ -214,7 +232,7 @@ async def test_a_congested_watcher_skips_whole_frames() -> None:
 
 async def test_a_watcher_congested_at_a_key_frame_waits_for_the_next() -> None:
     source, wire = Source(), Wire()
-    feed = Feed(source.encoding, {})
+    feed = Feed(source.encoding, {}, GopBudget())
     watcher = forwarder(wire)
     watcher.watch(feed)
     wire.waiting = MAX_WAITING + 1
@@ -229,7 +247,7 @@ async def test_a_watcher_congested_at_a_key_frame_waits_for_the_next() -> None:
 
 async def test_a_closed_connection_does_not_affect_others() -> None:
     source, gone, there = Source(), Wire(is_connected=False), Wire()
-    feed = Feed(source.encoding, {})
+    feed = Feed(source.encoding, {}, GopBudget())
     for wire in (gone, there):
         forwarder(wire).watch(feed)
     await source.play(KEY, DELTA)

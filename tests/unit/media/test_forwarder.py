@@ -26,12 +26,13 @@ from whipbird.media.feed import Feed
 from whipbird.media.forwarder import Forwarder
 from whipbird.rtp import extensions
 from whipbird.rtp.extensions import read_extensions
+from whipbird.rtp.history import GopBudget
 from whipbird.sdp.codecs import Codec
 
 
 async def test_packets_are_rewritten() -> None:
     source, wire = Source(), Wire()
-    forwarder(wire).watch(Feed(source.encoding, {}))
+    forwarder(wire).watch(Feed(source.encoding, {}, GopBudget()))
     source.send(KEY, MORE)
     await asyncio.sleep(0)
     first, second = wire.packets
@@ -66,7 +67,7 @@ async def test_a_viewer_of_mode_0_gets_single_nal_units() -> None:
         source, wire = Source(codec), Wire()
         watcher = forwarder(wire, taken(SINGLE_UNITS))
         assert watcher.accepts(codec)
-        watcher.watch(Feed(source.encoding, {}))
+        watcher.watch(Feed(source.encoding, {}, GopBudget()))
         source.send(SPS, IDR)
         await source.play(SLICE)
         assert [packet.payload for packet in wire.packets] == [SPS, IDR, SLICE]
@@ -80,7 +81,7 @@ async def test_a_viewer_of_mode_0_gets_no_packets_of_mode_1(sent: list[bytes]) -
     """Not those of a publisher that sends them without saying so, either."""
     source, wire = Source(h264()), Wire()
     watcher = forwarder(wire, taken(SINGLE_UNITS))
-    feed = Feed(source.encoding, {})
+    feed = Feed(source.encoding, {}, GopBudget())
     watcher.watch(feed)
     source.send(*sent)
     for _ in range(3):
@@ -98,7 +99,7 @@ async def test_a_viewer_of_mode_0_gets_no_packets_of_mode_1(sent: list[bytes]) -
 async def test_a_viewer_that_states_no_mode_gets_everything() -> None:
     for viewer in (Codec(121, "h264/90000"), VIEWER_H264):
         source, wire = Source(h264()), Wire()
-        forwarder(wire, taken(viewer)).watch(Feed(source.encoding, {}))
+        forwarder(wire, taken(viewer)).watch(Feed(source.encoding, {}, GopBudget()))
         source.send(AGGREGATE)
         await source.play(*FRAGMENTS)
         assert len(wire.packets) == 3
@@ -106,7 +107,7 @@ async def test_a_viewer_that_states_no_mode_gets_everything() -> None:
 
 async def test_another_encoding_begins_at_its_key_frame() -> None:
     small, large, wire = Source(ssrc=1), Source(ssrc=2), Wire()
-    feeds = [Feed(source.encoding, {}) for source in (small, large)]
+    feeds = [Feed(source.encoding, {}, GopBudget()) for source in (small, large)]
     begun: list[Forwarder] = []
     watcher = forwarder(wire, on_source_changed=begun.append)
     watcher.watch(feeds[0])
@@ -127,7 +128,7 @@ async def test_another_encoding_begins_at_its_key_frame() -> None:
 
 async def test_a_third_encoding_before_the_switch() -> None:
     sources, wire = [Source(ssrc=n) for n in (1, 2, 3)], Wire()
-    feeds = [Feed(source.encoding, {}) for source in sources]
+    feeds = [Feed(source.encoding, {}, GopBudget()) for source in sources]
     watcher = forwarder(wire)
     watcher.watch(feeds[0])
     await sources[0].play(KEY)
@@ -147,12 +148,12 @@ async def test_a_publisher_that_comes_back() -> None:
     """Another source, another codec's clock: the viewer's stream goes on."""
     before, wire = Source(ssrc=1), Wire()
     watcher = forwarder(wire)
-    watcher.watch(Feed(before.encoding, {}))
+    watcher.watch(Feed(before.encoding, {}, GopBudget()))
     await before.play(KEY, DELTA)
     watcher.leave()
     assert watcher.timestamp_at(0.0) is None
     after = Source(ssrc=9)
-    watcher.watch(Feed(after.encoding, {}))
+    watcher.watch(Feed(after.encoding, {}, GopBudget()))
     await after.play(DELTA, KEY, DELTA)
     assert wire.sequences == [0, 1, 2, 3]
     stamps = [p.timestamp - wire.packets[0].timestamp for p in wire.packets]
@@ -164,7 +165,7 @@ async def test_frame_numbers_are_continuous() -> None:
     """After header extensions, and in retransmissions."""
     number = (4, extensions.VIDEO_ORIENTATION)
     sources, wire = [Source(ssrc=n) for n in (1, 2)], Wire()
-    feeds = [Feed(source.encoding, {}) for source in sources]
+    feeds = [Feed(source.encoding, {}, GopBudget()) for source in sources]
     media = taken(VIEWER_VP8, RTX, extmap=(ABS_SEND_TIME, number))
     watcher = forwarder(wire, media)
 
@@ -195,7 +196,7 @@ async def test_retransmission_over_rtx() -> None:
     """RFC 4588 section 4: a stream of its own; the number first, then the payload."""
     source, wire = Source(), Wire()
     watcher = forwarder(wire, taken(VIEWER_VP8, RTX, extmap=(ABS_SEND_TIME,)))
-    watcher.watch(Feed(source.encoding, {}))
+    watcher.watch(Feed(source.encoding, {}, GopBudget()))
     source.send(KEY, MORE)
     await asyncio.sleep(0)
     lost = wire.packets[1]
@@ -214,7 +215,7 @@ async def test_without_rtx() -> None:
     source, wire = Source(), Wire()
     media = taken(VIEWER_VP8, extmap=(ABS_SEND_TIME, (4, extensions.VIDEO_ORIENTATION)))
     watcher = forwarder(wire, media)
-    watcher.watch(Feed(source.encoding, {}))
+    watcher.watch(Feed(source.encoding, {}, GopBudget()))
     await source.play(KEY, DELTA)
     watcher.retransmit([wire.packets[0].sequence])
     assert wire.rtp[2] == wire.rtp[0]
@@ -223,7 +224,7 @@ async def test_without_rtx() -> None:
 
 async def test_without_rtx_while_catching_up() -> None:
     source, wire = Source(), Wire()
-    feed = Feed(source.encoding, {})
+    feed = Feed(source.encoding, {}, GopBudget())
     await source.play(KEY, *[DELTA] * 30)
     watcher = forwarder(wire, taken(VIEWER_VP8))
     watcher.watch(feed)
@@ -235,7 +236,7 @@ async def test_without_rtx_while_catching_up() -> None:
 async def test_not_without_negotiation() -> None:
     source, wire = Source(OPUS), Wire()
     watcher = forwarder(wire, taken(VIEWER_OPUS, extmap=(ABS_SEND_TIME,)))
-    watcher.watch(Feed(source.encoding, {}))
+    watcher.watch(Feed(source.encoding, {}, GopBudget()))
     await source.play(b"\xfc\xff\xfe")
     watcher.retransmit([wire.packets[0].sequence])
     assert len(wire.rtp) == 1
@@ -244,7 +245,7 @@ async def test_not_without_negotiation() -> None:
 
 async def test_only_sent_packets() -> None:
     source, wire = Source(), Wire()
-    feed = Feed(source.encoding, {})
+    feed = Feed(source.encoding, {}, GopBudget())
     watcher = forwarder(wire)
     watcher.retransmit([1, 2])
     await source.play(KEY)
@@ -257,7 +258,7 @@ async def test_only_sent_packets() -> None:
 async def test_at_most_once_within_an_interval(monkeypatch: pytest.MonkeyPatch) -> None:
     source, wire = Source(), Wire()
     watcher = forwarder(wire)
-    watcher.watch(Feed(source.encoding, {}))
+    watcher.watch(Feed(source.encoding, {}, GopBudget()))
     await source.play(KEY)
     lost = [wire.packets[0].sequence]
     watcher.retransmit(lost)
@@ -275,7 +276,7 @@ async def test_a_budget_per_second(
     monkeypatch.setattr(forwarder_module, "MIN_RETRANSMISSION_INTERVAL", 0.0)
     source, wire = Source(), Wire()
     watcher = forwarder(wire)
-    watcher.watch(Feed(source.encoding, {}))
+    watcher.watch(Feed(source.encoding, {}, GopBudget()))
     await source.play(KEY, *[DELTA] * 99)
     lost = [packet.sequence for packet in wire.packets]
     for _ in range(20):

@@ -93,7 +93,7 @@ class Publisher:
     def stream(self, name: str = "live") -> Stream:
         """The published stream."""
         peer = SimpleNamespace(tracks=self.rig.tracks, connectionState="connected")
-        return Stream(name, cast(Peer, peer), lambda: None)
+        return Stream(name, cast(Peer, peer), lambda _: None)
 
     def encoding(self, kind: str) -> Encoding:
         """The newest encoding of a kind."""

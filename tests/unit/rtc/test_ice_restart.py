@@ -13,7 +13,7 @@ from whipbird.net import UdpPort
 from whipbird.rtc import EndCause
 from whipbird.transport.ice import CONSENT_LIFETIME, RESTART_TIMEOUT
 
-LIMIT = 20.0
+LIMIT = 60.0
 
 
 async def restart(pair: Pair) -> None:

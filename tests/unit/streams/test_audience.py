@@ -21,7 +21,9 @@ from tests.unit.media.watching import (
 from tests.unit.rtc.media import Rig, rig, rtp
 from tests.waiting import until
 from whipbird.media.egress import Egress
+from whipbird.media.encoding import MAX_SILENCE
 from whipbird.rtc import Peer
+from whipbird.rtp.history import GopBudget
 from whipbird.rtp.rtcp import write_pli, write_remb
 from whipbird.sdp.codecs import Codec
 from whipbird.sdp.offer import parse_offer
@@ -32,9 +34,7 @@ from whipbird.streams import (
     LayerChoice,
     Stream,
     Viewer,
-    audience,
 )
-from whipbird.streams.audience import SILENCE
 from whipbird.streams.events import EVENT_TYPES
 
 RIDS = (b"q", b"h", b"f")
@@ -46,7 +46,7 @@ class Publisher:
     def __init__(self, offer: str) -> None:
         self.rig: Rig = rig(parse_offer(offer))
         peer = cast(Peer, SimpleNamespace(tracks=self.rig.tracks))
-        self.stream = Stream("live", peer, lambda: None)
+        self.stream = Stream("live", peer, lambda _: None)
         self._sequences: dict[int, int] = {}
 
     def send(
@@ -108,7 +108,7 @@ def measured(to: Audience, *bitrates: float) -> None:
 
 
 async def test_before_the_publisher_and_after_it(publish: Publish) -> None:
-    to, early, late = Audience(), Wire(), Wire()
+    to, early, late = Audience(GopBudget()), Wire(), Wire()
     to.join(viewer(early))
     publisher = publish(to)
     publisher.send(KEY)
@@ -121,7 +121,7 @@ async def test_before_the_publisher_and_after_it(publish: Publish) -> None:
 
 
 async def test_a_publisher_goes_and_another_comes(publish: Publish) -> None:
-    to, wire = Audience(), Wire()
+    to, wire = Audience(GopBudget()), Wire()
     to.join(viewer(wire))
     publisher = publish(to)
     publisher.send(KEY)
@@ -138,7 +138,7 @@ async def test_a_publisher_goes_and_another_comes(publish: Publish) -> None:
 
 
 async def test_sound_and_picture_each_to_its_section(publish: Publish) -> None:
-    to, wire = Audience(), Wire()
+    to, wire = Audience(GopBudget()), Wire()
     watching = viewer(wire, sound=True)
     to.join(watching)
     publisher = publish(to)
@@ -152,7 +152,7 @@ async def test_sound_and_picture_each_to_its_section(publish: Publish) -> None:
 
 
 async def test_what_a_viewer_cannot_decode_it_does_not_get(publish: Publish) -> None:
-    to, wire = Audience(), Wire()
+    to, wire = Audience(GopBudget()), Wire()
     watching = viewer(wire, VIEWER_H264)
     to.join(watching)
     publisher = publish(to)
@@ -168,7 +168,7 @@ async def test_the_packets_tell_the_packetization_mode(publish: Publish) -> None
     bare = offers.added(
         offers.CHROMIUM_MEDIA, "a=rtpmap:50 H264/90000", after="a=mid:1"
     )
-    to = Audience()
+    to = Audience(GopBudget())
     publisher = publish(to, bare.replace(" 98 99\r\n", " 98 99 50\r\n"))
     publisher.send(b"\x67\x42\xe0\x1f", codec=50)
     assert [codec.packetization_mode for codec in to.codecs("video")] == [None]
@@ -179,7 +179,7 @@ async def test_the_packets_tell_the_packetization_mode(publish: Publish) -> None
 
 
 async def test_the_layer_that_was_asked_for(publish: Publish) -> None:
-    to, wires = Audience(), [Wire() for _ in RIDS]
+    to, wires = Audience(GopBudget()), [Wire() for _ in RIDS]
     publisher = publish(to, offers.CHROMIUM_SIMULCAST)
     assert publisher.stream.rids == ("q", "h", "f")
     viewers = [
@@ -197,7 +197,7 @@ async def test_the_layer_that_was_asked_for(publish: Publish) -> None:
 
 async def test_another_choice_later(publish: Publish) -> None:
     """It goes on with the layer that it has until the other one has a key frame."""
-    audiences, wire = Audiences(), Wire()
+    audiences, wire = Audiences(GopBudget()), Wire()
     publisher = publish(audiences, offers.CHROMIUM_SIMULCAST)
     publisher.send_layers(KEY)
     watching = viewer(wire, choice=LayerChoice(rid="f"))
@@ -216,7 +216,7 @@ async def test_another_choice_later(publish: Publish) -> None:
 
 async def test_a_choice_that_is_left(publish: Publish) -> None:
     """Larger layers are tried then: what it says is about the small one."""
-    audiences, wire = Audiences(), Wire()
+    audiences, wire = Audiences(GopBudget()), Wire()
     publisher = publish(audiences, offers.CHROMIUM_SIMULCAST)
     publisher.send_layers(KEY)
     watching = viewer(wire)
@@ -234,7 +234,7 @@ async def test_a_choice_that_is_left(publish: Publish) -> None:
 
 
 async def test_what_viewers_are_told(publish: Publish) -> None:
-    to, watching = Audience(), viewer(Wire())
+    to, watching = Audience(GopBudget()), viewer(Wire())
     events = watching.event_streams[watching.open_events(["layers"])]
     everything = watching.event_streams[watching.open_events(EVENT_TYPES)]
     reader, all_reader = events.begin(), everything.begin()
@@ -273,7 +273,7 @@ async def test_what_viewers_are_told(publish: Publish) -> None:
 
 
 async def test_the_largest_layer_that_the_viewer_can_take(publish: Publish) -> None:
-    to, wire = Audience(), Wire()
+    to, wire = Audience(GopBudget()), Wire()
     publisher = publish(to, offers.CHROMIUM_SIMULCAST)
     publisher.send_layers(KEY)
     measured(to, 150e3, 500e3, 2500e3)
@@ -295,7 +295,7 @@ async def test_the_largest_layer_that_the_viewer_can_take(publish: Publish) -> N
 
 async def test_the_sound_counts_too(publish: Publish) -> None:
     """An estimate is of all that is sent."""
-    to, wire = Audience(), Wire()
+    to, wire = Audience(GopBudget()), Wire()
     publisher = publish(to, offers.CHROMIUM_SIMULCAST)
     publisher.send_layers(KEY)
     publisher.send(b"\xfc\xff\xfe", ssrc=6, codec=111)
@@ -315,13 +315,13 @@ async def test_a_layer_that_falls_silent(
     publish: Publish, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Browsers send the largest ones no more when their own network is too slow."""
-    to, wire = Audience(), Wire()
+    to, wire = Audience(GopBudget()), Wire()
     publisher = publish(to, offers.CHROMIUM_SIMULCAST)
     publisher.send_layers(KEY)
     measured(to, 150e3, 500e3, 2500e3)
     to.join(watching := viewer(wire))
     for encoding in list(to._feeds)[:2]:
-        encoding.source.last_packet_at += SILENCE + 0.1
+        encoding.source.last_packet_at += MAX_SILENCE + 0.1
     monkeypatch.setattr(to, "_now", lambda: max(x.last_packet_at for x in to._feeds))
     assert watching.egress.on_feedback is not None
     watching.egress.on_feedback()
@@ -333,7 +333,7 @@ async def test_a_layer_that_falls_silent(
 
 async def test_an_encoder_that_was_started_again(publish: Publish) -> None:
     """With another source, and no word of the end of the one before."""
-    to, wire = Audience(), Wire()
+    to, wire = Audience(GopBudget()), Wire()
     publisher = publish(to)
     to.join(watching := viewer(wire))
     publisher.send(KEY, ssrc=5)
@@ -344,7 +344,7 @@ async def test_an_encoder_that_was_started_again(publish: Publish) -> None:
 
 
 async def test_requests_of_all_are_one_request(publish: Publish) -> None:
-    to, wires = Audience(), [Wire() for _ in range(5)]
+    to, wires = Audience(GopBudget()), [Wire() for _ in range(5)]
     publisher = publish(to)
     publisher.send(KEY)
     viewers = [viewer(wire) for wire in wires]
@@ -364,7 +364,7 @@ async def test_requests_of_all_are_one_request(publish: Publish) -> None:
 
 
 async def test_the_kept_gop_of_an_encoding(publish: Publish) -> None:
-    audiences = Audiences()
+    audiences = Audiences(GopBudget())
     publisher = publish(audiences)
     publisher.send(KEY)
     publisher.send(DELTA)
@@ -376,7 +376,7 @@ async def test_the_kept_gop_of_an_encoding(publish: Publish) -> None:
 
 
 async def test_nothing_is_kept_of_a_name_that_nobody_uses(publish: Publish) -> None:
-    audiences = Audiences()
+    audiences = Audiences(GopBudget())
     assert (audiences.count("live"), audiences.codecs("live", "video")) == (0, ())
     audiences.join("live", watching := viewer(Wire()))
     assert audiences.count("live") == 1
@@ -389,7 +389,3 @@ async def test_nothing_is_kept_of_a_name_that_nobody_uses(publish: Publish) -> N
     assert audiences._audiences == {}
     # Nor is anything held of the publisher.
     assert all(not r.on_encodings_changed for r in publisher.rig.tracks)
-
-
-def test_silence_is_longer_than_between_two_frames() -> None:
-    assert audience.SILENCE > 10 / 15

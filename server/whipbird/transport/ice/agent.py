@@ -28,7 +28,7 @@ class AgentOwner(Protocol):
     def path_verified(self, agent: "Agent", path: Path) -> None:
         """The peer is at the other end of the path. Called for each sign of it."""
 
-    def check_answered(self) -> None:
+    def check_answered(self, now: float) -> None:
         """The peer has answered a check of this side."""
 
     def path_selected(self, agent: "Agent", path: Path, now: float) -> None:

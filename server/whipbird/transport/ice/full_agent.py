@@ -124,7 +124,7 @@ class FullAgent(Agent):
         # anybody may have copied there does not make the check fail.
         if path == check.pair.path and self._maker.is_authentic(response):
             self._checks.end(check)
-            self._owner.check_answered()
+            self._owner.check_answered(now)
             if response.type == BINDING_SUCCESS:
                 self._succeeded(check, now)
             else:

@@ -51,6 +51,7 @@ class IceTransport:
         malformed: datagrams that were no well-formed STUN.
         requests_received: authentic checks of the peer's.
         responses_received: answers to checks of this side.
+        heard_at: when the last authentic check or answer came; minus infinity before.
     """
 
     def __init__(
@@ -80,6 +81,7 @@ class IceTransport:
         self.malformed = 0
         self.requests_received = 0
         self.responses_received = 0
+        self.heard_at = -math.inf
 
     @property
     def local(self) -> IceCredentials:
@@ -280,8 +282,9 @@ class IceTransport:
     def path_verified(self, agent: Agent, path: Path) -> None:
         self._paths.verify(agent, path, agent.selected)
 
-    def check_answered(self) -> None:
+    def check_answered(self, now: float) -> None:
         self.responses_received += 1
+        self.heard_at = now
 
     def path_selected(self, agent: Agent, path: Path, now: float) -> None:
         if agent is self._current:
@@ -340,6 +343,7 @@ class IceTransport:
             if agent is not None and agent.ufrag == ufrag:
                 if agent.receive_request(request, path, now):
                     self.requests_received += 1
+                    self.heard_at = now
                 return True
         return False
 
