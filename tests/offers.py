@@ -450,6 +450,31 @@ FIREFOX_VIEWER = watching(FIREFOX_MEDIA)
 # The offer of a player for audio, video and messages.
 VIEWER_OF_EVERYTHING = replaced(EVERYTHING, "a=sendrecv", "a=recvonly")
 
+# GStreamer's whepsrc: codecs by their names alone.
+WHEPSRC = watching(
+    without(
+        replaced(
+            replaced(GSTREAMER, "OPUS/48000/2", "OPUS/48000"), "VP8/90000", "H264/90000"
+        ),
+        "a=fmtp:97",
+    )
+)
+
+# ... and its successor whepclientsrc: a profile without a mode, rtx for red.
+WHEPCLIENTSRC = replaced(
+    replaced(WHEPSRC, "SAVPF 96\r\n", "SAVPF 96 98 99 100 101 102 103 104\r\n"),
+    "a=rtpmap:96 H264/90000\r\n",
+    "".join(
+        f"a={line}\r\n"
+        for line in (
+            *("rtpmap:96 H264/90000", "fmtp:96 profile-level-id=42e01f"),
+            *("rtpmap:98 H265/90000", "rtpmap:99 VP9/90000", "rtpmap:100 AV1/90000"),
+            *("rtpmap:101 red/90000", "rtpmap:102 rtx/90000", "fmtp:102 apt=101"),
+            *("rtpmap:103 rtx/90000", "fmtp:103 apt=96", "rtpmap:104 ulpfec/90000"),
+        )
+    ),
+)
+
 CHROMIUM_SIMULCAST = added(
     CHROMIUM_MEDIA,
     "a=rid:q send",

@@ -30,6 +30,7 @@ export class IceRestart {
   /** @type {RTCPeerConnection} */ #pc;
   /** @type {WhipSession} */ #session;
   /** @type {string} */ #answer;
+  /** @type {(sdp: string) => string} */ #adaptOffer;
   /** @type {(local: OfferIce) => CandidateTrickle} */ #newTrickle;
   /** @type {CandidateTrickle|null} */ #trickle = null;
   #stopped = new AbortController();
@@ -38,13 +39,17 @@ export class IceRestart {
    * @param {RTCPeerConnection} pc A connection that is or was established.
    * @param {WhipSession} session
    * @param {string} answer The server's answer; only its ICE attributes are replaced.
-   * @param {(local: OfferIce) => CandidateTrickle} newTrickle Makes the trickle that
-   *   gets the browser's candidates from now on.
+   * @param {object} hooks
+   * @param {(sdp: string) => string} hooks.adaptOffer Changes the browser's offer, as
+   *   that of the session was changed.
+   * @param {(local: OfferIce) => CandidateTrickle} hooks.newTrickle Makes the trickle
+   *   that gets the browser's candidates from now on.
    */
-  constructor(pc, session, answer, newTrickle) {
+  constructor(pc, session, answer, { adaptOffer, newTrickle }) {
     this.#pc = pc;
     this.#session = session;
     this.#answer = answer;
+    this.#adaptOffer = adaptOffer;
     this.#newTrickle = newTrickle;
   }
 
@@ -68,7 +73,8 @@ export class IceRestart {
   async run() {
     const begun = performance.now();
     const { signal } = this.#stopped;
-    const offer = await this.#step(this.#pc.createOffer({ iceRestart: true }));
+    const created = await this.#step(this.#pc.createOffer({ iceRestart: true }));
+    const offer = { type: 'offer', sdp: this.#adaptOffer(created.sdp) };
     const local = readOfferIce(offer.sdp);
     const trickle = this.#newTrickle(local);
     this.#trickle = trickle;

@@ -30,6 +30,7 @@ import { WhipError } from './whip-error.js';
  * @property {string} [channel] The label of the data channel.
  * @property {(pc: RTCPeerConnection) => void} [addMedia] Adds tracks or transceivers to
  *   a connection.
+ * @property {(sdp: string) => string} [adaptOffer] Changes the browser's offers.
  */
 
 /** Milliseconds after which an interrupted connection is given up, if no restart helps. */
@@ -96,7 +97,7 @@ export class Link extends EventTarget {
     let client;
     try {
       const { endpoint, token } = this.#target();
-      client = new WhipClient(endpoint, { token });
+      client = new WhipClient(endpoint, { token, adaptOffer: this.#use.adaptOffer });
       this.client = client;
       this.recovery = null;
       this.#follow(client);

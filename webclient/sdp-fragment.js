@@ -153,7 +153,8 @@ export function replaceIce(sdp, ice) {
   return parts
     .map((lines, i) => {
       const kept = lines.filter((line) => !ICE_SESSION.test(line));
-      if (i > 0) kept.push(...credentials);
+      const isRejected = /^m=\S+ 0 /.test(lines[0]);
+      if (i > 0 && !isRejected) kept.push(...credentials);
       if (lines === section) kept.push(...candidates);
       return `${kept.join('\r\n')}\r\n`;
     })

@@ -14,7 +14,14 @@ import { fetchStream } from './streams-api.js';
 import { CONNECTION_WORDS, isHopeless, showEndpoint } from './view.js';
 import { Viewer } from './viewer.js';
 import { showIncoming } from './watch-figures.js';
-import { describeSilence, describeSound } from './watch-words.js';
+import {
+  codecsOf,
+  describeMute,
+  describeSilence,
+  describeSound,
+  describeStill,
+  undecodable,
+} from './watch-words.js';
 
 /** @typedef {import('./incoming-statistics.js').Incoming} Incoming */
 /** @typedef {import('./link-view.js').LinkView} LinkView */
@@ -31,10 +38,14 @@ const WATCHING_WORDS = {
 const PERIOD = 1000;
 /** ... and between requests to the server, unless something changes. */
 const ASKING_PERIOD = 3000;
-/** Milliseconds without a packet that count as silence. */
+/** Milliseconds without a packet that count as silence, and those without a frame as a
+ * still picture. */
 const SILENCE = 1500;
 
-const UNASKED = { live: undefined, asked: -Infinity, silence: false };
+/** What is missing of the stream. @typedef {''|'picture'|'all'} Lack */
+
+const UNASKED = { live: undefined, asked: -Infinity, lack: '' };
+const NOTHING = { count: 0, since: 0 };
 
 export class WatchView {
   title = 'Whipbird watch';
@@ -47,13 +58,17 @@ export class WatchView {
   /** The watched stream and layer when the view was left. */
   #left = { stream: '', layer: '' };
   /** The statistics of the connection. @type {IncomingStatistics|null} */ #statistics = null;
-  /** The server's description of the stream; when it was requested, and if in silence.
-   * @type {{live: LiveStream|null|undefined, asked: number, silence: boolean}} */
+  /** The server's description of the stream; when it was requested, and what was missing.
+   * @type {{live: LiveStream|null|undefined, asked: number, lack: Lack}} */
   #answer = UNASKED;
   /** Whether the stream has been seen or heard, over any connection. */
   #seen = false;
   /** The number of packets received, and the time of its last change. */
-  #packets = { count: 0, since: 0 };
+  #packets = NOTHING;
+  /** The same of decoded frames. */
+  #frames = NOTHING;
+  /** The codecs that were sent when the server rejected a section of this session. */
+  #rejected = '';
 
   /** @param {Settings} settings @param {LinkView} linkView */
   constructor(settings, linkView) {
@@ -64,7 +79,8 @@ export class WatchView {
     this.link.addEventListener('change', () => this.#show());
     this.link.addEventListener('session', () => {
       this.#statistics = new IncomingStatistics(this.link.client.pc);
-      this.#packets = { count: 0, since: performance.now() };
+      this.#packets = this.#frames = { count: 0, since: performance.now() };
+      this.#rejected = '';
     });
     this.link.addEventListener('open', () => this.#updateNow());
     // There is a picture: update the note at once.
@@ -161,6 +177,7 @@ export class WatchView {
     $('watch-start').disabled = isHopeless(this.link);
     this.#player.show(media);
     if (this.link.established) return;
+    write('watch-sound-note', '');
     showIncoming(null);
     showLayerChoice(null, layer);
     const words = wanted ? 'No connection.' : 'Nothing is watched.';
@@ -174,41 +191,74 @@ export class WatchView {
     const incoming = await statistics.read();
     const concerns = () => statistics === this.#statistics && this.link.established;
     if (!concerns()) return;
-    const silence = this.#silence(incoming);
+    const lack = this.#lack(incoming);
     showIncoming(incoming);
-    if (!silence) this.#showNote(incoming, silence);
+    if (!lack) this.#showNote(incoming, lack);
     const now = performance.now();
-    const { asked, silence: before } = this.#answer;
-    if (silence === before && now - asked < ASKING_PERIOD) return;
+    const { asked, lack: before } = this.#answer;
+    if (lack === before && now - asked < ASKING_PERIOD) return;
     const { stream, layer } = this.#viewer;
     // Without a response, the publisher's state is unknown.
     const live = await fetchStream(stream, this.#settings.token).catch(() => undefined);
     if (!concerns()) return;
-    this.#answer = { live, asked: now, silence };
-    this.#showNote(incoming, silence);
+    this.#answer = { live, asked: now, lack };
+    this.#showNote(incoming, lack);
     if (live) showLayerChoice(live, layer);
+    if (live && this.#isRejectedInVain(live)) {
+      this.#watch(stream, layer);
+      return;
+    }
     // If the stream is published and nothing is received, the session may have ended.
-    if (silence && this.#seen && live !== null) this.link.check();
+    if (lack === 'all' && this.#seen && live !== null) this.link.check();
   }
 
-  /** @param {Incoming} incoming @returns {boolean} Whether no packets are received. */
-  #silence({ video, audio }) {
+  /** @param {Incoming} incoming @returns {Lack} */
+  #lack({ video, audio }) {
     const count = (video?.packets ?? 0) + (audio?.packets ?? 0);
+    const frames = video?.frames ?? 0;
     const now = performance.now();
     if (count > this.#packets.count) this.#packets = { count, since: now };
+    if (frames > this.#frames.count) this.#frames = { count: frames, since: now };
     this.#seen ||= Boolean(video?.frames) || (!video?.packets && Boolean(audio?.packets));
-    return !count || now - this.#packets.since > SILENCE;
+    if (!count || now - this.#packets.since > SILENCE) return 'all';
+    return frames && now - this.#frames.since > SILENCE ? 'picture' : '';
   }
 
-  /** @param {Incoming} incoming @param {boolean} silence */
-  #showNote({ video, audio }, silence) {
+  /**
+   * A section is rejected for the codecs of the publisher. Another publisher may send
+   * what this browser plays; only a new session has a section for it.
+   *
+   * @param {LiveStream} live
+   * @returns {boolean} Whether a new session would get more.
+   */
+  #isRejectedInVain(live) {
+    const received = this.link.client.pc
+      .getTransceivers()
+      .filter(({ currentDirection }) => currentDirection === 'recvonly')
+      .map(({ receiver }) => receiver.track.kind);
+    const rejected = ['video', 'audio'].filter((kind) => !received.includes(kind));
+    const known = rejected.filter((kind) => codecsOf(live, kind).length);
+    // Nothing has been received of a new publisher yet.
+    if (!known.length) return false;
+    const before = this.#rejected;
+    this.#rejected = known.map((kind) => codecsOf(live, kind).join()).join(';');
+    const plays = known.some((kind) => !undecodable(live, kind).length);
+    return before !== '' && this.#rejected !== before && plays;
+  }
+
+  /** @param {Incoming} incoming @param {Lack} lack */
+  #showNote({ video }, lack) {
     const { stream } = this.#viewer;
     const { live } = this.#answer;
     const hasVideo = !live || live.tracks.some(({ kind }) => kind === 'video');
-    if (silence || (hasVideo && !video?.frames)) {
-      write('watch-note', describeSilence({ stream, live, seen: this.#seen }));
-    } else {
-      write('watch-note', hasVideo ? '' : describeSound(stream));
-    }
+    const note = () => {
+      if (lack === 'all' || (hasVideo && !video?.frames)) {
+        return describeSilence({ stream, live, seen: this.#seen });
+      }
+      if (lack === 'picture') return describeStill(stream, live);
+      return hasVideo ? '' : describeSound(stream);
+    };
+    write('watch-note', note());
+    write('watch-sound-note', lack === 'all' ? '' : describeMute(stream, live));
   }
 }

@@ -1,5 +1,5 @@
 /**
- * Explains in words why there is no picture.
+ * Explains in words why there is no picture, or no sound.
  *
  * @module
  */
@@ -9,17 +9,35 @@ import { codecName } from './encoding.js';
 /** @typedef {import('./incoming-statistics.js').Incoming} Incoming */
 /** @typedef {import('./streams-api.js').LiveStream} LiveStream */
 
+/** @typedef {'audio'|'video'} Kind */
+
 /**
  * @param {LiveStream} live
- * @returns {string[]} The codecs of its video, if the browser can decode none of them.
+ * @param {Kind} kind
+ * @returns {string[]} The codecs of its sound or picture, each once.
  */
-function undecodable({ tracks }) {
-  const layers = tracks.find(({ kind }) => kind === 'video')?.layers ?? [];
-  const sent = [...new Set(layers.map(({ codec }) => codec))];
-  const { codecs } = globalThis.RTCRtpReceiver?.getCapabilities?.('video') ?? {};
+export function codecsOf({ tracks }, kind) {
+  const layers = tracks.find((track) => track.kind === kind)?.layers ?? [];
+  return [...new Set(layers.map(({ codec }) => codec))];
+}
+
+/**
+ * @param {LiveStream} live
+ * @param {Kind} kind
+ * @returns {string[]} The codecs of its sound or picture, if the browser can decode none
+ *   of them.
+ */
+export function undecodable(live, kind) {
+  const sent = codecsOf(live, kind);
+  const { codecs } = globalThis.RTCRtpReceiver?.getCapabilities?.(kind) ?? {};
   if (!codecs) return [];
   const known = codecs.map(({ mimeType }) => mimeType.toLowerCase());
-  return sent.some((codec) => known.includes(`video/${codec.toLowerCase()}`)) ? [] : sent;
+  return sent.some((codec) => known.includes(`${kind}/${codec.toLowerCase()}`)) ? [] : sent;
+}
+
+/** @param {LiveStream|null|undefined} live @param {Kind} kind @returns {string} */
+function namesOfUndecodable(live, kind) {
+  return live ? undecodable(live, kind).map(codecName).join(', ') : '';
 }
 
 /**
@@ -36,12 +54,32 @@ export function describeSilence({ stream, live, seen }) {
       ? `The publisher of “${stream}” has left. Playback continues when somebody publishes it again.`
       : `Nobody publishes “${stream}” yet. It will play as soon as somebody does.`;
   }
-  const codecs = live ? undecodable(live).map(codecName) : [];
-  if (codecs.length) {
-    return `“${stream}” is sent as ${codecs.join(', ')}, which this browser cannot play.`;
-  }
+  const codecs = namesOfUndecodable(live, 'video') || namesOfUndecodable(live, 'audio');
+  if (codecs) return `“${stream}” is sent as ${codecs}, which this browser cannot play.`;
   return seen ? 'Nothing is received now.' : 'Waiting for the first picture…';
 }
 
 /** @param {string} stream @returns {string} */
 export const describeSound = (stream) => `“${stream}” is sound only.`;
+
+/**
+ * @param {string} stream
+ * @param {LiveStream|null|undefined} live
+ * @returns {string} Why the picture stands still while the sound goes on; empty if the
+ *   codec is not the reason.
+ */
+export function describeStill(stream, live) {
+  const codecs = namesOfUndecodable(live, 'video');
+  if (!codecs) return '';
+  return `The picture of “${stream}” is sent as ${codecs} now, which this browser cannot play. The sound goes on.`;
+}
+
+/**
+ * @param {string} stream
+ * @param {LiveStream|null|undefined} live
+ * @returns {string} Why a picture has no sound; empty if the codec is not the reason.
+ */
+export function describeMute(stream, live) {
+  const codecs = namesOfUndecodable(live, 'audio');
+  return codecs && `The sound of “${stream}” is sent as ${codecs}, which this browser cannot play.`;
+}

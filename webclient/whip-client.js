@@ -31,6 +31,7 @@ import { WhipSession } from './whip-session.js';
  *   Link headers of the endpoint.
  * @property {RTCPeerConnection} [pc] A connection of the caller, which should have the
  *   bundle policy "max-bundle". `close()` closes it.
+ * @property {(sdp: string) => string} [adaptOffer] Changes the browser's offers.
  * @property {number} [fetchTimeout] Milliseconds that one HTTP request may take
  *   (default 10 000).
  * @property {number} [connectTimeout] Milliseconds from the answer to a connected
@@ -71,6 +72,7 @@ export class WhipClient extends EventTarget {
 
   /** @type {WhipSession} */ #session;
   /** @type {number} */ #connectTimeout;
+  /** @type {(sdp: string) => string} */ #adaptOffer;
   /** Whether to use the STUN and TURN servers that the endpoint names. */
   #takesServers;
   #closing = new AbortController();
@@ -91,6 +93,7 @@ export class WhipClient extends EventTarget {
     this.#session = new WhipSession(
       new WhipHttp(options.token, options.fetchTimeout ?? 10_000),
     );
+    this.#adaptOffer = options.adaptOffer ?? ((sdp) => sdp);
     this.#connectTimeout = options.connectTimeout ?? 15_000;
     this.pc =
       options.pc ??
@@ -135,13 +138,14 @@ export class WhipClient extends EventTarget {
     this.#listen();
     const { signal } = this.#closing;
     try {
-      const offer = await unlessAborted(this.pc.createOffer(), signal);
-      this.offer = offer.sdp;
+      const { sdp } = await unlessAborted(this.pc.createOffer(), signal);
+      this.offer = this.#adaptOffer(sdp);
       this.mark('offered');
       await this.#post();
       this.#configure();
       const trickle = this.#newTrickle(readOfferIce(this.offer));
       this.mark('gathering');
+      const offer = { type: 'offer', sdp: this.offer };
       await unlessAborted(this.pc.setLocalDescription(offer), signal);
       await unlessAborted(this.#applyAnswer(), signal);
       trickle.start((fragment) => this.#session.trickle(fragment));
@@ -173,9 +177,10 @@ export class WhipClient extends EventTarget {
     // Section 4.3.3: candidates of the old ICE session are not used any more.
     this.#trickle?.stop();
     this.#restart?.stop(new WhipError('superseded', { title: 'Restarted again' }));
-    this.#restart = new IceRestart(this.pc, this.#session, this.answer, (local) =>
-      this.#newTrickle(local),
-    );
+    this.#restart = new IceRestart(this.pc, this.#session, this.answer, {
+      adaptOffer: this.#adaptOffer,
+      newTrickle: (local) => this.#newTrickle(local),
+    });
     return this.#restart.run().catch((error) => {
       throw asWhipError(error, 'ICE could not be restarted');
     });

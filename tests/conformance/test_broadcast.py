@@ -1,10 +1,12 @@
 """Data channels of publishers and viewers, as docs/api.md has them."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 
 import pytest
-from aiohttp import web
+from aiohttp import ClientSession, web
+from aiortc.mediastreams import AudioStreamTrack
 from pytest_aiohttp.plugin import AiohttpServer
 
 from tests.waiting import until
@@ -55,13 +57,17 @@ async def server(aiohttp_server: AiohttpServer) -> str:
 async def connect(server: str) -> AsyncIterator[Connect]:
     async with AsyncExitStack() as stack:
 
-        async def connect(path: str, *labels: str, media: bool = True) -> End:
+        async def connect(
+            path: str, *labels: str, media: bool = True, sound: bool = False
+        ) -> End:
             client = WhipClient(server + path)
             await stack.enter_async_context(client)
             end = End(client, *labels)
             if media:
                 direction = "sendonly" if path.startswith("/whip") else "recvonly"
-                client.peer.addTransceiver("audio", direction=direction)
+                client.peer.addTransceiver(
+                    AudioStreamTrack() if sound else "audio", direction=direction
+                )
             await client.connect()
             for label in labels:
                 await client.opened(end.channels[label])
@@ -92,6 +98,23 @@ async def test_messages_go_to_all_viewers(connect: Connect) -> None:
     await publisher.hears("broadcast", *said)
     await publisher.hears("notes", "for the server alone")
     assert other.heard["broadcast"] == []
+
+
+async def test_messages_go_to_viewers_of_a_live_stream(
+    connect: Connect, server: str
+) -> None:
+    """Those that come when there is sound already, with a channel beside it."""
+    publisher = await connect("/whip/live", "broadcast", sound=True)
+    async with ClientSession() as http, asyncio.timeout(20):
+        layers: list[object] = []
+        # What the server receives has no event.
+        while not layers:
+            async with http.get(f"{server}/api/streams/live") as response:
+                layers = (await response.json())["tracks"][0]["layers"]
+            await asyncio.sleep(0.05)
+    viewer = await watching(connect)
+    publisher.channels["broadcast"].send("to all")
+    await viewer.hears("broadcast", "to all")
 
 
 async def test_what_a_viewer_says_comes_back_to_it_alone(connect: Connect) -> None:

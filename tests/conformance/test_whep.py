@@ -13,6 +13,7 @@ from tests.conformance.exchange import (
     SDP,
     Client,
     open_session,
+    patch,
     post,
     problem_of,
     token_list,
@@ -28,6 +29,8 @@ VIEWERS = {
     "firefox": offers.FIREFOX_VIEWER,
     "everything": offers.VIEWER_OF_EVERYTHING,
     "gstreamer": offers.watching(offers.GSTREAMER),
+    "whepsrc": offers.WHEPSRC,
+    "whepclientsrc": offers.WHEPCLIENTSRC,
 }
 
 
@@ -156,7 +159,6 @@ async def test_wrong_content_type(client: Client) -> None:
         (b"\xff\xfe", 400),
         (offers.CHROMIUM_VIEWER.replace("v=0", "v=1"), 400),
         (offers.without(offers.CHROMIUM_VIEWER, "a=ice-ufrag"), 400),
-        (offers.without(offers.CHROMIUM_VIEWER, "a=group"), 422),
         (offers.without(offers.CHROMIUM_VIEWER, "a=rtcp-mux"), 422),
     ],
 )
@@ -168,8 +170,19 @@ async def test_malformed_offers(client: Client, body: str, status: int) -> None:
 
 
 async def test_a_body_that_is_too_long(client: Client) -> None:
-    body = offers.CHROMIUM_VIEWER + "a=x:" + "y" * 70_000 + "\r\n"
-    await problem_of(await post(client, body, PATH), 413)
+    body = offers.CHROMIUM_VIEWER + ("a=x:" + "y" * 65_000 + "\r\n") * 4
+    problem = await problem_of(await post(client, body, PATH), 413)
+    assert "262144" in problem["detail"]
+
+
+async def test_a_line_that_is_long(client: Client) -> None:
+    """A line may have 64 kB; a longer one is refused with the limit."""
+    body = offers.CHROMIUM_VIEWER + "a=x:" + "y" * 65_532 + "\r\n"
+    await open_session(client, body, PATH)
+    problem = await problem_of(
+        await post(client, body.replace("yy", "yyy", 1), PATH), 400, "RFC 8866"
+    )
+    assert "at most 65536 are read" in problem["detail"]
 
 
 @pytest.mark.parametrize("direction", ["sendonly", "inactive"])
@@ -202,12 +215,56 @@ async def test_one_track_at_least(client: Client) -> None:
 async def test_one_track_of_a_kind_at_most(client: Client) -> None:
     """Section 4.6.2: "it MUST NOT have two or more than MediaStreamTracks for the same
     media (audio or video)".
+
+    The second section is rejected (RFC 9429 section 5.3.1).
     """
     video = offers.CHROMIUM_VIEWER[offers.CHROMIUM_VIEWER.index("m=video") :]
     offer = offers.CHROMIUM_VIEWER + video.replace("a=mid:1", "a=mid:2")
     offer = offer.replace("BUNDLE 0 1", "BUNDLE 0 1 2")
-    problem = await problem_of(await post(client, offer, PATH), 422)
-    assert "WHEP takes at most one video section" in problem["detail"]
+    session = await open_session(client, offer, PATH)
+    assert [media.port == 0 for media in session.answer.media] == [False, False, True]
+    group = session.answer.first("group")
+    assert group is not None
+    assert group.value == "BUNDLE 0 1"
+    assert len(list(session.answer.media[2].all("msid"))) == 0
+
+
+async def test_sections_that_are_not_bundled(client: Client) -> None:
+    """Section 4.6.1: there is one transport, so one section can use it. The others are
+    rejected: "the port in the "m=" line is set to zero" (RFC 9429 section 5.3.1).
+    """
+    offer = offers.without(offers.CHROMIUM_VIEWER, "a=group")
+    session = await open_session(client, offer, PATH)
+    audio, video = session.answer.media
+    assert audio.port
+    assert (video.port, video.kind) == (0, "video")
+    assert session.answer.first("group") is None
+
+
+async def test_candidates_for_a_section_that_was_rejected(client: Client) -> None:
+    """RFC 8840 section 4.4: they are of a transport that is not used. They do not
+    restart the one that is.
+    """
+    audio, video = offers.without(offers.CHROMIUM_VIEWER, "a=group").split("m=video")
+    video = video.replace("w2Lq", "other").replace("9fXb", "8eWa")
+    session = await open_session(client, f"{audio}m=video{video}", PATH)
+    candidate = "candidate:1 1 udp 1 192.0.2.1 9 typ host"
+    body = (
+        "a=ice-ufrag:other\r\na=ice-pwd:8eWaT4kYs6Na1QeGm3Uz7Rcd\r\n"
+        f"m=video 9 UDP/TLS/RTP/SAVPF 96\r\na=mid:1\r\na={candidate}\r\n"
+    )
+    response = await patch(client, session, body)
+    assert (response.status, response.headers.get(hdrs.ETAG)) == (204, None)
+    # ... also beside those of the accepted one.
+    body = (
+        "m=audio 9 UDP/TLS/RTP/SAVPF 111\r\na=mid:0\r\n"
+        "a=ice-ufrag:w2Lq\r\na=ice-pwd:9fXbT4kYs6Na1QeGm3Uz7Rcd\r\n"
+        f"a={candidate}\r\n"
+        "m=video 9 UDP/TLS/RTP/SAVPF 96\r\na=mid:1\r\n"
+        "a=ice-ufrag:other\r\na=ice-pwd:8eWaT4kYs6Na1QeGm3Uz7Rcd\r\n"
+        f"a={candidate}\r\n"
+    )
+    assert (await patch(client, session, body)).status == 204
 
 
 async def test_nobody_publishes(aiohttp_client: AiohttpClient) -> None:

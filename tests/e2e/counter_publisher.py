@@ -14,7 +14,7 @@ BITS = 16
 
 #: Publishes, and makes `window.drawn`: when each number was drawn, in ms of the clock
 #: that all pages of a browser share.
-_PUBLISH = """async ([stream, first, tone, picture]) => {
+_PUBLISH = """async ([stream, first, tone, picture, codec]) => {
     const { WhipClient } = await import('/whip-client.js');
     const canvas = Object.assign(
         document.createElement('canvas'), { width: 320, height: 180 });
@@ -43,7 +43,12 @@ _PUBLISH = """async ([stream, first, tone, picture]) => {
     const media = output.stream;
     if (picture) media.addTrack(canvas.captureStream().getVideoTracks()[0]);
     for (const track of media.getTracks()) {
-        client.pc.addTransceiver(track, { direction: 'sendonly', streams: [media] });
+        const transceiver = client.pc.addTransceiver(
+            track, { direction: 'sendonly', streams: [media] });
+        if (codec && track.kind === 'video') {
+            transceiver.setCodecPreferences(RTCRtpSender.getCapabilities('video').codecs
+                .filter(({ mimeType }) => mimeType === codec));
+        }
     }
     addEventListener('pagehide', () => client.close());
     await client.connect();
@@ -62,17 +67,20 @@ class CounterPublisher:
         self._frame = frame
         self.stream = stream
 
-    async def start(self, first: int = 0, *, picture: bool = True) -> None:
+    async def start(
+        self, first: int = 0, *, picture: bool = True, codec: str = ""
+    ) -> None:
         """Open the page anew, and publish.
 
         Args:
             first: where the counter begins; it goes up to 65535.
             picture: whether there is a picture beside the tone.
+            codec: the MIME type of the picture; empty for the browser's choice.
         """
         # A page that is open ends its session now.
         await self._frame.page.goto("about:blank")
         await self._frame.open_without_application()
-        await self._frame.run(_PUBLISH, [self.stream, first, TONE, picture])
+        await self._frame.run(_PUBLISH, [self.stream, first, TONE, picture, codec])
 
     async def stop(self) -> None:
         """End the session, if there is one."""

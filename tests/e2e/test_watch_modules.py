@@ -119,6 +119,34 @@ async def test_why_nothing_is_seen(
     assert found.startswith(words)
 
 
+@pytest.mark.parametrize(
+    ("kind", "codec", "still", "mute"),
+    [
+        ("video", "VP8", "", ""),
+        ("video", "H261", "The picture of “a” is sent as H261 now, which this", ""),
+        ("audio", "opus", "", ""),
+        ("audio", "G728", "", "The sound of “a” is sent as G728, which this"),
+    ],
+)
+async def test_what_cannot_be_played(
+    modules: PingPage, kind: str, codec: str, still: str, mute: str
+) -> None:
+    layers = [{"rid": None, "codec": codec}]
+    found = await modules.run(
+        """async (live) => {
+            const { describeMute, describeStill } = await import('/watch-words.js');
+            return [live, null, undefined].flatMap(
+                (known) => [describeStill('a', known), describeMute('a', known)]);
+        }""",
+        {**STREAM, "tracks": [{"kind": kind, "layers": layers}]},
+    )
+    assert bool(found[0]) is bool(still)
+    assert bool(found[1]) is bool(mute)
+    assert found[0].startswith(still)
+    assert found[1].startswith(mute)
+    assert found[2:] == ["", "", "", ""]
+
+
 async def test_why_nothing_is_seen_when_the_server_does_not_say(
     modules: PingPage,
 ) -> None:

@@ -157,7 +157,8 @@ class Client:
         is_complete = is_connected = False
         while not (is_complete and is_connected):
             match self._next_event(SETUP_TIMEOUT):
-                case "ready", _:
+                # Once: WHIP has no renegotiation, which it wants after a rejection.
+                case "ready", _ if not media:
                     offer = self._offer()
                     media = _first_section(offer)
                     self._answer(whip.open(offer))

@@ -25,13 +25,19 @@ OFFERED = {
     "opus": "media=audio,encoding-name=OPUS,payload=111,clock-rate=48000,"
     "encoding-params=(string)2",
 }
+# As ``whepsrc`` offers by default: without channels, without format parameters.
+BARE = {
+    "vp8": "media=video,encoding-name=VP8,payload=101,clock-rate=90000",
+    "h264": "media=video,encoding-name=H264,payload=101,clock-rate=90000",
+    "opus": "media=audio,encoding-name=OPUS,payload=96,clock-rate=48000",
+}
 DECODERS = {
     "VP8": "rtpvp8depay ! vp8dec",
     "H264": "rtph264depay ! h264parse ! openh264dec",
     "OPUS": "rtpopusdepay ! opusdec",
 }
 
-PIPELINE = "pipeline.( webrtcbin name=webrtc bundle-policy=max-bundle )"
+PIPELINE = "pipeline.( webrtcbin name=webrtc bundle-policy={} )"
 
 # Frames of video from one report to the next.
 REPORT_INTERVAL = 10
@@ -43,15 +49,21 @@ class Viewer(Client):  # type: ignore[misc]
     Args:
         codec: of the video.
         retransmit: whether to offer RTX, to ask for lost packets.
+        bare: whether to offer the codecs by their names alone.
+        bundle: whether all shares one transport.
     """
 
-    def __init__(self, codec: str, *, retransmit: bool) -> None:
+    def __init__(
+        self, codec: str, *, retransmit: bool, bare: bool, bundle: bool
+    ) -> None:
         direction = GstWebRTC.WebRTCRTPTransceiverDirection.RECVONLY
-        super().__init__(PIPELINE, direction, retransmit=retransmit)
+        pipeline = PIPELINE.format("max-bundle" if bundle else "none")
+        super().__init__(pipeline, direction, retransmit=retransmit)
         self._decoded: Counter[str] = Counter()
         self.webrtc.connect("pad-added", self._decode)
+        offered = BARE if bare else OFFERED
         for name in (codec, "opus"):
-            caps = Gst.Caps.from_string(f"application/x-rtp,{OFFERED[name]}")
+            caps = Gst.Caps.from_string(f"application/x-rtp,{offered[name]}")
             self.webrtc.emit("add-transceiver", direction, caps)
 
     def _decode(self, _webrtc: Any, pad: Any) -> None:
@@ -85,9 +97,16 @@ def main() -> int:
     parser.add_argument("--video", choices=("vp8", "h264"), default="vp8")
     parser.add_argument("--token", help="Bearer token, if the server wants one")
     parser.add_argument("--rtx", action="store_true", help="ask for lost packets")
+    parser.add_argument("--bare", action="store_true", help="codecs by name alone")
+    parser.add_argument("--unbundled", action="store_true", help="several transports")
     arguments = parser.parse_args()
     Gst.init(None)
-    viewer = Viewer(arguments.video, retransmit=arguments.rtx)
+    viewer = Viewer(
+        arguments.video,
+        retransmit=arguments.rtx,
+        bare=arguments.bare,
+        bundle=not arguments.unbundled,
+    )
     run(viewer, Whip(arguments.url, arguments.token), "decoded")
     return 0
 

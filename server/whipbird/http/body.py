@@ -7,12 +7,14 @@ from typing import Any
 from aiohttp import hdrs, web
 
 from ..sdp.errors import quote
+from ..sdp.parser import MAX_LINE_LENGTH
 from .problems import Problem
 
 JSON = "application/json"
 
-# Octets of a body; a browser's offer has about 8,000.
-MAX_BODY_SIZE = 64 * 1024
+# Octets of a body; a browser's offer has about 8,000. It holds several of the longest
+# lines of SDP.
+MAX_BODY_SIZE = 4 * MAX_LINE_LENGTH
 # Seconds within which a body must be received.
 BODY_TIMEOUT = 10.0
 

@@ -152,10 +152,10 @@ class SessionsResource:
 
     async def patch(self, request: web.Request) -> web.Response:
         """Add trickled candidates, or restart ICE (sections 4.3.2 and 4.3.3)."""
-        self.session_of(request)
+        unused_ice = self.session_of(request).unused_ice
         text = await read_body(request, SDP_FRAGMENT, section="RFC 9725 section 4.3.1")
         try:
-            fragment = parse_fragment(text)
+            fragment = parse_fragment(text, unused_ice)
         except SdpError as error:
             raise Problem.of_sdp(error) from None
         session = self.session_of(request)

@@ -10,7 +10,7 @@ from ..rtp.forward_template import ExtensionMap, ForwardedPacket
 from ..rtp.frame_numbers import Renumbering
 from ..rtp.packet import HEADER_LENGTH, RtpPacket
 from ..rtp.rewriter import Rewriter
-from ..sdp.codecs import Codec, best_match
+from ..sdp.codecs import SINGLE_NAL_UNIT, Codec, best_match
 from ..sdp.media import OfferedMedia
 from ..transport.packet_buffer import PacketBuffer
 from .feed import Feed
@@ -20,6 +20,10 @@ from .transport import MediaTransport
 MIN_RETRANSMISSION_INTERVAL = 0.02
 # Retransmissions per second, at most.
 MAX_RETRANSMISSIONS = 1024
+
+# Types of H.264 payloads that are not single NAL units: aggregates and fragments (RFC
+# 6184 section 5.2).
+_STRUCTURES = range(24, 30)
 
 # Octets that may wait in the socket's queue; beyond it, frames are dropped.
 MAX_WAITING = 1024 * 1024
@@ -80,6 +84,8 @@ class Forwarder:
             if uri != extensions.ABS_SEND_TIME or not self._types_without_rtx
         }
         self._matches: dict[Codec, Codec | None] = {}
+        # Whether only single NAL units may be sent: the viewer states mode 0 of H.264.
+        self._takes_single_units = False
         self._transport = transport
         self._on_source_changed = on_source_changed
         self._rtx_ssrc = rtx_ssrc
@@ -132,6 +138,7 @@ class Forwarder:
         codec = self._match(feed.encoding.codec)
         if codec is None:
             return False
+        self._takes_single_units = codec.packetization_mode == SINGLE_NAL_UNIT
         if self.feed is not None and self.feed is not feed:
             self.feed.remove(self)
         first, rewriter = packets[0], self.rewriter
@@ -163,6 +170,8 @@ class Forwarder:
     def forward(
         self, packets: Sequence[ForwardedPacket], buffer: PacketBuffer, now: float
     ) -> None:
+        if self._takes_single_units and not self._has_single_units(packets):
+            return
         buffer.lengths = self.rewriter.write(packets, buffer.slots, now)
         if self._renumbering.is_needed:
             for packet, slot in zip(packets, buffer.slots, strict=False):
@@ -249,8 +258,32 @@ class Forwarder:
         )
         return header + body
 
+    def _has_single_units(self, packets: Sequence[ForwardedPacket]) -> bool:
+        """Whether an encoding is in mode 0 of H.264, as its offer says or implies.
+
+        With the first packet of mode 1 the viewer leaves it: it has said that it does
+        not take them (RFC 6184 section 6.2).
+        """
+        if self.feed is None or self._match(self.feed.encoding.codec) is None:
+            return False
+        if not any(_holds_structure(p.body, p.payload_offset) for p in packets):
+            return True
+        self._matches[self.feed.encoding.codec] = None
+        # Not now: the feed is going through its watchers.
+        asyncio.get_running_loop().call_soon(self.leave)
+        return False
+
     def _match(self, codec: Codec) -> Codec | None:
         """The codec of the viewer's offer that can decode this codec; else None."""
         if codec not in self._matches:
             self._matches[codec] = best_match(codec, self._codecs)
         return self._matches[codec]
+
+
+def is_structure(packet: RtpPacket) -> bool:
+    """Whether a packet of H.264 has fragments or aggregates: it is of mode 1."""
+    return _holds_structure(packet.payload, 0)
+
+
+def _holds_structure(data: bytes, at: int) -> bool:
+    return len(data) > at and data[at] & 0x1F in _STRUCTURES

@@ -17,6 +17,9 @@ from .transport import MediaTransport
 
 # Seconds without packets after which a source may be replaced by a new one.
 SOURCE_LIFETIME = 30.0
+# Seconds that a source of a simulcast has to tell its rid, as RFC 8853 section 5.5 has
+# it. One that does not is not left out: it is what the offer says, or a plain track.
+RID_PATIENCE = 1.0
 # Sources of a track, at most.
 MAX_SOURCES = MAX_ENCODINGS
 
@@ -53,6 +56,10 @@ class Track:
         self._sources: dict[int, Source] = {}
         self._encodings: dict[int, Encoding] = {}
         self._rtx_sources: dict[int, Source] = {}
+        # SSRC -> when it was first heard, of sources that have not told their rid; and
+        # the rids that the offer has for SSRCs.
+        self._nameless: dict[int, float] = {}
+        self._offered_sources: dict[int, str] = {}
         self._now = asyncio.get_running_loop().time
 
     def configure(self, media: OfferedMedia, feedback: Feedback) -> None:
@@ -70,6 +77,7 @@ class Track:
         self._transport_cc = self.extension_map.get(extensions.TRANSPORT_CC, 0)
         self._original_ssrcs = dict(media.retransmission_sources)
         self._rids = frozenset(self.rids)
+        self._offered_sources = dict(media.simulcast.sources) if media.simulcast else {}
         self.reduced_size = media.reduced_size
         feedback.tracks.append(self)
         for codec in media.codecs:
@@ -82,6 +90,11 @@ class Track:
         """The rids of the offered encodings; none without simulcast."""
         simulcast = self._media.simulcast if self._media is not None else None
         return tuple(r.identifier for r in simulcast.rids) if simulcast else ()
+
+    @property
+    def codecs(self) -> tuple[Codec, ...]:
+        """The negotiated codecs, without RTX; none before ``configure``."""
+        return tuple(c for c in self._codecs.values() if c.retransmits is None)
 
     @property
     def packets(self) -> int:
@@ -159,8 +172,9 @@ class Track:
         """Make a source for the SSRC of a packet; None while its rid is unknown."""
         rid = self._read_rid(packet, extensions.RID) if self._rids else None
         if self._rids and rid not in self._rids:
-            # A later packet will carry the rid (RFC 8853 section 5.5).
-            return None
+            rid = self._offered_sources.get(packet.ssrc)
+            if not self._is_taken_without_rid(packet.ssrc, rid):
+                return None
         if len(self._sources) >= MAX_SOURCES and not self._forget_silent():
             return None
         codec = self._codecs[packet.payload_type]
@@ -176,6 +190,23 @@ class Track:
         if is_new:
             self._notify()
         return source
+
+    def _is_taken_without_rid(self, ssrc: int, rid: str | None) -> bool:
+        """Whether a source without a rid in its packets is taken as it is.
+
+        Args:
+            rid: the rid that the offer has for it.
+        """
+        if extensions.RID not in self.extension_map:
+            # Nothing else will tell.
+            return rid is not None
+        # A later packet may carry the rid (RFC 8853 section 5.5).
+        if ssrc not in self._nameless and len(self._nameless) >= MAX_SOURCES:
+            self._nameless.clear()
+        now = self._now()
+        if now - self._nameless.setdefault(ssrc, now) < RID_PATIENCE:
+            return False
+        return rid is not None or all(x.rid is None for x in self.encodings)
 
     def _forget_silent(self) -> bool:
         """Remove the sources that have sent nothing for long; return whether any."""

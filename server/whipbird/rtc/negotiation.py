@@ -241,8 +241,9 @@ def common_codecs(ours: Sequence[Codec], remote: RemoteMedia) -> tuple[Codec, ..
         if codec.retransmits is not None:
             continue
         if own is None or own.name != codec.name:
-            # With another payload type the codec must be described in full.
-            own = best_match(codec, plain)
+            # With another payload type the codec must be described in full. Either side
+            # must be able to decode what the other one sends.
+            own = best_match(codec, [c for c in plain if best_match(c, (codec,))])
         if own is None:
             continue
         if own.payload_type in with_rtx:

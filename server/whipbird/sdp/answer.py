@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 from .candidate import Candidate
 from .codecs import answer_fmtp
-from .media import OfferedMedia
+from .media import OfferedMedia, RejectedMedia
 from .offer import Offer
 from .transport import Fingerprint, IceCredentials
 
@@ -65,7 +65,7 @@ def write_answer(
     """Write the answer to an offer.
 
     Args:
-        offer: the offer; all its sections are accepted.
+        offer: the offer, with the sections to reject.
         local: our transport parameters.
         session_id: the session id of the origin line, below 2**63.
         sources: kind -> the RTP streams sent to a viewer.
@@ -79,9 +79,12 @@ def write_answer(
     if offer.extmap_allow_mixed:
         lines.append("a=extmap-allow-mixed")
     lines += [f"a={attribute}" for attribute in ice_attributes(local.ice_lite)]
-    for media in offer.media:
+    for media in offer.sections:
+        if isinstance(media, RejectedMedia):
+            lines += _rejected_lines(media, offer, local)
+            continue
         lines += _media_lines(media, offer, local)
-        if media.kind in sources:
+        if media.kind in sources and not media.is_inactive:
             lines += _source_lines(media, sources[media.kind])
     return "\r\n".join(lines) + "\r\n"
 
@@ -114,16 +117,12 @@ def _media_lines(
         for candidate in local.candidates:
             yield f"a=candidate:{candidate}"
         yield "a=end-of-candidates"
-    yield f"a=ice-ufrag:{local.ice.ufrag}"
-    yield f"a=ice-pwd:{local.ice.pwd}"
-    for fingerprint in local.fingerprints:
-        yield f"a=fingerprint:{fingerprint.algorithm} {fingerprint.value}"
-    yield f"a=setup:{ANSWER_SETUP[offer.setup]}"
+    yield from _transport_lines(offer, local)
     if media.kind == "application":
         yield f"a=sctp-port:{local.sctp_port}"
         yield f"a=max-message-size:{local.max_message_size}"
         return
-    yield f"a={offer.role.answer}"
+    yield f"a={'inactive' if media.is_inactive else offer.role.answer}"
     yield "a=rtcp-mux"
     yield "a=rtcp-mux-only"
     if media.reduced_size:
@@ -134,13 +133,36 @@ def _media_lines(
         yield f"a=rtpmap:{codec.payload_type} {codec.rtpmap}"
         for feedback in codec.feedback:
             yield f"a=rtcp-fb:{codec.payload_type} {feedback}"
-        if fmtp := answer_fmtp(codec):
+        if fmtp := answer_fmtp(codec, sends_stereo=media.sends_stereo):
             yield f"a=fmtp:{codec.payload_type} {fmtp}"
-    if media.simulcast:
+    if media.simulcast and media.simulcast.streams:
         # RFC 8853 section 5.3.2: all encodings, with the direction reversed.
         for rid in media.simulcast.rids:
             yield f"a=rid:{rid.identifier} recv {rid.restrictions}".rstrip()
-        yield f"a=simulcast:recv {media.simulcast.streams}"
+        yield f"a=simulcast:{media.simulcast.recv}"
+
+
+def _rejected_lines(
+    media: RejectedMedia, offer: Offer, local: LocalTransport
+) -> Iterator[str]:
+    """A section with port 0 (RFC 9429 section 5.3.1).
+
+    GStreamer (1.22) expects the transport in it, too.
+    """
+    yield f"m={media.kind} 0 {media.protocol} {' '.join(media.formats)}"
+    yield "c=IN IP4 0.0.0.0"
+    if media.mid is not None:
+        yield f"a=mid:{media.mid}"
+    yield from _transport_lines(offer, local)
+    yield "a=inactive"
+
+
+def _transport_lines(offer: Offer, local: LocalTransport) -> Iterator[str]:
+    yield f"a=ice-ufrag:{local.ice.ufrag}"
+    yield f"a=ice-pwd:{local.ice.pwd}"
+    for fingerprint in local.fingerprints:
+        yield f"a=fingerprint:{fingerprint.algorithm} {fingerprint.value}"
+    yield f"a=setup:{ANSWER_SETUP[offer.setup]}"
 
 
 def _source_lines(media: OfferedMedia, source: LocalSource) -> Iterator[str]:

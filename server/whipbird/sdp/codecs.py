@@ -13,28 +13,37 @@ _STATIC = {0: "PCMU/8000", 8: "PCMA/8000", 9: "G722/8000"}
 # With rtcp-mux these conflict with RTCP packet types (RFC 5761 section 4).
 _RTCP_CONFLICTS = range(64, 96)
 
-# Media is not decoded, so any profile and mode is accepted.
+# Media is not decoded, so any profile is accepted. Receivers of Opus take one channel
+# and two, whatever an offer says or leaves out (RFC 7587 section 7). One channel is
+# the default of other audio (RFC 8866 section 6.6).
 _ACCEPTED: Mapping[str, re.Pattern[str]] = {
-    # One channel is the default, and may be explicit (RFC 8866 section 6.6).
     "audio": re.compile(
-        r"opus/48000/2|multiopus/48000/[1-9][0-9]?|(?:pcmu|pcma|g722)/8000(?:/1)?"
+        r"opus/48000(?:/[12])?|multiopus/48000(?:/[1-9][0-9]?)?"
+        r"|(?:pcmu|pcma|g722)/8000(?:/1)?"
     ),
     "video": re.compile(r"(?:vp8|vp9|h264|h265|av1)/90000"),
 }
 _RETRANSMISSION = re.compile(r"rtx/[0-9]{1,6}(?:/[0-9]+)?")
 
-# Format parameters that must be equal for a decoder to accept a stream, and their
-# defaults (RFC 6184, RFC 9628 and the RTP payload format of AV1).
-_MUST_AGREE: Mapping[str, Mapping[str, str]] = {
-    "h264": {"packetization-mode": "0"},
-    "vp9": {"profile-id": "0"},
-    "av1": {"profile": "0"},
+# The format parameter that says which bitstreams a receiver decodes, and its default
+# (RFC 9628 section 6.1, the RTP payload format of AV1, RFC 7798 section 7.1). Decoders
+# of H.264 and H.265 read the profile from the stream: it is only a preference there.
+_PROFILE: Mapping[str, tuple[str, str]] = {
+    "vp9": ("profile-id", "0"),
+    "av1": ("profile", "0"),
+    "h265": ("profile-id", "1"),
 }
+_STRICT_PROFILES = frozenset({"vp9", "av1"})
+
+# Modes of H.264 (RFC 6184 sections 6.2 and 6.3): fragments and aggregates are in mode 1
+# alone. Mode 2, the interleaved one, is not supported.
+SINGLE_NAL_UNIT, NON_INTERLEAVED = 0, 1
+_MODES = {"0": SINGLE_NAL_UNIT, "1": NON_INTERLEAVED}
 
 # The accepted codecs, for error messages.
 ACCEPTED_NAMES: Mapping[str, str] = {
     "audio": "Opus, PCMU, PCMA, G.722",
-    "video": "H.264, H.265, VP8, VP9, AV1",
+    "video": "H.264 (not interleaved), H.265, VP8, VP9, AV1",
 }
 
 
@@ -73,9 +82,26 @@ class Codec:
 
     @property
     def channels(self) -> int:
-        """The number of audio channels in the rtpmap."""
+        """The number of audio channels; 0 if it is not known.
+
+        Opus always has two, in SDP (RFC 7587 section 7). For "multiopus" without a
+        number it is that of the channel mapping.
+        """
         _, _, *channels = self.rtpmap.split("/")
-        return int(channels[0]) if channels else 1
+        if self.name == "opus":
+            return 2
+        if channels:
+            return int(channels[0])
+        if self.name == "multiopus":
+            mapping = fmtp_parameters(self.fmtp).get("channel_mapping", "")
+            return len(mapping.split(",")) if mapping else 0
+        return 1
+
+    @property
+    def packetization_mode(self) -> int | None:
+        """The packetization mode of H.264 (RFC 6184 section 8.1); None without one."""
+        mode = fmtp_parameters(self.fmtp).get("packetization-mode", "")
+        return _MODES.get(mode)
 
 
 def accepted_codecs(
@@ -114,8 +140,7 @@ def accepted_codecs(
                 fmtps.get(payload_type, ""),
                 _of(feedback, payload_type),
             )
-    pattern = _ACCEPTED[media.kind]
-    media_types = {pt for pt, c in known.items() if pattern.fullmatch(c.rtpmap.lower())}
+    media_types = {pt for pt, c in known.items() if _is_accepted(c, media.kind)}
     if not media_types:
         names = dict.fromkeys(rtpmap.split("/")[0] for rtpmap in rtpmaps.values())
         offered = quote(", ".join(names) or "none", 200)
@@ -137,13 +162,23 @@ def accepted_codecs(
     return tuple(accepted)
 
 
-def answer_fmtp(codec: Codec) -> str:
+def answer_fmtp(codec: Codec, *, sends_stereo: bool = False) -> str:
     """The format parameters for the answer: those of the offer.
 
     For Opus, ``stereo=1`` is added if the sender offers stereo: it may send stereo only
     if the answer requests it (RFC 7587 section 6.1).
+
+    Args:
+        sends_stereo: whether this side sends Opus in stereo: ``sprop-stereo`` says so
+            then.
     """
+    if codec.name != "opus":
+        return codec.fmtp
     parameters = fmtp_parameters(codec.fmtp)
+    if sends_stereo and parameters.get("sprop-stereo") != "1":
+        items = (item for item in codec.fmtp.split(";") if item.strip())
+        kept = [i for i in items if i.partition("=")[0].strip() != "sprop-stereo"]
+        return ";".join([*kept, "sprop-stereo=1"])
     if parameters.get("sprop-stereo") == "1" and "stereo" not in parameters:
         return f"{codec.fmtp};stereo=1"
     return codec.fmtp
@@ -152,19 +187,32 @@ def answer_fmtp(codec: Codec) -> str:
 def best_match(sent: Codec, offered: Iterable[Codec]) -> Codec | None:
     """The offered codec with which a receiver can decode packets of another codec.
 
-    Any profile of H.264 matches, since decoders read it from the stream; the
-    packetization mode must be equal (RFC 6184 section 8.2.2).
+    Only statements can disagree: what an offer leaves out says nothing about what its
+    sender takes. Any profile of H.264 and H.265 matches, since decoders read it from
+    the stream. A receiver of H.264 in packetization mode 1 takes the packets of mode 0,
+    too (RFC 6184 section 6.3).
 
     Args:
         sent: the codec of the packets.
         offered: the receiver's codecs, in its order of preference.
 
     Returns:
-        The best match; None if the receiver cannot decode the packets.
+        The best match, which has the same profile and packetization mode 1 if possible;
+        None if the receiver cannot decode the packets.
     """
     same = [codec for codec in offered if _is_same(sent, codec)]
-    wanted = _profile(sent)
-    return next((c for c in same if _profile(c) == wanted), same[0] if same else None)
+    return max(same, key=lambda codec: _fitness(sent, codec), default=None)
+
+
+def _is_accepted(codec: Codec, kind: str) -> bool:
+    if not _ACCEPTED[kind].fullmatch(codec.rtpmap.lower()):
+        return False
+    match codec.name:
+        case "multiopus":
+            return codec.channels > 0
+        case "h264":
+            return fmtp_parameters(codec.fmtp).get("packetization-mode") != "2"
+    return True
 
 
 def _is_same(sent: Codec, offered: Codec) -> bool:
@@ -174,14 +222,32 @@ def _is_same(sent: Codec, offered: Codec) -> bool:
         offered.channels,
     ):
         return False
-    defaults = _MUST_AGREE.get(sent.name, {})
-    ours, theirs = fmtp_parameters(sent.fmtp), fmtp_parameters(offered.fmtp)
-    return all(ours.get(n, d) == theirs.get(n, d) for n, d in defaults.items())
+    if sent.name == "h264":
+        modes = (sent.packetization_mode, offered.packetization_mode)
+        return modes != (NON_INTERLEAVED, SINGLE_NAL_UNIT)
+    if sent.name in _STRICT_PROFILES:
+        name, _ = _PROFILE[sent.name]
+        stated = {fmtp_parameters(codec.fmtp).get(name) for codec in (sent, offered)}
+        return len(stated - {None}) < 2
+    return True
+
+
+def _fitness(sent: Codec, offered: Codec) -> tuple[bool, bool]:
+    """How well two codecs match: equal profiles first."""
+    return (
+        _profile(sent) == _profile(offered),
+        # A sender in mode 0, or in none, may be one of mode 1 nevertheless.
+        offered.packetization_mode != SINGLE_NAL_UNIT,
+    )
 
 
 def _profile(codec: Codec) -> str:
-    """The profile_idc and constraints of H.264 (RFC 6184 section 8.1)."""
-    return fmtp_parameters(codec.fmtp).get("profile-level-id", "42000a")[:4].lower()
+    """The profile: of H.264 its profile_idc and constraints (RFC 6184 section 8.1)."""
+    parameters = fmtp_parameters(codec.fmtp)
+    if codec.name == "h264":
+        return parameters.get("profile-level-id", "42000a")[:4].lower()
+    name, default = _PROFILE.get(codec.name, ("", ""))
+    return parameters.get(name, default) if name else ""
 
 
 def _retransmits(codec: Codec) -> int | None:

@@ -1,11 +1,11 @@
 """SDP fragments: the bodies of PATCH requests (RFC 8840 section 9)."""
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass
 
 from .candidate import Candidate
 from .errors import MalformedSdp
-from .parser import parse_sections
+from .parser import Section, parse_sections
 from .transport import IceCredentials, candidates, ice_credentials
 
 
@@ -24,23 +24,35 @@ class Fragment:
     end_of_candidates: bool = False
 
 
-def parse_fragment(text: str) -> Fragment:
+def parse_fragment(text: str, unused: Container[IceCredentials] = ()) -> Fragment:
     """Parse the body of a PATCH request.
 
     Credentials may be at session level, in a media section, or both (RFC 8840
     section 9.2). All sections share one transport, so all credentials must be equal.
 
+    Args:
+        unused: the ICE credentials of sections that the answer has rejected: sections
+            with them are ignored.
+
     Raises:
         MalformedSdp: when it does not follow the grammar or contradicts itself.
     """
     description = parse_sections(text)
-    sections = [*description.media, description]
-    if not any(section.attributes for section in sections):
+    if not any(section.attributes for section in [*description.media, description]):
         raise MalformedSdp(
             "Empty SDP fragment",
             "The fragment has no attributes.",
             section="RFC 8840 section 9",
         )
+    default = ice_credentials(description)
+    media_sections = [
+        media
+        for media in description.media
+        if (ice_credentials(media) or default) not in unused
+    ]
+    sections: list[Section] = [*media_sections]
+    if default not in unused:
+        sections.append(description)
     found = {ice for section in sections if (ice := ice_credentials(section))}
     if len(found) > 1:
         raise MalformedSdp(
@@ -49,8 +61,8 @@ def parse_fragment(text: str) -> Fragment:
             "one transport.",
             section="RFC 8840 section 4.4",
         )
-    if any(section.has("candidate") for section in description.media):
-        for media in description.media:
+    if any(section.has("candidate") for section in media_sections):
+        for media in media_sections:
             if not media.has("mid"):
                 raise MalformedSdp(
                     "Candidates of an unknown section",

@@ -1,11 +1,11 @@
 """A media section of an offer: audio, video or data channels (RFC 9725 section 4.4)."""
 
-from collections.abc import Container
 from dataclasses import dataclass
 
 from ..rtp import extensions
 from .codecs import Codec, accepted_codecs
 from .errors import MalformedSdp, UnacceptableSdp, quote
+from .extmap import ExtensionMap
 from .parser import MediaSection, Section, is_number
 from .role import PUBLISHER, Role
 from .simulcast import Simulcast, offered_simulcast
@@ -37,15 +37,13 @@ _OF_SOURCES = frozenset(
     }
 )
 # By the direction in the answer.
-_EXTENSIONS = {"recvonly": _OF_MEDIA | _OF_SOURCES, "sendonly": _OF_MEDIA}
+EXTENSIONS = {"recvonly": _OF_MEDIA | _OF_SOURCES, "sendonly": _OF_MEDIA}
 
 # Accepted RTCP feedback, likewise (RFC 4585, RFC 5104; REMB and transport-cc are
 # Google's). Packets to viewers have no transport-wide sequence numbers: viewers
 # estimate the bandwidth themselves, and send REMB.
 _REQUESTS = ("nack", "nack pli", "ccm fir", "goog-remb")
 _FEEDBACK = {"recvonly": (*_REQUESTS, "transport-cc"), "sendonly": _REQUESTS}
-# Larger ids need two-byte headers, which may be mixed only with extmap-allow-mixed.
-_MAX_ONE_BYTE_ID, _MAX_TWO_BYTE_ID = 14, 255
 
 DEFAULT_SCTP_PORT = 5000
 # RFC 8841 section 6: the default of a=max-message-size.
@@ -67,6 +65,8 @@ class OfferedMedia:
         sctp_port: the peer's SCTP port; data channels only.
         max_message_size: the largest data-channel message that the peer accepts, in
             octets, 0 for any size; data channels only.
+        is_inactive: whether it carries no media, but the transport of others.
+        sends_stereo: whether the answer says that this side sends Opus in stereo.
     """
 
     kind: str
@@ -79,13 +79,38 @@ class OfferedMedia:
     reduced_size: bool = False
     sctp_port: int = DEFAULT_SCTP_PORT
     max_message_size: int = DEFAULT_MAX_MESSAGE_SIZE
+    is_inactive: bool = False
+    sends_stereo: bool = False
 
 
-def offered_media(media: MediaSection, session: Section, role: Role) -> OfferedMedia:
+@dataclass(frozen=True, slots=True)
+class RejectedMedia:
+    """A media section that the answer rejects (RFC 9429 section 5.3.1).
+
+    Attributes:
+        formats: those of the ``m=`` line.
+    """
+
+    kind: str
+    mid: str | None
+    protocol: str
+    formats: tuple[str, ...]
+
+
+def offered_media(
+    media: MediaSection,
+    session: Section,
+    role: Role,
+    extension_map: ExtensionMap,
+    *,
+    is_inactive: bool = False,
+) -> OfferedMedia:
     """Validate a media section by the rules of WHIP or of WHEP.
 
     Args:
         session: the session-level section, with the default direction.
+        extension_map: the header extensions of the offer.
+        is_inactive: whether to answer it as inactive, whatever its direction.
 
     Raises:
         MalformedSdp: when an attribute is malformed.
@@ -113,7 +138,8 @@ def offered_media(media: MediaSection, session: Section, role: Role) -> OfferedM
         )
     attributes = (*media.attributes, *session.attributes)
     direction = next((a for a in attributes if a.name in _DIRECTIONS), None)
-    if direction is not None and direction.name in role.refused:
+    is_refused = direction is not None and direction.name in role.refused
+    if direction is not None and is_refused and not is_inactive:
         raise UnacceptableSdp(
             role.title,
             f'"a={direction.name}" must not be offered: a {role.protocol} client '
@@ -121,15 +147,24 @@ def offered_media(media: MediaSection, session: Section, role: Role) -> OfferedM
             section=role.section,
             line=direction.line,
         )
+    codecs = accepted_codecs(media, _FEEDBACK[role.answer])
+    accepted = extension_map.accepted(media, EXTENSIONS[role.answer])
     return OfferedMedia(
         kind=media.kind,
         mid=mid,
         protocol=media.protocol,
-        codecs=accepted_codecs(media, _FEEDBACK[role.answer]),
-        extensions=_extensions(media, session, _EXTENSIONS[role.answer]),
-        simulcast=offered_simulcast(media) if role is PUBLISHER else None,
+        codecs=codecs,
+        extensions=accepted,
+        simulcast=(
+            offered_simulcast(
+                media, has_rid=any(uri == extensions.RID for _, uri in accepted)
+            )
+            if role is PUBLISHER
+            else None
+        ),
         retransmission_sources=_retransmission_sources(media),
         reduced_size=media.has("rtcp-rsize"),
+        is_inactive=is_inactive,
     )
 
 
@@ -173,29 +208,6 @@ def _number(media: MediaSection, name: str, default: int, largest: int) -> int:
             line=attribute.line,
         )
     return value
-
-
-def _extensions(
-    media: MediaSection, session: Section, known: Container[str]
-) -> tuple[tuple[int, str], ...]:
-    """The accepted header extensions: (id, URI) (RFC 8285 section 8)."""
-    mixed = media.has("extmap-allow-mixed") or session.has("extmap-allow-mixed")
-    largest = _MAX_TWO_BYTE_ID if mixed else _MAX_ONE_BYTE_ID
-    accepted = []
-    for attribute in media.all("extmap"):
-        identifier, _, rest = attribute.value.partition(" ")
-        number = identifier.partition("/")[0]
-        if not is_number(number[:5]) or not 1 <= int(number) <= 4096 or not rest:
-            raise MalformedSdp(
-                "Malformed extmap",
-                '"a=extmap" is an id and the URI of a header extension.',
-                section="RFC 8285 section 8",
-                line=attribute.line,
-            )
-        uri = rest.split(" ")[0]
-        if uri in known and int(number) <= largest:
-            accepted.append((int(number), uri))
-    return tuple(accepted)
 
 
 def _retransmission_sources(media: MediaSection) -> tuple[tuple[int, int], ...]:

@@ -1,18 +1,13 @@
 """SDP offers: parsed, and validated by the rules of WHIP (RFC 9725) or WHEP."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from .candidate import Candidate
-from .errors import MalformedSdp, UnacceptableSdp, quote
-from .media import OfferedMedia, offered_media
-from .parser import (
-    TOKEN,
-    MediaSection,
-    Section,
-    SessionDescription,
-    parse_description,
-)
+from .errors import UnacceptableSdp, quote
+from .media import OfferedMedia, RejectedMedia
+from .parser import Section, SessionDescription, parse_description
 from .role import PUBLISHER, Role
+from .sections import Sections, choose_sections
 from .transport import (
     Fingerprint,
     IceCredentials,
@@ -30,32 +25,73 @@ class Offer:
 
     Attributes:
         role: the role of the offerer.
-        bundle: the mids of its BUNDLE group, in order; empty if it has none.
+        sections: its media sections in order, with those that the answer rejects.
+        bundle: the mids of the accepted sections, in order, the tagged one first; empty
+            if the offer does not bundle them.
         setup: ``actpass``, ``active`` or ``passive``.
         candidates: the candidates in the offer, usable or not.
+        unused_ice: the ICE credentials of rejected sections with a transport of their
+            own: the client may still send candidates for them.
     """
 
     role: Role
-    media: tuple[OfferedMedia, ...]
+    sections: tuple[OfferedMedia | RejectedMedia, ...]
     bundle: tuple[str, ...]
     ice: IceCredentials
     ice_lite: bool
     fingerprints: tuple[Fingerprint, ...]
     setup: str
     candidates: tuple[Candidate, ...] = ()
+    unused_ice: frozenset[IceCredentials] = frozenset()
     extmap_allow_mixed: bool = False
+    # For ``rejecting``.
+    _description: SessionDescription = field(
+        default_factory=SessionDescription, compare=False, repr=False
+    )
+    _refused: frozenset[int] = frozenset()
+
+    @property
+    def media(self) -> tuple[OfferedMedia, ...]:
+        """The sections that the answer accepts, and that carry something, in order."""
+        return tuple(m for m in self._accepted if not m.is_inactive)
 
     @property
     def tagged(self) -> OfferedMedia:
-        """The section whose transport the bundle uses (RFC 9143 section 7.2)."""
+        """The section whose transport the bundle uses (RFC 9143 section 7.3.1)."""
         if self.bundle:
-            return next(m for m in self.media if m.mid == self.bundle[0])
-        return self.media[0]
+            return next(m for m in self._accepted if m.mid == self.bundle[0])
+        return self._accepted[0]
+
+    @property
+    def _accepted(self) -> tuple[OfferedMedia, ...]:
+        return tuple(m for m in self.sections if isinstance(m, OfferedMedia))
 
     @property
     def has_media(self) -> bool:
         """Whether audio or video is offered, not only data channels."""
         return any(m.kind != "application" for m in self.media)
+
+    def line(self, kind: str) -> int | None:
+        """The index of the accepted section of a kind; None without one."""
+        found = (m for m in self.media if m.kind == kind)
+        return next((self.sections.index(media) for media in found), None)
+
+    def sending_stereo(self) -> "Offer":
+        """This offer, with an answer that announces Opus in stereo."""
+        sections = tuple(
+            replace(m, sends_stereo=True) if isinstance(m, OfferedMedia) else m
+            for m in self.sections
+        )
+        return replace(self, sections=sections)
+
+    def rejecting(self, media: OfferedMedia) -> "Offer":
+        """This offer with one more section that the answer rejects.
+
+        Raises:
+            UnacceptableSdp: when the answer would accept no media.
+        """
+        refused = self._refused | {self.sections.index(media)}
+        return _offer(self._description, self.role, refused)
 
 
 def parse_offer(text: str, role: Role = PUBLISHER) -> Offer:
@@ -77,21 +113,20 @@ def parse_offer(text: str, role: Role = PUBLISHER) -> Offer:
             "The offer has no media section; it needs audio, video or a data channel.",
             section="RFC 9725 section 4.4.2",
         )
-    _check_counts(description, role)
-    bundle = _bundle(description)
     _check_single_stream(description)
-    media = tuple(offered_media(m, description, role) for m in description.media)
-    _check_payload_types(description, media)
-    # With max-bundle all sections share the transport of the tagged one.
-    tagged = next(
-        (
-            section
-            for section, offered in zip(description.media, media, strict=True)
-            if bundle and offered.mid == bundle[0]
-        ),
-        description.media[0],
-    )
-    ice = ice_credentials(tagged, description)
+    return _offer(description, role, frozenset())
+
+
+def _offer(
+    description: SessionDescription, role: Role, refused: frozenset[int]
+) -> Offer:
+    chosen = choose_sections(description, role, refused)
+    # All accepted sections share the transport of the tagged one. Where the offer has
+    # another one for this, that one may be the only one with a transport.
+    tagged = description.media[chosen.tagged]
+    offered_tag = description.media[chosen.offered_tag]
+    transport = (tagged, description, offered_tag)
+    ice = ice_credentials(*transport)
     if ice is None:
         raise UnacceptableSdp(
             "No ICE credentials",
@@ -99,7 +134,7 @@ def parse_offer(text: str, role: Role = PUBLISHER) -> Offer:
             section="RFC 8839 section 5.4",
             line=tagged.line,
         )
-    prints = fingerprints(tagged, description)
+    prints = fingerprints(*transport)
     if not prints:
         raise UnacceptableSdp(
             "No fingerprint",
@@ -107,94 +142,32 @@ def parse_offer(text: str, role: Role = PUBLISHER) -> Offer:
             section="RFC 8827 section 6.5",
             line=tagged.line,
         )
+    found = candidates(tagged)
+    if offered_tag is not tagged and ice_credentials(offered_tag) in (None, ice):
+        found += tuple(c for c in candidates(offered_tag) if c not in found)
     return Offer(
         role=role,
-        media=media,
-        bundle=bundle,
+        sections=chosen.all,
+        bundle=chosen.bundle,
         ice=ice,
         ice_lite=description.has("ice-lite"),
         fingerprints=prints,
-        setup=_setup(tagged, description),
-        candidates=candidates(tagged),
+        setup=_setup(tagged, description, offered_tag),
+        candidates=found,
+        unused_ice=_unused_ice(description, chosen, ice),
         extmap_allow_mixed=description.has("extmap-allow-mixed"),
+        _description=description,
+        _refused=refused,
     )
 
 
-def _check_counts(description: SessionDescription, role: Role) -> None:
-    """Check for at most one audio track, video track and SCTP association."""
-    seen: set[str] = set()
-    for media in description.media:
-        if media.kind not in ("audio", "video", "application"):
-            raise UnacceptableSdp(
-                "Unsupported media",
-                f'"{quote(media.kind)}" is not audio, video or application.',
-                section="RFC 9725 section 4.4.3",
-                line=media.line,
-            )
-        if media.kind in seen:
-            raise UnacceptableSdp(
-                f"More than one {media.kind} section",
-                f"{role.protocol} takes at most one {media.kind} section in an offer.",
-                section="RFC 9725 section 4.4.2",
-                line=media.line,
-            )
-        seen.add(media.kind)
-        if media.port == 0 and not media.has("bundle-only"):
-            raise UnacceptableSdp(
-                "Disabled media section",
-                'Port 0 without "a=bundle-only" offers nothing.',
-                section="RFC 9725 section 4.4.3",
-                line=media.line,
-            )
-    if role.needs_media and seen == {"application"}:
-        raise UnacceptableSdp(
-            role.title,
-            f"The offer has data channels alone: a {role.protocol} client "
-            f"{role.does} audio or video.",
-            section="draft-ietf-wish-whep-03 section 4.6.2",
-            line=description.media[0].line,
-        )
-
-
-def _bundle(description: SessionDescription) -> tuple[str, ...]:
-    """The mids of the BUNDLE group; it must contain all of several sections."""
-    mids: list[str] = []
-    for media in description.media:
-        mid = media.first("mid")
-        if mid is None:
-            continue
-        if not TOKEN.fullmatch(mid.value) or mid.value in mids:
-            problem = "is used twice" if mid.value in mids else "is not a token"
-            raise MalformedSdp(
-                "Malformed mid",
-                f'The mid "{quote(mid.value)}" {problem}.',
-                section="RFC 5888 section 4",
-                line=mid.line,
-            )
-        mids.append(mid.value)
-    for group in description.all("group"):
-        semantics, _, rest = group.value.partition(" ")
-        if semantics != "BUNDLE":
-            continue
-        members = rest.split()
-        unknown = [m for m in members if m not in mids]
-        if unknown or len(set(members)) != len(members):
-            raise MalformedSdp(
-                "Malformed BUNDLE group",
-                "It must name mids of the offer, each once.",
-                section="RFC 9143 section 7.2",
-                line=group.line,
-            )
-        if members and len(members) == len(description.media):
-            return tuple(members)
-    if len(description.media) > 1:
-        raise UnacceptableSdp(
-            "Not bundled",
-            'All media sections must be in one "a=group:BUNDLE".',
-            section="RFC 9725 section 4.4.1",
-            line=description.media[1].line,
-        )
-    return ()
+def _unused_ice(
+    description: SessionDescription, chosen: Sections, used: IceCredentials
+) -> frozenset[IceCredentials]:
+    pairs = zip(description.media, chosen.all, strict=True)
+    rejected = (s for s, media in pairs if isinstance(media, RejectedMedia))
+    found = (ice_credentials(section) for section in rejected)
+    return frozenset(ice for ice in found if ice is not None and ice != used)
 
 
 def _check_single_stream(description: SessionDescription) -> None:
@@ -213,27 +186,10 @@ def _check_single_stream(description: SessionDescription) -> None:
             stream = identifier
 
 
-def _check_payload_types(
-    description: SessionDescription, media: tuple[OfferedMedia, ...]
-) -> None:
-    """Check that payload types are unique: they identify the section of a packet."""
-    seen: set[int] = set()
-    for section, offered in zip(description.media, media, strict=True):
-        for codec in offered.codecs:
-            if codec.payload_type in seen:
-                raise UnacceptableSdp(
-                    "Payload type used twice",
-                    f"Payload type {codec.payload_type} stands in two bundled media "
-                    "sections.",
-                    section="RFC 9143 section 9.1",
-                    line=section.line,
-                )
-        seen.update(codec.payload_type for codec in offered.codecs)
-
-
-def _setup(tagged: MediaSection, session: Section) -> str:
-    """The offered DTLS role (RFC 8842 section 5.2)."""
-    attribute = tagged.first("setup") or session.first("setup")
+def _setup(*sections: Section) -> str:
+    """The offered DTLS role (RFC 8842 section 5.2), in the first section with one."""
+    found = (section.first("setup") for section in sections)
+    attribute = next((a for a in found if a is not None), None)
     if attribute is None:
         # RFC 4145 section 4: without the attribute, the offerer is active.
         return "active"

@@ -8,8 +8,9 @@ from .errors import MalformedSdp, quote
 
 GRAMMAR = "RFC 8866 section 5"
 
-# Far above what any client offers (a browser's longest line is about 200 octets).
-MAX_LINE_LENGTH = 4096
+# Far above what any client offers: a browser's longest line has about 200 characters,
+# but lists of thousands of sources or formats have been seen in one line.
+MAX_LINE_LENGTH = 65536
 MAX_LINES = 4096
 
 # An attribute's name and a mid are tokens (RFC 8866 section 9).

@@ -16,6 +16,8 @@ class Role:
         title: the title of the error for these.
         section: the section of the specification with this rule.
         needs_media: whether an offer with only data channels is refused.
+        is_partial: whether some sections of an offer may be rejected. A publisher's
+            offer is accepted as a whole or not at all (RFC 9725 section 4.4.3).
     """
 
     protocol: str
@@ -26,6 +28,7 @@ class Role:
     title: str
     section: str
     needs_media: bool = False
+    is_partial: bool = False
 
 
 PUBLISHER = Role(
@@ -46,4 +49,5 @@ VIEWER = Role(
     title="Nothing would be received",
     section="draft-ietf-wish-whep-03 section 4.3.5",
     needs_media=True,
+    is_partial=True,
 )

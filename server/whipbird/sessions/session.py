@@ -92,6 +92,7 @@ class Session:
     Attributes:
         id: its unguessable id in URLs.
         etag: the strong entity tag of its ICE session (RFC 9725 section 4.3.1).
+        unused_ice: see ``Offer``.
         patching: a lock for PATCH requests, held while the precondition is checked
             and the request is executed.
         on_connected: called once, when it is connected.
@@ -117,6 +118,7 @@ class Session:
         self.client = client
         self.echo = Echo(peer)
         self.etag = _new_etag()
+        self.unused_ice: frozenset[IceCredentials] = frozenset()
         self.patching = asyncio.Lock()
         self.state = SessionState.NEW
         self.on_connected: Callable[[], None] | None = None
@@ -145,6 +147,7 @@ class Session:
             Unavailable: when the session ends meanwhile, or no address is there.
         """
         self._ice = offer.ice
+        self.unused_ice = offer.unused_ice
         self._section = media_line(offer.tagged), offer.tagged.mid, offer.bundle
         self.peer.on("connectionstatechange", self._peer_state_changed)
         if not offer.has_media:

@@ -9,6 +9,8 @@ from functools import partial
 from ..rtc import Certificate, DataChannel, Peer, PeerOptions, Port
 from ..rtp.history import GopBudget, GopLimits
 from ..sdp.codecs import Codec, best_match
+from ..sdp.errors import UnacceptableSdp
+from ..sdp.media import OfferedMedia
 from ..sdp.offer import Offer
 from ..sdp.role import Role
 from ..streams import (
@@ -185,23 +187,54 @@ class SessionStore:
         if self.streams.get(stream) is None and not self._wait_for_publisher:
             raise NothingToWatch
         self._check_layer(stream, rid)
-        for media in offer.media:
-            sent = self.audiences.codecs(stream, media.kind)
-            if sent and not any(best_match(codec, media.codecs) for codec in sent):
-                raise WrongCodecs(media.kind, sent)
+        offer = self._fitting(stream, offer)
         session = self._new_session(stream, offer, client)
         async with _or_refused(session):
             answer = await session.open(offer)
-            lines = [media.kind for media in offer.media]
             viewer = Viewer(
-                session.peer,
-                LayerChoice(rid=rid),
-                video_line=lines.index("video") if "video" in lines else None,
+                session.peer, LayerChoice(rid=rid), video_line=offer.line("video")
             )
             session.on_connected = partial(self.audiences.join, stream, viewer)
             self._viewers[session] = viewer
         self.opened += 1
         return session, answer
+
+    def _fitting(self, stream: str, offer: Offer) -> Offer:
+        """The offer less the sections that cannot carry what is published now.
+
+        Raises:
+            WrongCodecs: when nothing is left that can be received.
+        """
+        published = self.streams.get(stream)
+        if published is None:
+            return offer
+        wrong: WrongCodecs | None = None
+        while (misfit := self._misfit(published, offer)) is not None:
+            media, sent = misfit
+            wrong = wrong or WrongCodecs(media.kind, sent)
+            try:
+                # Where sections are not bundled, another one takes its place.
+                offer = offer.rejecting(media)
+            except UnacceptableSdp:
+                raise wrong from None
+        if wrong and not any(published.codecs(m.kind) for m in offer.media):
+            raise wrong
+        return offer.sending_stereo() if published.sends_stereo else offer
+
+    def _misfit(
+        self, published: Stream, offer: Offer
+    ) -> tuple[OfferedMedia, tuple[Codec, ...]] | None:
+        """A section without any codec of its track, and the codecs of the track.
+
+        Of a track of which nothing has been received yet, they are those of the
+        publisher's offer.
+        """
+        for media in offer.media:
+            sent = self.audiences.codecs(published.name, media.kind)
+            sent = sent or published.codecs(media.kind)
+            if sent and not any(best_match(codec, media.codecs) for codec in sent):
+                return media, sent
+        return None
 
     def viewer(self, session: Session) -> Viewer:
         """The viewer of an open session for a viewer."""

@@ -2,15 +2,16 @@
 
 import asyncio
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 from ..media.encoding import Encoding
 from ..media.feed import Feed
-from ..media.forwarder import Forwarder
+from ..media.forwarder import Forwarder, is_structure
 from ..media.track import Track
 from ..rtp.history import GopBudget
 from ..rtp.packet import RtpPacket
-from ..sdp.codecs import Codec
+from ..sdp.codecs import NON_INTERLEAVED, Codec
 from .events import StreamStatus
 from .streams import Stream
 from .viewer import Viewer
@@ -94,10 +95,13 @@ class Audience:
         return self._stream is None and not self.viewers
 
     def codecs(self, kind: str) -> tuple[Codec, ...]:
-        """The codecs of the encodings received now, of audio or of video."""
-        is_video = kind == "video"
-        encodings = [e for e in self._feeds if e.is_video is is_video]
-        return tuple(encoding.codec for encoding in encodings)
+        """The codecs of the encodings received now, of audio or of video.
+
+        The packets tell the packetization mode of H.264, which the offer may leave out.
+        """
+        is_video = {"audio": False, "video": True}.get(kind)
+        feeds = [f for e, f in self._feeds.items() if e.is_video is is_video]
+        return tuple(_codec_of(feed) for feed in feeds)
 
     def current_gop(self, encoding: Encoding) -> list[RtpPacket]:
         """The packets of an encoding since its last key frame; none if not kept."""
@@ -158,6 +162,15 @@ class Audience:
             return feeds
         now = self._now()
         return [feed for feed in feeds if not feed.encoding.is_silent(now)] or feeds
+
+
+def _codec_of(feed: Feed) -> Codec:
+    codec = feed.encoding.codec
+    if codec.name != "h264" or codec.packetization_mode == NON_INTERLEAVED:
+        return codec
+    if not any(map(is_structure, feed.history.current_gop())):
+        return codec
+    return replace(codec, fmtp=f"{codec.fmtp};packetization-mode={NON_INTERLEAVED}")
 
 
 def _describe(rid: str, feeds: Iterable[Feed]) -> dict[str, Any]:

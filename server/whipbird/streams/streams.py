@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Protocol
 
 from ..media.track import Track
+from ..sdp.codecs import Codec, fmtp_parameters
 from ..sdp.transport import Fingerprint
 
 # Seconds without anything from a publisher after which another may replace it.
@@ -96,6 +97,25 @@ class Stream:
     def rids(self) -> tuple[str, ...]:
         """The rids of its simulcast encodings; none without simulcast."""
         return tuple(rid for track in self.source.tracks for rid in track.rids)
+
+    def codecs(self, kind: str) -> tuple[Codec, ...]:
+        """The codecs that its publisher may use for audio or for video."""
+        tracks = (track for track in self.source.tracks if track.kind == kind)
+        return tuple(codec for track in tracks for codec in track.codecs)
+
+    @property
+    def sends_stereo(self) -> bool:
+        """Whether its sound is Opus in stereo: as its packets or else its offer say.
+
+        Publishers that send stereo say ``sprop-stereo=1`` or, not knowing this, that
+        they would receive it (RFC 7587 section 6.1).
+        """
+        for track in self.source.tracks:
+            for encoding in reversed(track.encodings):
+                if encoding.codec.name == "opus":
+                    return encoding.channels == 2
+        stated = [fmtp_parameters(codec.fmtp) for codec in self.codecs("audio")]
+        return any("1" in (p.get("sprop-stereo"), p.get("stereo")) for p in stated)
 
 
 class Observer(Protocol):

@@ -12,6 +12,7 @@ from tests.unit.media.watching import (
     MORE,
     OPUS,
     RTX,
+    VIEWER_H264,
     VIEWER_OPUS,
     VIEWER_VP8,
     VP8,
@@ -26,6 +27,7 @@ from whipbird.media.forwarder import Forwarder
 from whipbird.rtp import extensions
 from whipbird.rtp.extensions import read_extensions
 from whipbird.rtp.history import GopBudget
+from whipbird.sdp.codecs import Codec
 
 
 async def test_packets_are_rewritten() -> None:
@@ -46,6 +48,61 @@ async def test_accepted_codecs() -> None:
     assert not watcher.accepts(AV1)
     assert not watcher.accepts(OPUS)
     assert forwarder(Wire(), taken(VIEWER_OPUS)).accepts(OPUS)
+
+
+# An SPS and a key frame of H.264: as two packets, as an aggregate, in fragments.
+SPS, IDR, SLICE = b"\x67\x42\xe0\x1f", b"\x65\x88\x80", b"\x41\x9a\x00"
+AGGREGATE = b"\x78\0\4" + SPS + b"\0\3" + IDR
+FRAGMENTS = (b"\x7c\x85\x88\x80", b"\x7c\x45\x11")
+SINGLE_UNITS = Codec(121, "H264/90000", "packetization-mode=0")
+
+
+def h264(fmtp: str = "") -> Codec:
+    return Codec(103, "H264/90000", fmtp)
+
+
+async def test_a_viewer_of_mode_0_gets_single_nal_units() -> None:
+    """RFC 6184 section 6.2; the publisher states this mode, or none."""
+    for codec in (h264(), h264("packetization-mode=0")):
+        source, wire = Source(codec), Wire()
+        watcher = forwarder(wire, taken(SINGLE_UNITS))
+        assert watcher.accepts(codec)
+        watcher.watch(Feed(source.encoding, {}, GopBudget()))
+        source.send(SPS, IDR)
+        await source.play(SLICE)
+        assert [packet.payload for packet in wire.packets] == [SPS, IDR, SLICE]
+    assert not watcher.accepts(h264("packetization-mode=1"))
+
+
+@pytest.mark.parametrize(
+    "sent", [[AGGREGATE], [SPS, *FRAGMENTS], [SPS, IDR, AGGREGATE]]
+)
+async def test_a_viewer_of_mode_0_gets_no_packets_of_mode_1(sent: list[bytes]) -> None:
+    """Not those of a publisher that sends them without saying so, either."""
+    source, wire = Source(h264()), Wire()
+    watcher = forwarder(wire, taken(SINGLE_UNITS))
+    feed = Feed(source.encoding, {}, GopBudget())
+    watcher.watch(feed)
+    source.send(*sent)
+    for _ in range(3):
+        await source.play(SLICE)
+    assert wire.packets == []
+    assert not watcher.accepts(source.codec)
+    assert watcher.feed is None
+    # One that comes late gets nothing of what is kept, either.
+    late = Wire()
+    forwarder(late, taken(SINGLE_UNITS)).watch(feed)
+    await asyncio.sleep(0)
+    assert late.packets == []
+
+
+async def test_a_viewer_that_states_no_mode_gets_everything() -> None:
+    for viewer in (Codec(121, "h264/90000"), VIEWER_H264):
+        source, wire = Source(h264()), Wire()
+        forwarder(wire, taken(viewer)).watch(Feed(source.encoding, {}, GopBudget()))
+        source.send(AGGREGATE)
+        await source.play(*FRAGMENTS)
+        assert len(wire.packets) == 3
 
 
 async def test_another_encoding_begins_at_its_key_frame() -> None:

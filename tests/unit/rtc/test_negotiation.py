@@ -264,9 +264,11 @@ async def test_who_repeats_a_payload_type_means_our_codec() -> None:
     video, audio = transceiver("video"), transceiver("audio")
     [media] = offered_media([video], False, IDENTITY)
     assert agreed(media, remote(Codec(99, "H264/90000")), video).codec.fmtp == ""
-    # Without them another number means another packetization mode (RFC 6184, 8.2.2).
+    # What is left out says nothing. Mode 0 does: we send fragments (RFC 6184, 8.2.2).
+    bare = remote(Codec(50, "H264/90000"))
+    assert agreed(media, bare, video).codec.payload_type == 50
     with pytest.raises(UnacceptableSdp):
-        agreed(media, remote(Codec(50, "H264/90000")), video)
+        agreed(media, remote(Codec(50, "H264/90000", "packetization-mode=0")), video)
     [media] = offered_media([audio], False, IDENTITY)
     answer = remote(Codec(96, "OPUS/48000"), kind="audio")
     assert agreed(media, answer, audio).codec.payload_type == 96

@@ -16,8 +16,9 @@ from tests.unit.rtc.conftest import Net, NewPeer, negotiate
 from tests.unit.rtc.media import Rigged, rtp
 from tests.waiting import until
 from whipbird.media.feedback import REPORT_INTERVAL
-from whipbird.media.track import MAX_SOURCES, Track
+from whipbird.media.track import MAX_SOURCES, RID_PATIENCE, Track
 from whipbird.rtc.receiver import Receiver
+from whipbird.rtp.extensions import RID as RID_URI
 from whipbird.rtp.packet import RtpPacket
 
 
@@ -177,6 +178,97 @@ async def test_an_encoding_that_is_not_offered(rigged: Rigged) -> None:
     made.push(rtp(VP8, 1, ssrc=1, extensions={RID: b"x"}))
     made.push(rtp(VP8, 1, ssrc=2))
     assert made.receivers[1].media.encodings == []
+
+
+# Three sources with retransmission, which the offer puts into a group.
+GROUPED = offers.added(
+    offers.without(offers.CHROMIUM_MEDIA, "a=ssrc"),
+    "a=ssrc-group:SIM 1 2 3",
+    *(f"a=ssrc-group:FID {ssrc} {10 + ssrc}" for ssrc in (1, 2, 3)),
+    after="a=mid:1",
+)
+NO_RID = ("a=extmap:10 ", "a=extmap:11 ")
+
+
+@pytest.mark.parametrize(
+    ("offer", "rids"),
+    [
+        (GROUPED, ["0", "1", "2"]),
+        (offers.without(GROUPED, *NO_RID), ["0", "1", "2"]),
+        (
+            offers.added(
+                offers.without(offers.CHROMIUM_SIMULCAST, *NO_RID, "a=ssrc"),
+                *(f"a=ssrc-group:FID {n} {10 + n}" for n in (1, 2, 3)),
+                *(f"a=ssrc:{ssrc} cname:x" for ssrc in (1, 2, 3, 11, 12, 13)),
+                after="a=mid:1",
+            ),
+            ["q", "h", "f"],
+        ),
+    ],
+)
+@pytest.mark.virtual_time
+async def test_encodings_that_the_offer_tells_by_their_sources(
+    rigged: Rigged, offer: str, rids: list[str]
+) -> None:
+    made = rigged(offer)
+    video = made.tracks[1]
+    assert list(video.rids) == rids
+    for sequence in range(3):
+        for ssrc in (1, 2, 3):
+            made.push(rtp(VP8, sequence, ssrc=ssrc))
+        await asyncio.sleep(RID_PATIENCE)
+    assert [(x.rid, x.ssrc) for x in video.encodings] == [
+        (rid, ssrc) for ssrc, rid in enumerate(rids, start=1)
+    ]
+    assert min(x.reception.packets for x in video.encodings) >= 2
+    made.push(rtp(VP8, 4, ssrc=2))
+    made.push(rtp(VP8_RTX, 1, ssrc=12, payload=b"\0\3x"))
+    assert [x.reception.recovered for x in video.encodings] == [0, 1, 0]
+
+
+async def test_the_rid_extension_at_session_level(rigged: Rigged) -> None:
+    """RFC 8285 section 5: it is that of all sections."""
+    offer = offers.without(offers.CHROMIUM_SIMULCAST, *NO_RID)
+    made = rigged(offers.added(offer, f"a=extmap:{RID} {RID_URI}", after="t="))
+    for ssrc, rid in ((1, b"q"), (2, b"h"), (3, b"f")):
+        made.push(rtp(VP8, 1, ssrc=ssrc, extensions={RID: rid}))
+    assert [x.rid for x in made.tracks[1].encodings] == ["q", "h", "f"]
+
+
+async def test_nothing_tells_the_encodings(rigged: Rigged) -> None:
+    """Then the answer has no simulcast, and what comes is a plain track at once."""
+    made = rigged(offers.without(offers.CHROMIUM_SIMULCAST, *NO_RID, "a=ssrc"))
+    video = made.tracks[1]
+    made.push(rtp(VP8, 1, ssrc=5))
+    made.push(rtp(VP8, 2, ssrc=5))
+    assert video.rids == ()
+    assert [(x.rid, x.reception.packets) for x in video.encodings] == [(None, 2)]
+
+
+@pytest.mark.virtual_time
+async def test_packets_that_never_tell_their_rid(rigged: Rigged) -> None:
+    """They are waited for (RFC 8853 section 5.5), but not for ever."""
+    made = rigged(offers.without(offers.CHROMIUM_SIMULCAST, "a=ssrc"))
+    video = made.tracks[1]
+    made.push(rtp(VP8, 1, ssrc=5))
+    await asyncio.sleep(RID_PATIENCE / 2)
+    made.push(rtp(VP8, 2, ssrc=5))
+    assert video.encodings == []
+    await asyncio.sleep(RID_PATIENCE / 2)
+    made.push(rtp(VP8, 3, ssrc=5))
+    assert [(x.rid, x.ssrc) for x in video.encodings] == [(None, 5)]
+
+
+@pytest.mark.virtual_time
+async def test_beside_encodings_with_a_rid_there_are_none_without(
+    rigged: Rigged,
+) -> None:
+    made = rigged(offers.CHROMIUM_SIMULCAST)
+    made.push(rtp(VP8, 1, ssrc=1, extensions={RID: b"q"}))
+    for sequence in range(3):
+        made.push(rtp(VP8, sequence, ssrc=5))
+        await asyncio.sleep(RID_PATIENCE)
+    assert [x.rid for x in made.tracks[1].encodings] == ["q"]
 
 
 async def test_an_encoding_whose_encoder_is_restarted(rigged: Rigged) -> None:

@@ -4,10 +4,12 @@ import pytest
 from aiortc.sdp import SessionDescription
 
 from tests import offers
-from whipbird.sdp.answer import LocalTransport, write_answer
+from whipbird.rtp.extensions import RID
+from whipbird.sdp.answer import LocalSource, LocalTransport, write_answer
 from whipbird.sdp.candidate import Candidate
 from whipbird.sdp.offer import parse_offer
 from whipbird.sdp.parser import parse_description
+from whipbird.sdp.role import VIEWER
 from whipbird.sdp.transport import Fingerprint, IceCredentials
 
 IPV4 = Candidate("aaa", 1, "udp", 2130706431, "192.0.2.9", 40000, "host")
@@ -50,10 +52,16 @@ def test_all_of_it() -> None:
     ]
 
 
+def whole_section(text: str, kind: str) -> list[str]:
+    """The lines of the first section of a kind."""
+    part = text[text.index(f"m={kind} ") :].split("\r\nm=")[0]
+    return [line for line in part.split("\r\n") if line]
+
+
 def section(text: str, kind: str) -> list[str]:
     """The lines of the first section of a kind, without the transport's."""
-    part = text.split(f"m={kind} ")[1].split("\r\nm=")[0].split("\r\n")
-    return [line for line in part[part.index("a=recvonly") :] if line]
+    part = whole_section(text, kind)
+    return part[part.index("a=recvonly") :]
 
 
 def test_an_audio_section() -> None:
@@ -80,6 +88,7 @@ def test_a_video_section_with_simulcast() -> None:
     offer = parse_offer(
         offers.added(
             offers.OBS,
+            f"a=extmap:10 {RID}",
             "a=rid:0 send",
             "a=rid:1 send max-width=640;max-height=360",
             "a=rid:2 send",
@@ -94,6 +103,36 @@ def test_a_video_section_with_simulcast() -> None:
         "a=rid:2 recv",
         "a=simulcast:recv 0;1,~2",
     ]
+
+
+def test_a_section_that_is_rejected() -> None:
+    """RFC 9429 section 5.3.1; GStreamer wants to see the transport nevertheless."""
+    offer = parse_offer(offers.FIREFOX_VIEWER, VIEWER)
+    text = write_answer(offer.rejecting(offer.media[1]), local(IPV4), 1)
+    assert "a=group:BUNDLE 0\r\n" in text
+    assert whole_section(text, "video") == [
+        "m=video 0 UDP/TLS/RTP/SAVPF 120 124 126 127",
+        "c=IN IP4 0.0.0.0",
+        "a=mid:1",
+        "a=ice-ufrag:oKhL",
+        "a=ice-pwd:FiaUME20D8SeBfDjQphUfagM",
+        f"a=fingerprint:sha-256 {offers.FINGERPRINT}",
+        "a=setup:passive",
+        "a=inactive",
+    ]
+
+
+def test_a_section_that_is_inactive() -> None:
+    """It has the transport, and says nothing of what is sent."""
+    offer = parse_offer(offers.FIREFOX_VIEWER, VIEWER)
+    source = LocalSource("live", "name", 1, 2)
+    answer = offer.rejecting(offer.media[0])
+    text = write_answer(answer, local(IPV4), 1, {"audio": source})
+    lines = whole_section(text, "audio")
+    assert lines[0].startswith("m=audio 40000 ")
+    assert "a=inactive" in lines
+    assert any(line.startswith("a=candidate") for line in lines)
+    assert not any(line.startswith(("a=msid", "a=ssrc")) for line in lines)
 
 
 def test_the_default_destination_may_be_ipv6() -> None:

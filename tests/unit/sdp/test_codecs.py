@@ -87,8 +87,8 @@ def test_one_channel_may_be_written(rtpmap: str) -> None:
 @pytest.mark.parametrize(
     ("kind", "rtpmap"),
     [
-        ("audio", "opus/48000"),
-        ("audio", "opus/48000/1"),
+        ("audio", "opus/48000/6"),
+        ("audio", "opus/16000/2"),
         ("audio", "opus/48000/2/1"),
         ("audio", "PCMU/16000"),
         ("audio", "PCMU/8000/2"),
@@ -176,7 +176,6 @@ def test_malformed_mapping(name: str, section: str, value: str) -> None:
         "",
         "packetization-mode=1;profile-level-id=42e01f",
         "packetization-mode=0;profile-level-id=640c1f",
-        "packetization-mode=2",
         "profile-level-id=nonsense",
     ],
 )
@@ -272,13 +271,18 @@ H264 = "level-asymmetry-allowed=1;packetization-mode={};profile-level-id={}"
         (Codec(100, "VP9/90000"), 98),
         (Codec(100, "VP9/90000", "profile-id=2"), 99),
         (Codec(100, "VP9/90000", "profile-id=1"), None),
+        # It says nothing, but what that means by default is to be preferred.
+        (Codec(100, "VP9/90000", "max-fr=30"), 98),
         (Codec(100, "AV1/90000"), None),
         (Codec(100, "H264/90000", H264.format(1, "42e01f")), 103),
         (Codec(100, "H264/90000", H264.format(1, "42001f")), 102),
         # No such profile, but some H.264 with this mode.
         (Codec(100, "H264/90000", H264.format(1, "640c34")), 102),
-        (Codec(100, "H264/90000", H264.format(0, "42e01f")), 104),
-        (Codec(100, "H264/90000"), 104),
+        # A receiver of mode 1 takes everything.
+        (Codec(100, "H264/90000", H264.format(0, "42e01f")), 103),
+        (Codec(100, "H264/90000", "packetization-mode=0"), 102),
+        (Codec(100, "H264/90000"), 102),
+        (Codec(100, "h264/90000", "profile-level-id=42e01f"), 103),
     ],
 )
 def test_what_a_viewer_takes(sent: Codec, matched: int | None) -> None:
@@ -298,3 +302,132 @@ def test_channels_must_agree() -> None:
     surround = Codec(97, "multiopus/48000/6")
     assert best_match(surround, [Codec(98, "multiopus/48000/4")]) is None
     assert best_match(surround, [surround]) is surround
+
+
+BARE = {
+    name: Codec(number, name)
+    for number, name in enumerate(
+        (
+            *("OPUS/48000", "pcmu/8000", "g722/8000", "vp8/90000", "vp9/90000"),
+            *("h264/90000", "h265/90000", "av1/90000"),
+        ),
+        start=96,
+    )
+}
+
+
+@pytest.mark.parametrize("bare", BARE.values(), ids=BARE)
+@pytest.mark.parametrize(
+    "described",
+    [
+        Codec(35, "opus/48000/2", "minptime=10;useinbandfec=1"),
+        Codec(35, "PCMU/8000/1"),
+        Codec(35, "G722/8000/1"),
+        Codec(35, "VP8/90000", "max-fs=12288;max-fr=60"),
+        Codec(35, "VP9/90000", "profile-id=0"),
+        Codec(35, "VP9/90000", "profile-id=2"),
+        Codec(35, "H264/90000", "packetization-mode=1;profile-level-id=64001f"),
+        Codec(35, "H264/90000", "packetization-mode=0;profile-level-id=42e01f"),
+        Codec(35, "H265/90000", "level-id=93;profile-id=2;tier-flag=0;tx-mode=SRST"),
+        Codec(35, "AV1/90000", "level-idx=5;profile=0;tier=0"),
+        Codec(35, "AV1/90000", "profile=1"),
+    ],
+    ids=str,
+)
+def test_what_is_left_out_says_nothing(bare: Codec, described: Codec) -> None:
+    """Of a receiver, and of a sender: lower case, no channels, no format parameters."""
+    is_same = bare.name == described.name
+    assert best_match(bare, [described]) == (described if is_same else None)
+    assert best_match(described, [bare]) == (bare if is_same else None)
+
+
+@pytest.mark.parametrize(
+    ("sent", "received", "fits"),
+    [
+        ("0", "0", True),
+        ("0", "1", True),
+        ("1", "1", True),
+        ("1", "0", False),
+        ("", "0", True),
+        ("", "1", True),
+        ("1", "", True),
+        ("0", "", True),
+        ("x", "1", True),
+    ],
+)
+def test_packetization_modes(sent: str, received: str, fits: bool) -> None:
+    """RFC 6184 section 6.3: a receiver of mode 1 takes single NAL units as well; one
+    that says that it is of mode 0 takes nothing else (section 6.2).
+    """
+
+    def codec(mode: str) -> Codec:
+        fmtp = f"packetization-mode={mode};profile-level-id=42e01f" if mode else ""
+        return Codec(96, "H264/90000", fmtp)
+
+    assert bool(best_match(codec(sent), [codec(received)])) is fits
+
+
+def test_interleaved_packets_are_not_taken() -> None:
+    """RFC 6184 section 6.4: recordings and pictures could not be made of them."""
+    section = media(
+        "video",
+        "96 97",
+        *("rtpmap:96 H264/90000", "fmtp:96 packetization-mode=2"),
+        *("rtpmap:97 H264/90000", "fmtp:97 packetization-mode=1"),
+    )
+    assert [codec.payload_type for codec in accepted(section)] == [97]
+    with pytest.raises(UnacceptableSdp, match="not interleaved"):
+        accepted(
+            media("video", "96", *(f"{a.name}:{a.value}" for a in section.attributes))
+        )
+
+
+@pytest.mark.parametrize("rtpmap", ["opus/48000", "OPUS/48000", "opus/48000/1"])
+def test_opus_without_its_channels(rtpmap: str) -> None:
+    """RFC 7587 section 7: they are always two, and tell nothing of the packets."""
+    section = media("audio", "96", f"rtpmap:96 {rtpmap}")
+    assert accepted(section) == (Codec(96, rtpmap),)
+    assert Codec(96, rtpmap).channels == 2
+    assert best_match(Codec(111, "opus/48000/2"), accepted(section)) is not None
+    assert best_match(Codec(96, rtpmap), [Codec(111, "opus/48000/2")]) is not None
+
+
+def test_surround_without_its_channels() -> None:
+    """The mapping says how many there are."""
+    mapping = "channel_mapping=0,4,1,2,3,5;num_streams=4;coupled_streams=2"
+    section = media("audio", "96", "rtpmap:96 multiopus/48000", f"fmtp:96 {mapping}")
+    [codec] = accepted(section)
+    assert codec.channels == 6
+    assert best_match(codec, [Codec(97, "multiopus/48000/6", mapping)]) is not None
+    assert best_match(codec, [Codec(97, "multiopus/48000/4")]) is None
+
+
+def test_retransmission_of_redundancy_is_left_out() -> None:
+    """As GStreamer offers it: rtx for red, which is not taken."""
+    section = media(
+        "video",
+        "96 97 98 99 100",
+        *("rtpmap:96 VP8/90000", "rtpmap:97 rtx/90000", "fmtp:97 apt=96"),
+        *("rtpmap:98 red/90000", "rtpmap:99 rtx/90000", "fmtp:99 apt=98"),
+        "rtpmap:100 ulpfec/90000",
+    )
+    assert [codec.payload_type for codec in accepted(section)] == [96, 97]
+
+
+@pytest.mark.parametrize(
+    ("offered", "answered"),
+    [
+        ("", "sprop-stereo=1"),
+        ("minptime=10;useinbandfec=1", "minptime=10;useinbandfec=1;sprop-stereo=1"),
+        ("stereo=1;sprop-stereo=0", "stereo=1;sprop-stereo=1"),
+        ("sprop-stereo=1", "sprop-stereo=1;stereo=1"),
+    ],
+)
+def test_stereo_is_announced_to_a_viewer(offered: str, answered: str) -> None:
+    """RFC 7587 section 6.1: what this side sends, not what the viewer would send."""
+    codec = Codec(111, "opus/48000/2", offered)
+    assert answer_fmtp(codec, sends_stereo=True) == answered
+
+
+def test_stereo_is_of_opus_alone() -> None:
+    assert answer_fmtp(Codec(0, "PCMU/8000"), sends_stereo=True) == ""

@@ -407,7 +407,11 @@ def test_retransmission_sources() -> None:
 
 
 @pytest.mark.parametrize(
-    "value", ["", "x", "5", "5 ", "0 urn:x", "4097 urn:x", "-1 urn:x"]
+    "value",
+    [
+        *("", "x", "5", "5 ", "0 urn:x", "4352 urn:x", "-1 urn:x", "12345x urn:x"),
+        *("9" * 5000 + " urn:x", "/sendonly urn:x", "1_0 urn:x"),
+    ],
 )
 def test_malformed_extension(value: str) -> None:
     offer = added(offers.OBS, f"a=extmap:{value}", after="a=mid:0")

@@ -187,6 +187,8 @@ def test_too_long_a_line() -> None:
     with pytest.raises(MalformedSdp) as caught:
         parse_sections(f"a=y\n{longest}x\n")
     assert caught.value.line == 2
+    assert MAX_LINE_LENGTH == 64 * 1024
+    assert "65537 characters; at most 65536" in caught.value.detail
 
 
 def test_errors_are_short_and_printable() -> None:

@@ -12,8 +12,10 @@ from whipbird.sdp.answer import LocalTransport, write_answer
 from whipbird.sdp.candidate import Candidate
 from whipbird.sdp.errors import SdpError
 from whipbird.sdp.fragment import parse_fragment, write_fragment
+from whipbird.sdp.media import OfferedMedia
 from whipbird.sdp.offer import Offer, parse_offer
 from whipbird.sdp.parser import MediaSection, parse_description
+from whipbird.sdp.role import PUBLISHER, VIEWER, Role
 from whipbird.sdp.simulcast import offered_simulcast
 from whipbird.sdp.transport import Fingerprint, IceCredentials
 
@@ -30,10 +32,19 @@ LOCAL = LocalTransport(
 
 SIMULCAST = offers.added(
     offers.OBS,
+    "a=extmap:10 urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id",
     "a=rid:0 send",
     "a=rid:1 send max-width=640;max-height=360",
     "a=rid:2 send",
     "a=simulcast:send 0;1,~2",
+    after="a=mid:1",
+)
+
+# Three layers that are told by their SSRCs alone.
+SSRC_SIMULCAST = offers.added(
+    offers.CHROMIUM_MEDIA,
+    "a=ssrc-group:SIM 1 2 3",
+    "a=extmap:4097 urn:3gpp:video-orientation",
     after="a=mid:1",
 )
 
@@ -51,20 +62,30 @@ def text_of(octets: bytes) -> str:
 
 
 def check_offer(text: str) -> None:
-    """An offer is refused, or can be answered."""
+    """An offer is refused, or can be answered; to a viewer a part of it, too."""
+    for role in (PUBLISHER, VIEWER):
+        check_offer_of(text, role)
+
+
+def check_offer_of(text: str, role: Role) -> None:
     try:
-        offer = parse_offer(text)
+        offer = parse_offer(text, role)
     except SdpError as error:
         check_error(error, text)
         return
     check_answer(offer)
+    try:
+        for media in offer.media:
+            check_answer(offer.rejecting(media))
+    except SdpError as error:
+        check_error(error, text)
 
 
 def check_error(error: SdpError, text: str) -> None:
     assert error.title
     assert error.detail.isprintable()
     assert len(error.detail) < 500
-    assert error.section.startswith("RFC ")
+    assert error.section.startswith(("RFC ", "draft-ietf-wish-whep-03 "))
     if error.line is not None:
         assert 1 <= error.line <= text.count("\n") + 1
 
@@ -72,16 +93,23 @@ def check_error(error: SdpError, text: str) -> None:
 def check_answer(offer: Offer) -> None:
     """The answer has a section for each of the offer, and nothing spills over."""
     answer = parse_description(write_answer(offer, LOCAL, 1))
-    assert [m.kind for m in answer.media] == [m.kind for m in offer.media]
-    assert [m.protocol for m in answer.media] == [m.protocol for m in offer.media]
-    for theirs, ours in zip(answer.media, offer.media, strict=True):
+    assert [m.kind for m in answer.media] == [m.kind for m in offer.sections]
+    assert [m.protocol for m in answer.media] == [m.protocol for m in offer.sections]
+    for theirs, ours in zip(answer.media, offer.sections, strict=True):
         mid = theirs.first("mid")
         assert (mid and mid.value) == ours.mid
+        if not isinstance(ours, OfferedMedia):
+            assert (theirs.port, theirs.formats) == (0, ours.formats)
+            continue
+        assert theirs.port
         if ours.codecs:
             assert theirs.formats == tuple(str(c.payload_type) for c in ours.codecs)
         assert len(list(theirs.all("rtpmap"))) == len(ours.codecs)
-        again = offered_simulcast(turned_round(theirs))
-        assert again == ours.simulcast
+        assert all(1 <= identifier <= 255 for identifier, _ in ours.extensions)
+        again = offered_simulcast(turned_round(theirs), has_rid=True)
+        told = ours.simulcast
+        described = told.rids if told is not None and told.streams else ()
+        assert (again.rids if again else ()) == described
     assert sum(m.has("candidate") for m in answer.media) == 1
 
 
@@ -95,7 +123,7 @@ def turned_round(section: MediaSection) -> MediaSection:
 
 
 @thorough
-@given(mutated(*offers.ALL.values(), SIMULCAST))
+@given(mutated(*offers.ALL.values(), SIMULCAST, SSRC_SIMULCAST, offers.CHROMIUM_VIEWER))
 @example(offers.replaced(offers.OBS, "42e01f", "42e0ff").encode())
 @example(offers.replaced(offers.OBS, "42e01f", "42 e0 1f").encode())
 @example(offers.replaced(offers.OBS, "H264/90000", "H264/90000/1").encode())

@@ -163,6 +163,21 @@ async def test_what_a_viewer_cannot_decode_it_does_not_get(publish: Publish) -> 
     to.leave(watching)
 
 
+async def test_the_packets_tell_the_packetization_mode(publish: Publish) -> None:
+    """What the offer leaves out (RFC 6184 section 6.2)."""
+    bare = offers.added(
+        offers.CHROMIUM_MEDIA, "a=rtpmap:50 H264/90000", after="a=mid:1"
+    )
+    to = Audience(GopBudget())
+    publisher = publish(to, bare.replace(" 98 99\r\n", " 98 99 50\r\n"))
+    publisher.send(b"\x67\x42\xe0\x1f", codec=50)
+    assert [codec.packetization_mode for codec in to.codecs("video")] == [None]
+    publisher.send(b"\x7c\x85\x88\x80", codec=50)
+    assert [codec.packetization_mode for codec in to.codecs("video")] == [1]
+    assert to.codecs("application") == ()
+    to.publisher_left()
+
+
 async def test_the_layer_that_was_asked_for(publish: Publish) -> None:
     to, wires = Audience(GopBudget()), [Wire() for _ in RIDS]
     publisher = publish(to, offers.CHROMIUM_SIMULCAST)
