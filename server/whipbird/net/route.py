@@ -99,7 +99,7 @@ class Route:
             self.remove(oldest)
             self._refused[oldest] = None
         self._refused.pop(endpoint, None)
-        is_next = self.may_shake_hands(endpoint, now)
+        is_next = self._take_turn(endpoint, now)
         endpoints.insert(0 if is_next else len(endpoints), endpoint)
         if len(endpoints) > 1:
             for other in endpoints:
@@ -120,26 +120,41 @@ class Route:
         return self.turn is None or not self.turn.awaits_handshake
 
     def may_shake_hands(self, endpoint: Endpoint, now: float) -> bool:
-        """Whether it is the turn of a session that has not done so.
+        """Whether it can be the turn of a session that has not done so.
 
         DTLS does not say which session a handshake is for (RFC 9146 could). As long as
         the checks of a session are not answered, its client does not begin.
         """
-        if not endpoint.awaits_handshake:
-            return True
-        if self.is_turn_over or now - self._turn_began >= HANDSHAKE_TIME:
+        return (
+            not endpoint.awaits_handshake
+            or self.turn is endpoint
+            or self.is_turn_over
+            or now - self._turn_began >= HANDSHAKE_TIME
+        )
+
+    def _take_turn(self, endpoint: Endpoint, now: float) -> bool:
+        """Give the turn to a session that has shown to be there.
+
+        Returns:
+            Whether it may shake hands.
+        """
+        if not self.may_shake_hands(endpoint, now):
+            return False
+        if endpoint.awaits_handshake and self.turn is not endpoint:
             self.turn, self._turn_began = endpoint, now
-        return self.turn is endpoint
+        return True
 
     def handshake_order(self, endpoint: Endpoint) -> bool:
         """Sorts the sessions for a record of a handshake."""
         return endpoint is not self.turn and not endpoint.shakes_hands_on(self.path)
 
     def checked(self, endpoint: Endpoint, now: float) -> None:
-        """Note that a check of a session has come."""
+        """Note that an authentic check of a session has come."""
         if endpoint in self._refused:
             self.add(endpoint, now)
-        elif endpoint in self._heard:
+            return
+        self._take_turn(endpoint, now)
+        if endpoint in self._heard:
             self._heard[endpoint] = now
 
     def heard(self, endpoint: Endpoint, now: float) -> None:

@@ -432,6 +432,20 @@ def test_a_handshake_that_does_not_come_keeps_others_waiting_for_a_while_only() 
     assert b.received
 
 
+def test_a_check_without_the_password_does_not_get_the_turn() -> None:
+    to = dispatcher()
+    path = Path(LOCAL, REMOTE)
+    session = attached(to, prefix=b"dddd", path=path)
+    a, b = shaking(to, b"aaaa"), shaking(to, b"bbbb")
+    a._marks = (b"\x16",)  # takes no check
+    to.receive(request(b"aaaa:x"), LOCAL, REMOTE, 0.1)
+    assert a.offered == 1
+    assert not a.received
+    to.receive(request(b"bbbb:x"), LOCAL, REMOTE, 0.2)
+    assert b.received
+    assert not session.received
+
+
 def test_a_session_that_ends_gives_its_turn_away() -> None:
     to = dispatcher()
     path = Path(LOCAL, REMOTE)
