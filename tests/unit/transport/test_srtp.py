@@ -3,6 +3,7 @@
 import random
 
 import pytest
+from pylibsrtp import Policy, Session, _binding
 
 from tests.rtp_packets import write_rtp
 from whipbird.rtp.rtcp import write_receiver_report
@@ -100,3 +101,15 @@ def test_a_batch_is_encrypted_as_packets_are() -> None:
     client.protect_batch(buffer)
     found = [server.unprotect_rtp(bytes(packet)) for packet in buffer.packets()]
     assert found == packets
+
+
+def test_what_is_used_of_pylibsrtp_is_there() -> None:
+    """Its private parts: the functions of libsrtp, and a session's context."""
+    for name in ("srtp_protect", "srtp_unprotect"):
+        assert callable(getattr(_binding.lib, name)), (
+            f"pylibsrtp has no {name} any more"
+        )
+    session = Session(Policy(key=bytes(30), ssrc_type=Policy.SSRC_ANY_OUTBOUND))
+    assert _binding.ffi.typeof(session._srtp[0]).kind == "pointer", (
+        "a session of pylibsrtp has no context any more"
+    )
