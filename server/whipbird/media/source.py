@@ -138,6 +138,9 @@ class Source:
             self._last = (self._last + sequences) & 0xFFFF
 
     def _push(self, sequence: int, packet: RtpPacket, now: float) -> None:
+        if self._last < 0:
+            # The first packet of all.
+            self._last = (packet.sequence - 1) & 0xFFFF
         for ready in self._reorder.push(sequence, packet, now):
             self._describe(ready)
         if self.reception.missing:

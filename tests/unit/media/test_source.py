@@ -228,3 +228,16 @@ def test_after_some_time_nothing_is_a_duplicate() -> None:
     assert len(line.out) == before
     line.send(30)
     line.check()
+
+
+def test_parameter_sets_before_the_very_first_packet() -> None:
+    """Those of the SDP are put before it: it has a number, and they follow no gap."""
+    sets = "sprop-parameter-sets=Z0IAH4yN,aM48gA=="
+    codec = Codec(96, "H264/90000", f"packetization-mode=1;{sets}")
+    line = Line(codec)
+    idr = b"\x65\x88\x84\x00"
+    for number in range(3):
+        packet = rtp_packet(1000 + number, 90_000 + 3000 * number, 1, idr)
+        line.source.receive(packet, codec, line.now)
+    assert [p.payload[0] & 0x1F for p in line.out] == [7, 8, 5] * 3
+    assert [p.sequence for p in line.out] == list(range(1000, 1009))
