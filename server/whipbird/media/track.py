@@ -15,8 +15,9 @@ from .feedback import Feedback
 from .source import Source
 from .transport import MediaTransport
 
-# Seconds without packets after which a source may be replaced by a new one.
-SOURCE_LIFETIME = 30.0
+# Seconds without packets after which a source makes room for a new one, if it is not
+# the current one of its encoding.
+SOURCE_LIFETIME = 1.0
 # Seconds that a source of a simulcast has to tell its rid, as RFC 8853 section 5.5 has
 # it. One that does not is not left out: it is what the offer says, or a plain track.
 RID_PATIENCE = 1.0
@@ -175,7 +176,7 @@ class Track:
             rid = self._offered_sources.get(packet.ssrc)
             if not self._is_taken_without_rid(packet.ssrc, rid):
                 return None
-        if len(self._sources) >= MAX_SOURCES and not self._forget_silent():
+        if len(self._sources) >= MAX_SOURCES and not self._make_room():
             return None
         codec = self._codecs[packet.payload_type]
         encoding = next((x for x in self.encodings if x.rid == rid), None)
@@ -208,16 +209,23 @@ class Track:
             return False
         return rid is not None or all(x.rid is None for x in self.encodings)
 
-    def _forget_silent(self) -> bool:
-        """Remove the sources that have sent nothing for long; return whether any."""
-        now = self._now()
-        silent = tuple(
-            source.ssrc
+    def _make_room(self) -> bool:
+        """Remove the source that has been silent longest; return whether there is one.
+
+        An encoder may have another SSRC each time that it starts.
+        """
+        others = [
+            source
             for source in self._sources.values()
-            if now - source.last_packet_at > SOURCE_LIFETIME
-        )
-        self.forget(silent)
-        return bool(silent)
+            if self._encodings[source.ssrc].source is not source
+        ]
+        if not others:
+            return False
+        oldest = min(others, key=lambda source: source.last_packet_at)
+        if self._now() - oldest.last_packet_at < SOURCE_LIFETIME:
+            return False
+        self.forget((oldest.ssrc,))
+        return True
 
     def _notify(self) -> None:
         for handler in tuple(self.on_encodings_changed):

@@ -336,3 +336,18 @@ async def test_parameters_of_audio(rigged: Rigged) -> None:
     assert (encoding.codec.name, encoding.channels) == ("opus", 2)
     made.push(rtp(8, 2, 160))
     assert (encoding.codec.name, encoding.channels) == ("pcma", 1)
+
+
+@pytest.mark.virtual_time
+async def test_an_encoder_that_has_another_ssrc_each_time(rigged: Rigged) -> None:
+    made = rigged(offers.CHROMIUM_MEDIA)
+    found: list[int] = []
+    for ssrc in range(1, 5 * MAX_SOURCES):
+        for number in range(3):
+            made.push(rtp(VP8, number, 3000 * number, ssrc, KEY))
+        if ssrc == 1:
+            [encoding] = made.tracks[1].encodings
+            encoding.subscribe(lambda packet: found.append(packet.ssrc))
+        await asyncio.sleep(2.0)
+    assert found == [s for s in range(2, 5 * MAX_SOURCES) for _ in range(3)]
+    assert len(made.tracks[1]._sources) <= MAX_SOURCES
