@@ -63,20 +63,20 @@ def _track(track: Track) -> dict[str, Any]:
 
 
 def _encoding(encoding: Encoding) -> dict[str, Any]:
-    reception, codec = encoding.reception, encoding.codec
+    totals, codec = encoding.totals, encoding.codec
     described: dict[str, Any] = {
         "rid": encoding.rid,
         "codec": codec.registered_name,
         "fmtp": codec.fmtp,
         "clock_rate": codec.clock_rate,
         "bitrate": round(encoding.bitrate),
-        "packets": reception.packets,
-        "octets": reception.octets,
+        "packets": totals.packets,
+        "octets": totals.octets,
         # With retransmissions over RTX, and in the RTP stream itself.
-        "lost": reception.lost + reception.retransmitted,
-        "recovered": reception.recovered + reception.retransmitted,
-        "duplicates": reception.duplicates,
-        "jitter": round(reception.jitter, 6),
+        "lost": totals.lost + totals.retransmitted,
+        "recovered": totals.recovered + totals.retransmitted,
+        "duplicates": totals.duplicates,
+        "jitter": round(encoding.reception.jitter, 6),
     }
     if encoding.is_video:
         described |= _video(encoding)

@@ -8,6 +8,7 @@ from ..rtp.codecs.opus import read_packet
 from ..rtp.packet import RtpPacket
 from ..rtp.reception import Reception
 from ..rtp.source_clock import Anchor
+from ..rtp.totals import Totals
 from ..sdp.codecs import Codec
 from .source import Source
 
@@ -91,6 +92,7 @@ class Encoding:
         self._key_frame_requested_at = float("-inf")
         # Sources that were current before, and the packets of the one that sends again.
         self._replaced: set[Source] = set()
+        self._ended = Totals()
         self._returned: list[RtpPacket] = []
         self._returns: Source | None = None
         self._now = asyncio.get_running_loop().time
@@ -106,6 +108,12 @@ class Encoding:
     def reception(self) -> Reception:
         """The reception state of the current source."""
         return self.source.reception
+
+    @property
+    def totals(self) -> Totals:
+        """What was received of all its sources, those that have ended included."""
+        found = (Totals.of(source.reception) for source in self.sources.values())
+        return sum(found, self._ended)
 
     @property
     def last_packet_at(self) -> float:
@@ -142,6 +150,7 @@ class Encoding:
             Whether there is none left.
         """
         source = self.sources.pop(ssrc)
+        self._ended += Totals.of(source.reception)
         self._replaced.discard(source)
         if not self.sources:
             return True

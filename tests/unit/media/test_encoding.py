@@ -269,6 +269,16 @@ async def test_a_source_that_has_ended() -> None:
     assert two.encoding.remove_source(1)
 
 
+async def test_what_all_sources_have_sent_is_counted_together() -> None:
+    two = Two()
+    two.send(1, 10)
+    two.send(2, 20)
+    two.encoding.remove_source(1)
+    two.send(3, 5)
+    assert two.encoding.totals.packets == 35
+    assert two.encoding.totals.octets == sum(len(p.data) for p in two.out)
+
+
 async def test_the_clock_of_a_source_is_that_of_its_packets() -> None:
     two = Two()
     two.send(1, 30)
