@@ -25,12 +25,12 @@ class Publisher:
     def __init__(self, session: Session, ssrc: int = 1000) -> None:
         self.session = session
         self._transport = session.peer.connection.transport
-        self._ssrc = ssrc
+        self.ssrc = ssrc
         self._sequences = {ssrc: 65_500, ssrc + 1: 100}
         self._timestamp = 5_000_000
 
     def send(self, codec: int, timestamp: int, *payloads: bytes) -> None:
-        ssrc = self._ssrc + (codec == OPUS)
+        ssrc = self.ssrc + (codec == OPUS)
         for index, payload in enumerate(payloads):
             number = self._next(ssrc)
             marker = index == len(payloads) - 1
@@ -48,13 +48,18 @@ class Publisher:
     ) -> None:
         """Send the packets of a frame, each with the marker or without."""
         for payload, marker in payloads:
-            number = self._next(self._ssrc)
+            number = self._next(self.ssrc)
             packet = rtp(
-                codec, number, self._timestamp, self._ssrc, payload, marker=marker
+                codec, number, self._timestamp, self.ssrc, payload, marker=marker
             )
             self._transport.rtp_routes[codec](packet)
         self._timestamp += 3000
         await asyncio.sleep(PACE)
+
+    def skip(self, *, sequences: int = 0, ticks: int = 0) -> None:
+        """Jump in the sequence numbers and timestamps of the pictures."""
+        self._sequences[self.ssrc] = (self._sequences[self.ssrc] + sequences) & 0xFFFF
+        self._timestamp = (self._timestamp + ticks) & 0xFFFFFFFF
 
     def _next(self, ssrc: int) -> int:
         number = self._sequences[ssrc] = (self._sequences[ssrc] + 1) & 0xFFFF
@@ -63,7 +68,7 @@ class Publisher:
     def report(self, codec: int, ntp: float, timestamp: int) -> None:
         """Say when a timestamp was, in seconds of the publisher's clock."""
         report = SenderReport(
-            self._ssrc + (codec == OPUS), int(ntp * (1 << 32)), timestamp, 0, 0
+            self.ssrc + (codec == OPUS), int(ntp * (1 << 32)), timestamp, 0, 0
         )
         assert self._transport.rtcp_route is not None
         self._transport.rtcp_route(write_sender_report(report))

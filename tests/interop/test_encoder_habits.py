@@ -265,3 +265,44 @@ async def test_what_the_api_says(
     assert layer["key_frames"] == FRAMES // GOP
     assert layer["frames"] == FRAMES
     assert (layer["width"], layer["height"]) == (192, 108)
+
+
+async def jump(publisher: Publisher, how: str) -> Publisher:
+    """Go on as an encoder that was started again, or suspended."""
+    match how:
+        case "another SSRC":
+            return Publisher(publisher.session, ssrc=publisher.ssrc ^ 4)
+        case "sequence numbers":
+            publisher.skip(sequences=-3000)
+        case "timestamps":
+            publisher.skip(ticks=90_000 * 3600)
+        case _:
+            publisher.skip(sequences=12_345, ticks=-90_000 * 60)
+    return publisher
+
+
+@pytest.mark.parametrize(
+    "how", ["another SSRC", "sequence numbers", "timestamps", "both"]
+)
+async def test_an_encoder_that_jumps(
+    how: str, app: web.Application, client: Client, tmp_path: Path
+) -> None:
+    """To and fro, at key frames: nobody loses a picture, or sees a gap."""
+    habit = HABITS["as it should be"]
+    publisher, frames = await publish(app, habit), habit.frames()
+    first = publisher
+    async with AiortcViewer(str(client.make_url("/whep/live")), ("video",)) as viewer:
+        await play(publisher, habit, frames[:GOP])
+        other = await jump(publisher, how)
+        await play(other, habit, frames[GOP : 2 * GOP])
+        publisher = first if how == "another SSRC" else await jump(other, how)
+        await play(publisher, habit, frames[2 * GOP :])
+        await until(lambda: len(viewer.frames["video"]) >= decoded(FRAMES))
+        sent = viewer.sent("video")
+        for before, after in pairwise(sent):
+            assert (after.sequence - before.sequence) & 0xFFFF == 1
+            assert (after.timestamp - before.timestamp) & 0xFFFFFFFF < 90_000
+    await first.session.end(EndReason.DELETED)
+    await client.close()
+    [path] = files_in(tmp_path)
+    assert read(path).decoded == FRAMES
