@@ -306,3 +306,21 @@ async def test_an_encoder_that_jumps(
     await client.close()
     [path] = files_in(tmp_path)
     assert read(path).decoded == FRAMES
+
+
+async def test_a_key_frame_each_eight_seconds(
+    app: web.Application, client: Client
+) -> None:
+    """As OBS sends by default, and it does not answer PLI: a picture at once."""
+    habit, count = Habit(x264), 250
+    encoded = encode_video(
+        "libx264", 256, 192, frames=count, key_interval=count, options=()
+    )
+    frames = [[(p, p is f.payloads[-1]) for p in f.payloads] for f in encoded]
+    assert sum(map(len, frames[:220])) > 1100
+    publisher = await publish(app, habit)
+    await play(publisher, habit, frames[:220])
+    async with AiortcViewer(str(client.make_url("/whep/live")), ("video",)) as viewer:
+        await until(lambda: len(viewer.frames["video"]) >= decoded(220))
+        await play(publisher, habit, frames[220:])
+        await until(lambda: len(viewer.frames["video"]) >= decoded(count))
