@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from . import npm
+from .players import NOTE_CONNECTIONS
 
 PACKAGE = "puppeteer-core@24.43.1"
 DRIVER = Path(__file__).with_name("firefox.mjs")
@@ -124,13 +125,14 @@ class Firefox:
 
 
 class FirefoxPage:
-    """A page in Firefox."""
+    """A page in Firefox; what its scripts see has `connections`, all that it makes."""
 
     def __init__(self, firefox: Firefox, number: int) -> None:
         self._firefox = firefox
         self._number = number
 
     async def open(self, url: str) -> None:
+        await self._call("evaluateOnNewDocument", NOTE_CONNECTIONS)
         await self._call("goto", url)
 
     async def close(self) -> None:
