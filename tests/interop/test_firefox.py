@@ -33,6 +33,10 @@ COUNT = """(() => {
     video.requestVideoFrameCallback(count);
 })()"""
 
+TRICKLED = (
+    r"/candidates in \d+ PATCH/.test(document.querySelector('#trickle').textContent)"
+)
+
 #: Whether sound was heard: two thirds of a second of the tone, and no silence, has this
 #: energy (https://www.w3.org/TR/webrtc-stats/#dom-rtcinboundrtpstreamstats-totalaudioenergy).
 HEARD = """connections.at(-1).getStats().then((report) =>
@@ -177,6 +181,7 @@ async def test_it_publishes(
         "[...document.querySelectorAll('#layers table')].every(({ rows }) =>"
         " [...rows].some((row) => /Round trip.*ms/.test(row.textContent)))"
     )
+    await page.until(TRICKLED)
     table = await page.run("document.querySelector('#layers table').innerText")
     assert f"{codec}\t{codec}" in table
     await page.click("#publish-start")
@@ -218,6 +223,7 @@ async def test_it_watches(
         await page.shows("#watch-codec", "VP8, Opus")
         await page.shows("#watch-note", "")
         await page.until(HEARD)
+    await page.until(TRICKLED)
     await page.click("#watch-start")
     await server.wait_for_sessions(0, limit=LIMIT)
 
