@@ -35,7 +35,7 @@ _HTML = """<!doctype html>
 """
 
 #: Makes `window.connections`: what a player uses, whatever it is called there.
-_NOTE_CONNECTIONS = """
+NOTE_CONNECTIONS = """
 window.connections = [];
 window.RTCPeerConnection = class extends RTCPeerConnection {
     constructor(...args) {
@@ -208,7 +208,7 @@ async def opened(browser: Browser, url: str) -> AsyncIterator[PlayerPage]:
     """Open the page in a context of its own."""
     context = await browser.new_context()
     try:
-        await context.add_init_script(_NOTE_CONNECTIONS)
+        await context.add_init_script(NOTE_CONNECTIONS)
         page = await context.new_page()
         player = PlayerPage(page)
         await page.goto(url)

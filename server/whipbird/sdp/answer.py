@@ -128,7 +128,9 @@ def _media_lines(
     if media.reduced_size:
         yield "a=rtcp-rsize"
     for identifier, uri in media.extensions:
-        yield f"a=extmap:{identifier} {uri}"
+        is_one_way = identifier in media.one_way_extensions
+        direction = f"/{offer.role.answer}" if is_one_way else ""
+        yield f"a=extmap:{identifier}{direction} {uri}"
     for codec in media.codecs:
         yield f"a=rtpmap:{codec.payload_type} {codec.rtpmap}"
         for feedback in codec.feedback:

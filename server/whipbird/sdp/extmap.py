@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from .errors import MalformedSdp, quote
 from .parser import Section, SessionDescription, is_number
+from .role import Role
 
 # Larger identifiers need two-byte headers, which may be mixed with one-byte headers
 # only with extmap-allow-mixed (section 6).
@@ -14,8 +15,22 @@ _MAX_ONE_BYTE_ID, _MAX_TWO_BYTE_ID = 14, 255
 _FIRST_UNASSIGNED, _LAST_UNASSIGNED = 4096, 4351
 
 
+class Accepted(NamedTuple):
+    """The accepted header extensions of a media section.
+
+    Attributes:
+        extensions: (identifier, URI), each URI once.
+        one_way: the identifiers of those that are offered in one direction only. The
+            answer gives them the opposite one (section 7).
+    """
+
+    extensions: tuple[tuple[int, str], ...]
+    one_way: frozenset[int]
+
+
 class _Entry(NamedTuple):
     identifier: int
+    direction: str
     uri: str
 
     @property
@@ -43,17 +58,18 @@ class ExtensionMap:
         every = [*self._session, *(e for m in description.media for e in _entries(m))]
         self._assigned = _assign(every, known)
 
-    def accepted(
-        self, media: Section, known: Container[str]
-    ) -> tuple[tuple[int, str], ...]:
-        """The accepted extensions of a media section: (identifier, URI), each once.
+    def accepted(self, media: Section, known: Container[str], role: Role) -> Accepted:
+        """The accepted extensions of a media section.
 
         Args:
             known: the URIs of the extensions that are accepted in this section.
+            role: the offerer's. An extension for the other direction only is not
+                accepted: no packet could have it.
         """
         mixed = self._is_mixed or media.has("extmap-allow-mixed")
         largest = _MAX_TWO_BYTE_ID if mixed else _MAX_ONE_BYTE_ID
         accepted: dict[str, int] = {}
+        one_way: set[int] = set()
         taken: set[int] = set()
         for entry in (*_entries(media), *self._session):
             identifier = (
@@ -64,18 +80,24 @@ class ExtensionMap:
             if (
                 entry.uri in known
                 and entry.uri not in accepted
+                and entry.direction not in role.refused
                 and identifier <= largest
                 and not taken & {entry.identifier, identifier}
             ):
                 accepted[entry.uri] = identifier
                 taken |= {entry.identifier, identifier}
-        return tuple((identifier, uri) for uri, identifier in accepted.items())
+                if entry.direction == role.direction:
+                    one_way.add(identifier)
+        return Accepted(
+            tuple((identifier, uri) for uri, identifier in accepted.items()),
+            frozenset(one_way),
+        )
 
 
 def _entries(section: Section) -> Iterator[_Entry]:
     for attribute in section.all("extmap"):
         identifier, _, rest = attribute.value.partition(" ")
-        number = identifier.partition("/")[0]
+        number, _, direction = identifier.partition("/")
         uri = rest.strip().partition(" ")[0]
         is_valid = is_number(number) and len(number) <= 5 and uri
         if not is_valid or not 1 <= int(number) <= _LAST_UNASSIGNED:
@@ -86,7 +108,7 @@ def _entries(section: Section) -> Iterator[_Entry]:
                 section="RFC 8285 section 8",
                 line=attribute.line,
             )
-        yield _Entry(int(number), uri)
+        yield _Entry(int(number), direction, uri)
 
 
 def _assign(entries: list[_Entry], known: Container[str]) -> Mapping[str, int]:

@@ -58,6 +58,7 @@ class OfferedMedia:
         mid: its identification tag; None if it has none.
         codecs: the accepted payload types; empty for data channels.
         extensions: the accepted RTP header extensions: (id, URI).
+        one_way_extensions: the ids of those that are offered in one direction only.
         simulcast: its encodings; None without simulcast.
         retransmission_sources: pairs of an RTX SSRC and the SSRC of its RTP stream, if
             the offer has them (RFC 5576 section 4.2, RFC 4588 section 8.3).
@@ -74,6 +75,7 @@ class OfferedMedia:
     protocol: str
     codecs: tuple[Codec, ...] = ()
     extensions: tuple[tuple[int, str], ...] = ()
+    one_way_extensions: frozenset[int] = frozenset()
     simulcast: Simulcast | None = None
     retransmission_sources: tuple[tuple[int, int], ...] = ()
     reduced_size: bool = False
@@ -148,16 +150,18 @@ def offered_media(
             line=direction.line,
         )
     codecs = accepted_codecs(media, _FEEDBACK[role.answer])
-    accepted = extension_map.accepted(media, EXTENSIONS[role.answer])
+    accepted = extension_map.accepted(media, EXTENSIONS[role.answer], role)
     return OfferedMedia(
         kind=media.kind,
         mid=mid,
         protocol=media.protocol,
         codecs=codecs,
-        extensions=accepted,
+        extensions=accepted.extensions,
+        one_way_extensions=accepted.one_way,
         simulcast=(
             offered_simulcast(
-                media, has_rid=any(uri == extensions.RID for _, uri in accepted)
+                media,
+                has_rid=any(uri == extensions.RID for _, uri in accepted.extensions),
             )
             if role is PUBLISHER
             else None

@@ -4,12 +4,17 @@ import pytest
 from aiortc.sdp import SessionDescription
 
 from tests import offers
-from whipbird.rtp.extensions import RID
+from whipbird.rtp.extensions import (
+    ABS_SEND_TIME,
+    PLAYOUT_DELAY,
+    RID,
+    VIDEO_ORIENTATION,
+)
 from whipbird.sdp.answer import LocalSource, LocalTransport, write_answer
 from whipbird.sdp.candidate import Candidate
 from whipbird.sdp.offer import parse_offer
 from whipbird.sdp.parser import parse_description
-from whipbird.sdp.role import VIEWER
+from whipbird.sdp.role import PUBLISHER, VIEWER, Role
 from whipbird.sdp.transport import Fingerprint, IceCredentials
 
 IPV4 = Candidate("aaa", 1, "udp", 2130706431, "192.0.2.9", 40000, "host")
@@ -103,6 +108,22 @@ def test_a_video_section_with_simulcast() -> None:
         "a=rid:2 recv",
         "a=simulcast:recv 0;1,~2",
     ]
+
+
+@pytest.mark.parametrize("role", [PUBLISHER, VIEWER])
+def test_header_extensions_of_one_direction(role: Role) -> None:
+    """RFC 8285 section 7: they get the opposite direction, and the others none."""
+    offered = offers.FIREFOX_VIEWER if role is VIEWER else offers.FIREFOX_MEDIA
+    extensions = (
+        f"a=extmap:7/{role.direction} {VIDEO_ORIENTATION}",
+        f"a=extmap:8/{role.answer} {PLAYOUT_DELAY}",
+    )
+    offer = parse_offer(offers.added(offered, *extensions, after="a=mid:1"), role)
+    lines = whole_section(write_answer(offer, local(IPV4), 1), "video")
+    answered = [line for line in lines if line.startswith("a=extmap")]
+    assert f"a=extmap:7/{role.answer} {VIDEO_ORIENTATION}" in answered
+    assert f"a=extmap:4 {ABS_SEND_TIME}" in answered
+    assert PLAYOUT_DELAY not in str(answered)
 
 
 def test_a_section_that_is_rejected() -> None:

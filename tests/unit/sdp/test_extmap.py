@@ -11,15 +11,16 @@ from whipbird.rtp.extensions import (
 )
 from whipbird.sdp.extmap import ExtensionMap
 from whipbird.sdp.parser import parse_sections
+from whipbird.sdp.role import PUBLISHER, VIEWER, Role
 
 KNOWN = frozenset({MID, RID, TRANSPORT_CC, VIDEO_ORIENTATION})
 
-Accepted = tuple[tuple[int, str], ...]
+Extensions = tuple[tuple[int, str], ...]
 
 
 def accepted(
     *session: str, video: tuple[str, ...] = (), audio: tuple[str, ...] = ()
-) -> tuple[Accepted, Accepted]:
+) -> tuple[Extensions, Extensions]:
     """What is accepted of audio, of video."""
     lines = [
         *(f"a={line}" for line in session),
@@ -30,7 +31,10 @@ def accepted(
     ]
     description = parse_sections("\n".join(lines))
     extension_map = ExtensionMap(description, KNOWN)
-    one, other = (extension_map.accepted(m, KNOWN) for m in description.media)
+    one, other = (
+        extension_map.accepted(m, KNOWN, PUBLISHER).extensions
+        for m in description.media
+    )
     return one, other
 
 
@@ -100,3 +104,43 @@ def test_identifiers_that_are_reserved(number: int) -> None:
 def test_each_stands_there_once() -> None:
     video = f"extmap:3 {MID}", f"extmap:4 {MID}", f"extmap:3 {RID}"
     assert accepted(video=video) == ((), ((3, MID),))
+
+
+@pytest.mark.parametrize(
+    ("role", "direction", "is_accepted", "is_one_way"),
+    [
+        (PUBLISHER, "", True, False),
+        (PUBLISHER, "/sendrecv", True, False),
+        (PUBLISHER, "/sendonly", True, True),
+        (PUBLISHER, "/recvonly", False, False),
+        (PUBLISHER, "/inactive", False, False),
+        (VIEWER, "", True, False),
+        (VIEWER, "/sendrecv", True, False),
+        (VIEWER, "/recvonly", True, True),
+        (VIEWER, "/sendonly", False, False),
+        (VIEWER, "/inactive", False, False),
+    ],
+)
+@pytest.mark.parametrize(("number", "identifier"), [(5, 5), (4096, 1)])
+def test_directions(
+    role: Role,
+    direction: str,
+    *,
+    is_accepted: bool,
+    is_one_way: bool,
+    number: int,
+    identifier: int,
+) -> None:
+    """Those that could be in no packet are left out (RFC 8285 section 7)."""
+    text = f"m=video 9 x 96\na=extmap:{number}{direction} {MID}"
+    description = parse_sections(text)
+    [media] = description.media
+    found = ExtensionMap(description, KNOWN).accepted(media, KNOWN, role)
+    assert found.extensions == (((identifier, MID),) if is_accepted else ())
+    assert found.one_way == ({identifier} if is_one_way else set())
+
+
+def test_the_one_with_a_direction_that_fits() -> None:
+    """The same extension may be there once for each direction."""
+    video = f"extmap:3/recvonly {MID}", f"extmap:4/sendonly {MID}"
+    assert accepted(video=video) == ((), ((4, MID),))
