@@ -45,8 +45,9 @@ async (url) => {
   const played = [...sizes];
   const { duration } = video;
   const seeked = new Promise((resolve) => { video.onseeked = resolve; });
+  const shown = new Promise((resolve) => { video.requestVideoFrameCallback(resolve); });
   video.currentTime = duration / 2;
-  await seeked;
+  await Promise.all([seeked, shown]);
   const seekedTo = [video.videoWidth, video.videoHeight];
   video.remove();
   return { played, totalVideoFrames, corruptedVideoFrames, duration, seekedTo };
