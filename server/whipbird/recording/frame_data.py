@@ -1,7 +1,6 @@
 """The data of frames, as they are written to files."""
 
-from ..media.frames import RtpFrame
-from ..rtp.codecs import payload_format
+from ..media.frames import RtpFrame, join
 from ..rtp.codecs.opus import read_packet
 from ..sdp.codecs import Codec
 from .pcm import PcmDecoder, sampling_rate
@@ -23,11 +22,8 @@ class FrameReader:
             BitstreamError: when it is incomplete or malformed.
         """
         codec = frame.codec
-        video = payload_format(codec.name)
-        if video is not None:
-            return video.join(frame.payloads)
         if sampling_rate(codec) is None:
-            return frame.payloads[0]
+            return join(frame)
         if self._decoder is None or self._decoder[0] != codec:
             self._decoder = codec, PcmDecoder(codec)
         return self._decoder[1].decode(frame.payloads[0])

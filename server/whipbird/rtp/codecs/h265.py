@@ -143,7 +143,7 @@ def read_parameters(payload: bytes) -> VideoParameters | None:
     if sps is None:
         return None
     try:
-        return _read_sps(BitReader(unescape(sps)))
+        return _read_sps(BitReader(unescape(sps)))[0]
     except BitstreamError:
         return None
 
@@ -186,8 +186,36 @@ def _find_sps(payload: bytes) -> Iterator[bytes]:
             yield payload[3:]
 
 
-def _read_sps(reader: BitReader) -> VideoParameters:
-    """Read an SPS (H.265 section 7.3.2.2.1)."""
+def reorder_depth(sps: bytes) -> int:
+    """How many pictures may precede one in decoding order and follow it when shown.
+
+    That is sps_max_num_reorder_pics of the highest sub-layer.
+
+    Args:
+        sps: an SPS without its NAL unit header.
+
+    Raises:
+        BitstreamError: when it is malformed.
+    """
+    reader = BitReader(unescape(sps))
+    _, sub_layers = _read_sps(reader)
+    for _ in range(2):  # bit_depth_chroma_minus8, log2_max_pic_order_cnt_lsb_minus4
+        reader.read_ue()
+    # sps_sub_layer_ordering_info_present_flag; the last one is the highest sub-layer.
+    depth = 0
+    for _ in range(sub_layers + 1 if reader.flag() else 1):
+        reader.read_ue()  # sps_max_dec_pic_buffering_minus1
+        depth = reader.read_ue()
+        reader.read_ue()  # sps_max_latency_increase_plus1
+    return depth
+
+
+def _read_sps(reader: BitReader) -> tuple[VideoParameters, int]:
+    """Read an SPS (H.265 section 7.3.2.2.1) up to the bit depth of luma.
+
+    Returns:
+        Its parameters, and sps_max_sub_layers_minus1.
+    """
     reader.skip(4)  # sps_video_parameter_set_id
     sub_layers = reader.read(3)  # sps_max_sub_layers_minus1
     reader.skip(1)  # sps_temporal_id_nesting_flag
@@ -196,7 +224,7 @@ def _read_sps(reader: BitReader) -> VideoParameters:
     chroma, sub_width, sub_height = read_chroma_format(reader)
     width, height = reader.read_ue(), reader.read_ue()
     columns, rows = read_cropping(reader)
-    return VideoParameters(
+    parameters = VideoParameters(
         width=width - columns * sub_width,
         height=height - rows * sub_height,
         profile=profile,
@@ -205,6 +233,7 @@ def _read_sps(reader: BitReader) -> VideoParameters:
         bit_depth=8 + reader.read_ue(),
         chroma=chroma,
     )
+    return parameters, sub_layers
 
 
 def _read_profile_tier_level(

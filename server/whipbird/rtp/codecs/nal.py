@@ -10,6 +10,10 @@ from ..bits import BitReader, BitstreamError, unescape
 # table 6-1).
 _CHROMA_FORMATS = (("4:0:0", 1, 1), ("4:2:0", 2, 2), ("4:2:2", 2, 1), ("4:4:4", 1, 1))
 
+# The largest number of pictures that may be decoded before one that is shown before
+# them: decoded picture buffers have no more (H.264 and H.265 section A.4).
+MAX_REORDER_DEPTH = 16
+
 # The start code before each unit in a byte stream (H.264 and H.265 annex B).
 _START_CODE = b"\0\0\0\1"
 
