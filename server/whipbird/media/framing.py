@@ -32,6 +32,7 @@ class Framing:
 
     __slots__ = (
         "_codec",
+        "_contents",
         "_deliver",
         "_held",
         "_ignores_markers",
@@ -50,8 +51,9 @@ class Framing:
         self._timestamp = -1
         # Whether the first slice of the access unit has come.
         self._is_known = False
-        # The packets before it: parameter sets, messages, padding.
+        # The packets before it: parameter sets, messages, padding; and their contents.
         self._held: list[RtpPacket] = []
+        self._contents: list[Content] = []
         # The last packet with a marker, until the next one shows that it is right.
         self._last: RtpPacket | None = None
         self._ignores_markers = False
@@ -88,12 +90,13 @@ class Framing:
             self._begin(packet, payload, content)
             return
         self._held.append(packet)
+        self._contents.append(content)
         if len(self._held) == MAX_HELD:
             self.flush()
 
     def flush(self) -> None:
         """Deliver the packets that wait for a slice: none has come."""
-        held, self._held = self._held, []
+        held, _ = self._take_held()
         for packet in held:
             self._keep(self._codec.parameter_sets(packet.payload))
             self._deliver(packet)
@@ -101,20 +104,18 @@ class Framing:
     def _begin(self, packet: RtpPacket, payload: bytes, content: Content) -> None:
         """Deliver the packets up to the first slice of an access unit."""
         self._is_known = packet.has_picture = True
-        held, self._held = self._held, []
-        if content is Content.PICTURE and not held:
+        if content is Content.PICTURE and not self._held:
             # The usual case.
             self._deliver(packet)
             return
-        payloads = [waiting.payload for waiting in held]
+        held, contents = self._take_held()
         own: dict[tuple[int, int], bytes] = {}
-        for each in payloads:
-            own |= self._codec.parameter_sets(each)
+        for waiting in held:
+            own |= self._codec.parameter_sets(waiting.payload)
         held_sets = bool(own)
         if content is not Content.PICTURE:
             own |= self._codec.parameter_sets(payload)
         self._keep(own)
-        contents = [self._codec.content(each) for each in payloads]
         packets = [*held, packet]
         if (
             content is Content.KEY_PICTURE
@@ -132,6 +133,12 @@ class Framing:
             packets[0].is_random_access_point = True
         for each_packet in packets:
             self._deliver(each_packet)
+
+    def _take_held(self) -> tuple[list[RtpPacket], list[Content]]:
+        """Remove and return the packets that wait, and their contents."""
+        held, contents = self._held, self._contents
+        self._held, self._contents = [], []
+        return held, contents
 
     def _missing(self, packet: RtpPacket) -> list[RtpPacket]:
         """Packets with all parameter sets, the sets in the order of their types."""

@@ -8,6 +8,7 @@ from ..rtp.codecs import payload_format
 from ..rtp.packet import RtpPacket
 from ..rtp.reception import MAX_REQUESTS, Reception
 from ..rtp.reorder import ReorderBuffer
+from ..rtp.source_clock import difference
 from ..sdp.codecs import Codec, fmtp_parameters
 from .framing import Framing
 
@@ -172,9 +173,7 @@ class Source:
         """Take out a jump of the source's clock."""
         now, before = self.last_packet_at, self._timestamp
         if before is not None:
-            step = (((timestamp - before + 0x80000000) & 0xFFFFFFFF) - 0x80000000) / (
-                self.clock_rate
-            )
+            step = difference(timestamp, before) / self.clock_rate
             elapsed = now - self._timestamp_at
             if step > elapsed + MAX_CLOCK_STEP or step < -MAX_CLOCK_STEP:
                 ticks = max(round(elapsed * self.clock_rate), 1)
@@ -208,8 +207,7 @@ class Source:
         """Whether a packet out of order can be neither late nor a duplicate."""
         if not self.reception.is_late(packet.sequence):
             return True
-        ticks = (packet.timestamp - (self._timestamp or 0)) & 0xFFFFFFFF
-        return 0 < ticks < 0x80000000 and (
+        return difference(packet.timestamp, self._timestamp or 0) > 0 and (
             self._stamps[packet.sequence & _STAMPS_MASK] != packet.timestamp
         )
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from .packet import RtpPacket
+from .source_clock import difference
 
 # Packets that are always kept: about four seconds at 2.5 Mb/s.
 SIZE = 1024
@@ -146,10 +147,8 @@ class PacketHistory:
 
     def _take(self, timestamp: int) -> None:
         """Take more of the budget, or give up the GOP."""
-        ticks = (timestamp - self._gop_timestamp) & 0xFFFFFFFF
         limits = self._budget.limits
-        # Pictures in decoding order may be a little before the key frame.
-        is_long = self._max_ticks < ticks < 0x80000000
+        is_long = difference(timestamp, self._gop_timestamp) > self._max_ticks
         if is_long or self._octets > limits.octets or not self._budget.take(_SHARE):
             self._end_gop()
         else:

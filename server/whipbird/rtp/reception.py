@@ -2,7 +2,7 @@
 
 from .packet import RtpPacket
 from .rtcp import ReportBlock
-from .source_clock import Anchor, SourceClock
+from .source_clock import Anchor, SourceClock, difference
 
 # A larger gap in the sequence numbers means that the source has restarted (RFC 3550
 # appendix A.1). A packet may be late by MAX_MISORDER: RFC 3550 has 100, but
@@ -343,10 +343,7 @@ class Reception:
     def _measure_jitter(self, timestamp: int, now: float) -> None:
         """Update the jitter (RFC 3550 appendix A.8) with a new timestamp."""
         if self._timestamp >= 0:
-            # The difference is small, so it is unambiguous when timestamps wrap.
-            sent = (
-                (timestamp - self._timestamp + 0x80000000) & 0xFFFFFFFF
-            ) - 0x80000000
+            sent = difference(timestamp, self._timestamp)
             step = abs((now - self._arrival) * self._clock_rate - sent)
             if step < MAX_JITTER_STEP * self._clock_rate:
                 self._jitter += (step - self._jitter) / 16
