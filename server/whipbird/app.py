@@ -3,11 +3,12 @@
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Middleware
 
-from .config import Settings
+from .config import ANY, Settings
 from .http.access import access_middleware
 from .http.auth import SharedToken, authenticate
 from .http.body import MAX_BODY_SIZE
 from .http.cors import enable_cors
+from .http.host import AllowedHosts, check_host, check_origin
 from .http.limits import limit_rates
 from .http.page import PageResource, webclient_directory
 from .http.problems import problem_middleware
@@ -41,7 +42,12 @@ def create_app(settings: Settings) -> web.Application:
         settings: the settings of the server.
     """
     app = web.Application(
-        middlewares=[access_middleware, problem_middleware],
+        middlewares=[
+            access_middleware,
+            problem_middleware,
+            limit_rates({}, default=settings.request_rate),
+            check_host(AllowedHosts(_allowed_hosts(settings))),
+        ],
         client_max_size=MAX_BODY_SIZE,
     )
     port = UdpPort(
@@ -80,18 +86,22 @@ def create_app(settings: Settings) -> web.Application:
     tickets = Tickets() if settings.token is not None else None
     # Shared by all applications: their requests are counted together.
     guards = _guards(settings, tickets)
-    whip = web.Application(middlewares=guards)
-    enable_cors(whip, WhipResource(store, settings.ice_servers).add_to(whip))
+    origins = settings.allowed_origins
+    for_pages = [check_origin(origins), *guards]
+    whip = web.Application(middlewares=for_pages)
+    enable_cors(whip, WhipResource(store, settings.ice_servers).add_to(whip), origins)
     app.add_subapp(WhipResource.prefix, whip)
-    whep = web.Application(middlewares=guards)
-    enable_cors(whep, WhepResource(store, settings.ice_servers).add_to(whep))
+    whep = web.Application(middlewares=for_pages)
+    enable_cors(whep, WhepResource(store, settings.ice_servers).add_to(whep), origins)
     app.add_subapp(WhepResource.prefix, whep)
-    streams = web.Application(middlewares=guards)
+    # What concerns everybody may be changed by pages of origins that are named.
+    for_us = [check_origin(o for o in origins if o != ANY), *guards]
+    streams = web.Application(middlewares=for_us)
     StreamsResource(store.streams, store.audiences, recorder).add_to(streams)
     StreamRecordingResource(recorder).add_to(streams)
     SnapshotResource(store.streams, snapshots).add_to(streams)
     app.add_subapp(STREAMS_PREFIX, streams)
-    recordings = web.Application(middlewares=guards)
+    recordings = web.Application(middlewares=for_us)
     RecordingsResource(recorder, tickets).add_to(recordings)
     app.add_subapp(RECORDINGS_PREFIX, recordings)
     StatusResource(store, port).add_to(app)
@@ -117,6 +127,16 @@ def create_app(settings: Settings) -> web.Application:
     app.on_cleanup.append(close_port)
     app.on_response_prepare.append(sign)
     return app
+
+
+def _allowed_hosts(settings: Settings) -> tuple[str, ...]:
+    """The names that the server answers for (see ``AllowedHosts``).
+
+    A page that uses DNS rebinding has no token: then any name is harmless.
+    """
+    if settings.token is not None and not settings.allowed_hosts:
+        return (ANY,)
+    return (*settings.allowed_hosts, *settings.public_addresses, settings.host)
 
 
 def _guards(settings: Settings, tickets: Tickets | None) -> list[Middleware]:

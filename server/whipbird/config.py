@@ -37,6 +37,10 @@ DEFAULT_FILE = Path("whipbird.toml")
 OTHER_VARIABLES = {ENV_PREFIX + name for name in ("CONFIG", "CHROMIUM")}
 
 
+# Stands for all hosts, or all origins.
+ANY = "*"
+
+
 class ConfigError(Exception):
     """The settings are invalid. The message says which one, and why."""
 
@@ -53,6 +57,10 @@ _HOST_NAME = re.compile(
     r"(?=.{1,253}$)[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
     r"(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*\.?"
 )
+
+
+# Scheme, host and port; browsers leave the default port out.
+_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^/?#@\s]+", re.IGNORECASE)
 
 
 def _token(value: SecretStr) -> SecretStr:
@@ -89,6 +97,29 @@ def _host(value: str) -> str:
     if address.is_link_local:
         raise ValueError(f"{value} is known on one link only")
     return str(address)
+
+
+def _host_pattern(value: str) -> str:
+    """A name, an address, ``*`` or ``*.name``."""
+    name = value.removeprefix("*.")
+    if value != ANY and not _HOST_NAME.fullmatch(name):
+        try:
+            ip_address(value)
+        except ValueError:
+            raise ValueError(
+                f'expected a host name, *.NAME or {ANY}, not "{value}"'
+            ) from None
+    return value.lower()
+
+
+def _origin(value: str) -> str:
+    """An origin as browsers write it (RFC 6454 section 6.2)."""
+    if value != ANY and not _ORIGIN.fullmatch(value):
+        raise ValueError(
+            f"expected an origin, such as https://example.org or "
+            f'http://example.org:8080, or {ANY}, not "{value}"'
+        )
+    return value.lower()
 
 
 def _ice_server(value: Any) -> IceServer:
@@ -208,6 +239,27 @@ class Settings(BaseSettings):
         "is required. Other users of the machine see the command line: better put it "
         "into the environment or the settings file.",
     )
+    allowed_hosts: Annotated[
+        tuple[Annotated[str, AfterValidator(_host_pattern)], ...],
+        NoDecode,
+        BeforeValidator(_words),
+    ] = Field(
+        default=(),
+        description="Name at which this server is reached, as users type it; *.NAME "
+        "for all below it, * for any; several may be given. Addresses, names without a "
+        "dot and names of local networks need not be listed. By default, a server with "
+        "a token answers for any name, others for --host and --public-address.",
+    )
+    allowed_origins: Annotated[
+        tuple[Annotated[str, AfterValidator(_origin)], ...],
+        NoDecode,
+        BeforeValidator(_words),
+    ] = Field(
+        default=(ANY,),
+        description="Origin whose pages may publish and watch, as "
+        "https://example.org; several may be given; * for all. Those that are named "
+        "may control recordings, too.",
+    )
     max_sessions: int = Field(
         default=1000,
         ge=1,
@@ -302,6 +354,13 @@ class Settings(BaseSettings):
         le=1_000_000,
         description="DELETE requests that one client address may send per minute; "
         "0 for no limit.",
+    )
+    request_rate: int = Field(
+        default=30_000,
+        ge=0,
+        le=1_000_000,
+        description="Requests of all kinds, those for the page too, that one client "
+        "address may send per minute; 0 for no limit.",
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="How much to log."

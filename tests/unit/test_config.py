@@ -490,3 +490,31 @@ def test_secrets_are_not_shown() -> None:
     )
     assert "hush" not in repr(settings)
     assert "hush" not in str(settings)
+
+
+def test_hosts_and_origins_are_lists(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WHIPBIRD_ALLOWED_HOSTS", "Live.example.org, *.example.net *")
+    monkeypatch.setenv(
+        "WHIPBIRD_ALLOWED_ORIGINS", "https://Desk.example http://[::1]:9"
+    )
+    settings = load_settings()
+    assert settings.allowed_hosts == ("live.example.org", "*.example.net", "*")
+    assert settings.allowed_origins == ("https://desk.example", "http://[::1]:9")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("allowed_hosts", "a:80"),
+        ("allowed_hosts", "http://a"),
+        ("allowed_hosts", "a.*"),
+        ("allowed_hosts", "*a"),
+        ("allowed_origins", "desk.example"),
+        ("allowed_origins", "https://desk.example/"),
+        ("allowed_origins", "null"),
+        ("allowed_origins", "https://"),
+    ],
+)
+def test_a_wrong_host_or_origin_is_named(name: str, value: str) -> None:
+    with pytest.raises(ConfigError, match=f"{name}.*expected"):
+        load_settings({name: (value,)})

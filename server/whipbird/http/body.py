@@ -24,7 +24,7 @@ async def read_body(request: web.Request, content_type: str, *, section: str) ->
 
     Raises:
         Problem: 415 for another type, 408 when it is not received in time, 400 when it
-            is not UTF-8. (aiohttp raises 413.)
+            is cut off or not UTF-8. (aiohttp raises 413.)
     """
     if hdrs.CONTENT_TYPE not in request.headers or request.content_type != content_type:
         raise Problem(
@@ -58,6 +58,13 @@ async def read_body(request: web.Request, content_type: str, *, section: str) ->
             "Request timeout",
             f"The body was not received within {BODY_TIMEOUT:.0f} seconds.",
             section="RFC 9110 section 15.5.9",
+        ) from None
+    except ConnectionError:
+        raise Problem(
+            400,
+            "Incomplete body",
+            "The connection ended before the body did.",
+            section="RFC 9112 section 8",
         ) from None
     try:
         return body.decode()

@@ -8,6 +8,8 @@ from pathlib import Path
 
 from aiohttp import ETag, web
 
+from .host import host_of
+
 INDEX = "index.html"
 
 # Cross-origin isolation gives the page a finer clock for round-trip times. Browsers
@@ -84,8 +86,7 @@ def _serve(path: Path) -> Callable[[web.Request], Awaitable[web.Response]]:
 
 def _is_trustworthy(request: web.Request) -> bool:
     """Whether browsers trust the connection: HTTPS (also to a proxy) or loopback."""
-    return (
-        request.secure
-        or request.headers.get("X-Forwarded-Proto") == "https"
-        or request.url.host in _TRUSTED_HOSTS
-    )
+    if request.secure or request.headers.get("X-Forwarded-Proto") == "https":
+        return True
+    host = host_of(request)
+    return host is not None and host.name in _TRUSTED_HOSTS

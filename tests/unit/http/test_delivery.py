@@ -5,15 +5,14 @@ import logging
 import socket
 import struct
 from collections.abc import AsyncIterator, Callable
-from typing import Any
 
 import aiohttp
 import pytest
 from aiohttp import web
-from aiohttp.test_utils import TestServer
 
 from tests import offers
 from tests.conformance.exchange import SDP
+from tests.unit.http.in_process import Server
 from tests.waiting import until
 from whipbird.app import STORE, create_app
 from whipbird.config import Settings
@@ -30,16 +29,6 @@ PATHS = pytest.mark.parametrize(
         ("/whep/live", offers.CHROMIUM_VIEWER),
     ],
 )
-
-
-class Server(TestServer):
-    """A server that cancels the handlers of clients that have gone, or not."""
-
-    cancels = False
-
-    async def _make_runner(self, **options: Any) -> web.BaseRunner:
-        options["handler_cancellation"] = self.cancels
-        return await super()._make_runner(**options)
 
 
 @pytest.fixture(params=[False, True], ids=["goes-on", "is-cancelled"])

@@ -59,7 +59,7 @@ async def test_nothing_else_is_reached(
 async def test_isolation_where_the_connection_is_trusted(
     aiohttp_client: AiohttpClient, headers: dict[str, str], isolated: bool
 ) -> None:
-    client = await aiohttp_client(create_app(Settings()))
+    client = await aiohttp_client(create_app(Settings(allowed_hosts=("whip.example",))))
     response = await client.get("/", headers=headers)
     for header in ISOLATION:
         assert (header in response.headers) == isolated

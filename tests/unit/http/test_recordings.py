@@ -240,18 +240,6 @@ async def test_a_recording_that_has_failed_says_why(
     assert (await client.delete(PATH)).status == 204
 
 
-@pytest.mark.parametrize("site", ["cross-site", "same-site"])
-async def test_a_form_on_another_page_cannot_start_it(
-    client: Client, recorder: Recorder, site: str
-) -> None:
-    """Browsers say where a request comes from (Fetch Metadata)."""
-    response = await client.post(PATH, headers={"Sec-Fetch-Site": site})
-    assert (await problem_of(response, 403))["title"] == "From another page"
-    assert recorder.describe("live") is None
-    response = await client.post(PATH, headers={"Sec-Fetch-Site": "same-origin"})
-    assert response.status == 201
-
-
 async def test_with_a_token_each_file_has_a_ticket(
     aiohttp_client: AiohttpClient, recorder: Recorder, tmp_path: Path
 ) -> None:
