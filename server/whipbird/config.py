@@ -266,6 +266,13 @@ class Settings(BaseSettings):
         le=10_000,
         description="Maximum number of open sessions.",
     )
+    max_connections: int = Field(
+        default=2000,
+        ge=1,
+        le=100_000,
+        description="Maximum number of open HTTP connections; beyond it, the address "
+        "that has most of them loses its oldest ones.",
+    )
     takeover: bool = Field(
         default=False,
         description="Let any new publisher replace the current one of a stream; "

@@ -10,17 +10,15 @@ import socket
 import sys
 import tempfile
 from collections.abc import Iterator
-from urllib.parse import urlsplit
 
 import aiohttp
 import pytest
-from aiohttp import web
 
 from tests.server import ServerProcess, free_port
-from whipbird.app import UDP_PORT
 from whipbird.cli import serve
 from whipbird.client import WhipClient
 from whipbird.config import Settings
+from whipbird.http.listener import Listener
 from whipbird.net import HostAddresses
 from whipbird.sdp.link import IceServer, ice_servers, parse_links
 
@@ -44,7 +42,7 @@ async def _whipbird(*arguments: str, **env: str) -> tuple[int, str, str]:
         cwd=tempfile.gettempdir(),
         env=inherited | env,
     )
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(120):
         output, errors = await process.communicate()
     assert process.returncode is not None
     return process.returncode, output.decode(), errors.decode()
@@ -178,7 +176,7 @@ async def _banner(*options: str) -> str:
     )
     assert process.stdout is not None
     lines = []
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(120):
         while (line := (await process.stdout.readline()).decode()) != "":
             lines.append(line)
             if "Press Ctrl+C" in line:
@@ -261,22 +259,22 @@ async def test_a_port_that_is_free_for_udp_alone_is_not_taken_for_any(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     chosen: list[int] = []
-    begin = web.TCPSite.start
+    begin = Listener.open
 
-    async def start(site: web.TCPSite) -> None:
-        chosen.append(urlsplit(site.name).port or 0)
+    async def start(listener: Listener, host: str, port: int) -> None:
+        chosen.append(port)
         if len(chosen) < 3:
             raise OSError(errno.EADDRINUSE, "in use")
-        await begin(site)
+        await begin(listener, host, port)
 
-    monkeypatch.setattr(web.TCPSite, "start", start)
-    runner = await serve._start(Settings(port=0))
+    monkeypatch.setattr(Listener, "open", start)
+    listener, udp = await serve._start(Settings(port=0), 10)
     try:
         # Others may have taken one meanwhile.
         assert len(set(chosen)) >= 3
-        assert runner.addresses[0][1] == chosen[-1] == runner.app[UDP_PORT].number
+        assert listener.port == chosen[-1] == udp.number
     finally:
-        await runner.cleanup()
+        await listener.close()
 
 
 async def test_a_public_name_without_an_address() -> None:
@@ -440,34 +438,37 @@ async def test_ice_servers_that_are_none() -> None:
     assert "hush" not in errors
 
 
-async def test_more_descriptors_are_allowed_when_sessions_need_them() -> None:
-    """A session may have a connection of HTTP; the usual limit is 1024."""
+async def test_more_descriptors_are_allowed_when_connections_need_them() -> None:
+    """The usual limit is 1024."""
     script = (
         "import resource, sys\n"
         "hard = int(sys.argv[1])\n"
         "resource.setrlimit(resource.RLIMIT_NOFILE, (64, hard))\n"
         "from whipbird.cli.serve import allow_descriptors\n"
         "from whipbird.config import Settings\n"
-        "allow_descriptors(Settings(max_sessions=100))\n"
-        "print(resource.getrlimit(resource.RLIMIT_NOFILE)[0])\n"
+        "connections = allow_descriptors(Settings(max_connections=100))\n"
+        "print(resource.getrlimit(resource.RLIMIT_NOFILE)[0], connections)\n"
     )
 
-    async def run(hard: int) -> tuple[int, str]:
+    async def run(hard: int) -> tuple[int, int, str]:
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-c", script, str(hard)),
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
         )
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(120):
             output, errors = await process.communicate()
-        return int(output), errors.decode()
+        allowed, connections = map(int, output.split())
+        return allowed, connections, errors.decode()
 
-    allowed, errors = await run(4000)
+    allowed, connections, errors = await run(4000)
     assert allowed >= 300
+    assert connections == 100
     assert errors == ""
-    allowed, errors = await run(250)
+    allowed, connections, errors = await run(250)
     assert allowed == 250
-    assert errors.startswith("Warning: 100 sessions need ")
+    assert connections < 50
+    assert errors.startswith("Warning: 100 HTTP connections need ")
     assert "the system allows 250" in errors
 
 

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-from aiohttp import web
 
 from .. import __version__
 from ..app import UDP_PORT, create_app
@@ -25,13 +24,11 @@ from ..config import (
     load_settings,
     unknown_variables,
 )
-from ..net import HostAddresses, PortInUse, UdpStats
+from ..http.listener import Listener
+from ..net import HostAddresses, PortInUse, UdpPort, UdpStats
 from ..recording import RecordingFolder
 from .loop import run
 from .parameters import settings_options
-
-# Seconds to wait for open HTTP requests when the server stops.
-SHUTDOWN_TIMEOUT = 3.0
 
 # Octets of the UDP receive buffer below which the operator is told.
 SMALL_BUFFER = 1024 * 1024
@@ -62,8 +59,7 @@ def serve_command(config: Path | None, **options: Any) -> None:
     for name in unknown_variables():
         click.echo(f"Warning: {name}: there is no such setting", err=True)
     _set_up_logging(settings)
-    allow_descriptors(settings)
-    sys.exit(run(_serve(settings)))
+    sys.exit(run(_serve(settings, allow_descriptors(settings))))
 
 
 def _set_up_logging(settings: Settings) -> None:
@@ -78,34 +74,41 @@ def _set_up_logging(settings: Settings) -> None:
         logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)
 
 
-def allow_descriptors(settings: Settings) -> None:
-    """Raise this process's limit of file descriptors to what its clients need."""
-    # Sessions have no sockets of their own, but maybe a connection of HTTP.
+def allow_descriptors(settings: Settings) -> int:
+    """Raise this process's limit of file descriptors to what its clients need.
+
+    Returns:
+        How many HTTP connections it may have.
+    """
+    # Sessions have no sockets of their own.
     sockets = len(HostAddresses(loopback=settings.ice_loopback).current())
-    needed = settings.max_sessions + sockets + SPARE_DESCRIPTORS
+    others = sockets + SPARE_DESCRIPTORS
+    needed = settings.max_connections + others
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != resource.RLIM_INFINITY and soft < needed:
         allowed = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
         resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
         if allowed < needed:
             click.echo(
-                f"Warning: {settings.max_sessions} sessions need {needed} file "
-                f"descriptors, and the system allows {allowed}",
+                f"Warning: {settings.max_connections} HTTP connections need {needed} "
+                f"file descriptors, and the system allows {allowed}",
                 err=True,
             )
+            return max(allowed - others, 1)
+    return settings.max_connections
 
 
 class _CannotStart(Exception):  # noqa: N818 - a state, not a fault
     """The server cannot start. The message says why."""
 
 
-async def _serve(settings: Settings) -> int:
+async def _serve(settings: Settings, max_connections: int) -> int:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     try:
-        runner = await _start(settings)
+        listener, udp = await _start(settings, max_connections)
     except _CannotStart as error:
         click.echo(f"Error: {error}", err=True)
         return 1
@@ -114,14 +117,14 @@ async def _serve(settings: Settings) -> int:
         # sent anything: that took tens of milliseconds.
         gc.collect()
         gc.freeze()
-        _greet(settings, runner.addresses[0][1], runner.app[UDP_PORT].stats)
+        _greet(settings, listener.port, udp.stats)
         await stop.wait()
         return 0
     finally:
-        await runner.cleanup()
+        await listener.close()
 
 
-async def _start(settings: Settings) -> web.AppRunner:
+async def _start(settings: Settings, max_connections: int) -> tuple[Listener, UdpPort]:
     """Start the server on its ports.
 
     Raises:
@@ -141,40 +144,35 @@ async def _start(settings: Settings) -> web.AppRunner:
     while True:
         tries -= 1
         try:
-            return await _listen(settings)
+            return await _listen(settings, max_connections)
         except _CannotStart:
             if not tries:
                 raise
 
 
-async def _listen(settings: Settings) -> web.AppRunner:
+async def _listen(settings: Settings, max_connections: int) -> tuple[Listener, UdpPort]:
     """Open the UDP port, then the TCP port, by default with the same number."""
     one_number = settings.udp_port is None
     if one_number:
         app = create_app(settings.model_copy(update={"udp_port": settings.port}))
     else:
         app = create_app(settings)
-    runner = web.AppRunner(
-        app,
-        shutdown_timeout=SHUTDOWN_TIMEOUT,
-        # No content coding is supported, so none need be undone.
-        auto_decompress=False,
-        access_log=None,  # it would show whole session ids
-    )
+    udp = app[UDP_PORT]
+    listener = Listener(app, max_connections)
     try:
         try:
-            await runner.setup()
+            await listener.start_app()
         except OSError as error:
             raise _CannotStart(_why_no_udp(settings, error)) from error
-        port = app[UDP_PORT].number if one_number else settings.port
+        port = udp.number if one_number else settings.port
         try:
-            await web.TCPSite(runner, settings.host, port).start()
+            await listener.open(settings.host, port)
         except OSError as error:
             raise _CannotStart(_why_no_tcp(settings.host, port, error)) from error
     except BaseException:
-        await runner.cleanup()
+        await listener.close()
         raise
-    return runner
+    return listener, udp
 
 
 def _why_no_udp(settings: Settings, error: OSError) -> str:

@@ -50,7 +50,7 @@ class RateLimit:
         Returns:
             Whether the request is within the limit.
         """
-        client = _network(address)
+        client = network_of(address)
         bucket = self._buckets.get(client)
         if bucket is None:
             bucket = self._buckets[client] = AsyncLimiter(self.rate, PERIOD)
@@ -102,8 +102,8 @@ def limit_rates(rates: Mapping[str, int], default: int) -> Middleware:
     return middleware
 
 
-def _network(address: str) -> str:
-    """The key of a client: an IPv4 address, or an IPv6 prefix."""
+def network_of(address: str) -> str:
+    """The key of a client: an IPv4 address, or the prefix of an IPv6 address."""
     if ":" not in address:
         return address
     try:
