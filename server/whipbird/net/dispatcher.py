@@ -8,11 +8,17 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from ..transport.budget import Budget
 from ..transport.path import Address, Path
 from .faults import FaultLog
 from .route import MAX_SHARING, Endpoint, Route
 
 logger = logging.getLogger(__name__)
+
+# STUN messages of all sessions to addresses that have not shown to be their peers': per
+# second, and at once.
+PROBE_RATE = 500
+PROBE_BURST = 2000
 
 # Octets of a transaction id that name the session; the other 64 bits are random.
 PREFIX_LENGTH = 4
@@ -59,6 +65,8 @@ class Dispatcher:
 
     Attributes:
         stats: what was dropped.
+        probes: what the sessions may send to addresses that have not shown to be their
+            peers'.
         faults: logs what goes wrong in the sessions by our own fault.
         in_turn: whether a turn is going on: datagrams are being read or timeouts
             handled, and a ``flush`` follows.
@@ -67,6 +75,7 @@ class Dispatcher:
     def __init__(self, on_deadline: Callable[[], None]) -> None:
         self.stats = DispatchStats()
         self.faults = FaultLog()
+        self.probes = Budget(PROBE_RATE, PROBE_BURST)
         self.in_turn = False
         self._on_deadline = on_deadline
         self._by_ufrag: dict[str, Endpoint] = {}

@@ -102,6 +102,7 @@ class Connection:
             ice_lite=ice_lite,
             limit=limit,
             transaction_prefix=self._prefix,
+            all_probes=self._dispatcher.probes,
         )
         self._dispatcher.attach(self.transport, self._prefix)
         self._attached = True

@@ -5,6 +5,7 @@ import random
 from collections.abc import Callable, Sequence
 
 from ..sdp.transport import Fingerprint, IceCredentials
+from .budget import Budget
 from .certificate import Certificate
 from .dtls import DtlsState, DtlsTransport
 from .ice import IceTransport
@@ -16,6 +17,16 @@ from .srtp import RTCP_TYPES, SrtpError, SrtpTransport
 
 _SYSTEM_RANDOM = random.SystemRandom()
 
+
+# RTCP packets of a peer that are handled: per second, and at once. A browser that loses
+# a fifth of a stream sends some 200 per second.
+RTCP_RATE = 500
+RTCP_BURST = 1000
+
+# STUN messages to addresses that have not shown to be the peer's: per second, and at
+# once. Whoever makes a session chooses them, and may name those of others.
+PROBE_RATE = 4
+PROBE_BURST = 40
 
 # Looking them up in the class costs more than comparing them.
 _CONNECTED = TransportState.CONNECTED
@@ -34,6 +45,8 @@ class PeerTransport:
         limit: octets that the data channels may hold (see ``Association``).
         transaction_prefix: the first octets of its STUN transaction ids: they tell the
             responses of sessions apart that share a port.
+        all_probes: what all sessions together may send to addresses that have not shown
+            to be their peers'.
         rng: for credentials, tags and numbers.
 
     Attributes:
@@ -47,7 +60,9 @@ class PeerTransport:
             a bundle payload types are unique (RFC 9143 section 9.1).
         rtcp_route: function that takes RTCP packets, decrypted.
         on_stun: called with every STUN datagram, before ICE handles it.
-        dropped: datagrams that were not authentic, or of no known kind.
+        dropped: datagrams that were not authentic, of no known kind, or too many.
+        probes_withheld: STUN messages that were not sent: there were too many already
+            to addresses that have not shown to be the peer's.
         bytes_sent, bytes_received, packets_sent, packets_received: of DTLS and SRTP.
     """
 
@@ -67,6 +82,7 @@ class PeerTransport:
         ice_lite: bool = False,
         limit: int | None = None,
         transaction_prefix: bytes = b"",
+        all_probes: Budget | None = None,
         rng: random.Random = _SYSTEM_RANDOM,
     ) -> None:
         self._sinks = sinks
@@ -87,8 +103,12 @@ class PeerTransport:
         self.end_detail = ""
         self.rtp_routes: dict[int, Callable[[bytes], None]] = {}
         self.rtcp_route: Callable[[bytes], None] | None = None
+        self._rtcp_budget = Budget(RTCP_RATE, RTCP_BURST)
+        self._probes = Budget(PROBE_RATE, PROBE_BURST)
+        self._all_probes = all_probes
+        self._verified: set[Path] = set()
         self.on_stun: Callable[[bytes, Path], None] | None = None
-        self.dropped = 0
+        self.dropped = self.probes_withheld = 0
         self.bytes_sent = self.bytes_received = 0
         self.packets_sent = self.packets_received = 0
         # When DTLS or SRTP was last received.
@@ -326,12 +346,23 @@ class PeerTransport:
     # IceSinks
 
     def send_datagram(self, data: bytes, path: Path) -> None:
-        self._sinks.send(data, path)
+        if path in self._verified or self._may_probe():
+            self._sinks.send(data, path)
+        else:
+            self.probes_withheld += 1
+
+    def _may_probe(self) -> bool:
+        others = self._all_probes
+        return self._probes.take(self._now) and (
+            others is None or others.take(self._now)
+        )
 
     def path_verified(self, path: Path) -> None:
+        self._verified.add(path)
         self._sinks.path_verified(path)
 
     def path_forgotten(self, path: Path) -> None:
+        self._verified.discard(path)
         self._sinks.path_forgotten(path)
 
     def ufrags_changed(self, ufrags: tuple[str, ...]) -> None:
@@ -406,6 +437,8 @@ class PeerTransport:
         try:
             # RFC 5761 section 4
             if datagram[1] in RTCP_TYPES:
+                if not self._rtcp_budget.take(self._now):
+                    return False
                 packet, route = srtp.unprotect_rtcp(datagram), self.rtcp_route
             else:
                 route = self.rtp_routes.get(datagram[1] & 0x7F)

@@ -20,6 +20,10 @@ MAX_PACKET = 1500
 # Octets of the largest packet that pylibsrtp encrypts.
 MAX_PLAIN = MAX_PACKET - 144
 
+# libsrtp keeps each SSRC that it has heard, in a list that it searches for each packet.
+# It keeps twice as many here: those that were not heard lately are forgotten.
+MAX_SSRCS = 32
+
 # RFC 5761 section 4: the second octets of RTCP packets.
 RTCP_TYPES = range(192, 224)
 
@@ -81,7 +85,16 @@ class SrtpTransport:
         is_client: this side's DTLS role.
     """
 
-    __slots__ = ("_buffer", "_context", "_inbound", "_length", "_octets", "_outbound")
+    __slots__ = (
+        "_buffer",
+        "_context",
+        "_earlier",
+        "_inbound",
+        "_length",
+        "_octets",
+        "_outbound",
+        "_recent",
+    )
 
     def __init__(
         self, profile: Profile, keying_material: bytes, *, is_client: bool
@@ -98,6 +111,10 @@ class SrtpTransport:
         self._buffer = ffi.new("char[]", MAX_PACKET)
         self._octets = ffi.buffer(self._buffer)
         self._length = ffi.new("int *")
+        # The SSRCs of authentic packets, as they stand there: those heard lately, and
+        # the ones before.
+        self._recent: set[bytes] = set()
+        self._earlier: set[bytes] = set()
 
     def unprotect_rtp(self, packet: bytes) -> bytes:
         """Decrypt an RTP packet.
@@ -112,6 +129,8 @@ class SrtpTransport:
         length[0] = size
         if error := lib.srtp_unprotect(self._context, self._buffer, length):
             raise SrtpError(f"libsrtp error {error}")
+        if (ssrc := packet[8:12]) not in self._recent:
+            self._note(ssrc)
         data: bytes = self._octets[0 : length[0]]
         return data
 
@@ -124,9 +143,25 @@ class SrtpTransport:
         if not MIN_HEADER <= len(packet) <= MAX_PACKET:
             raise SrtpError("the packet has an impossible size")
         try:
-            return self._inbound.unprotect_rtcp(packet)
+            data = self._inbound.unprotect_rtcp(packet)
         except pylibsrtp.Error as error:
             raise SrtpError(str(error)) from None
+        if (ssrc := packet[4:8]) not in self._recent:
+            self._note(ssrc)
+        return data
+
+    def _note(self, ssrc: bytes) -> None:
+        """Note the SSRC of an authentic packet; forget those of long ago.
+
+        Their next packets are decrypted as those of a new SSRC: the rollover counter
+        begins anew (RFC 3711 section 3.3.1).
+        """
+        if len(self._recent) == MAX_SSRCS:
+            for forgotten in self._earlier:
+                self._inbound.remove_stream(int.from_bytes(forgotten))
+            self._earlier, self._recent = self._recent, set()
+        self._earlier.discard(ssrc)
+        self._recent.add(ssrc)
 
     def protect_rtp(self, packet: bytes) -> bytes:
         """Encrypt an RTP packet of at most ``SLOT_SIZE`` less 16 octets."""

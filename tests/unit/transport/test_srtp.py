@@ -11,6 +11,7 @@ from whipbird.transport.packet_buffer import PacketBuffer
 from whipbird.transport.srtp import (
     MAX_PACKET,
     MAX_PLAIN,
+    MAX_SSRCS,
     MIN_HEADER,
     PROFILES,
     REPLAY_WINDOW,
@@ -101,6 +102,67 @@ def test_a_batch_is_encrypted_as_packets_are() -> None:
     client.protect_batch(buffer)
     found = [server.unprotect_rtp(bytes(packet)) for packet in buffer.packets()]
     assert found == packets
+
+
+def kept_ssrcs(transport: SrtpTransport) -> int:
+    return len(transport._recent) + len(transport._earlier)
+
+
+@pytest.mark.parametrize("kind", ["RTP", "RTCP", "both"])
+def test_ssrcs_without_end_do_not_stay(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of an authentic peer, which has a new one in each packet."""
+    client, server = two_ends()
+    removed: list[int] = []
+    remove = Session.remove_stream
+
+    def note(session: Session, ssrc: int) -> None:
+        removed.append(ssrc)
+        remove(session, ssrc)
+
+    monkeypatch.setattr(Session, "remove_stream", note)
+    for ssrc in range(1, 1001):
+        if kind != "RTCP":
+            packet = write_rtp(1, payload=b"x", ssrc=ssrc)
+            assert server.unprotect_rtp(client.protect_rtp(packet)) == packet
+        if kind != "RTP":
+            report = write_receiver_report(ssrc, ())
+            assert server.unprotect_rtcp(client.protect_rtcp(report)) == report
+        assert kept_ssrcs(server) <= 2 * MAX_SSRCS
+    # libsrtp has known all that it was told to forget.
+    assert len(removed) == 1000 - kept_ssrcs(server)
+
+
+def test_ssrcs_that_are_heard_stay() -> None:
+    """With their rollover counters, however many others there are."""
+    client, server = two_ends()
+
+    def pass_on(sequence: int, ssrc: int) -> None:
+        packet = write_rtp(sequence, payload=b"x", ssrc=ssrc)
+        assert server.unprotect_rtp(client.protect_rtp(packet)) == packet
+
+    for sequence in range(65_000, 66_000):
+        pass_on(sequence & 0xFFFF, 1)
+    for ssrc in range(2, 500):
+        pass_on(1, ssrc)
+        pass_on(66_000 + ssrc & 0xFFFF, 1)
+
+
+def test_an_ssrc_that_was_forgotten_may_come_back() -> None:
+    client, server = two_ends()
+    for ssrc in [*range(1, 300), *range(1, 300)]:
+        packet = write_rtp(1 if ssrc > 1 else 2, payload=b"x", ssrc=ssrc)
+        server.unprotect_rtp(client.protect_rtp(packet))
+    assert kept_ssrcs(server) <= 2 * MAX_SSRCS
+
+
+def test_forged_ssrcs_are_not_kept() -> None:
+    _, server = two_ends()
+    for ssrc in range(1, 1000):
+        with pytest.raises(SrtpError):
+            server.unprotect_rtp(write_rtp(1, payload=bytes(40), ssrc=ssrc))
+    assert kept_ssrcs(server) == 0
 
 
 def test_what_is_used_of_pylibsrtp_is_there() -> None:
