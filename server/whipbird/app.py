@@ -26,7 +26,7 @@ from .net import HostAddresses, UdpPort
 from .recording import Recorder, Retention, SegmentLimits
 from .recording.snapshots import Snapshots
 from .rtp.history import GopLimits
-from .sessions import SessionStore
+from .sessions import SessionLimits, SessionStore
 
 STORE = web.AppKey("store", SessionStore)
 UDP_PORT = web.AppKey("udp_port", UdpPort)
@@ -61,7 +61,11 @@ def create_app(settings: Settings) -> web.Application:
         setup_timeout=settings.setup_timeout,
         echo_buffer=settings.echo_buffer,
         ice_lite=settings.ice_lite,
-        max_sessions=settings.max_sessions,
+        limits=SessionLimits(
+            settings.max_sessions,
+            settings.max_client_sessions or None,
+            settings.max_client_connecting or None,
+        ),
         takeover=settings.takeover,
         wait_for_publisher=settings.wait_for_publisher,
         gop_limits=GopLimits(

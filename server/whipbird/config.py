@@ -266,6 +266,18 @@ class Settings(BaseSettings):
         le=10_000,
         description="Maximum number of open sessions.",
     )
+    max_client_sessions: int = Field(
+        default=0,
+        ge=0,
+        description="Maximum number of open sessions of one client address; 0 for no "
+        "limit.",
+    )
+    max_client_connecting: int = Field(
+        default=100,
+        ge=0,
+        description="Maximum number of sessions of one client address that are not "
+        "connected; 0 for no limit.",
+    )
     max_connections: int = Field(
         default=2000,
         ge=1,

@@ -1,6 +1,5 @@
 """Rate limits for each client (RFC 9725 section 5)."""
 
-import ipaddress
 import math
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -9,6 +8,7 @@ from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler, Middleware
 from aiolimiter import AsyncLimiter
 
+from ..net.clients import network_of
 from .cors import is_preflight
 from .problems import Problem
 
@@ -17,9 +17,6 @@ PERIOD = 60
 
 # Clients remembered by each limit; then the least recently active one is forgotten.
 MAX_CLIENTS = 10_000
-
-# Octets of the IPv6 prefix that counts as one client: a customer has the whole prefix.
-_IPV6_PREFIX = 8
 
 
 class RateLimit:
@@ -100,16 +97,3 @@ def limit_rates(rates: Mapping[str, int], default: int) -> Middleware:
         return await handler(request)
 
     return middleware
-
-
-def network_of(address: str) -> str:
-    """The key of a client: an IPv4 address, or the prefix of an IPv6 address."""
-    if ":" not in address:
-        return address
-    try:
-        ip = ipaddress.IPv6Address(address)
-    except ValueError:
-        return address  # the path of a local socket
-    if ip.ipv4_mapped is not None:
-        return str(ip.ipv4_mapped)
-    return ip.packed[:_IPV6_PREFIX].hex()

@@ -8,7 +8,7 @@ from collections import defaultdict
 from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 
-from .limits import network_of
+from ..net.clients import network_of
 
 # Seconds that a connection may take for the head of its first request, and be idle
 # between two: longer than proxies keep theirs.

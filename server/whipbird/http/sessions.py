@@ -280,6 +280,15 @@ class SessionsResource:
 
 def _unavailable(reason: Unavailable) -> Problem:
     """The problem when no session can be opened (section 4.5)."""
+    if isinstance(reason, Full) and reason.is_of_client:
+        return Problem(
+            429,
+            "Too many sessions",
+            f"Your address has {reason.limit} sessions already, as many as it may "
+            "have, or have at a time before they are connected.",
+            section="RFC 9725 section 5",
+            headers={hdrs.RETRY_AFTER: _RETRY_AFTER},
+        )
     if isinstance(reason, Full):
         title = "Server full"
         detail = f"The server has reached its limit of {reason.limit} sessions."

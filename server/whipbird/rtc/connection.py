@@ -102,7 +102,8 @@ class Connection:
             ice_lite=ice_lite,
             limit=limit,
             transaction_prefix=self._prefix,
-            all_probes=self._dispatcher.probes,
+            # Who makes the offer does not send to addresses that a stranger names.
+            all_probes=None if controlling else self._dispatcher.probes,
         )
         self._dispatcher.attach(self.transport, self._prefix)
         self._attached = True

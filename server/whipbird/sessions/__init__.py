@@ -1,5 +1,6 @@
 """WHIP and WHEP sessions, and the store that holds them."""
 
+from .admission import Full, SessionLimits
 from .session import (
     EndReason,
     OutdatedIce,
@@ -8,7 +9,7 @@ from .session import (
     Unavailable,
     short_id,
 )
-from .store import Full, NoSuchLayer, NothingToWatch, SessionStore, WrongCodecs
+from .store import NoSuchLayer, NothingToWatch, SessionStore, WrongCodecs
 
 __all__ = [
     "EndReason",
@@ -17,6 +18,7 @@ __all__ = [
     "NothingToWatch",
     "OutdatedIce",
     "Session",
+    "SessionLimits",
     "SessionState",
     "SessionStore",
     "Unavailable",

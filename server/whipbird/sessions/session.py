@@ -54,6 +54,7 @@ class EndReason(enum.StrEnum):
     PUBLISHED_AGAIN = "published again by the same encoder"
     SILENT = "silent, and replaced by another publisher"
     NOT_DELIVERED = "client gone before the answer"
+    MADE_ROOM = "ended to make room for another client"
     SHUTDOWN = "server shutdown"
     REFUSED = "offer could not be answered"
 

@@ -22,6 +22,7 @@ from ..streams import (
     Streams,
     Viewer,
 )
+from .admission import Admission, SessionLimits
 from .session import EndReason, Session, SessionState, Unavailable
 
 _REPLACED = {
@@ -29,18 +30,6 @@ _REPLACED = {
     Replacement.TAKEOVER: EndReason.TAKEN_OVER,
     Replacement.SILENT: EndReason.SILENT,
 }
-
-
-class Full(Unavailable):
-    """The maximum number of sessions is reached.
-
-    Attributes:
-        limit: this maximum.
-    """
-
-    def __init__(self, limit: int) -> None:
-        super().__init__(f"there are {limit} sessions already")
-        self.limit = limit
 
 
 class NothingToWatch(Exception):  # noqa: N818 - a state, not a fault
@@ -86,7 +75,7 @@ class SessionStore:
         setup_timeout: seconds within which a session must be connected.
         echo_buffer: octets that may be held for one session.
         ice_lite: whether sessions only answer connectivity checks.
-        max_sessions: how many there may be at a time; None for any number.
+        limits: how many there may be at a time.
         takeover: whether any new publisher takes a stream over (see ``Streams``).
         wait_for_publisher: whether a stream may be watched before it is published.
         gop_limits: how much is kept for new viewers.
@@ -104,13 +93,13 @@ class SessionStore:
         setup_timeout: float,
         echo_buffer: int,
         ice_lite: bool = False,
-        max_sessions: int | None = None,
+        limits: SessionLimits | None = None,
         takeover: bool = False,
         wait_for_publisher: bool = True,
         gop_limits: GopLimits | None = None,
     ) -> None:
         self._setup_timeout = setup_timeout
-        self._max_sessions = max_sessions
+        self._admission = Admission(limits or SessionLimits())
         self._options = PeerOptions(
             certificate=Certificate.generate(),
             port=port,
@@ -137,9 +126,7 @@ class SessionStore:
             The session and the SDP answer.
 
         Raises:
-            Full: when the maximum number of sessions is reached. A session that has
-                ended counts until its peer is closed, except for the publisher that
-                replaces it.
+            Full: when a maximum number of sessions is reached (see ``Admission``).
             StreamTaken: when the offer has media, and the stream has another
                 publisher, which stays.
             Unavailable: when the server is shutting down, or the session did not open
@@ -149,8 +136,7 @@ class SessionStore:
         replaces = offer.has_media and await self.streams.make_way(
             stream, offer.fingerprints
         )
-        self._check_room(replaces=replaces)
-        session = self._new_session(stream, offer, client)
+        session = self._new_session(stream, offer, client, replaces=replaces)
         async with _or_refused(session):
             answer = await session.open(offer)
             if offer.has_media:
@@ -183,7 +169,6 @@ class SessionStore:
             NoSuchLayer: when the published stream has no such layer.
             WrongCodecs: when the viewer cannot decode the published media.
         """
-        self._check_room()
         if self.streams.get(stream) is None and not self._wait_for_publisher:
             raise NothingToWatch
         self._check_layer(stream, rid)
@@ -264,14 +249,17 @@ class SessionStore:
         if channel.label == BROADCAST:
             self.audiences.broadcast(stream, protocol, data)
 
-    def _check_room(self, *, replaces: bool = False) -> None:
+    def _new_session(
+        self, stream: str, offer: Offer, client: str, *, replaces: bool = False
+    ) -> Session:
+        """Make a session, if there is room for it.
+
+        Args:
+            replaces: whether another one ends for it.
+        """
         if self._is_shutting_down:
             raise Unavailable
-        held = len(self._sessions) + len(self._ending) - replaces
-        if self._max_sessions is not None and held >= self._max_sessions:
-            raise Full(self._max_sessions)
-
-    def _new_session(self, stream: str, offer: Offer, client: str) -> Session:
+        make_room = self._admission.check(client, replaces=replaces)
         session = Session(
             stream,
             Peer(self._options),
@@ -279,10 +267,16 @@ class SessionStore:
             client=client,
             setup_timeout=self._setup_timeout,
             on_end=self._forget,
-            on_gone=self._ending.discard,
+            on_gone=self._gone,
         )
+        make_room()
         self._sessions[session.id] = session
+        self._admission.add(session)
         return session
+
+    def _gone(self, session: Session) -> None:
+        self._ending.discard(session)
+        self._admission.remove(session)
 
     def get(self, role: Role, stream: str, session_id: str) -> Session | None:
         """Find an open session."""

@@ -17,7 +17,14 @@ from whipbird.rtc.probe import fall_silent
 from whipbird.sdp.fragment import Fragment
 from whipbird.sdp.offer import Offer, parse_offer
 from whipbird.sdp.role import VIEWER
-from whipbird.sessions import EndReason, Full, Session, SessionState, SessionStore
+from whipbird.sessions import (
+    EndReason,
+    Full,
+    Session,
+    SessionLimits,
+    SessionState,
+    SessionStore,
+)
 from whipbird.streams import StreamTaken
 
 ENCODER = parse_offer(offers.CHROMIUM_MEDIA)
@@ -113,7 +120,7 @@ async def test_the_same_encoder_with_takeover(new_store: NewStore) -> None:
 async def test_a_full_server_has_room_for_the_same_encoder(
     new_store: NewStore,
 ) -> None:
-    store = new_store(max_sessions=1)
+    store = new_store(limits=SessionLimits(1))
     await publish(store, ENCODER)
     second = await publish(store, ENCODER)
     # The first is still being closed, and counts again for the next.

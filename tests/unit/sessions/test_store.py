@@ -11,7 +11,14 @@ from tests.waiting import until
 from whipbird.net import UdpPort
 from whipbird.rtc import Peer
 from whipbird.sdp.offer import parse_offer
-from whipbird.sessions import EndReason, Full, Session, SessionStore, Unavailable
+from whipbird.sessions import (
+    EndReason,
+    Full,
+    Session,
+    SessionLimits,
+    SessionStore,
+    Unavailable,
+)
 
 OFFER = parse_offer(offers.CHROMIUM_DATA)
 
@@ -26,7 +33,7 @@ def descriptors() -> int:
 
 
 async def test_no_more_than_there_may_be(new_store: NewStore) -> None:
-    store = new_store(max_sessions=2)
+    store = new_store(limits=SessionLimits(2))
     for _ in range(2):
         await opened(store)
     before = descriptors()
@@ -54,7 +61,7 @@ async def test_no_address_to_be_reached_at(
 
 
 async def test_several_at_once(new_store: NewStore) -> None:
-    store = new_store(max_sessions=3)
+    store = new_store(limits=SessionLimits(3))
     results = await asyncio.gather(
         *(opened(store) for _ in range(8)), return_exceptions=True
     )
@@ -66,7 +73,7 @@ async def test_a_session_that_is_ending_counts_until_it_is_gone(
     new_store: NewStore, open_session: Open
 ) -> None:
     """It still has to say good-bye."""
-    store = new_store(max_sessions=1)
+    store = new_store(limits=SessionLimits(1))
     session = (await open_session(store)).session
     session.end_soon(EndReason.DELETED)
     assert store.count().total() == 0
@@ -83,7 +90,7 @@ async def test_an_offer_that_could_not_be_answered_takes_no_place(
     async def fail(_peer: Peer, _offer: object, _stream: str) -> str:
         raise OSError("no more of it")
 
-    store = new_store(max_sessions=1)
+    store = new_store(limits=SessionLimits(1))
     with monkeypatch.context() as patch:
         patch.setattr(Peer, "answer", fail)
         with pytest.raises(OSError, match="no more"):
@@ -96,7 +103,7 @@ async def test_an_offer_that_could_not_be_answered_takes_no_place(
 async def test_a_session_that_runs_out_of_time_makes_room(
     new_store: NewStore,
 ) -> None:
-    store = new_store(setup_timeout=15, max_sessions=1)
+    store = new_store(setup_timeout=15, limits=SessionLimits(1))
     session = await opened(store)
     await until(lambda: session.reason)
     await session.end(EndReason.DELETED)
@@ -107,7 +114,7 @@ async def test_a_session_that_runs_out_of_time_makes_room(
 async def test_a_full_server_that_stops_is_not_said_to_be_full(
     new_store: NewStore,
 ) -> None:
-    store = new_store(max_sessions=1)
+    store = new_store(limits=SessionLimits(1))
     await opened(store)
     await store.close()
     with pytest.raises(Unavailable) as caught:
