@@ -8,13 +8,15 @@ that GStreamer finds, in ``GST_PLUGIN_PATH``, too.
 import asyncio
 import json
 import signal
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import pytest
+import pytest_asyncio
 
-from tests.interop.described import described, layer_of
+from tests.interop.described import Condition, described, layer_of
+from tests.interop.lossy_path import LossyPath
 from tests.server import ServerProcess
 
 TOKEN = "gstreamer-token"
@@ -26,6 +28,11 @@ ENOUGH = 4 * RATE
 
 # Seconds, for what takes some of them on a machine that is not busy.
 LIMIT = 60.0
+pytestmark = pytest.mark.timeout(6 * LIMIT)
+
+# Payload types: of whipclientsink, and of whepclientsrc.
+VIDEO = 96
+H264, VP8_RTX, OPUS_RTX = 97, 104, 108
 
 PICTURE = (
     f"videotestsrc is-live=true pattern=ball ! video/x-raw,format=I420,width={SIZE[0]},"
@@ -88,10 +95,6 @@ def _decoded(source: str, name: str) -> str:
     return f" {source} ! identity name={name} ! fakesink sync=false"
 
 
-Publisher = Callable[[str, str], str]
-Viewer = Callable[[str], str]
-
-
 class Playing:
     """A pipeline that plays, with elements ``video`` and ``audio`` to count at."""
 
@@ -114,10 +117,16 @@ class Playing:
                     return counts
 
     async def stop(self) -> None:
-        """End it as its user does; it ends its session then."""
+        """End it as its user does, if it still plays; it ends its session then."""
+        if self._process.returncode is not None:
+            return
         self._process.send_signal(signal.SIGINT)
         async with asyncio.timeout(LIMIT):
             assert await self._process.wait() == 0
+
+
+Publisher = Callable[[str, str], str]
+Play = Callable[[str], Awaitable[Playing]]
 
 
 @asynccontextmanager
@@ -134,47 +143,60 @@ async def playing(command: Sequence[str], pipeline: str) -> AsyncIterator[Playin
             await process.wait()
 
 
-@pytest.mark.timeout(6 * LIMIT)
-@pytest.mark.parametrize("codec", ENCODERS)
-@pytest.mark.parametrize("sink", [whipsink, whipclientsink])
-async def test_who_comes_first_and_who_comes_late(
-    gstreamer_rust: Sequence[str], sink: Publisher, codec: str
-) -> None:
-    """Both viewers, one of each kind, decode picture and sound."""
+@pytest_asyncio.fixture
+async def server() -> AsyncIterator[ServerProcess]:
     server = ServerProcess("--token", TOKEN)
-    await server.start()
     try:
-        whip, whep = f"{server.url}/whip/live", f"{server.url}/whep/live"
-        async with AsyncExitStack() as stack:
-
-            async def play(pipeline: str) -> Playing:
-                return await stack.enter_async_context(
-                    playing(gstreamer_rust, pipeline)
-                )
-
-            first = await play(whepsrc(whep))
-            await server.wait_for_sessions(1, LIMIT)
-            publisher = await play(sink(whip, codec))
-            await described(
-                f"{server.url}/",
-                "live",
-                lambda stream: _is_as_sent(stream, codec),
-                token=TOKEN,
-                limit=LIMIT,
-            )
-            await first.counts(video=ENOUGH, audio=ENOUGH)
-            late = await play(whepclientsrc(whep))
-            await late.counts(video=ENOUGH, audio=ENOUGH)
-            stream = await described(
-                f"{server.url}/", "live", lambda stream: stream["tracks"], token=TOKEN
-            )
-            for kind in ("video", "audio"):
-                assert layer_of(stream, kind)["lost"] == 0
-            for each in (late, first, publisher):
-                await each.stop()
+        await server.start()
+        yield server
+        # All have ended their sessions.
         await server.wait_for_sessions(0)
     finally:
         await server.stop()
+
+
+@pytest_asyncio.fixture
+async def play(
+    gstreamer_rust: Sequence[str], server: ServerProcess
+) -> AsyncIterator[Play]:
+    """Plays pipelines, and stops them all at the end."""
+    async with AsyncExitStack() as stack:
+        all_playing: list[Playing] = []
+
+        async def begin(pipeline: str) -> Playing:
+            new = await stack.enter_async_context(playing(gstreamer_rust, pipeline))
+            all_playing.append(new)
+            return new
+
+        yield begin
+        for one in reversed(all_playing):
+            await one.stop()
+
+
+async def video_of(server: ServerProcess, condition: Condition) -> dict[str, Any]:
+    """The picture's description, when the stream's meets a condition."""
+    stream = await described(
+        f"{server.url}/", "live", condition, token=TOKEN, limit=LIMIT
+    )
+    return layer_of(stream, "video")
+
+
+@pytest.mark.parametrize("codec", ENCODERS)
+@pytest.mark.parametrize("sink", [whipsink, whipclientsink])
+async def test_who_comes_first_and_who_comes_late(
+    server: ServerProcess, play: Play, sink: Publisher, codec: str
+) -> None:
+    """Both viewers, one of each kind, decode picture and sound."""
+    whep = f"{server.url}/whep/live"
+    first = await play(whepsrc(whep))
+    await server.wait_for_sessions(1, LIMIT)
+    await play(sink(f"{server.url}/whip/live", codec))
+    await video_of(server, lambda stream: _is_as_sent(stream, codec))
+    await first.counts(video=ENOUGH, audio=ENOUGH)
+    late = await play(whepclientsrc(whep))
+    await late.counts(video=ENOUGH, audio=ENOUGH)
+    video = await video_of(server, lambda stream: stream["tracks"])
+    assert video["lost"] == 0
 
 
 def _is_as_sent(stream: dict[str, Any], codec: str) -> bool:
@@ -185,3 +207,54 @@ def _is_as_sent(stream: dict[str, Any], codec: str) -> bool:
         and video["frames"] >= ENOUGH
         and (audio["codec"], audio["channels"]) == ("opus", 2)
     )
+
+
+async def test_the_next_publisher(server: ServerProcess, play: Play) -> None:
+    """Viewers go on with it, in the same session."""
+    whep = f"{server.url}/whep/live"
+    viewers = [await play(source(whep)) for source in (whepsrc, whepclientsrc)]
+    await server.wait_for_sessions(2, LIMIT)
+    seen = 0
+    for sink in (whipclientsink, whipsink):
+        publisher = await play(sink(f"{server.url}/whip/live", "VP8"))
+        seen += ENOUGH
+        for viewer in viewers:
+            counts = await viewer.counts(video=seen, audio=seen)
+        await publisher.stop()
+        await server.wait_for_sessions(2, LIMIT)
+        seen = counts["video"]
+
+
+# Of H.264, whepclientsrc offers no RTX: the same packets come again.
+@pytest.mark.parametrize("codec", ["VP8", "H264"])
+async def test_what_is_lost_is_sent_again(
+    server: ServerProcess, play: Play, codec: str
+) -> None:
+    """By the publisher over RTX, and to the viewer, who asks for some of it."""
+    async with LossyPath(server.url) as there, LossyPath(server.url) as back:
+        publisher = await play(whipclientsink(f"{there.url}/whip/live", codec))
+        viewer = await play(whepclientsrc(f"{back.url}/whep/live"))
+        await viewer.counts(video=ENOUGH, audio=ENOUGH)
+        for path in (there, back):
+            path.relay.lose(0.1)
+        await viewer.counts(video=3 * ENOUGH)
+        for path in (there, back):
+            path.relay.lose(0.0)
+        await viewer.counts(video=4 * ENOUGH)
+        video = await video_of(server, _is_repaired)
+        for each in (viewer, publisher):
+            await each.stop()
+        [lost] = (
+            source.lost
+            for source in there.relay.there.sources.values()
+            if source.payload_type == VIDEO
+        )
+        assert (video["lost"], video["recovered"]) == (lost, lost)
+        sent = {s.payload_type: s for s in back.relay.back.sources.values()}
+        assert sent[OPUS_RTX].first_sent
+        assert sent[VP8_RTX].first_sent if codec == "VP8" else sent[H264].again
+
+
+def _is_repaired(stream: dict[str, Any]) -> bool:
+    video = layer_of(stream, "video")
+    return bool(video["lost"]) and video["lost"] == video["recovered"]
