@@ -82,17 +82,17 @@ def whepsrc(url: str) -> str:
     )
 
 
-def whepclientsrc(url: str) -> str:
+def whepclientsrc(url: str, options: str = "") -> str:
     return (
-        f"whepclientsrc name=whep stun-server=NULL signaller::whep-endpoint={url}"
-        f" signaller::auth-token={TOKEN}"
+        f"whepclientsrc name=whep stun-server=NULL {options}"
+        f" signaller::whep-endpoint={url} signaller::auth-token={TOKEN}"
         + _decoded("whep.video_0 ! videoconvert", "video")
         + _decoded("whep.audio_0 ! audioconvert", "audio")
     )
 
 
 def _decoded(source: str, name: str) -> str:
-    return f" {source} ! identity name={name} ! fakesink sync=false"
+    return f" {source} ! identity name={name} ! fakesink sync=false async=false"
 
 
 class Playing:
@@ -223,6 +223,20 @@ async def test_the_next_publisher(server: ServerProcess, play: Play) -> None:
         await publisher.stop()
         await server.wait_for_sessions(2, LIMIT)
         seen = counts["video"]
+
+
+async def test_a_codec_that_is_not_offered(server: ServerProcess, play: Play) -> None:
+    """Its sound is heard alone, until there is a picture that fits."""
+    whip, whep = f"{server.url}/whip/live", f"{server.url}/whep/live"
+    viewer = await play(whepclientsrc(whep, 'video-codecs="<VP8>"'))
+    await server.wait_for_sessions(1, LIMIT)
+    publisher = await play(whipclientsink(whip, "H264"))
+    heard = await viewer.counts(audio=3 * ENOUGH)
+    assert heard["video"] == 0
+    await publisher.stop()
+    await server.wait_for_sessions(1, LIMIT)
+    await play(whipclientsink(whip, "VP8"))
+    await viewer.counts(video=ENOUGH, audio=heard["audio"] + ENOUGH)
 
 
 # Of H.264, whepclientsrc offers no RTX: the same packets come again.
