@@ -345,6 +345,66 @@ GSTREAMER = _sdp(f"""
     a=rtcp-mux-only
 """)
 
+# GStreamer's whipclientsink: RED and ULPFEC, RTX for VP8 and for RED, TWCC, and all
+# candidates gathered before.
+WHIPCLIENTSINK = _sdp(f"""
+    v=0
+    o=- 7035528194460137285 0 IN IP4 0.0.0.0
+    s=-
+    t=0 0
+    a=ice-options:trickle
+    a=group:BUNDLE video0 audio1
+    m=video 9 UDP/TLS/RTP/SAVPF 96 98 99 100 101
+    c=IN IP4 0.0.0.0
+    a=setup:actpass
+    a=ice-ufrag:Rk3wE7+ZcVbX1nQ/u9TgYh5MdLpJ0sA2
+    a=ice-pwd:mW6iUo/2BtFzSxGq+V4rKaHj8CyD1eN7
+    a=rtcp-mux
+    a=rtcp-rsize
+    a=sendonly
+    a=rtpmap:96 VP8/90000
+    a=rtcp-fb:96 nack
+    a=rtcp-fb:96 nack pli
+    a=rtcp-fb:96 ccm fir
+    a=rtcp-fb:96 transport-cc
+    a=extmap:1 http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01
+    a=rtpmap:98 red/90000
+    a=rtpmap:99 ulpfec/90000
+    a=rtpmap:100 rtx/90000
+    a=fmtp:100 apt=96
+    a=rtpmap:101 rtx/90000
+    a=fmtp:101 apt=98
+    a=ssrc-group:FID 3274016589 1406729833
+    a=ssrc:3274016589 msid:user4401@host-9d20 webrtctransceiver0
+    a=ssrc:3274016589 cname:user4401@host-9d20
+    a=ssrc:1406729833 msid:user4401@host-9d20 webrtctransceiver0
+    a=ssrc:1406729833 cname:user4401@host-9d20
+    a=mid:video0
+    a=fingerprint:sha-256 {FINGERPRINT}
+    a=rtcp-mux-only
+    a=candidate:1 1 UDP 2015363327 192.0.2.17 60911 typ host
+    a=candidate:2 1 TCP 1015021823 192.0.2.17 9 typ host tcptype active
+    a=candidate:3 1 TCP 1010827519 192.0.2.17 47213 typ host tcptype passive
+    m=audio 0 UDP/TLS/RTP/SAVPF 97
+    c=IN IP4 0.0.0.0
+    a=setup:actpass
+    a=ice-ufrag:Rk3wE7+ZcVbX1nQ/u9TgYh5MdLpJ0sA2
+    a=ice-pwd:mW6iUo/2BtFzSxGq+V4rKaHj8CyD1eN7
+    a=bundle-only
+    a=rtcp-mux
+    a=rtcp-rsize
+    a=sendonly
+    a=rtpmap:97 OPUS/48000/2
+    a=rtcp-fb:97 transport-cc
+    a=extmap:1 http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01
+    a=fmtp:97 sprop-stereo=1;sprop-maxcapturerate=48000
+    a=ssrc:2518837046 msid:user4401@host-9d20 webrtctransceiver1
+    a=ssrc:2518837046 cname:user4401@host-9d20
+    a=mid:audio1
+    a=fingerprint:sha-256 {FINGERPRINT}
+    a=rtcp-mux-only
+""")
+
 # All three kinds in one bundle.
 EVERYTHING = _sdp(f"""
     v=0
@@ -380,6 +440,7 @@ ALL: Mapping[str, str] = {
     "obs": OBS,
     "ffmpeg": FFMPEG,
     "gstreamer": GSTREAMER,
+    "whipclientsink": WHIPCLIENTSINK,
     "everything": EVERYTHING,
 }
 
@@ -450,30 +511,141 @@ FIREFOX_VIEWER = watching(FIREFOX_MEDIA)
 # The offer of a player for audio, video and messages.
 VIEWER_OF_EVERYTHING = replaced(EVERYTHING, "a=sendrecv", "a=recvonly")
 
-# GStreamer's whepsrc: codecs by their names alone.
-WHEPSRC = watching(
-    without(
-        replaced(
-            replaced(GSTREAMER, "OPUS/48000/2", "OPUS/48000"), "VP8/90000", "H264/90000"
-        ),
-        "a=fmtp:97",
-    )
-)
+# GStreamer's whepsrc: codecs by their names alone, all candidates gathered before.
+WHEPSRC = _sdp(f"""
+    v=0
+    o=- 2106583947715384021 0 IN IP4 0.0.0.0
+    s=-
+    t=0 0
+    a=ice-options:trickle
+    a=group:BUNDLE audio0 video1
+    m=audio 9 UDP/TLS/RTP/SAVPF 96
+    c=IN IP4 0.0.0.0
+    a=setup:actpass
+    a=ice-ufrag:8TbXqLd2+VwKe0uYhR5nJcZ/4sPgM1Ia
+    a=ice-pwd:Kf7QzP3wEo/tV9xNb6DyUc1LhJ0SgRm4
+    a=rtcp-mux
+    a=rtcp-rsize
+    a=recvonly
+    a=rtpmap:96 OPUS/48000
+    a=rtcp-fb:96 transport-cc
+    a=mid:audio0
+    a=fingerprint:sha-256 {FINGERPRINT}
+    a=rtcp-mux-only
+    a=candidate:1 1 UDP 2015363327 192.0.2.17 46114 typ host
+    a=candidate:2 1 TCP 1015021823 192.0.2.17 9 typ host tcptype active
+    a=candidate:3 1 TCP 1010827519 192.0.2.17 43105 typ host tcptype passive
+    m=video 0 UDP/TLS/RTP/SAVPF 101 102 103 104 105
+    c=IN IP4 0.0.0.0
+    a=setup:actpass
+    a=ice-ufrag:8TbXqLd2+VwKe0uYhR5nJcZ/4sPgM1Ia
+    a=ice-pwd:Kf7QzP3wEo/tV9xNb6DyUc1LhJ0SgRm4
+    a=bundle-only
+    a=rtcp-mux
+    a=rtcp-rsize
+    a=recvonly
+    a=rtpmap:101 VP8/90000
+    a=rtcp-fb:101 nack pli
+    a=rtcp-fb:101 ccm fir
+    a=rtcp-fb:101 transport-cc
+    a=rtpmap:102 VP9/90000
+    a=rtcp-fb:102 nack pli
+    a=rtcp-fb:102 ccm fir
+    a=rtcp-fb:102 transport-cc
+    a=rtpmap:103 H264/90000
+    a=rtcp-fb:103 nack pli
+    a=rtcp-fb:103 ccm fir
+    a=rtcp-fb:103 transport-cc
+    a=rtpmap:104 H265/90000
+    a=rtcp-fb:104 nack pli
+    a=rtcp-fb:104 ccm fir
+    a=rtcp-fb:104 transport-cc
+    a=rtpmap:105 AV1/90000
+    a=rtcp-fb:105 nack pli
+    a=rtcp-fb:105 ccm fir
+    a=rtcp-fb:105 transport-cc
+    a=mid:video1
+    a=fingerprint:sha-256 {FINGERPRINT}
+    a=rtcp-mux-only
+""")
 
-# ... and its successor whepclientsrc: a profile without a mode, rtx for red.
-WHEPCLIENTSRC = replaced(
-    replaced(WHEPSRC, "SAVPF 96\r\n", "SAVPF 96 98 99 100 101 102 103 104\r\n"),
-    "a=rtpmap:96 H264/90000\r\n",
-    "".join(
-        f"a={line}\r\n"
-        for line in (
-            *("rtpmap:96 H264/90000", "fmtp:96 profile-level-id=42e01f"),
-            *("rtpmap:98 H265/90000", "rtpmap:99 VP9/90000", "rtpmap:100 AV1/90000"),
-            *("rtpmap:101 red/90000", "rtpmap:102 rtx/90000", "fmtp:102 apt=101"),
-            *("rtpmap:103 rtx/90000", "fmtp:103 apt=96", "rtpmap:104 ulpfec/90000"),
-        )
-    ),
-)
+# ... and its successor whepclientsrc: a profile without a mode, RTX for RED, and both
+# for the sound as well.
+WHEPCLIENTSRC = _sdp(f"""
+    v=0
+    o=- 5190743862205518834 0 IN IP4 0.0.0.0
+    s=-
+    t=0 0
+    a=ice-options:trickle
+    a=group:BUNDLE video0 audio1
+    m=video 9 UDP/TLS/RTP/SAVPF 96 97 98 99 100 102 103 104 105
+    c=IN IP4 0.0.0.0
+    a=setup:actpass
+    a=ice-ufrag:Xs9fQb2/LmNzC6wVeTtR+j4Ya1UoKd0G
+    a=ice-pwd:hP3yE8kM/rD5uZ0iBnW7+cSgLxQ2vFa6
+    a=rtcp-mux
+    a=rtcp-rsize
+    a=recvonly
+    a=rtpmap:96 VP8/90000
+    a=rtcp-fb:96 nack
+    a=rtcp-fb:96 nack pli
+    a=rtcp-fb:96 ccm fir
+    a=rtcp-fb:96 transport-cc
+    a=rtpmap:97 H264/90000
+    a=rtcp-fb:97 nack
+    a=rtcp-fb:97 nack pli
+    a=rtcp-fb:97 ccm fir
+    a=rtcp-fb:97 transport-cc
+    a=fmtp:97 profile-level-id=42e016
+    a=rtpmap:98 VP9/90000
+    a=rtcp-fb:98 nack
+    a=rtcp-fb:98 nack pli
+    a=rtcp-fb:98 ccm fir
+    a=rtcp-fb:98 transport-cc
+    a=rtpmap:99 H265/90000
+    a=rtcp-fb:99 nack
+    a=rtcp-fb:99 nack pli
+    a=rtcp-fb:99 ccm fir
+    a=rtcp-fb:99 transport-cc
+    a=rtpmap:100 AV1/90000
+    a=rtcp-fb:100 nack
+    a=rtcp-fb:100 nack pli
+    a=rtcp-fb:100 ccm fir
+    a=rtcp-fb:100 transport-cc
+    a=rtpmap:102 red/90000
+    a=rtpmap:103 ulpfec/90000
+    a=rtpmap:104 rtx/90000
+    a=fmtp:104 apt=96
+    a=rtpmap:105 rtx/90000
+    a=fmtp:105 apt=102
+    a=mid:video0
+    a=fingerprint:sha-256 {FINGERPRINT}
+    a=rtcp-mux-only
+    a=candidate:1 1 UDP 2015363327 192.0.2.17 45400 typ host
+    a=candidate:2 1 TCP 1015021823 192.0.2.17 9 typ host tcptype active
+    a=candidate:3 1 TCP 1010827519 192.0.2.17 41635 typ host tcptype passive
+    m=audio 0 UDP/TLS/RTP/SAVPF 101 106 107 108 109
+    c=IN IP4 0.0.0.0
+    a=setup:actpass
+    a=ice-ufrag:Xs9fQb2/LmNzC6wVeTtR+j4Ya1UoKd0G
+    a=ice-pwd:hP3yE8kM/rD5uZ0iBnW7+cSgLxQ2vFa6
+    a=bundle-only
+    a=rtcp-mux
+    a=rtcp-rsize
+    a=recvonly
+    a=rtpmap:101 OPUS/48000
+    a=rtcp-fb:101 nack
+    a=rtcp-fb:101 transport-cc
+    a=rtpmap:106 red/48000
+    a=rtpmap:107 ulpfec/48000
+    a=rtpmap:108 rtx/48000
+    a=fmtp:108 apt=101
+    a=rtpmap:109 rtx/48000
+    a=fmtp:109 apt=106
+    a=mid:audio1
+    a=fingerprint:sha-256 {FINGERPRINT}
+    a=rtcp-mux-only
+""")
 
 CHROMIUM_SIMULCAST = added(
     CHROMIUM_MEDIA,

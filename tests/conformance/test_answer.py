@@ -23,6 +23,7 @@ TAKEN = {
     "obs": ["111", "96"],
     "ffmpeg": ["111", "106 105"],
     "gstreamer": ["96", "97"],
+    "whipclientsink": ["96 100", "97"],
     "everything": ["0", "100", "webrtc-datachannel"],
 }
 

@@ -19,36 +19,50 @@ OpenPlayer = Callable[[], Awaitable[PlayerPage]]
 PYTHON = "/usr/bin/python3"
 
 ELEMENTS = (
-    "webrtcbin nicesink dtlsenc srtpenc vp8enc vp9enc x264enc x265enc "
-    "opusenc mulawenc alawenc"
+    *("webrtcbin", "nicesink", "dtlsenc", "srtpenc", "vp8enc", "vp9enc", "x264enc"),
+    *("x265enc", "opusenc", "mulawenc", "alawenc"),
 )
-PROBE = f"""
+PROBE = """
+import sys
 import gi
 for name in ("Gst", "GstSdp", "GstWebRTC"):
     gi.require_version(name, "1.0")
 from gi.repository import Gst, GstSdp, GstWebRTC
 Gst.init(None)
-missing = [e for e in {ELEMENTS!r}.split() if not Gst.ElementFactory.find(e)]
-raise SystemExit(f"no {{' '.join(missing)}}" if missing else 0)
+missing = [e for e in sys.argv[1:] if not Gst.ElementFactory.find(e)]
+raise SystemExit(f"no {' '.join(missing)}" if missing else 0)
 """
 
 
-@pytest.fixture(scope="session")
-def gstreamer() -> tuple[str, str]:
-    """The command that publishes with GStreamer.
-
-    It skips where GStreamer, its bindings or an element is not installed.
-    """
+def _find(*elements: str) -> None:
+    """Skip where GStreamer, its bindings or an element is not installed."""
     try:
         # Its first use looks at all plugins.
         probe = subprocess.run(
-            (PYTHON, "-c", PROBE), capture_output=True, text=True, timeout=60
+            (PYTHON, "-c", PROBE, *elements), capture_output=True, text=True, timeout=60
         )
     except FileNotFoundError:
         pytest.skip(f"there is no {PYTHON}")
     if probe.returncode:
         pytest.skip(f"GStreamer: {probe.stderr.strip().splitlines()[-1]}")
+
+
+@pytest.fixture(scope="session")
+def gstreamer() -> tuple[str, str]:
+    """The command that publishes with GStreamer. It skips where it is not installed."""
+    _find(*ELEMENTS)
     return PYTHON, str(Path(__file__).with_name("gstreamer_client.py"))
+
+
+@pytest.fixture(scope="session")
+def gstreamer_rust(gstreamer: tuple[str, str]) -> tuple[str, str]:
+    """The command that runs a pipeline, for the elements that speak WHIP and WHEP
+    themselves. It skips where they are not installed, or not in ``GST_PLUGIN_PATH``.
+    """
+    # openh264dec decodes no pictures of several slices, which x264enc makes (1.22).
+    _find("whipsink", "whepsrc", "whipclientsink", "whepclientsrc", "avdec_h264")
+    python, client = gstreamer
+    return python, str(Path(client).with_name("gstreamer_pipeline.py"))
 
 
 @pytest.fixture(scope="module")

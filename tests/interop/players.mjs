@@ -36,6 +36,25 @@ export const players = {
         };
     },
 
+    // As live777's own page does it.
+    async live777(video, endpoint, token) {
+        const pc = new RTCPeerConnection();
+        pc.createDataChannel('');
+        pc.ondatachannel = ({ channel }) => {
+            channel.onmessage = ({ data }) => heard.push([channel.label, data]);
+        };
+        pc.addTransceiver('video', { direction: 'recvonly' });
+        pc.addTransceiver('audio', { direction: 'recvonly' });
+        const stream = new MediaStream();
+        pc.ontrack = ({ track }) => {
+            stream.addTrack(track);
+            video.srcObject = stream;
+        };
+        const client = new WHEPClient();
+        await client.view(pc, endpoint, token);
+        return { stop: () => client.stop(), close: () => pc.close() };
+    },
+
     async '@eyevinn/webrtc-player'(video, endpoint, token) {
         const player = new WebRTCPlayer({ video, type: 'whep', iceServers: [] });
         await player.load(new URL(endpoint), `Bearer ${token}`);
@@ -45,6 +64,9 @@ export const players = {
 
 /** The last picture that was shown, and how many there were. */
 export const shown = { pictures: 0, width: 0, height: 0 };
+
+/** The messages of the server's data channels, each with its channel's label. */
+export const heard = [];
 
 /**
  * Count what a video shows.

@@ -46,10 +46,10 @@ window.RTCPeerConnection = class extends RTCPeerConnection {
 """
 
 _PLAY = """async ([name, endpoint, token]) => {
-    const { players, shown, watch } = await import('/players.js');
+    const { heard, players, shown, watch } = await import('/players.js');
     const video = document.querySelector('video');
     watch(video);
-    Object.assign(window, { shown });
+    Object.assign(window, { heard, shown });
     window.player = await players[name](video, endpoint, token);
 }"""
 
@@ -196,6 +196,13 @@ class PlayerPage:
             received = await self.received("video")
             text = f"{shown} of {received}, {self.problems}"
             raise AssertionError(text) from None
+
+    async def hears(self, label: str, message: str) -> None:
+        """Wait for a message on one of the server's data channels."""
+        await self._page.wait_for_function(
+            "(wanted) => heard.some((one) => `${one}` === `${wanted}`)",
+            arg=[label, message],
+        )
 
     async def received(self, kind: str) -> dict[str, Any]:
         """The browser's statistics of a kind (``RTCInboundRtpStreamStats``)."""

@@ -11,10 +11,13 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 from aiohttp.test_utils import TestServer
+from aiortc import VideoStreamTrack
+from aiortc.mediastreams import AudioStreamTrack
 
 from tests.e2e.command_publisher import publishing
 from tests.server import ServerProcess
 from whipbird.app import create_app
+from whipbird.client import WhipClient
 from whipbird.config import Settings
 
 from . import simulcast_publisher
@@ -25,6 +28,9 @@ from .simulcast_publisher import SIZES
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 TOKEN = "players-token"
+
+# Of the pictures that aiortc makes.
+TRACK_SIZE = (640, 480)
 
 
 @pytest_asyncio.fixture(loop_scope="module")
@@ -85,6 +91,27 @@ async def test_it_plays(
         await page.stop()
         await server.wait_for_sessions(1)
     check_requests(page, player)
+
+
+async def test_messages_beside_the_media(
+    server: ServerProcess, open_player: OpenPlayer, stream: str
+) -> None:
+    """live777's player offers a data channel, picture and sound, and gets all three."""
+    page = await open_player()
+    async with WhipClient(f"{server.url}/whip/{stream}", token=TOKEN) as publisher:
+        channel = publisher.peer.createDataChannel("broadcast")
+        for track in (VideoStreamTrack(), AudioStreamTrack()):
+            publisher.peer.addTransceiver(track, direction="sendonly")
+        await publisher.connect()
+        await publisher.opened(channel)
+        await page.play("live777", f"{server.url}/whep/{stream}", TOKEN)
+        await page.shows(TRACK_SIZE)
+        assert (await page.received("audio"))["packetsReceived"] > 0
+        channel.send("a caption")
+        await page.hears("broadcast", "a caption")
+        await page.stop()
+    assert page.statuses("POST") == [201]
+    await server.wait_for_sessions(0)
 
 
 @pytest.mark.parametrize("player", PLAYERS)
