@@ -29,7 +29,8 @@ async def open_page(browser: Browser, url: str, **options: Any) -> PingPage:
 
 
 async def take(ping_page: PingPage) -> bytes:
-    """A picture of a page, without anything marked in it."""
+    """A picture of a page, without anything marked in it, or under the mouse."""
+    await ping_page.page.mouse.move(0, 0)
     await ping_page.run("() => document.activeElement.blur()")
     return await ping_page.page.screenshot()
 
@@ -84,7 +85,7 @@ async def take_watching(browser: Browser, url: str) -> bytes:
         for name, text in (
             ("Resolution", "1280"),
             ("Bitrate", "Mb/s"),
-            ("Latency", "ms"),
+            ("Delay", "ms"),
         ):
             await expect(viewer.figure(name)).to_contain_text(text)
         # As long as it takes until the bitrate is that of a whole second.
