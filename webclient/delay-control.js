@@ -55,7 +55,8 @@ export class DelayControl {
   /** @param {Incoming|null} incoming Null if there is no connection. */
   show(incoming) {
     write('watch-delays', describeDelays(incoming));
-    const choice = incoming ? describeChoice(this.#settings.delay, this.#automatic) : '';
+    const received = Boolean(incoming?.video?.packets || incoming?.audio?.packets);
+    const choice = received ? describeChoice(this.#settings.delay, this.#automatic) : '';
     const words = isPossible() ? choice : 'This browser chooses the delay by itself.';
     write('watch-delay-note', words);
   }

@@ -32,7 +32,12 @@ export function describeDelays(incoming) {
  * @returns {string} What the choice does now.
  */
 export function describeChoice(choice, { target, loss }) {
-  if (choice !== AUTOMATIC) return '';
+  if (choice === '0') {
+    return 'Shortest: what comes late is left out, so the picture may stand still for a moment.';
+  }
+  if (choice !== AUTOMATIC) {
+    return `At least ${Number(choice) / 1000} s: time for late and lost packets to arrive.`;
+  }
   if (!target) return 'Automatic: as short as possible, because next to no packets get lost.';
   const share = formatShare(loss);
   return `Automatic: at least ${target} ms, so that lost packets (${share}) can come again in time.`;

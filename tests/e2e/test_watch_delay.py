@@ -6,9 +6,12 @@ from typing import Any
 import pytest
 from playwright.async_api import expect
 
+from tests.interop.lossy_path import LossyPath
 from tests.server import ServerProcess
 
-from .conftest import OpenViewer
+from .command_publisher import publishing
+from .conftest import OpenPage, OpenViewer
+from .ping_page import FAILED_REQUEST
 from .publish_page import PublishPage
 from .test_look import assert_accessible
 from .watch_page import WatchPage
@@ -65,7 +68,7 @@ async def test_a_delay_is_chosen(
 
     await delay.select_option("1000")
     assert await targets(viewer) == [1000, 1000]
-    await expect(note).to_be_empty()
+    await expect(note).to_contain_text("At least 1 s")
     await until_delayed(viewer, 800, 2000)
     await viewer.plays()
 
@@ -81,9 +84,36 @@ async def test_a_delay_is_chosen(
     await viewer.plays()
     await expect(delay).to_have_value("200")
     assert await targets(viewer) == [200, 200]
-    await delay.select_option("As short as possible")
+    await delay.select_option("Shortest")
     assert await targets(viewer) == [0, 0]
     await until_delayed(viewer, 0, 150)
+
+
+async def test_loss_makes_it_longer(server: ServerProcess, open_page: OpenPage) -> None:
+    """And it is none until packets get lost."""
+    options = ("--video-codec", "vp8", "--size", "320x180", "--rate", "15")
+    async with (
+        LossyPath(server.url) as path,
+        publishing(f"{server.url}/whip/lossy", *options, "--bitrate", "300k"),
+    ):
+        frame = await open_page(server)
+        frame.url = path.url
+        frame.expects(FAILED_REQUEST)
+        viewer = WatchPage(frame, "lossy")
+        await viewer.open()
+        await viewer.plays(limit=60)
+        note = viewer.page.locator("#watch-delay-note")
+        await expect(note).to_contain_text("as short as possible")
+        assert await targets(viewer) == [0, 0]
+        path.relay.lose(0.1)
+        await expect(note).to_contain_text("so that lost packets", timeout=60_000)
+        video, audio = await targets(viewer)
+        assert video == audio
+        assert video is not None
+        # The time of the copies, at least.
+        assert 30 <= video <= 500
+        await viewer.plays(limit=60)
+        await viewer.leave()
 
 
 async def test_a_choice_that_is_none_any_more(
