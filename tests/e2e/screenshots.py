@@ -76,7 +76,7 @@ async def take_publishing(browser: Browser, url: str) -> dict[str, bytes]:
 
 async def take_watching(browser: Browser, url: str) -> bytes:
     """A picture of the page while it plays a test pattern."""
-    viewport = {"width": 1280, "height": 820}
+    viewport = {"width": 1280, "height": 890}
     viewer = WatchPage(await open_page(browser, url, viewport=viewport), "demo")
     options = ("--rate", "25", "--video-codec", "vp8")
     async with publishing(f"{url}/whip/demo", *options):
