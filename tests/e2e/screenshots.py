@@ -16,7 +16,7 @@ from .publish_page import PublishPage, layers
 from .watch_page import WatchPage
 
 IMAGES = ROOT / "docs" / "images"
-SIZE_LIMIT = 200_000
+SIZE_LIMIT = 220_000
 
 
 Scheme = Literal["light", "dark"]
