@@ -12,11 +12,15 @@ import { onNetworkChange } from './network.js';
 import { PingView } from './ping-view.js';
 import { PublishView } from './publish-view.js';
 import { showNote } from './reading.js';
-import { initialStreamName, streamNameProblem } from './settings.js';
+import { initialStreamName, rememberedDelay, streamNameProblem } from './settings.js';
 import { StreamsView } from './streams-view.js';
 import { WatchView } from './watch-view.js';
 
-const settings = { stream: initialStreamName(location.search), token: '' };
+const settings = {
+  stream: initialStreamName(location.search),
+  token: '',
+  delay: rememberedDelay(),
+};
 const linkView = new LinkView();
 const ping = new PingView(settings, linkView);
 const publish = new PublishView(settings, linkView);

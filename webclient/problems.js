@@ -70,9 +70,11 @@ function explainHttp(error, conflict) {
   const technical = `${error.method ?? 'Request'} → HTTP ${error.status}${way}`;
   if (error.retryAfter !== undefined) {
     const wait = describeWait(error.retryAfter);
+    // Of a conflict the reason says all there is to say.
+    const advice = isConflict ? '' : ` The next try should not come before ${wait} are over.`;
     return {
       title: isConflict ? conflict : 'The server asks to wait',
-      text: `It said: ${reason} The next try should not come before ${wait} are over.`,
+      text: `It said: ${reason}${advice}`,
       technical,
     };
   }

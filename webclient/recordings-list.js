@@ -23,7 +23,9 @@ class Entry {
 
   /** @param {string} file @param {(file: string) => void} onDelete */
   constructor(file, onDelete) {
-    this.#link = make('a', { download: file }, file);
+    // A long name breaks at its parts.
+    const parts = file.split(/(?<=_)/).flatMap((part) => [part, make('wbr')]);
+    this.#link = make('a', { download: file }, ...parts);
     this.#link.setAttribute('aria-label', `Download ${file}`);
     this.#delete.setAttribute('aria-label', `Delete ${file}`);
     this.#delete.addEventListener('click', () => onDelete(file));

@@ -1,5 +1,6 @@
 /**
- * Settings shared by all views: the stream to ping, the token, and URLs of streams.
+ * Settings shared by all views: the stream to ping, the token, the delay, and URLs of
+ * streams.
  *
  * @module
  */
@@ -8,6 +9,7 @@
  * @typedef {object} Settings
  * @property {string} stream The stream to ping.
  * @property {string} token Empty if there is none.
+ * @property {string} delay The chosen delay of what is watched: milliseconds, or `auto`.
  */
 
 /** The syntax of stream names. */
@@ -19,7 +21,8 @@ const STREAM_NAME = /^[A-Za-z0-9._~-]{1,64}$/;
  */
 export function streamNameProblem(name) {
   if (STREAM_NAME.test(name) && name !== '.' && name !== '..') return null;
-  return 'A stream name has 1 to 64 characters: letters, digits and . _ ~ - only.';
+  const others = '. _ ~ -'.replaceAll(' ', '\u00a0');
+  return `A stream name has 1 to 64 characters: letters, digits and any of ${others}`;
 }
 
 /**
@@ -40,6 +43,28 @@ export function randomStreamName(kind = 'ping') {
 export function initialStreamName(search) {
   const name = new URLSearchParams(search).get('stream') ?? '';
   return streamNameProblem(name) ? randomStreamName() : name;
+}
+
+/** Where the browser keeps the chosen delay. */
+const DELAY_KEY = 'whipbird-delay';
+
+/** @returns {string} The delay chosen on an earlier visit; empty if there is none. */
+export function rememberedDelay() {
+  try {
+    return localStorage.getItem(DELAY_KEY) ?? '';
+  } catch {
+    // The user lets pages keep nothing.
+    return '';
+  }
+}
+
+/** @param {string} delay The chosen one, for the next visit. */
+export function rememberDelay(delay) {
+  try {
+    localStorage.setItem(DELAY_KEY, delay);
+  } catch {
+    // It is for this visit, then.
+  }
 }
 
 /**

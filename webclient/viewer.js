@@ -5,6 +5,7 @@
  */
 
 import { Link } from './link.js';
+import { offerReferenceTime } from './picture-offer.js';
 import { viewerEndpointOf } from './settings.js';
 import { offerStereo } from './stereo.js';
 
@@ -31,7 +32,8 @@ export class Viewer extends EventTarget {
         pc.addTransceiver(kind, { direction: 'recvonly' });
       }
     };
-    this.link = new Link(target, { addMedia, adaptOffer: offerStereo });
+    const adaptOffer = (sdp) => offerReferenceTime(offerStereo(sdp));
+    this.link = new Link(target, { addMedia, adaptOffer });
     this.link.addEventListener('open', () => this.#receive(this.link.client.pc));
   }
 

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { delaysOf } from './delay.js';
 import { write } from './dom.js';
 import {
   UNKNOWN,
@@ -16,18 +17,6 @@ import {
 } from './media-words.js';
 
 /** @typedef {import('./incoming-statistics.js').Incoming} Incoming */
-
-/**
- * The latency from the server to the screen, estimated by this browser: half a round trip
- * plus the time in the jitter buffer.
- *
- * @param {Incoming} incoming
- * @returns {number|null} Seconds.
- */
-export function latencyOf({ video, audio, rtt }) {
-  const wait = video?.wait ?? audio?.wait ?? null;
-  return wait === null || rtt === null ? null : wait + rtt / 2;
-}
 
 /** @param {Incoming} incoming @returns {string} */
 function codecsOf({ video, audio }) {
@@ -46,6 +35,7 @@ export function showIncoming(incoming) {
   const nothing = { video: null, audio: null, rtt: null };
   const { video, audio, rtt } = incoming ?? nothing;
   const track = video?.packets ? video : audio;
+  const delays = delaysOf(incoming ?? nothing);
   const figures = {
     'watch-resolution': formatSize(video?.width, video?.height),
     'watch-frame-rate': formatFrameRate(video?.frameRate),
@@ -54,7 +44,7 @@ export function showIncoming(incoming) {
     'watch-loss': formatShare(track?.loss),
     'watch-jitter': formatRtt(track?.packets ? track.jitter : null),
     'watch-rtt': formatRtt(rtt),
-    'watch-latency': formatRtt(latencyOf(incoming ?? nothing)),
+    'watch-delay-now': formatRtt(delays.video ?? delays.audio),
   };
   for (const [id, text] of Object.entries(figures)) write(id, text);
 }

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { DelayControl } from './delay-control.js';
 import { $, write } from './dom.js';
 import { IncomingStatistics } from './incoming-statistics.js';
 import { showLayerChoice } from './layer-choice.js';
@@ -51,6 +52,7 @@ export class WatchView {
   title = 'Whipbird watch';
   /** @type {Viewer} */ #viewer;
   #player = new Player();
+  /** @type {DelayControl} */ #delay;
   /** @type {Settings} */ #settings;
   /** @type {LinkView} */ #linkView;
   #poll = new Poll(() => this.#update(), PERIOD);
@@ -75,10 +77,12 @@ export class WatchView {
     this.#settings = settings;
     this.#linkView = linkView;
     this.#viewer = new Viewer(() => settings.token);
+    this.#delay = new DelayControl(settings);
     this.#viewer.addEventListener('change', () => this.#show());
     this.link.addEventListener('change', () => this.#show());
     this.link.addEventListener('session', () => {
       this.#statistics = new IncomingStatistics(this.link.client.pc);
+      this.#delay.follow(this.link.client.pc);
       this.#packets = this.#frames = { count: 0, since: performance.now() };
       this.#rejected = '';
     });
@@ -179,6 +183,7 @@ export class WatchView {
     if (this.link.established) return;
     write('watch-sound-note', '');
     showIncoming(null);
+    this.#delay.show(null);
     showLayerChoice(null, layer);
     const words = wanted ? 'No connection.' : 'Nothing is watched.';
     write('watch-note', this.link.phase === 'connecting' ? 'Connecting…' : words);
@@ -193,6 +198,7 @@ export class WatchView {
     if (!concerns()) return;
     const lack = this.#lack(incoming);
     showIncoming(incoming);
+    this.#delay.update(incoming, performance.now());
     if (!lack) this.#showNote(incoming, lack);
     const now = performance.now();
     const { asked, lack: before } = this.#answer;

@@ -184,7 +184,7 @@ async def test_figures(
         ("Loss", "%"),
         ("Jitter", "ms"),
         ("Round trip", "ms"),
-        ("Latency", "ms"),
+        ("Delay", "ms"),
     ):
         await expect(viewer.figure(name)).to_contain_text(unit)
     await expect(viewer.figure("Loss")).to_have_text(f"0{NBSP}%")

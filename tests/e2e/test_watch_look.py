@@ -29,7 +29,7 @@ async def test_watch_is_accessible(
     await assert_accessible(viewer.frame)
     await publisher.publish()
     await viewer.plays()
-    await expect(viewer.figure("Latency")).to_contain_text("ms")
+    await expect(viewer.figure("Delay")).to_contain_text("ms")
     await assert_accessible(viewer.frame)
     await publisher.stop()
     await expect(viewer.note).to_contain_text("has left")

@@ -65,32 +65,6 @@ async def test_rates_are_those_since_the_reading_before(modules: PingPage) -> No
 
 
 @pytest.mark.parametrize(
-    ("video", "audio", "rtt", "latency"),
-    [
-        (0.25, 1, 0.5, 0.5),
-        (None, 1, 0.5, 1.25),
-        (None, None, 0.5, None),
-        (0.25, 1, None, None),
-    ],
-)
-async def test_latency(
-    modules: PingPage,
-    video: float | None,
-    audio: float | None,
-    rtt: float | None,
-    latency: float | None,
-) -> None:
-    found = await modules.run(
-        """async ([video, audio, rtt]) => {
-            const { latencyOf } = await import('/watch-figures.js');
-            return latencyOf({ video: { wait: video }, audio: { wait: audio }, rtt });
-        }""",
-        [video, audio, rtt],
-    )
-    assert found == latency
-
-
-@pytest.mark.parametrize(
     ("live", "seen", "words"),
     [
         (None, False, "Nobody publishes “a” yet. It will play as soon as somebody"),
