@@ -44,7 +44,7 @@ _LONGER = ((10, 50), (20, 50), (0, 150), (10, 150))
 _BURST = Impairment(burst=20)
 _REORDERING = Impairment(reordering=0.05)
 #: bit/s, with all headers: of 2.5 Mb/s to a viewer, and of what a camera takes.
-_THIN = {Side.VIEWER: 1_500_000.0, Side.PUBLISHER: 300_000.0}
+_THIN = {Side.VIEWER: 1_500_000.0, Side.PUBLISHER: 200_000.0}
 
 
 def _cases() -> Iterator[Case]:

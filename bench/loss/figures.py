@@ -13,6 +13,9 @@ from .way import Counters
 #: makes of it: it calls 150 ms more than usual a freeze.
 STALL = 150 + 1000 / 30
 
+#: Seconds that a packet may wait for a thin link.
+QUEUED = 0.1
+
 _LOWER, _HIGHER, _NEITHER = Better.LOWER, Better.HIGHER, Better.NEITHER
 
 _SEEN = (
@@ -28,7 +31,7 @@ METRICS: Mapping[Side, Sequence[Metric]] = {
         *_SEEN,
         Metric("beside", "beside", "%", _LOWER),
         Metric("wait", "wait", "ms", _LOWER),
-        Metric("fell", "fell", "s", _LOWER),
+        Metric("queued", "queued", "s", _LOWER),
     ),
     Side.PUBLISHER: (
         *_SEEN,
@@ -36,7 +39,7 @@ METRICS: Mapping[Side, Sequence[Metric]] = {
         Metric("sent", "sent", "kb/s", _NEITHER),
         Metric("again", "again", "%", _NEITHER),
         Metric("wait", "wait", "ms", _LOWER),
-        Metric("fell", "fell", "s", _LOWER),
+        Metric("queued", "queued", "s", _LOWER),
     ),
 }
 
@@ -131,21 +134,20 @@ def stalled(begin: float, end: float, shown: Sequence[float]) -> float:
     return sum(gap for gap in gaps if gap > STALL) / 1000
 
 
-def queued(steps: Sequence[Counters], seconds: float, rate: float) -> dict[str, float]:
+def queued(steps: Sequence[Counters], seconds: float) -> dict[str, float]:
     """What a link did that had a rate.
 
     Args:
         steps: what it did in each of some equal times.
         seconds: how long one of these is.
-        rate: bit/s.
 
     Returns:
         The mean time that packets waited for it, in ms; and after how many seconds
-        no more was put in than it can take.
+        they waited no longer than `QUEUED`, by the means of the steps.
     """
     passed = sum(step.passed for step in steps)
-    above = [n for n, s in enumerate(steps, 1) if s.octets * 8 > rate * seconds * 1.02]
+    long = [n for n, s in enumerate(steps, 1) if s.waited > QUEUED * s.passed]
     return {
         "wait": 1000 * sum(step.waited for step in steps) / passed if passed else 0.0,
-        "fell": seconds * max(above, default=0),
+        "queued": seconds * max(long, default=0),
     }

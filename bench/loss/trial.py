@@ -113,9 +113,8 @@ async def _measure(direction: str, stage: Stage) -> list[Counters]:
 
 def _of_the_relay(case: Case, steps: list[Counters]) -> dict[str, float]:
     passed, late = sum(s.passed for s in steps), sum(s.late for s in steps)
-    rate = case.media.rate
     return {
-        **(queued(steps, _STEP, rate) if rate < math.inf else {}),
+        **(queued(steps, _STEP) if case.media.rate < math.inf else {}),
         "relay": 1000 * late / passed if passed else 0.0,
     }
 
