@@ -23,6 +23,7 @@ from tests.e2e.browser import NoBrowserError, find_chromium
 
 from ..clients import BenchError
 from ..servers import ROOT, ServerError
+from . import virtual
 from .browsers import chromium
 from .cases import CASES, QUICK, Case, Side
 from .figures import METRICS
@@ -31,6 +32,7 @@ from .subjects import Subject, SubjectError, peer, whipbird
 from .trial import TIMEOUT, Stage, run
 
 ROUNDS = 3
+SEEDS = 100
 SECONDS = 15.0
 
 #: The figures of each round, by case, server and key.
@@ -70,7 +72,18 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
         action="store_true",
         help=f"one round of {', '.join(QUICK)}",
     )
-    parser.add_argument("--rounds", type=int, metavar="N", help=f"[default: {ROUNDS}]")
+    parser.add_argument(
+        "--virtual",
+        action="store_true",
+        help="in virtual time, with a model of the browser: the viewer's cases, and "
+        "this checkout only; needs nothing",
+    )
+    parser.add_argument(
+        "--rounds",
+        type=int,
+        metavar="N",
+        help=f"[default: {ROUNDS}; --virtual: {SEEDS}]",
+    )
     parser.add_argument("--seed", type=int, default=1, help="of what is lost")
     parser.add_argument(
         "--before",
@@ -94,7 +107,10 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     ]
     if not options.cases:
         parser.error(f"--only: no case is called {' or '.join(options.only)}")
-    options.rounds = options.rounds or (1 if options.quick else ROUNDS)
+    usual = SEEDS if options.virtual else 1 if options.quick else ROUNDS
+    options.rounds = options.rounds or usual
+    if options.rounds < 1:
+        parser.error("--rounds: there must be at least one")
     if options.before and not (options.before / "server" / "whipbird").is_dir():
         parser.error(f"--before: there is no server in {options.before}")
     try:
@@ -177,6 +193,15 @@ def _say(progress: str) -> None:
         print(f"\r\x1b[K{progress}", end="", file=sys.stderr, flush=True)
 
 
+def _run_virtually(options: argparse.Namespace) -> int:
+    cases = [case for case in options.cases if case.side is Side.VIEWER]
+    print(virtual.head())
+    seeds = range(options.seed, options.seed + options.rounds)
+    for case, outcomes in virtual.run(cases, seeds):
+        print(virtual.row(case, outcomes), flush=True)
+    return 0
+
+
 def _missing() -> str | None:
     """Say what this machine lacks; None when it lacks nothing."""
     try:
@@ -189,6 +214,8 @@ def _missing() -> str | None:
 def main(arguments: Sequence[str]) -> int:
     """Run, and return the exit status: 1 when a trial has failed."""
     options = _options(arguments)
+    if options.virtual:
+        return _run_virtually(options)
     if lacking := _missing():
         print(f"Skipped: this needs {lacking}.")
         return 0
