@@ -5,7 +5,7 @@ network and the encoding is the server's own code.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from struct import Struct
 from typing import cast
@@ -14,9 +14,9 @@ from tests.netem.link import Conditions, Datagram, Link
 from tests.netem.loop import run
 from tests.netem.nack_module import DEFAULT_ROUND_TRIP
 from tests.netem.picture import VIDEO_RATE, frozen
-from tests.netem.receiver import RTX_TYPE, VP8_TYPE, Receiver
-from tests.netem.sound import OPUS_TYPE, RED_TYPE
+from tests.netem.receiver import Receiver
 from tests.netem.world import World
+from tests.offers import CHROMIUM_VIEWER
 from tests.rtp_packets import write_rtp
 from whipbird.media.egress import Egress
 from whipbird.media.encoding import Encoding
@@ -27,6 +27,8 @@ from whipbird.rtp.history import GopBudget
 from whipbird.rtp.packet import RtpPacket
 from whipbird.sdp.codecs import Codec
 from whipbird.sdp.media import OfferedMedia
+from whipbird.sdp.offer import parse_offer
+from whipbird.sdp.role import VIEWER
 from whipbird.transport.packet_buffer import PacketBuffer
 
 FRAME_RATE, GOP = 30, 60
@@ -37,14 +39,6 @@ _PAYLOAD, _OPUS_PAYLOAD = 1100, 320
 
 _VP8 = Codec(96, "VP8/90000", feedback=("nack", "nack pli"))
 _OPUS = Codec(111, "opus/48000/2")
-_VIDEO_OFFER = (
-    Codec(VP8_TYPE, "VP8/90000", feedback=("nack", "nack pli", "goog-remb")),
-    Codec(RTX_TYPE, "rtx/90000", f"apt={VP8_TYPE}", retransmits=VP8_TYPE),
-)
-_AUDIO_OFFER = (
-    Codec(OPUS_TYPE, "opus/48000/2", feedback=("nack",)),
-    Codec(RED_TYPE, "red/48000/2", f"{OPUS_TYPE}/{OPUS_TYPE}"),
-)
 
 # A frame of VP8 begins with its descriptor, then its own header (RFC 7741).
 _KEY = b"\x10\x10\x02\x00\x9d\x01\x2a\x00\x05\xd0\x02"
@@ -62,6 +56,13 @@ CLEAN, SETTLE, SECONDS = 1.0, 2.0, 15.0
 def _size(packet: bytes) -> int:
     """Octets of the IP packet around an RTP or RTCP packet."""
     return Datagram(_SERVER, _VIEWER, packet).size + _TAG.size
+
+
+def _offered() -> Iterator[OfferedMedia]:
+    """The sections of a browser's offer, of sound and of the picture."""
+    for section in parse_offer(CHROMIUM_VIEWER, VIEWER).sections:
+        assert isinstance(section, OfferedMedia)
+        yield section
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +183,8 @@ class Broadcast:
         down, up: the links.
         egress: the server's part of the viewer.
         receiver: the viewer.
+        encoders: of the sound and of the picture.
+        video: the latter.
     """
 
     def __init__(
@@ -196,18 +199,14 @@ class Broadcast:
         self.up = Link(world, "up", self._take_rtcp, up)
         self.wire = _Wire(world, self.down)
         self.egress = Egress(cast(MediaTransport, self.wire), "stream")
-        sources = [
-            self.egress.add(OfferedMedia(kind, "0", "UDP/TLS/RTP/SAVPF", codecs))
-            for kind, codecs in (("video", _VIDEO_OFFER), ("audio", _AUDIO_OFFER))
-        ]
-        rtx_ssrc = sources[0].rtx_ssrc
-        assert rtx_ssrc is not None
+        audio, video = (self.egress.add(media) for media in _offered())
+        assert video.rtx_ssrc is not None
         self.receiver = Receiver(
             world,
             self._send_rtcp,
-            video=sources[0].ssrc,
-            rtx_ssrc=rtx_ssrc,
-            audio=sources[1].ssrc,
+            video=video.ssrc,
+            rtx_ssrc=video.rtx_ssrc,
+            audio=audio.ssrc,
             round_trip=round_trip,
         )
         sizes = world.derive_rng("frames")
@@ -218,9 +217,10 @@ class Broadcast:
             return [p.ljust(_PAYLOAD, b"x") for p in (first, *[_MORE] * (count - 1))]
 
         self.encoders = [
-            _Encoder(world, _VP8, VIDEO_RATE // FRAME_RATE, picture),
             _Encoder(world, _OPUS, SAMPLES, lambda _: [b"\xfc".ljust(_OPUS_PAYLOAD)]),
+            _Encoder(world, _VP8, VIDEO_RATE // FRAME_RATE, picture),
         ]
+        self.video = self.encoders[1]
         for forwarder, encoder in zip(
             self.egress.forwarders, self.encoders, strict=True
         ):
@@ -274,11 +274,11 @@ async def _watch(
     await asyncio.sleep(SETTLE)
     picture, wire = broadcast.receiver.picture, broadcast.wire
     begin, octets, sent = world.now, broadcast.octets, wire.sent
-    frames_sent = broadcast.encoders[0].frames
+    frames_sent = broadcast.video.frames
     await asyncio.sleep(SECONDS)
     end = world.now
     octets, sent = broadcast.octets - octets, wire.sent - sent
-    frames_sent = broadcast.encoders[0].frames - frames_sent
+    frames_sent = broadcast.video.frames - frames_sent
     # What was just sent may still come.
     await asyncio.sleep(1.0)
     broadcast.stop()

@@ -8,8 +8,8 @@ from whipbird.rtp import rtx
 from whipbird.rtp.packet import RtpPacket
 from whipbird.rtp.rtcp import write_receiver_report, write_remb
 
-#: Payload types of the video.
-VP8_TYPE, RTX_TYPE = 120, 122
+#: The payload type of VP8 in `tests.offers.CHROMIUM_VIEWER`.
+VP8_TYPE = 96
 
 # Seconds between reports, and how many there are for one on the sound.
 _REPORT_INTERVAL = 1.0

@@ -7,8 +7,8 @@ from tests.netem.world import World
 from whipbird.rtp.packet import RtpPacket
 
 AUDIO_RATE = 48_000
-#: Payload types that it takes.
-OPUS_TYPE, RED_TYPE = 109, 63
+#: The payload type of RED in `tests.offers.CHROMIUM_VIEWER`.
+RED_TYPE = 63
 
 # Seconds that sound waits to be heard.
 _SOUND_DELAY = 0.08

@@ -27,8 +27,8 @@ class Bound:
 
 #: Loss, and the round trip in seconds.
 BOUNDS = {
-    (0.0, 0.0): Bound(frozen=0.0, concealed=0.0, beside=0.002),
-    (0.0, 0.15): Bound(frozen=0.0, concealed=0.0, beside=0.002),
+    (0.0, 0.0): Bound(frozen=0.0, concealed=0.0, beside=0.012),
+    (0.0, 0.15): Bound(frozen=0.0, concealed=0.0, beside=0.012),
     (0.02, 0.0): Bound(frozen=0.8, concealed=0.05, beside=0.04),
     (0.05, 0.0): Bound(frozen=1.5, concealed=0.09, beside=0.08),
     (0.1, 0.0): Bound(frozen=4.0, concealed=0.15, beside=0.15),

@@ -3,8 +3,8 @@
 import pytest
 
 from tests.netem.picture import VIDEO_RATE, Picture, frozen
-from tests.netem.receiver import Receiver
-from tests.netem.sound import OPUS_TYPE, RED_TYPE, Sound
+from tests.netem.receiver import VP8_TYPE, Receiver
+from tests.netem.sound import RED_TYPE, Sound
 from tests.netem.world import World
 from tests.rtp_packets import write_rtp
 from whipbird.rtp.packet import RtpPacket
@@ -17,6 +17,7 @@ from whipbird.rtp.rtcp_requests import (
 )
 
 VIDEO, RTX, AUDIO = 7, 8, 9
+OPUS = 111
 KEY, DELTA, MORE = b"\x10\x10key", b"\x10\x11delta", b"\x00more"
 
 
@@ -47,14 +48,14 @@ class Viewer:
         """Send a packet of a frame; there are 30 of these in a second."""
         timestamp = frame * VIDEO_RATE // 30
         data = write_rtp(
-            sequence, timestamp, VIDEO, payload, payload_type=120, marker=marker
+            sequence, timestamp, VIDEO, payload, payload_type=VP8_TYPE, marker=marker
         )
         self.receiver.receive(data, self.world.now)
 
     def retransmit(self, sequence: int, frame: int, payload: bytes) -> None:
         timestamp = frame * VIDEO_RATE // 30
         body = sequence.to_bytes(2) + payload
-        data = write_rtp(1, timestamp, RTX, body, payload_type=122, marker=True)
+        data = write_rtp(1, timestamp, RTX, body, payload_type=97, marker=True)
         self.receiver.receive(data, self.world.now)
 
 
@@ -128,7 +129,7 @@ def test_its_estimate_falls_when_packets_wait() -> None:
     viewer = Viewer()
 
     def estimate(delay: float) -> int:
-        data = write_rtp(1, 0, AUDIO, bytes(988), payload_type=OPUS_TYPE)
+        data = write_rtp(1, 0, AUDIO, bytes(988), payload_type=OPUS)
         for _ in range(125):
             viewer.receiver.receive(data, viewer.world.now - delay)
         viewer.requests.clear()
@@ -167,7 +168,7 @@ def test_sound_that_comes_too_late_is_concealed() -> None:
     for number in range(100):
         wait = 0.09 if number in late else 0.07 if number == 30 else 0.0
         if number not in (40, 41, 50):
-            world.call_at(number / 50 + wait, send, number, OPUS_TYPE)
+            world.call_at(number / 50 + wait, send, number, OPUS)
     # With the one before it, and with the two before it.
     red = b"\xef\x0f\x00\x04\x6fopusopus"
     world.call_at(42 / 50, send, 42, RED_TYPE, red)
