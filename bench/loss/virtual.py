@@ -5,8 +5,9 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from itertools import product
 
-from tests.netem.broadcast import Outcome, watch
+from tests.netem.broadcast import watch
 from tests.netem.link import Conditions
+from tests.netem.viewing import Outcome
 
 from .cases import Case
 from .way import QUEUE, Impairment

@@ -3,6 +3,7 @@
 from tests.netem.nack_module import DEFAULT_ROUND_TRIP
 from tests.netem.picture import RECEIVER_SSRC, Picture, Send
 from tests.netem.sound import Sound
+from tests.netem.wire import RTCP
 from tests.netem.world import World
 from whipbird.rtp import rtx
 from whipbird.rtp.packet import RtpPacket
@@ -52,12 +53,14 @@ class Receiver:
         world.call_later(_REPORT_INTERVAL, self._report)
 
     def receive(self, data: bytes, sent_at: float) -> None:
-        """Take a datagram.
+        """Take a packet. The model learns nothing from RTCP.
 
         Args:
             sent_at: when it was sent: what a browser derives from timestamps, to see
                 whether packets wait somewhere.
         """
+        if data[1] in RTCP:
+            return
         self._octets += len(data)
         self._delay = self._world.now - sent_at
         self._least_delay = min(self._least_delay, self._delay)

@@ -5,9 +5,10 @@ from statistics import mean
 
 import pytest
 
-from tests.netem.broadcast import SECONDS, Outcome, watch
+from tests.netem.broadcast import watch
 from tests.netem.link import Conditions
 from tests.netem.seeds import for_seeds
+from tests.netem.viewing import SECONDS, Outcome
 
 
 @dataclass(frozen=True, slots=True)
