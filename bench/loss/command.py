@@ -75,7 +75,7 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument(
         "--virtual",
         action="store_true",
-        help="in virtual time, with a model of the browser: the viewer's cases, and "
+        help="in virtual time, with models of the browsers, a seed for each round; "
         "this checkout only; needs nothing",
     )
     parser.add_argument(
@@ -194,11 +194,12 @@ def _say(progress: str) -> None:
 
 
 def _run_virtually(options: argparse.Namespace) -> int:
-    cases = [case for case in options.cases if case.side is Side.VIEWER]
-    print(virtual.head())
     seeds = range(options.seed, options.seed + options.rounds)
-    for case, outcomes in virtual.run(cases, seeds):
-        print(virtual.row(case, outcomes), flush=True)
+    for side in Side:
+        if cases := [case for case in options.cases if case.side is side]:
+            print(virtual.head(side))
+        for case, outcomes in virtual.run(cases, seeds):
+            print(virtual.row(case, outcomes), flush=True)
     return 0
 
 

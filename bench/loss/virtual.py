@@ -1,4 +1,4 @@
-"""The viewer's cases in virtual time: many seeds, a model of the browser."""
+"""The cases in virtual time: many seeds, models of the browsers."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -7,9 +7,10 @@ from itertools import product
 
 from tests.netem.broadcast import watch
 from tests.netem.link import Conditions
+from tests.netem.publication import publish
 from tests.netem.viewing import Outcome
 
-from .cases import Case
+from .cases import Case, Side
 from .way import QUEUE, Impairment
 
 _COLUMNS = ("frozen", "95 %", "worst", "frames", "buffer", "concealed", "beside")
@@ -17,19 +18,21 @@ _UNITS = ("s", "s", "s", "", "ms", "%", "%")
 
 
 def run(cases: Sequence[Case], seeds: range) -> Iterator[tuple[Case, list[Outcome]]]:
-    """Let a viewer watch through each path once for each seed, on all cores."""
+    """Make a run on each path for each seed, on all cores."""
+    if not cases:
+        return
     with ProcessPoolExecutor(len(os.sched_getaffinity(0))) as pool:
         jobs = list(product(cases, seeds))
-        outcomes = pool.map(_watch, *zip(*jobs, strict=True))
+        outcomes = pool.map(_run, *zip(*jobs, strict=True))
         for case in cases:
             yield case, [next(outcomes) for _ in seeds]
 
 
-def head() -> str:
-    """The head of the table."""
+def head(side: Side) -> str:
+    """The head of the table of a side."""
     return "\n".join(
         f"{name:24}" + "".join(f"{cell:>10}" for cell in cells)
-        for name, cells in (("viewer", _COLUMNS), ("", _UNITS))
+        for name, cells in ((side, _COLUMNS), ("", _UNITS))
     )
 
 
@@ -48,8 +51,9 @@ def row(case: Case, outcomes: Sequence[Outcome]) -> str:
     return f"{case.name:24}" + "".join(f"{_digits(figure):>10}" for figure in figures)
 
 
-def _watch(case: Case, seed: int) -> Outcome:
-    return watch(seed, _conditions(case.media), _conditions(case.back))
+def _run(case: Case, seed: int) -> Outcome:
+    through = watch if case.side is Side.VIEWER else publish
+    return through(seed, _conditions(case.media), _conditions(case.back))
 
 
 def _conditions(impairment: Impairment) -> Conditions:

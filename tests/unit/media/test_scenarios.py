@@ -1,4 +1,4 @@
-"""Viewers behind bad networks: what they get of a stream, in virtual time."""
+"""Bad networks: what a viewer gets of a stream through them, in virtual time."""
 
 from dataclasses import dataclass
 from statistics import mean
@@ -7,6 +7,7 @@ import pytest
 
 from tests.netem.broadcast import watch
 from tests.netem.link import Conditions
+from tests.netem.publication import publish
 from tests.netem.seeds import for_seeds
 from tests.netem.viewing import SECONDS, Outcome
 
@@ -69,6 +70,30 @@ def test_what_is_reordered_is_sent_once(seed: int) -> None:
     assert outcome.frozen == 0
     # The viewer asks at once: it does not know whether a packet is lost or late.
     assert outcome.beside <= 0.08
+
+
+#: The same of a publisher's path: 15 s of 100 packets in each second.
+PUBLISHER_BOUNDS = {
+    (0.0, 0.0): Bound(frozen=0.0, concealed=0.0, beside=0.0),
+    (0.0, 0.15): Bound(frozen=0.0, concealed=0.0, beside=0.0),
+    (0.1, 0.0): Bound(frozen=2.5, concealed=0.15, beside=0.15),
+    (0.2, 0.0): Bound(frozen=5.0, concealed=0.25, beside=0.35),
+    (0.1, 0.05): Bound(frozen=5.0, concealed=0.15, beside=0.2),
+}
+
+
+@pytest.mark.parametrize(("loss", "round_trip"), PUBLISHER_BOUNDS)
+@for_seeds(2)
+def test_random_loss_on_a_publishers_way(
+    seed: int, loss: float, round_trip: float
+) -> None:
+    bound = PUBLISHER_BOUNDS[loss, round_trip]
+    back = Conditions(delay=round_trip / 2)
+    outcome = publish(seed, Conditions(loss=loss, delay=round_trip / 2), back)
+    assert outcome.frozen <= bound.frozen
+    assert outcome.concealed <= bound.concealed
+    assert outcome.beside <= bound.beside
+    assert outcome.frames >= outcome.frames_sent - 20 * bound.frozen - 1
 
 
 def test_equal_seeds_give_equal_runs() -> None:
