@@ -13,6 +13,8 @@ from yarl import URL
 
 from tests.e2e.browser import find_chromium, launch_flags
 
+from .lab import enter
+
 _SCRIPT = Path(__file__).with_name("page.js")
 # Seconds for a session to be set up, and for the first picture.
 _TIMEOUT = 40.0
@@ -43,7 +45,7 @@ async def chromium(
     found = find_chromium(playwright.chromium.executable_path)
     with tempfile.TemporaryDirectory() as folder:
         program = Path(folder) / "chromium"
-        program.write_text(f'#!/bin/sh\nexec ip netns exec {namespace} {found} "$@"\n')
+        program.write_text(f'#!/bin/sh\nset -- {found} "$@"\n{enter(namespace)}\n')
         program.chmod(program.stat().st_mode | stat.S_IXUSR)
         browser = await playwright.chromium.launch(
             executable_path=program,
