@@ -6,6 +6,7 @@ import dataclasses
 import json
 import os
 import shutil
+import signal
 import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -16,6 +17,9 @@ from ..servers import ROOT, ServerError, environment, stop
 from .way import Counters, Impairment
 
 SERVER_ADDRESS, CLIENT_ADDRESS = "10.77.0.1", "10.77.0.2"
+
+# Of the namespaces' names; the process that made them comes next.
+_PREFIX = "whipbird-bench-"
 
 # Seconds for a process to do what takes an instant.
 _TIMEOUT = 20.0
@@ -73,11 +77,14 @@ async def lab(seed: int) -> AsyncIterator[Lab]:
     Raises:
         LabError: when namespaces are not allowed here.
     """
-    name = f"wb{os.getpid()}"
+    await _remove_leftovers()
+    name = f"{_PREFIX}{os.getpid()}"
     server, relay, client = (f"{name}-{part}" for part in ("server", "relay", "client"))
+    made: list[str] = []
     try:
         for namespace in (server, relay, client):
             await _ip("netns", "add", namespace)
+            made.append(namespace)
             await _ip("-n", namespace, "link", "set", "lo", "up")
         await _join(server, SERVER_ADDRESS, CLIENT_ADDRESS, relay, "server")
         await _join(client, CLIENT_ADDRESS, SERVER_ADDRESS, relay, "client")
@@ -89,9 +96,25 @@ async def lab(seed: int) -> AsyncIterator[Lab]:
                 raise LabError("the relay has no access to the interfaces")
             yield Lab(name, process)
     finally:
-        for namespace in (server, relay, client):
+        for namespace in made:
             with contextlib.suppress(LabError):
                 await _ip("netns", "delete", namespace)
+
+
+async def _remove_leftovers() -> None:
+    """Remove the namespaces of runs that were killed, and what still runs in them."""
+    for line in (await _ip("netns", "list")).splitlines():
+        name = line.split()[0]
+        if not name.startswith(_PREFIX):
+            continue
+        if not _is_running(int(name.removeprefix(_PREFIX).partition("-")[0])):
+            for pid in (await _ip("netns", "pids", name)).split():
+                os.kill(int(pid), signal.SIGKILL)
+            await _ip("netns", "delete", name)
+
+
+def _is_running(process: int) -> bool:
+    return Path(f"/proc/{process}").exists()
 
 
 async def _join(
@@ -109,16 +132,25 @@ async def _join(
     await _ip("-n", namespace, "route", "add", "default", "via", gateway)
 
 
-async def _ip(*arguments: str) -> None:
+async def _ip(*arguments: str) -> str:
+    """Run ip(8).
+
+    Returns:
+        Its output.
+
+    Raises:
+        LabError: when it fails. The message has what it wrote.
+    """
     process = await asyncio.create_subprocess_exec(
         "ip",
         *arguments,
-        stdout=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
-    _, errors = await process.communicate()
+    output, errors = await process.communicate()
     if process.returncode:
         raise LabError(f"ip {' '.join(arguments)}: {errors.decode().strip()}")
+    return output.decode()
 
 
 def enter(namespace: str) -> str:
