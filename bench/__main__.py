@@ -209,8 +209,11 @@ def main() -> int:
     """Run, and return the exit status: 1 when a trial has failed."""
     if "--loss" in sys.argv:
         # Another bench, with options of its own; it alone needs Playwright.
-        from .loss import command
-
+        try:
+            from .loss import command
+        except ModuleNotFoundError as error:
+            print(f"Skipped: this needs {error.name}.")
+            return 0
         return command.main([a for a in sys.argv[1:] if a != "--loss"])
     options = _options()
     # What fails is said at the end.

@@ -54,7 +54,7 @@ class Report:
             of_subject.setdefault(key, []).append(figure)
 
 
-def _options(arguments: Sequence[str]) -> argparse.Namespace:
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m bench --loss",
         description=__doc__,
@@ -76,7 +76,7 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
         "--virtual",
         action="store_true",
         help="in virtual time, with models of the browsers, a seed for each round; "
-        "this checkout only; needs nothing",
+        "of this checkout only",
     )
     parser.add_argument(
         "--rounds",
@@ -100,6 +100,11 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
         help="measure another server, too, as a TOML file describes it",
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write figures there")
+    return parser
+
+
+def _options(arguments: Sequence[str]) -> argparse.Namespace:
+    parser = _parser()
     options = parser.parse_args(arguments)
     patterns = QUICK if options.quick and options.only == ["*"] else options.only
     options.cases = [
@@ -111,6 +116,8 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     options.rounds = options.rounds or usual
     if options.rounds < 1:
         parser.error("--rounds: there must be at least one")
+    if options.virtual and (options.before or options.peer or options.json):
+        parser.error("--virtual prints figures of this checkout, and of no other")
     if options.before and not (options.before / "server" / "whipbird").is_dir():
         parser.error(f"--before: there is no server in {options.before}")
     try:
@@ -208,7 +215,7 @@ def _missing() -> str | None:
     try:
         find_chromium()
     except NoBrowserError as error:
-        return str(error)
+        return f"Chromium: {error}"
     return missing()
 
 
