@@ -1,4 +1,7 @@
-"""Measure Whipbird beside other servers, in one run and in turn."""
+"""Measure Whipbird beside other servers, in one run and in turn.
+
+With --loss, instead: what a browser sees through bad networks (--loss --help).
+"""
 
 import argparse
 import asyncio
@@ -204,6 +207,14 @@ async def _main(options: argparse.Namespace) -> int:
 
 def main() -> int:
     """Run, and return the exit status: 1 when a trial has failed."""
+    if "--loss" in sys.argv:
+        # Another bench, with options of its own; it alone needs Playwright.
+        try:
+            from .loss import command
+        except ModuleNotFoundError as error:
+            print(f"Skipped: this needs {error.name}.")
+            return 0
+        return command.main([a for a in sys.argv[1:] if a != "--loss"])
     options = _options()
     # What fails is said at the end.
     logging.disable(logging.CRITICAL)

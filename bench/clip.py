@@ -1,6 +1,7 @@
 """Media that is encoded once, before anything is measured."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
@@ -11,7 +12,7 @@ import av
 from av.audio.frame import AudioFrame
 from av.video.frame import VideoFrame
 
-from whipbird.client.encoders import OPUS_SAMPLES, OpusEncoder
+from whipbird.client.encoders import OPUS_SAMPLES, OpusEncoder, VideoEncoder
 from whipbird.client.media import CLOCK_RATES
 
 WIDTH, HEIGHT, FRAME_RATE = 1280, 720, 30
@@ -20,6 +21,8 @@ WIDTH, HEIGHT, FRAME_RATE = 1280, 720, 30
 LENGTH = 60
 # What libvpx is told, in bits per second. Of this picture it makes about 2.5 Mb/s.
 TARGET = 1_280_000
+# What x264 is told; it keeps to it.
+H264_BITRATE = 2_000_000
 # Ticks of a clock of 90 kHz: with it the last frame is a fifth of its time late.
 DELAY = 10
 # How much it may save for a key frame, in seconds: that becomes three times as large
@@ -28,6 +31,9 @@ SAVED = 2
 
 # Octets of a payload: with all headers it fits into any path.
 _PAYLOAD_SIZE = 1180
+
+# Annex B: what is before each NAL unit.
+_START_CODE = re.compile(rb"\x00*\x00\x00\x01")
 
 
 @dataclass(frozen=True)
@@ -104,18 +110,41 @@ def sound() -> Clip:
     return Clip("audio", "opus/48000/2", CLOCK_RATES["opus"], OPUS_SAMPLES, payloads)
 
 
-def _encode_picture() -> list[bytes]:
-    """Encode a moving test picture with noise as VP8.
+def h264_picture() -> Clip:
+    """720p30 in H.264, baseline profile, of 2 Mb/s."""
+    encoder = VideoEncoder("H264", H264_BITRATE, Fraction(FRAME_RATE))
+    frames: list[bytes] = []
+    for number, picture in enumerate(_draw_pictures()):
+        encoded = encoder.encode(picture, Fraction(number, FRAME_RATE))
+        frames += (frame.data for frame in encoded)
+    frames += (frame.data for frame in encoder.flush())
+    clock_rate = CLOCK_RATES["H264"]
+    return Clip(
+        "video",
+        "H264/90000",
+        clock_rate,
+        clock_rate // FRAME_RATE,
+        [packetize_h264(frame) for frame in frames],
+    )
 
-    Returns:
-        Its frames.
-    """
+
+def _draw_pictures() -> Iterator[VideoFrame]:
+    """A moving test picture with noise."""
     graph = av.filter.Graph()
     source = graph.add("testsrc2", f"size={WIDTH}x{HEIGHT}:rate={FRAME_RATE}")
     noise = graph.add("noise", "alls=8:allf=t")
     pixels = graph.add("format", "yuv420p")
     graph.link_nodes(source, noise, pixels, graph.add("buffersink")).configure()
+    for _ in range(LENGTH):
+        yield cast(VideoFrame, graph.pull())
 
+
+def _encode_picture() -> list[bytes]:
+    """Encode the test picture as VP8.
+
+    Returns:
+        Its frames.
+    """
     encoder = av.CodecContext.create("libvpx", "w")
     encoder.width, encoder.height, encoder.pix_fmt = WIDTH, HEIGHT, "yuv420p"
     encoder.time_base = Fraction(1, FRAME_RATE)
@@ -130,9 +159,8 @@ def _encode_picture() -> list[bytes]:
         "lag-in-frames": "0",
     }
     frames: list[bytes] = []
-    for _ in range(LENGTH):
-        frame = cast(VideoFrame, graph.pull())
-        frames.extend(bytes(packet) for packet in encoder.encode(frame))
+    for picture in _draw_pictures():
+        frames.extend(bytes(packet) for packet in encoder.encode(picture))
     frames.extend(bytes(packet) for packet in encoder.encode(None))
     return frames
 
@@ -146,3 +174,22 @@ def packetize(frames: Sequence[bytes]) -> list[list[bytes]]:
         ]
         for frame in frames
     ]
+
+
+def packetize_h264(frame: bytes) -> list[bytes]:
+    """The RTP payloads of an H.264 frame in Annex B format (RFC 6184), in mode 1."""
+    units = (unit for unit in _START_CODE.split(frame) if unit)
+    return [payload for unit in units for payload in _packetize_unit(unit)]
+
+
+def _packetize_unit(unit: bytes) -> Iterator[bytes]:
+    """The payloads of a NAL unit: itself, or FU-A (section 5.8)."""
+    if len(unit) <= _PAYLOAD_SIZE:
+        yield unit
+        return
+    header, size = unit[0], _PAYLOAD_SIZE - 2
+    for start in range(1, len(unit), size):
+        is_last = start + size >= len(unit)
+        flags = (start == 1) << 7 | is_last << 6
+        indicator = bytes((header & 0xE0 | 28, flags | header & 0x1F))
+        yield indicator + unit[start : start + size]

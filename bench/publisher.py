@@ -11,7 +11,9 @@ from contextlib import AsyncExitStack, asynccontextmanager
 import aiohttp
 from yarl import URL
 
-from .clients import Clients, TimedClient
+from whipbird.client import WhipClient
+
+from .clients import Clients
 from .clip import FRAME_RATE, Clip
 from .servers import Server
 
@@ -38,7 +40,7 @@ class Player:
         octets: how many were sent in all, without headers.
     """
 
-    def __init__(self, client: TimedClient, clip: Clip) -> None:
+    def __init__(self, client: WhipClient, clip: Clip) -> None:
         self.clip = clip
         self.sent_at = array("q")
         self.octets = 0
@@ -93,7 +95,7 @@ class Publisher:
         players: one for each, in their order.
     """
 
-    def __init__(self, client: TimedClient, clips: Sequence[Clip]) -> None:
+    def __init__(self, client: WhipClient, clips: Sequence[Clip]) -> None:
         self.players: list[Player] = []
         self._client = client
         self._clips = clips

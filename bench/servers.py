@@ -123,7 +123,7 @@ async def running(program: Program, core: int | None) -> AsyncIterator[Server]:
             str(port),
             # Nobody's settings but the defaults.
             cwd=empty,
-            env=_environment(program.tree or ROOT),
+            env=environment(program.tree or ROOT),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=log,
             stderr=log,
@@ -134,7 +134,7 @@ async def running(program: Program, core: int | None) -> AsyncIterator[Server]:
             await _listening(process, port, program.name, log)
             yield Server(f"http://127.0.0.1:{port}/whip/bench", process.pid, program)
         finally:
-            await _stop(process)
+            await stop(process)
 
 
 def _free_port() -> int:
@@ -144,7 +144,8 @@ def _free_port() -> int:
         return port
 
 
-def _environment(tree: Path) -> dict[str, str]:
+def environment(tree: Path) -> dict[str, str]:
+    """The environment in which Python runs what is in a checkout."""
     settings = {
         name: value
         for name, value in os.environ.items()
@@ -176,7 +177,8 @@ async def _listening(
     )
 
 
-async def _stop(process: asyncio.subprocess.Process) -> None:
+async def stop(process: asyncio.subprocess.Process) -> None:
+    """End a process, and wait until it has ended."""
     if process.returncode is not None:
         return
     process.terminate()

@@ -33,6 +33,7 @@ class Conditions:
 
     Attributes:
         loss: probability that a datagram is lost.
+        burst: datagrams lost one after another at the beginning of each second.
         delay: seconds of transit.
         jitter: at most so many seconds more, of equal probability; the order stays.
         reordering: probability that a datagram is held up so that later ones may
@@ -48,6 +49,7 @@ class Conditions:
     """
 
     loss: float = 0.0
+    burst: int = 0
     delay: float = 0.01
     jitter: float = 0.0
     reordering: float = 0.0
@@ -70,7 +72,7 @@ class Link:
         conditions: how good it is; may be changed in place, replaced, or shared.
         sent: datagrams put in.
         delivered: datagrams that came out; duplicates count.
-        lost: datagrams lost at random or while it was down.
+        lost: datagrams lost at random, in a burst or while it was down.
         oversized: datagrams larger than the MTU.
         overflowed: datagrams for which the queue had no room.
     """
@@ -93,6 +95,8 @@ class Link:
         self._deliver = deliver
         self._idle_from = 0.0
         self._last_arrival = 0.0
+        # The second of the last datagram, and how many of it came before.
+        self._second = (-1, 0)
 
     def send(self, datagram: Datagram) -> None:
         """Put a datagram in."""
@@ -107,12 +111,21 @@ class Link:
             self.overflowed += 1
             return
         is_held_up = reordering < conditions.reordering
-        is_lost = conditions.is_down or loss < conditions.loss
+        is_in_burst = self._place() < conditions.burst
+        is_lost = conditions.is_down or is_in_burst or loss < conditions.loss
         self._transmit(datagram, departure, is_held_up, is_lost)
         if is_lost:
             self.lost += 1
         elif duplication < conditions.duplication:
             self._transmit(datagram, departure, is_held_up, False)
+
+    def _place(self) -> int:
+        """How many datagrams of this second came before this one."""
+        second, place = int(self._world.now), 0
+        if second == self._second[0]:
+            place = self._second[1] + 1
+        self._second = (second, place)
+        return place
 
     def _departure(self, size: int) -> float | None:
         """When the last octet is on the link; None when the queue is full."""

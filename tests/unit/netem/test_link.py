@@ -190,3 +190,12 @@ def test_a_property_does_not_change_what_the_others_draw() -> None:
         line.send_numbers(500)
         received.append(line.arrivals)
     assert {data for _, data in received[1]} < {data for _, data in received[0]}
+
+
+def test_a_burst_takes_the_first_datagrams_of_each_second() -> None:
+    line = Line(Conditions(burst=3, delay=0.0))
+    line.world.run_for(0.0005)
+    line.send_numbers(3000)
+    lost = set(range(3000)) - set(line.numbers)
+    assert len(lost) == line.link.lost == 9
+    assert {number % 1000 for number in lost} == {0, 1, 2}

@@ -1,0 +1,91 @@
+"""A model of a browser that watches: what it asks for, shows and hears."""
+
+from tests.netem.nack_module import DEFAULT_ROUND_TRIP
+from tests.netem.picture import RECEIVER_SSRC, Picture, Send
+from tests.netem.sound import Sound
+from tests.netem.wire import RTCP
+from tests.netem.world import World
+from whipbird.rtp import rtx
+from whipbird.rtp.packet import RtpPacket
+from whipbird.rtp.rtcp import write_receiver_report, write_remb
+
+#: The payload type of VP8 in `tests.offers.CHROMIUM_VIEWER`.
+VP8_TYPE = 96
+
+# Seconds between reports, and how many there are for one on the sound.
+_REPORT_INTERVAL = 1.0
+_SOUND_REPORTS = 5
+# Packets that wait for so many seconds show a queue; then the path carries this much
+# of what comes, and otherwise perhaps that much.
+_QUEUED = 0.05
+_LESS, _MORE = 0.85, 1.5
+
+
+class Receiver:
+    """A browser that watches one video and one audio track.
+
+    Args:
+        world: whose time it is.
+        video, audio, rtx_ssrc: SSRCs of the RTP streams and of the video's RTX stream.
+        send: takes RTCP for the server.
+        round_trip: seconds, as the receiver knows it.
+    """
+
+    def __init__(
+        self,
+        world: World,
+        send: Send,
+        *,
+        video: int,
+        rtx_ssrc: int,
+        audio: int,
+        round_trip: float = DEFAULT_ROUND_TRIP,
+    ) -> None:
+        self.picture = Picture(world, video, send, round_trip)
+        self.sound = Sound(world)
+        self._world = world
+        self._send = send
+        self._video, self._rtx, self._audio = video, rtx_ssrc, audio
+        self._octets = 0
+        self._least_delay = float("inf")
+        self._delay = 0.0
+        self._reported = 0
+        world.call_later(_REPORT_INTERVAL, self._report)
+
+    def receive(self, data: bytes, sent_at: float) -> None:
+        """Take a packet. The model learns nothing from RTCP.
+
+        Args:
+            sent_at: when it was sent: what a browser derives from timestamps, to see
+                whether packets wait somewhere.
+        """
+        if data[1] in RTCP:
+            return
+        self._octets += len(data)
+        self._delay = self._world.now - sent_at
+        self._least_delay = min(self._least_delay, self._delay)
+        packet = RtpPacket.parse(data)
+        assert packet is not None
+        if packet.ssrc == self._video:
+            self.picture.receive(packet)
+        elif packet.ssrc == self._audio:
+            self.sound.receive(packet)
+        elif packet.ssrc == self._rtx:
+            original = rtx.unwrap(packet, VP8_TYPE, self._video)
+            if original is not None:
+                self.picture.receive(original, is_recovered=True)
+
+    def _report(self) -> None:
+        """Report each second: what is lost, and what the path carries."""
+        self._world.call_later(_REPORT_INTERVAL, self._report)
+        self._reported += 1
+        found = [self.picture.reports.block(self._video)]
+        if self._reported % _SOUND_REPORTS == 0:
+            found.append(self.sound.reports.block(self._audio))
+        is_queued = self._delay - self._least_delay > _QUEUED
+        bitrate = self._octets * 8 / _REPORT_INTERVAL * (_LESS if is_queued else _MORE)
+        self._octets = 0
+        self._send(
+            write_receiver_report(RECEIVER_SSRC, [b for b in found if b is not None])
+            + write_remb(RECEIVER_SSRC, int(bitrate), [self._video])
+        )
