@@ -90,6 +90,8 @@ class Encoding:
         self._lacks_parameters = False
         self._key_frame_timestamp = 0
         self._key_frame_requested_at = float("-inf")
+        # Packets of the current source that were given up, as far as it is known here.
+        self._given_up = 0
         # Sources that were current before, and the packets of the one that sends again.
         self._replaced: set[Source] = set()
         self._ended = Totals()
@@ -225,6 +227,7 @@ class Encoding:
                 packet.timestamp = (packet.timestamp + ticks) & 0xFFFFFFFF
         self.source = source
         self._restarts = source.restarts
+        self._given_up = source.reception.missing.given_up
         self.epoch += 1
         octets = source.reception.octets
         self._measured = (self._measured[0], octets, self._measured[2])
@@ -334,14 +337,21 @@ class Encoding:
         newest = max(self.sources.values(), key=lambda s: s.last_packet_at)
         return newest.ssrc
 
+    @property
+    def key_frame_request_due(self) -> float:
+        """When to request a key frame next; infinite when none is wanted."""
+        if not self.wants_key_frame:
+            return float("inf")
+        return self._key_frame_requested_at + KEY_FRAME_INTERVAL
+
     def should_request_key_frame(self, now: float) -> bool:
         """Whether to send a key frame request now; it is then assumed to be sent."""
-        if self.reception.gave_up:
-            self.reception.gave_up = False
+        given_up = self.reception.missing.given_up
+        if given_up != self._given_up:
+            self._given_up = given_up
             if self._payload_format is not None:
                 self.wants_key_frame = True
-        due = now - self._key_frame_requested_at >= KEY_FRAME_INTERVAL
-        if not self.wants_key_frame or not due:
+        if now < self.key_frame_request_due:
             return False
         self._key_frame_requested_at = now
         return True

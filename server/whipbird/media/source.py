@@ -5,8 +5,15 @@ from collections.abc import Callable
 from typing import Protocol
 
 from ..rtp.codecs import payload_format
+from ..rtp.missing import (
+    NO_REQUESTS,
+    PICTURES,
+    SOUND,
+    SOUND_PERHAPS,
+    RequestPolicy,
+)
 from ..rtp.packet import RtpPacket
-from ..rtp.reception import MAX_REQUESTS, Reception
+from ..rtp.reception import Reception
 from ..rtp.reorder import ReorderBuffer
 from ..rtp.source_clock import difference
 from ..sdp.codecs import Codec, fmtp_parameters
@@ -42,6 +49,15 @@ class SourceSink(Protocol):
         """Send RTCP feedback soon: packets are missing."""
 
 
+def _request_policy(codec: Codec) -> RequestPolicy:
+    """How missing packets of a codec are requested, as negotiated."""
+    is_negotiated = "nack" in codec.feedback
+    if payload_format(codec.name) is not None:
+        return PICTURES if is_negotiated else NO_REQUESTS
+    # Browsers retransmit sound although they do not offer it.
+    return SOUND if is_negotiated else SOUND_PERHAPS
+
+
 class Source:
     """The packets of one SSRC: put in order, described, and numbered without jumps.
 
@@ -65,8 +81,7 @@ class Source:
 
     def __init__(self, ssrc: int, codec: Codec, sink: SourceSink, now: float) -> None:
         self.ssrc = ssrc
-        nack = "nack" in codec.feedback
-        self.reception = Reception(ssrc, codec.clock_rate, MAX_REQUESTS if nack else 0)
+        self.reception = Reception(ssrc, codec.clock_rate, _request_policy(codec))
         self.last_packet_at = now
         self.timestamp_shift = 0
         self.restarts = 0

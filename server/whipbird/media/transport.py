@@ -20,6 +20,10 @@ class MediaTransport(Protocol):
     def waiting(self) -> int:
         """Octets for the peer that the network has not taken yet."""
 
+    @property
+    def rtt(self) -> float | None:
+        """The round-trip time that ICE has measured, in seconds; None when unknown."""
+
     def route_rtcp(self, take: Callable[[bytes], None]) -> None:
         """Hand RTCP packets, decrypted, to a function."""
 

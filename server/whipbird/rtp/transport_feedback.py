@@ -45,18 +45,24 @@ _DELTA = Struct("!h")
 
 
 class TransportFeedback:
-    """Collects the arrivals on one transport and writes the feedback messages."""
+    """Collects the arrivals on one transport and writes the feedback messages.
 
-    __slots__ = ("_arrivals", "_count", "_missing", "_next", "_pending")
+    Attributes:
+        omits_lost: whether messages end before packets that have not come, and go on
+            behind them, so that nothing is said of these packets.
+    """
+
+    __slots__ = ("_arrivals", "_count", "_missing", "_next", "_pending", "omits_lost")
 
     def __init__(self) -> None:
+        self.omits_lost = False
         # In the order of arrival, so that a packet costs little; write() sorts them.
         self._arrivals: deque[tuple[int, float]] = deque(maxlen=MAX_ARRIVALS)
         # Sorted arrivals to report: extended sequence numbers and ticks.
         self._pending: list[tuple[int, int]] = []
         # The extended sequence number after the last one reported.
         self._next: int | None = None
-        # Sequence numbers reported as not received.
+        # Sequence numbers before it that have not come.
         self._missing: set[int] = set()
         self._count = 0
 
@@ -89,7 +95,10 @@ class TransportFeedback:
         base, ticks = pending[0]
         is_late = reported is not None and base < reported
         if reported is not None and 0 < base - reported <= MAX_GAP:
-            base = reported
+            if self.omits_lost:
+                self._note_missing(reported, base)
+            else:
+                base = reported
         reference = ticks // _TICKS_PER_REFERENCE
         last_ticks = reference * _TICKS_PER_REFERENCE
         symbols, deltas = bytearray(), bytearray()
@@ -103,16 +112,15 @@ class TransportFeedback:
                 gap = sequence - expected
                 gaps += 1
                 if (
-                    is_late  # the packets between were reported before
+                    self.omits_lost
+                    or is_late  # the packets between were reported before
                     or gap > MAX_GAP
                     or sequence - base >= MAX_STATUSES
                     or gaps > MAX_GAPS
                 ):
                     break
                 symbols += bytes(gap)
-                self._missing.update(
-                    range(max(expected, sequence - MAX_LATE), sequence)
-                )
+                self._note_missing(expected, sequence)
             if is_large:
                 symbols.append(_LARGE_DELTA)
                 deltas += _DELTA.pack(delta)
@@ -167,6 +175,9 @@ class TransportFeedback:
                 arrivals[extended] = int(now * _TICKS_PER_SECOND)
         self._arrivals.clear()
         self._pending = sorted(arrivals.items())
+
+    def _note_missing(self, first: int, end: int) -> None:
+        self._missing.update(range(max(first, end - MAX_LATE), end))
 
     def _forget_missing(self) -> None:
         """Forget missing packets that would be too late to report."""

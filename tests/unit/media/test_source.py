@@ -185,9 +185,9 @@ def test_packets_that_come_too_late_are_dropped() -> None:
         line.now += FRAME
     for _ in range(60):
         line.send(1)
-        line.source.reception.missing_to_request(line.now, 0.1)
+        line.source.reception.missing.to_request(line.now, 0.1)
         line.source.release(line.now)
-    assert line.source.reception.missing == 0
+    assert not line.source.reception.missing
     out = len(line.out)
     for packet in late:
         line.source.receive(packet, VP8, line.now)

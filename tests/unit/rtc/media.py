@@ -49,8 +49,10 @@ class Inlet:
     Attributes:
         rtp_routes: payload type -> what takes its packets.
         rtcp: what was sent.
+        rtt: the round trip as ICE has measured it.
     """
 
+    rtt = 0.02
     rtp_routes: dict[int, Callable[[bytes], None]] = field(default_factory=dict)
     rtcp: list[bytes] = field(default_factory=list)
 

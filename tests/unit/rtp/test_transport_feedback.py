@@ -113,6 +113,48 @@ def test_a_gap_behind_the_first_is_in_the_same_message() -> None:
     assert (message.base, message.statuses) == (2, [1, None, 2])
 
 
+class TestOmission:
+    """Nothing is said of packets that are lost, while loss is mended."""
+
+    def test_messages_end_before_lost_packets(self) -> None:
+        feedback = TransportFeedback()
+        feedback.omits_lost = True
+        receive(feedback, (5, 0), (6, 1), (8, 2), (9, 3), (12, 4))
+        messages = write(feedback)
+        assert [m.base for m in messages] == [5, 8, 12]
+        assert [m.statuses for m in messages] == [[0, 1], [2, 3], [4]]
+
+    def test_between_calls(self) -> None:
+        feedback = TransportFeedback()
+        feedback.omits_lost = True
+        receive(feedback, (5, 0))
+        write(feedback)
+        receive(feedback, (9, 2))
+        (message,) = write(feedback)
+        assert (message.base, message.statuses) == (9, [2])
+
+    def test_reordered_packets_are_reported(self) -> None:
+        feedback = TransportFeedback()
+        feedback.omits_lost = True
+        receive(feedback, (5, 0), (8, 1))
+        write(feedback)
+        receive(feedback, (6, 2), (9, 3))
+        arrivals = {n: at for m in write(feedback) for n, at in m.arrivals.items()}
+        assert arrivals == {6: 2, 9: 3}
+        receive(feedback, (6, 4))
+        assert write(feedback) == []
+
+    def test_all_is_said_again(self) -> None:
+        feedback = TransportFeedback()
+        feedback.omits_lost = True
+        receive(feedback, (5, 0), (7, 1))
+        write(feedback)
+        feedback.omits_lost = False
+        receive(feedback, (9, 2), (11, 3))
+        (message,) = write(feedback)
+        assert (message.base, message.statuses) == (8, [None, 2, None, 3])
+
+
 @pytest.mark.parametrize(("gap", "count"), [(100, 300), (8000, 30), (2, 3000)])
 def test_many_gaps_take_several_messages(gap: int, count: int) -> None:
     feedback = TransportFeedback()
