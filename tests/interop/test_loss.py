@@ -103,7 +103,8 @@ async def test_what_is_lost_is_sent_again(
     assert lost > 0
     assert (report["lost"], report["recovered"]) == (lost, lost)
     assert report["packets"] == len(sent[video.ssrc].first_sent) - lost
-    # Sound is not asked for again.
+    # Sound comes again in the source itself. What takes too long is given up.
     report, lost = layer_of(stream, "audio"), sent[audio.ssrc].lost
-    assert (report["lost"], report["recovered"]) == (lost, 0)
-    assert len(audio.delivered) == len(sent[audio.ssrc].first_sent) - lost
+    assert report["lost"] + report["recovered"] == lost
+    assert report["recovered"] > 0
+    assert len(audio.delivered) == len(sent[audio.ssrc].first_sent) - report["lost"]
