@@ -83,7 +83,8 @@ class Feedback:
         """Note the arrival of a packet with a transport-wide sequence number."""
         if self._transport_feedback is None:
             self._transport_feedback = TransportFeedback()
-        self._transport_feedback.received(sequence, now)
+        if missing := self._transport_feedback.received(sequence, now):
+            self._requests.unseen(missing)
 
     def send_soon(self) -> None:
         """Request missing packets and key frames soon."""

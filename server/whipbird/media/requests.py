@@ -16,6 +16,15 @@ if TYPE_CHECKING:
 # Seconds between two rounds of requests, at least.
 MIN_INTERVAL = 0.002
 
+# Packets that are requested ahead of a source, at most; of sources that were heard
+# within so many seconds.
+MAX_AHEAD = 3
+AHEAD_TIME = 0.5
+# Seconds for which a frame may pause before its last packet; and for which frames are
+# looked at after the last loss.
+FRAME_PAUSE = 0.01
+LOSSY_TIME = 1.0
+
 # Seconds. The round-trip time until one is known; and the longest that is assumed,
 # which leaves time to request a packet more than once.
 ASSUMED_RTT = 0.1
@@ -28,6 +37,11 @@ class Requests:
     A round is due at the end of the turn of the event loop in which a gap was found,
     so that the packets of one batch make one request. Nothing runs while nothing is
     missing and no key frame is wanted.
+
+    The last packets of a frame have none behind them that would show a gap. They are
+    requested when the numbers of the transport have a gap that the numbers of the
+    sources do not explain, and, on a path that has just lost packets, when a frame
+    pauses before its last packet.
 
     Args:
         transport: sends the RTCP packets.
@@ -60,6 +74,10 @@ class Requests:
         self._due = float("inf")
         self._round_at = float("-inf")
         self._fir_requests = 0
+        # Packets of the transport that are missing since the last round; and the
+        # missing packets of all sources until then.
+        self._unseen = 0
+        self._found = 0
 
     def rtt(self, now: float) -> float:
         """The round-trip time in seconds: measured, or known to ICE, or assumed."""
@@ -71,6 +89,16 @@ class Requests:
     def send_soon(self) -> None:
         """Have a round of requests at the end of this turn, or soon after the last."""
         self._schedule(self._loop.time())
+
+    def unseen(self, count: int) -> None:
+        """Note packets that are missing by their transport-wide sequence numbers.
+
+        Args:
+            count: how many more, or less.
+        """
+        self._unseen += count
+        if count > 0:
+            self.send_soon()
 
     def stop(self) -> None:
         """Request nothing more."""
@@ -95,10 +123,14 @@ class Requests:
         now = self._loop.time()
         self._timer, self._due, self._round_at = None, float("inf"), now
         rtt = self._measure(now)
+        ahead = self._unexplained()
         due = float("inf")
         for track in self._tracks:
             for encoding in track.encodings:
-                self._send(track, self._requests_for(encoding, now, rtt))
+                requests = self._requests_for(encoding, now, rtt)
+                if encoding.is_video:
+                    requests += self._requests_ahead(encoding, ahead, now, rtt)
+                self._send(track, requests)
                 due = min(due, self._next_due(encoding, now))
         if due < float("inf"):
             self._schedule(due)
@@ -141,11 +173,40 @@ class Requests:
                 found.append(write_fir(self._ssrc, ssrc, self._fir_requests))
         return found
 
+    def _unexplained(self) -> int:
+        """Packets that are missing in the transport, and in none of its sources yet."""
+        found = sum(
+            source.reception.missing.found
+            for track in self._tracks
+            for encoding in track.encodings
+            for source in encoding.sources.values()
+        )
+        unexplained = self._unseen - max(found - self._found, 0)
+        self._unseen, self._found = 0, found
+        return min(max(unexplained, 0), MAX_AHEAD)
+
+    def _requests_ahead(
+        self, encoding: "Encoding", count: int, now: float, rtt: float
+    ) -> list[bytes]:
+        """The NACKs for packets that are missing at the end of what has come."""
+        found = []
+        for source in encoding.sources.values():
+            silence = now - source.last_packet_at
+            if silence > AHEAD_TIME:
+                continue
+            if not source.ends_frame and silence >= FRAME_PAUSE:
+                count = max(count, 1)
+            if lost := source.request_ahead(count, now, rtt):
+                found.append(write_nack(self._ssrc, source.ssrc, lost))
+        return found
+
     def _next_due(self, encoding: "Encoding", now: float) -> float:
         """When the next request for an encoding is due, or a packet is given up."""
         due = encoding.key_frame_request_due
         for source in encoding.sources.values():
             due = min(due, source.reception.missing.next_due)
+        if encoding.is_video and now - self.last_at < LOSSY_TIME:
+            due = min(due, now + FRAME_PAUSE)
         return max(due, now)
 
     def _send(self, track: "Track", requests: list[bytes]) -> None:

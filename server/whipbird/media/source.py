@@ -77,6 +77,7 @@ class Source:
         clock_rate: the RTP clock rate of the codec, in Hz.
         timestamp_shift: to be added to its timestamps, to get those that it delivers.
         restarts: how often its sequence numbers have restarted.
+        ends_frame: whether the newest packet has the marker bit.
     """
 
     def __init__(self, ssrc: int, codec: Codec, sink: SourceSink, now: float) -> None:
@@ -85,6 +86,7 @@ class Source:
         self.last_packet_at = now
         self.timestamp_shift = 0
         self.restarts = 0
+        self.ends_frame = True
         self._sink = sink
         self._reorder: ReorderBuffer[RtpPacket] = ReorderBuffer()
         # Bound once: it is called for every packet.
@@ -124,6 +126,7 @@ class Source:
         if self._run:
             self._run.clear()
         self.last_packet_at = now
+        self.ends_frame = packet.marker
         self._stamps[sequence & _STAMPS_MASK] = packet.timestamp
         if codec is not self.codec:
             self._set_codec(codec)
@@ -139,7 +142,14 @@ class Source:
         """Take a retransmission received over RTX, unwrapped (RFC 4588)."""
         sequence = self.reception.received(packet, now, recovered=True)
         if sequence is not None:
+            if sequence == self.reception.newest:
+                self.ends_frame = packet.marker
             self._push(sequence, packet, now)
+
+    def request_ahead(self, count: int, now: float, rtt: float) -> list[int]:
+        """See ``MissingPackets.request_ahead``."""
+        reception = self.reception
+        return reception.missing.request_ahead(reception.newest, count, now, rtt)
 
     def release(self, now: float) -> None:
         """Deliver the packets that were held back for lost ones long enough."""

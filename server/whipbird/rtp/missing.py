@@ -87,12 +87,16 @@ class MissingPackets:
 
     Attributes:
         next_due: when ``to_request`` is to be called next; infinite for never.
+        found: packets that were missing so far.
         given_up: packets that were given up so far.
         response_time: the shortest time that the retransmission of a packet which was
             requested once has taken; None for none. The caller takes it away.
     """
 
     __slots__ = (
+        "_ahead",
+        "_ahead_at",
+        "_ahead_due",
         "_left",
         "_left_until",
         "_missing",
@@ -102,6 +106,7 @@ class MissingPackets:
         "_reordering",
         "_reordering_until",
         "_unanswered",
+        "found",
         "given_up",
         "next_due",
         "response_time",
@@ -109,6 +114,7 @@ class MissingPackets:
 
     def __init__(self, policy: RequestPolicy) -> None:
         self.next_due = float("inf")
+        self.found = 0
         self.given_up = 0
         self.response_time: float | None = None
         self._policy = policy
@@ -116,6 +122,10 @@ class MissingPackets:
         self._missing: dict[int, _Missing] = {}
         self._left = MAX_REQUESTED_PER_SECOND
         self._left_until = 0.0
+        # The packet behind those that were requested before a later one had come; when
+        # that was, and when they are due again.
+        self._ahead = 0
+        self._ahead_at = self._ahead_due = 0.0
         # Seconds that requests wait for reordered packets, and until when.
         self._reordering = 0.0
         self._reordering_until = 0.0
@@ -147,6 +157,7 @@ class MissingPackets:
         Returns:
             Whether they can be waited for; else all missing packets are given up.
         """
+        self.found += end - first
         if len(self._missing) + end - first > MAX_MISSING:
             self.given_up += len(self._missing) + end - first
             self.clear()
@@ -156,7 +167,10 @@ class MissingPackets:
         if not self._policy.max_requests or now < self._paused_until:
             due = deadline = now + REORDERING_TIME
         for sequence in range(first, end):
-            self._missing[sequence] = _Missing(now, due, deadline)
+            self._missing[sequence] = missing = _Missing(now, due, deadline)
+            if sequence < self._ahead:
+                missing.requests, missing.first_requested = 1, self._ahead_at
+                missing.due = min(max(due, self._ahead_due), deadline)
         if first < end:
             self.next_due = min(self.next_due, due)
         return True
@@ -224,6 +238,34 @@ class MissingPackets:
             self._give_up(self._missing.pop(sequence), now)
         self.next_due = next_due
         return sequences
+
+    def request_ahead(
+        self, newest: int, count: int, now: float, rtt: float
+    ) -> list[int]:
+        """The numbers behind the newest packet, if they were not requested before.
+
+        Such a packet is perhaps lost, or perhaps not sent yet: senders ignore requests
+        for numbers that they have not used.
+
+        Args:
+            newest: the highest extended sequence number that has come.
+            count: how many numbers, at most.
+            now: the time.
+            rtt: the round-trip time, in seconds.
+
+        Returns:
+            Sequence numbers (16 bits), in order.
+        """
+        if not self._policy.max_requests or not self._policy.is_negotiated:
+            return []
+        first = max(newest + 1, self._ahead)
+        end = min(newest + 1 + count, first + self.allowed(now))
+        if first >= end:
+            return []
+        self._left -= end - first
+        self._ahead, self._ahead_at = end, now
+        self._ahead_due = now + rtt + SENDER_DELAY
+        return [sequence & 0xFFFF for sequence in range(first, end)]
 
     def allowed(self, now: float) -> int:
         """How many packets may still be requested in this second."""

@@ -110,6 +110,11 @@ class Reception:
         return self._jitter / self._clock_rate
 
     @property
+    def newest(self) -> int:
+        """The highest extended sequence number; -1 before the first packet."""
+        return self._highest
+
+    @property
     def awaited(self) -> int:
         """The lowest extended sequence number that may still arrive."""
         return self.missing.first(self._highest + 1)

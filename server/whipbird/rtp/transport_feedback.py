@@ -52,11 +52,21 @@ class TransportFeedback:
             behind them, so that nothing is said of these packets.
     """
 
-    __slots__ = ("_arrivals", "_count", "_missing", "_next", "_pending", "omits_lost")
+    __slots__ = (
+        "_arrivals",
+        "_count",
+        "_expected",
+        "_missing",
+        "_next",
+        "_pending",
+        "omits_lost",
+    )
 
     def __init__(self) -> None:
         self.omits_lost = False
         # In the order of arrival, so that a packet costs little; write() sorts them.
+        # The sequence number after the newest one; -1 before the first.
+        self._expected = -1
         self._arrivals: deque[tuple[int, float]] = deque(maxlen=MAX_ARRIVALS)
         # Sorted arrivals to report: extended sequence numbers and ticks.
         self._pending: list[tuple[int, int]] = []
@@ -66,14 +76,27 @@ class TransportFeedback:
         self._missing: set[int] = set()
         self._count = 0
 
-    def received(self, sequence: int, now: float) -> None:
+    def received(self, sequence: int, now: float) -> int:
         """Note the arrival of a packet.
 
         Args:
             sequence: its transport-wide sequence number, 16 bits.
             now: its time of arrival, in seconds.
+
+        Returns:
+            How many packets are missing directly before it; -1 if it is one of those
+            that were missing.
         """
         self._arrivals.append((sequence, now))
+        if sequence == self._expected:
+            # The usual case.
+            self._expected = (sequence + 1) & 0xFFFF
+            return 0
+        step = (sequence - self._expected) & 0xFFFF if self._expected >= 0 else 0
+        if step > 0x10000 - MAX_LATE:
+            return -1
+        self._expected = (sequence + 1) & 0xFFFF
+        return step
 
     def write(self, sender_ssrc: int, media_ssrc: int) -> bytes | None:
         """Write the next message; call it until it returns None.

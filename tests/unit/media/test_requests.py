@@ -8,8 +8,16 @@ from aiortc.rtp import RtcpPacket, RtcpPsfbPacket, RtcpRrPacket, RtcpRtpfbPacket
 from tests import offers
 from tests.unit.rtc.media import Rig, Rigged, rtp
 from tests.waiting import until
-from whipbird.media.requests import ASSUMED_RTT, MAX_RTT
+from whipbird.media.requests import (
+    ASSUMED_RTT,
+    FRAME_PAUSE,
+    LOSSY_TIME,
+    MAX_AHEAD,
+    MAX_RTT,
+)
+from whipbird.rtp.extensions import TRANSPORT_CC
 from whipbird.rtp.missing import SENDER_DELAY
+from whipbird.rtp.rtcp_requests import Nack, parse_requests
 from whipbird.rtp.xr import DelaySince, ReferenceTime, parse_xr, write_delay_since
 
 pytestmark = pytest.mark.virtual_time
@@ -33,9 +41,9 @@ class Sent:
         return [
             (at, sequence)
             for at, data in self.datagrams
-            for packet in RtcpPacket.parse(data)
-            if isinstance(packet, RtcpRtpfbPacket) and packet.fmt == 1
-            for sequence in packet.lost
+            for request in parse_requests(data)
+            if isinstance(request, Nack)
+            for sequence in request.sequences
         ]
 
     def references(self) -> list[ReferenceTime]:
@@ -60,12 +68,12 @@ async def test_again_after_a_round_trip(rigged: Rigged) -> None:
     made = rigged(offers.CHROMIUM_MEDIA)
     sent = Sent(made)
     made.push(rtp(VP8, 1))
-    made.push(rtp(VP8, 3))
-    await asyncio.sleep(3.5 * (made.connection.rtt + SENDER_DELAY))
+    made.push(rtp(VP8, 3, marker=True))
+    pause = 0.02 + SENDER_DELAY
+    await asyncio.sleep(3.5 * pause)
     times = [at for at, _ in sent.requested()]
     steps = [at - times[0] for at in times]
-    pause = made.connection.rtt + SENDER_DELAY
-    assert steps == pytest.approx([0, pause, 2 * pause, 3 * pause])
+    assert steps == pytest.approx([0, pause, 2 * pause, 3 * pause], abs=0.005)
 
 
 async def test_a_round_trip_that_nobody_knows(rigged: Rigged) -> None:
@@ -100,7 +108,7 @@ async def test_nothing_runs_when_nothing_is_missing(rigged: Rigged) -> None:
     assert requests._timer is not None
     await asyncio.sleep(0.001)
     made.push(rtp(VP8_RTX, 1, ssrc=6, payload=bytes([0, 2, 7])))
-    await asyncio.sleep(0.1)
+    await asyncio.sleep(LOSSY_TIME + 0.1)
     assert requests._timer is None
     await made.stop()
     made.feedback.send_soon()
@@ -148,6 +156,105 @@ async def test_behind_a_report_where_it_must_be(rigged: Rigged) -> None:
     packets = RtcpPacket.parse(made.rtcp[0])
     assert isinstance(packets[0], RtcpRrPacket)
     assert isinstance(packets[-1], RtcpRtpfbPacket)
+
+
+class TestAhead:
+    """The last packets of a frame have none behind them that would show a gap."""
+
+    NUMBERED = offers.added(
+        offers.CHROMIUM_MEDIA, f"a=extmap:3 {TRANSPORT_CC}", after="a=mid:1"
+    )
+
+    def push(self, made: Rig, number: int, payload_type: int, sequence: int) -> None:
+        """A packet with a transport-wide number."""
+        ssrc = 5 if payload_type == VP8 else 1
+        extensions = {3: number.to_bytes(2)}
+        made.push(
+            rtp(
+                payload_type,
+                sequence,
+                ssrc=ssrc,
+                extensions=extensions,
+                marker=payload_type == VP8,
+            )
+        )
+
+    async def test_a_gap_that_no_source_explains(self, rigged: Rigged) -> None:
+        made = rigged(self.NUMBERED)
+        sent = Sent(made)
+        self.push(made, 1, VP8, 10)
+        self.push(made, 2, OPUS, 1)
+        self.push(made, 4, OPUS, 2)
+        await asyncio.sleep(0.001)
+        assert [sequence for _, sequence in sent.requested()] == [11]
+        # Once: it may not have been sent yet.
+        self.push(made, 6, OPUS, 3)
+        await asyncio.sleep(0.5)
+        assert [sequence for _, sequence in sent.requested()] == [11]
+
+    async def test_a_gap_that_is_explained(self, rigged: Rigged) -> None:
+        made = rigged(self.NUMBERED)
+        sent = Sent(made)
+        self.push(made, 1, VP8, 10)
+        self.push(made, 2, OPUS, 1)
+        self.push(made, 4, OPUS, 3)
+        await asyncio.sleep(0.001)
+        assert [sequence for _, sequence in sent.requested()] == [2]
+
+    async def test_packets_that_are_reordered(self, rigged: Rigged) -> None:
+        made = rigged(self.NUMBERED)
+        sent = Sent(made)
+        self.push(made, 1, VP8, 10)
+        self.push(made, 3, OPUS, 1)
+        self.push(made, 2, VP8, 11)
+        await asyncio.sleep(0.001)
+        assert sent.requested() == []
+
+    async def test_a_large_gap(self, rigged: Rigged) -> None:
+        made = rigged(self.NUMBERED)
+        sent = Sent(made)
+        self.push(made, 1, VP8, 10)
+        self.push(made, 5000, OPUS, 1)
+        await asyncio.sleep(0.001)
+        assert len(sent.requested()) == MAX_AHEAD
+
+    async def test_not_requested_twice_in_a_round_trip(self, rigged: Rigged) -> None:
+        made = rigged(self.NUMBERED)
+        sent = Sent(made)
+        self.push(made, 1, VP8, 10)
+        self.push(made, 3, OPUS, 1)
+        await asyncio.sleep(0.005)
+        self.push(made, 4, VP8, 12)
+        await asyncio.sleep(0.02)
+        assert [sequence for _, sequence in sent.requested()] == [11]
+        await asyncio.sleep(SENDER_DELAY)
+        assert [sequence for _, sequence in sent.requested()] == [11, 11]
+
+    async def test_a_frame_that_pauses_on_a_lossy_path(self, rigged: Rigged) -> None:
+        made = rigged(offers.CHROMIUM_MEDIA)
+        sent = Sent(made)
+        made.push(rtp(VP8, 1, 0, marker=True))
+        made.push(rtp(VP8, 3, 3000))
+        await asyncio.sleep(2.5 * FRAME_PAUSE)
+        assert [sequence for _, sequence in sent.requested()] == [2, 4]
+
+    async def test_a_frame_that_pauses_on_a_clean_path(self, rigged: Rigged) -> None:
+        made = rigged(offers.CHROMIUM_MEDIA)
+        sent = Sent(made)
+        made.push(rtp(VP8, 1, 0))
+        await asyncio.sleep(0.5)
+        assert sent.requested() == []
+
+    async def test_what_has_come_is_not_missing(self, rigged: Rigged) -> None:
+        made = rigged(self.NUMBERED)
+        self.push(made, 1, VP8, 10)
+        self.push(made, 3, OPUS, 1)
+        await asyncio.sleep(0.001)
+        made.push(rtp(VP8_RTX, 1, ssrc=6, payload=bytes([0, 11, 7])))
+        self.push(made, 5, VP8, 12)
+        reception = made.tracks[1].encodings[0].reception
+        assert (reception.recovered, reception.lost) == (1, 1)
+        assert not reception.missing
 
 
 class TestReferenceTimes:

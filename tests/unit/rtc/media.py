@@ -52,9 +52,9 @@ class Inlet:
         rtt: the round trip as ICE has measured it.
     """
 
-    rtt = 0.02
     rtp_routes: dict[int, Callable[[bytes], None]] = field(default_factory=dict)
     rtcp: list[bytes] = field(default_factory=list)
+    rtt: float | None = 0.02
 
     def send_rtcp(self, packet: bytes) -> None:
         self.rtcp.append(packet)

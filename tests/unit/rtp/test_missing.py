@@ -265,3 +265,32 @@ class TestBounds:
             rounds += 1
             assert rounds < 2000
         assert packets.next_due == NEVER
+
+
+class TestAhead:
+    """Numbers that may not have been used yet are requested once."""
+
+    def test_once(self) -> None:
+        packets = MissingPackets(PICTURES)
+        assert packets.request_ahead(65534, 2, 0.0, 0.1) == [65535, 0]
+        assert packets.request_ahead(65534, 3, 0.0, 0.1) == [1]
+        assert packets.request_ahead(65534, 3, 0.0, 0.1) == []
+        assert not packets
+
+    def test_again_when_a_later_one_has_come(self) -> None:
+        packets = MissingPackets(PICTURES)
+        assert packets.request_ahead(10, 1, 0.0, 0.02) == [11]
+        packets.add(11, 13, 0.005)
+        assert packets.to_request(0.005, 0.02) == [12]
+        assert packets.next_due == pytest.approx(0.02 + SENDER_DELAY)
+        assert packets.arrived(11, 0.021, 0.02, is_repair=True) is True
+        assert packets.response_time == pytest.approx(0.021)
+
+    def test_not_of_who_has_not_promised_to_answer(self) -> None:
+        assert MissingPackets(NO_REQUESTS).request_ahead(10, 1, 0.0, 0.1) == []
+        assert MissingPackets(SOUND_PERHAPS).request_ahead(10, 1, 0.0, 0.1) == []
+
+    def test_no_more_than_so_many_a_second(self) -> None:
+        packets = MissingPackets(PICTURES)
+        requested = [packets.request_ahead(n, 3, 0.5, 0.1) for n in range(0, 6000, 3)]
+        assert sum(map(len, requested)) == MAX_REQUESTED_PER_SECOND
