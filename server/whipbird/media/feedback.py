@@ -86,6 +86,22 @@ class Feedback:
         if missing := self._transport_feedback.received(sequence, now):
             self._requests.unseen(missing)
 
+    def send_time_received(self, sent: int, octets: int, now: float) -> None:
+        """Note the arrival of a packet that says when it was sent.
+
+        Args:
+            sent: its abs-send-time, 24 bits.
+            octets: its size.
+        """
+        if self._estimate is None:
+            self._estimate = BandwidthEstimate()
+        if self._estimate.received(sent, octets, now):
+            # The sender is to know at once.
+            self._next_report = now
+            if self._timer is not None:
+                self._timer.cancel()
+            self._timer = self._loop.call_later(0.0, self._tick)
+
     def send_soon(self) -> None:
         """Request missing packets and key frames soon."""
         self._requests.send_soon()

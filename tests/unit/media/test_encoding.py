@@ -6,7 +6,7 @@ import pytest
 
 from tests.encoders import EncodedFrame, encode_video
 from tests.rtp_packets import write_rtp
-from tests.unit.media.watching import DELTA, KEY
+from tests.unit.media.watching import DELTA
 from whipbird.media.encoding import (
     KEY_FRAME_INTERVAL,
     KEY_FRAME_USE,

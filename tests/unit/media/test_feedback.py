@@ -19,6 +19,7 @@ from tests import offers
 from tests.encoders import encode_video
 from tests.unit.rtc.media import Rig, Rigged, rtp
 from tests.waiting import until
+from whipbird.rtp.rtcp_requests import Estimate, parse_requests
 
 pytestmark = pytest.mark.virtual_time
 
@@ -141,6 +142,28 @@ async def test_an_estimate_for_who_makes_none(rigged: Rigged) -> None:
     estimate = requests(made, RTCP_PSFB_APP)[0]
     assert estimate.fci[:4] == b"REMB"
     assert estimate.fci[8:] == (5).to_bytes(4)
+
+
+async def test_the_estimate_falls_at_once_when_a_queue_grows(rigged: Rigged) -> None:
+    """draft-ietf-rmcat-gcc-02: by abs-send-time, which is extension 2 of the offer."""
+    made = rigged(WITHOUT_TRANSPORT_CC)
+    estimates: list[int] = []
+    for number in range(90):
+        sent = number / 30
+        delay = max(number - 60, 0) / 30
+        await asyncio.sleep(max(sent + delay - asyncio.get_running_loop().time(), 0.0))
+        units = int(sent * (1 << 18)) & 0xFFFFFF
+        made.push(rtp(VP8, number, 3000 * number, extensions={2: units.to_bytes(3)}))
+        for data in made.rtcp:
+            for request in parse_requests(data):
+                if isinstance(request, Estimate):
+                    estimates.append(request.bitrate)
+        made.rtcp.clear()
+        if estimates and estimates[-1] < estimates[0]:
+            break
+    assert estimates[-1] < estimates[0]
+    # A third of a second after the queue has begun to grow.
+    assert 60 < number < 75
 
 
 async def test_no_estimate_for_who_makes_its_own(rigged: Rigged) -> None:
