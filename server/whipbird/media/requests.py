@@ -150,6 +150,7 @@ class Requests:
         rtt = self.rtt(now)
         for reception in receptions:
             reception.rtt = rtt
+            reception.missing.received = reception.packets + reception.recovered
         return rtt
 
     def _requests_for(

@@ -25,6 +25,9 @@ MAX_STATUSES = 1 << 15
 MAX_REPORTED = 250
 MAX_GAPS = 80
 
+# Packets that may be reported as lost although more are lost than the limit.
+MAX_ALLOWANCE = 10.0
+
 # Deltas are in ticks of 250 microseconds, the reference time in 64 ms.
 _TICKS_PER_SECOND = 4000
 _TICKS_PER_REFERENCE = 256
@@ -48,22 +51,26 @@ class TransportFeedback:
     """Collects the arrivals on one transport and writes the feedback messages.
 
     Attributes:
-        omits_lost: whether messages end before packets that have not come, and go on
-            behind them, so that nothing is said of these packets.
+        loss_limit: at most so many packets are reported as lost for each one that has
+            come; 1 for any number. Of others nothing is said: messages end before them,
+            and go on behind them.
     """
 
     __slots__ = (
+        "_allowance",
         "_arrivals",
         "_count",
         "_expected",
         "_missing",
         "_next",
         "_pending",
-        "omits_lost",
+        "loss_limit",
     )
 
     def __init__(self) -> None:
-        self.omits_lost = False
+        self.loss_limit = 1.0
+        # Packets that may be reported as lost.
+        self._allowance = 0.0
         # In the order of arrival, so that a packet costs little; write() sorts them.
         # The sequence number after the newest one; -1 before the first.
         self._expected = -1
@@ -118,10 +125,10 @@ class TransportFeedback:
         base, ticks = pending[0]
         is_late = reported is not None and base < reported
         if reported is not None and 0 < base - reported <= MAX_GAP:
-            if self.omits_lost:
-                self._note_missing(reported, base)
-            else:
+            if self._is_told(base - reported):
                 base = reported
+            else:
+                self._note_missing(reported, base)
         reference = ticks // _TICKS_PER_REFERENCE
         last_ticks = reference * _TICKS_PER_REFERENCE
         symbols, deltas = bytearray(), bytearray()
@@ -135,11 +142,11 @@ class TransportFeedback:
                 gap = sequence - expected
                 gaps += 1
                 if (
-                    self.omits_lost
-                    or is_late  # the packets between were reported before
+                    is_late  # the packets between were reported before
                     or gap > MAX_GAP
                     or sequence - base >= MAX_STATUSES
                     or gaps > MAX_GAPS
+                    or (written and not self._is_told(gap))
                 ):
                     break
                 symbols += bytes(gap)
@@ -157,6 +164,8 @@ class TransportFeedback:
             self._missing.difference_update(range(base, expected))
         if reported is None or reported < expected:
             self._next = expected
+        earned = self._allowance + written * self.loss_limit
+        self._allowance = min(earned, MAX_ALLOWANCE)
         self._forget_missing()
         del pending[:written]
         information = _BASE.pack(
@@ -198,6 +207,15 @@ class TransportFeedback:
                 arrivals[extended] = int(now * _TICKS_PER_SECOND)
         self._arrivals.clear()
         self._pending = sorted(arrivals.items())
+
+    def _is_told(self, gap: int) -> bool:
+        """Whether so many packets are reported as lost."""
+        if self.loss_limit >= 1:
+            return True
+        if self._allowance < gap:
+            return False
+        self._allowance -= gap
+        return True
 
     def _note_missing(self, first: int, end: int) -> None:
         self._missing.update(range(max(first, end - MAX_LATE), end))

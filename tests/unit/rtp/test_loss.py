@@ -1,32 +1,46 @@
-"""The loss that retransmission does not mend."""
+"""Loss, and whether retransmission mends it."""
 
-from whipbird.rtp.loss import MIN_PACKETS, UnmendedLoss
+from whipbird.rtp.loss import MAX_LOSS, MAX_UNMENDED, MEMORY, MIN_PACKETS, Loss
 
 
-def test_the_share_of_the_last_second() -> None:
-    loss = UnmendedLoss()
-    loss.update(0.0, 1000, 0)
-    assert loss.fraction == 0.0
-    loss.update(1.0, 1100, 10)
-    assert loss.fraction == 0.1
-    loss.update(2.0, 1200, 10)
-    assert loss.fraction == 0.0
+def test_what_is_mended() -> None:
+    loss = Loss()
+    for second in range(10):
+        loss.update(float(second), 1000 * second, 200 * second, 10 * second)
+        assert loss.is_mended
+
+
+def test_what_is_lost_for_good() -> None:
+    loss = Loss()
+    loss.update(0.0, 1000, 0, 0)
+    given_up = int(1000 * MAX_UNMENDED) + 1
+    loss.update(1.0, 2000, 100, given_up)
+    assert not loss.is_mended
+    loss.update(0.5 + MEMORY, 3000, 100, given_up)
+    assert not loss.is_mended
+    loss.update(1.5 + MEMORY, 4000, 100, given_up)
+    assert loss.is_mended
+
+
+def test_what_costs_too_much_to_mend() -> None:
+    loss = Loss()
+    loss.update(0.0, 1000, 0, 0)
+    loss.update(1.0, 2000, int(1000 * MAX_LOSS) + 1, 0)
+    assert not loss.is_mended
 
 
 def test_few_packets_say_nothing() -> None:
-    loss = UnmendedLoss()
-    loss.update(0.0, 100, 0)
-    loss.update(1.0, 100 + MIN_PACKETS - 1, 10)
-    assert loss.fraction == 0.0
-    loss.update(2.0, 100 + MIN_PACKETS, 10)
-    assert loss.fraction == 10 / MIN_PACKETS
-    loss.update(2.5, 1000, 1000)
-    assert loss.fraction == 10 / MIN_PACKETS
+    loss = Loss()
+    loss.update(0.0, 100, 0, 0)
+    loss.update(1.0, 100 + MIN_PACKETS - 1, 10, 10)
+    assert loss.is_mended
+    loss.update(2.0, 100 + MIN_PACKETS, 10, 10)
+    assert not loss.is_mended
 
 
 def test_a_source_that_has_ended() -> None:
-    loss = UnmendedLoss()
-    loss.update(0.0, 1000, 100)
-    loss.update(1.0, 200, 10)
-    loss.update(2.0, 300, 15)
-    assert loss.fraction == 0.05
+    loss = Loss()
+    loss.update(0.0, 1000, 50, 40)
+    loss.update(1.0, 200, 10, 10)
+    loss.update(2.0, 300, 12, 12)
+    assert loss.is_mended

@@ -233,6 +233,7 @@ def test_a_lossy_path_is_repaired(loss: float, is_rtx: bool) -> None:
             )
             if extended is not None:
                 given_out += buffer.push(extended, extended, now)
+        reception.missing.received = reception.packets + reception.recovered
         for number in reception.missing.to_request(tick, 0.04):
             if rng.random() >= loss:
                 heapq.heappush(path, (tick + 0.04, number, True))
