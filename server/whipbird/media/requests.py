@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 # Seconds between two rounds of requests, at least.
 MIN_INTERVAL = 0.002
+# Seconds: a round that is later than this lets the packets come first that have waited
+# as long, and are perhaps those that it would give up.
+MAX_LATENESS = 0.1
 
 # Packets that are requested ahead of a source, at most; of sources that were heard
 # within so many seconds.
@@ -121,7 +124,11 @@ class Requests:
     def _run(self) -> None:
         """Send what is due, and release what is no longer waited for."""
         now = self._loop.time()
+        is_late = now - self._due > MAX_LATENESS
         self._timer, self._due, self._round_at = None, float("inf"), now
+        if is_late:
+            self._schedule(now)
+            return
         rtt = self._measure(now)
         ahead = self._unexplained()
         due = float("inf")

@@ -30,8 +30,10 @@ MIN_RUN = 2
 MAX_RUN_GAP = 16
 # Packets that wait for that decision, at most.
 MAX_RUN = 1024
-# Seconds without a packet in order after which what looks like duplicates is new.
+# Seconds without a packet in order after which what looks like duplicates is new; and
+# how many it must be, since packets may be retransmitted twice before a pause.
 RUN_TIME = 0.3
+MIN_DUPLICATES = 8
 
 # Seconds. Timestamps that step further than this beyond the time of arrival, or as far
 # back, are those of a clock that was set: pictures in decoding order go back by less,
@@ -223,7 +225,7 @@ class Source:
             return
         if (
             all(self._is_new(suspect) for suspect, _ in run[:MIN_RUN])
-            or now - self._run_since >= RUN_TIME
+            or (len(run) >= MIN_DUPLICATES and now - self._run_since >= RUN_TIME)
             or len(run) == MAX_RUN
         ):
             self._restart(now)

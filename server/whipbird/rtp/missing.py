@@ -22,6 +22,8 @@ REORDERING_MARGIN = 1.5
 MAX_REORDERING_DELAY = 0.03
 REORDERING_MEMORY = 10.0
 
+# An answer takes at least this share of the round trip as it is known.
+MIN_ANSWER = 0.25
 # Seconds that a sender takes to respond. libwebrtc retransmits a packet again only 5 ms
 # after a round trip as it knows it.
 SENDER_DELAY = 0.01
@@ -56,8 +58,8 @@ class RequestPolicy:
 # frame. Sound does not: what is held back behind a missing packet of it must not become
 # too late in players, which keep 0.1 s or so.
 PICTURES = RequestPolicy(max_requests=16, max_delay=1.0)
-SOUND = RequestPolicy(max_requests=5, max_delay=0.1)
-SOUND_PERHAPS = RequestPolicy(max_requests=5, max_delay=0.1, is_negotiated=False)
+SOUND = RequestPolicy(max_requests=8, max_delay=0.12)
+SOUND_PERHAPS = RequestPolicy(max_requests=8, max_delay=0.12, is_negotiated=False)
 NO_REQUESTS = RequestPolicy(max_requests=0, max_delay=REORDERING_TIME)
 
 
@@ -199,7 +201,8 @@ class MissingPackets:
             is_repair: whether it can only be a retransmission.
 
         Returns:
-            Whether it is a retransmission; None if it was not missing.
+            Whether it was requested, or can only be a retransmission; None if it was
+            not missing.
         """
         missing = self._missing.pop(sequence, None)
         if missing is None:
@@ -207,12 +210,12 @@ class MissingPackets:
         if not self._missing:
             self.next_due = float("inf")
         elapsed = now - missing.first_requested
-        # A packet of the source itself is a retransmission only if a request for it
-        # can have been answered.
-        if not missing.requests or (not is_repair and elapsed < rtt / 2):
+        # A packet of the source itself has only been late if a request for it cannot
+        # have been answered yet.
+        if not missing.requests or (not is_repair and elapsed < MIN_ANSWER * rtt):
             if not is_repair:
                 self._note_reordering(now - missing.found, now)
-            return is_repair
+            return is_repair or missing.requests > 0
         self._unanswered, self._pause = 0, MIN_PAUSE
         # Karn's algorithm: it is not known which request a retransmission answers.
         if missing.requests == 1:
