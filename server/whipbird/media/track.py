@@ -78,8 +78,10 @@ class Track:
         self._feedback = feedback
         self._codecs = {codec.payload_type: codec for codec in media.codecs}
         self.extension_map = {uri: identifier for identifier, uri in media.extensions}
-        self._transport_cc = self.extension_map.get(extensions.TRANSPORT_CC, 0)
-        if any("goog-remb" in codec.feedback for codec in media.codecs):
+        kinds = {kind for codec in media.codecs for kind in codec.feedback}
+        if "transport-cc" in kinds:
+            self._transport_cc = self.extension_map.get(extensions.TRANSPORT_CC, 0)
+        elif "goog-remb" in kinds:
             self._send_time = self.extension_map.get(extensions.ABS_SEND_TIME, 0)
         self._original_ssrcs = dict(media.retransmission_sources)
         self._rids = frozenset(self.rids)
@@ -172,7 +174,7 @@ class Track:
             sequence = find_extension(packet, self._transport_cc)
             if sequence is not None and len(sequence) == 2:
                 feedback.sequence_received(sequence[0] << 8 | sequence[1], now)
-        if self._send_time:
+        elif self._send_time:
             sent = find_extension(packet, self._send_time)
             if sent is not None and len(sent) == 3:
                 units = int.from_bytes(sent)
