@@ -157,7 +157,8 @@ class Requests:
         rtt = self.rtt(now)
         for reception in receptions:
             reception.rtt = rtt
-            reception.missing.received = reception.packets + reception.recovered
+            received = reception.packets + reception.recovered
+            reception.missing.budget.received = received
         return rtt
 
     def _requests_for(

@@ -2,15 +2,12 @@
 
 from dataclasses import dataclass
 
+from .request_budget import RequestBudget
+
 # With more missing packets, a key frame is cheaper than their retransmission.
 MAX_MISSING = 1000
 # Packets per NACK: it fits into one datagram even if no two of them are close.
 MAX_REQUESTED = 256
-# Packets that are requested in a second: as many as have come in it and in the one
-# before, and a few, but at most so many. So a path that takes no more is not filled
-# with retransmissions; one that loses half of all packets can still be mended.
-SPARE_REQUESTS = 32
-MAX_REQUESTED_PER_SECOND = 1024
 # Seconds until more packets may have come.
 BUDGET_INTERVAL = 0.05
 
@@ -96,7 +93,7 @@ class MissingPackets:
         next_due: when ``to_request`` is to be called next; infinite for never.
         found: packets that were missing so far.
         given_up: packets that were given up so far.
-        received: packets of the source that have come so far; the caller sets it.
+        budget: how many packets may be requested.
         response_time: the shortest time that the retransmission of a packet which was
             requested once has taken; None for none. The caller takes it away.
     """
@@ -109,17 +106,13 @@ class MissingPackets:
         "_pause",
         "_paused_until",
         "_policy",
-        "_received_before",
-        "_received_until_now",
         "_reordering",
         "_reordering_until",
-        "_second_ends",
-        "_spent",
         "_unanswered",
+        "budget",
         "found",
         "given_up",
         "next_due",
-        "received",
         "response_time",
     )
 
@@ -127,16 +120,11 @@ class MissingPackets:
         self.next_due = float("inf")
         self.found = 0
         self.given_up = 0
-        self.received = 0
+        self.budget = RequestBudget()
         self.response_time: float | None = None
         self._policy = policy
         # Ascending, since gaps are found in order.
         self._missing: dict[int, _Missing] = {}
-        # Requests in the current second, and its end; and the packets received before
-        # it, and before the one before.
-        self._spent = 0
-        self._second_ends = float("-inf")
-        self._received_until_now = self._received_before = 0
         # The packet behind those that were requested before a later one had come; when
         # that was, and when they are due again.
         self._ahead = 0
@@ -236,7 +224,7 @@ class MissingPackets:
         sequences: list[int] = []
         given_up: list[int] = []
         next_due = float("inf")
-        allowed = min(MAX_REQUESTED, self.allowed(now))
+        allowed = min(MAX_REQUESTED, self.budget.left(now))
         for sequence, missing in self._missing.items():
             if missing.due <= now:
                 if self._is_given_up(missing, now, rtt):
@@ -248,7 +236,7 @@ class MissingPackets:
                 elif allowed < MAX_REQUESTED:
                     missing.due = min(now + BUDGET_INTERVAL, missing.deadline)
             next_due = min(next_due, missing.due)
-        self._spent += len(sequences)
+        self.budget.spend(len(sequences))
         for sequence in given_up:
             self._give_up(self._missing.pop(sequence), now)
         self.next_due = next_due
@@ -274,22 +262,13 @@ class MissingPackets:
         if not self._policy.max_requests or not self._policy.is_negotiated:
             return []
         first = max(newest + 1, self._ahead)
-        end = min(newest + 1 + count, first + self.allowed(now))
+        end = min(newest + 1 + count, first + self.budget.left(now))
         if first >= end:
             return []
-        self._spent += end - first
+        self.budget.spend(end - first)
         self._ahead, self._ahead_at = end, now
         self._ahead_due = now + rtt + SENDER_DELAY
         return [sequence & 0xFFFF for sequence in range(first, end)]
-
-    def allowed(self, now: float) -> int:
-        """How many packets may still be requested in this second."""
-        if now >= self._second_ends:
-            self._spent, self._second_ends = 0, now + 1.0
-            self._received_before = self._received_until_now
-            self._received_until_now = self.received
-        earned = SPARE_REQUESTS + self.received - self._received_before
-        return max(min(earned, MAX_REQUESTED_PER_SECOND) - self._spent, 0)
 
     def _is_given_up(self, missing: _Missing, now: float, rtt: float) -> bool:
         if now >= missing.deadline or not self._policy.max_requests:

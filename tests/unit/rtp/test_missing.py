@@ -12,7 +12,6 @@ from whipbird.rtp.missing import (
     MAX_PAUSE,
     MAX_REORDERING_DELAY,
     MAX_REQUESTED,
-    MAX_REQUESTED_PER_SECOND,
     MAX_UNANSWERED,
     MIN_PAUSE,
     NO_REQUESTS,
@@ -22,11 +21,11 @@ from whipbird.rtp.missing import (
     SENDER_DELAY,
     SOUND,
     SOUND_PERHAPS,
-    SPARE_REQUESTS,
     STEADY_REQUESTS,
     MissingPackets,
     RequestPolicy,
 )
+from whipbird.rtp.request_budget import MAX_REQUESTED_PER_SECOND, SPARE_REQUESTS
 
 NEVER = float("inf")
 
@@ -229,7 +228,7 @@ class TestBounds:
 
     def test_no_more_than_fit_into_a_packet(self) -> None:
         packets = MissingPackets(PICTURES)
-        packets.received = 10_000
+        packets.budget.received = 10_000
         packets.add(0, 600, 0.0)
         requests = [packets.to_request(0.0, 0.1) for _ in range(4)]
         assert [len(r) for r in requests] == [MAX_REQUESTED] * 2 + [88, 0]
@@ -237,14 +236,14 @@ class TestBounds:
 
     def test_no_more_than_have_come_and_a_few(self) -> None:
         packets = MissingPackets(PICTURES)
-        packets.received = 100
+        packets.budget.received = 100
         packets.add(0, 500, 0.0)
         assert len(packets.to_request(0.0, 0.001)) == 100 + SPARE_REQUESTS
         # What has to wait is requested when more have come.
-        packets.received = 110
+        packets.budget.received = 110
         assert len(packets.to_request(packets.next_due, 0.001)) <= 10
         # Those of the second before count, too.
-        packets.received = 115
+        packets.budget.received = 115
         packets.add(1000, 1400, 1.0)
         assert len(packets.to_request(1.0, 0.001)) == 15 + SPARE_REQUESTS
         packets.add(2000, 2500, 3.0)
@@ -252,7 +251,7 @@ class TestBounds:
 
     def test_no_more_than_so_many_a_second(self) -> None:
         packets = MissingPackets(PICTURES)
-        packets.received = 10_000
+        packets.budget.received = 10_000
         requested = 0
         for n in range(190):
             now = n / 1000
@@ -310,6 +309,6 @@ class TestAhead:
 
     def test_no_more_than_so_many_a_second(self) -> None:
         packets = MissingPackets(PICTURES)
-        packets.received = 10_000
+        packets.budget.received = 10_000
         requested = [packets.request_ahead(n, 3, 0.5, 0.1) for n in range(0, 6000, 3)]
         assert sum(map(len, requested)) == MAX_REQUESTED_PER_SECOND

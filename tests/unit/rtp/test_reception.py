@@ -233,7 +233,8 @@ def test_a_lossy_path_is_repaired(loss: float, is_rtx: bool) -> None:
             )
             if extended is not None:
                 given_out += buffer.push(extended, extended, now)
-        reception.missing.received = reception.packets + reception.recovered
+        received = reception.packets + reception.recovered
+        reception.missing.budget.received = received
         for number in reception.missing.to_request(tick, 0.04):
             if rng.random() >= loss:
                 heapq.heappush(path, (tick + 0.04, number, True))
