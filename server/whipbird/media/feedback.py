@@ -7,9 +7,8 @@ import secrets
 from typing import TYPE_CHECKING
 
 from ..rtp.bandwidth import BandwidthEstimate
-from ..rtp.loss import Loss
+from ..rtp.mending import Mending
 from ..rtp.reception import Reception
-from ..rtp.round_trip import reference_time, round_trip_since
 from ..rtp.rtcp import (
     Bye,
     SenderReport,
@@ -70,7 +69,7 @@ class Feedback:
         self._timer: asyncio.TimerHandle | None = None
         self._has_received = False
         self._next_report = 0.0
-        self._loss = Loss()
+        self._mending = Mending()
         # Reference times that were sent since one was answered.
         self._references = 0
         self._transport_feedback: TransportFeedback | None = None
@@ -131,7 +130,8 @@ class Feedback:
         if self._references:
             for block in parse_xr(data):
                 if isinstance(block, DelaySince) and block.ssrc == self._ssrc:
-                    self._answer_received(block, now)
+                    self._references = 0
+                    self._requests.round_trip.returned(block.last_rr, block.delay, now)
 
     def stop(self) -> None:
         """Stop sending feedback."""
@@ -139,13 +139,6 @@ class Feedback:
             self._timer.cancel()
         self._requests.stop()
         self.tracks.clear()
-
-    def _answer_received(self, answer: DelaySince, now: float) -> None:
-        """Measure the round trip by the answer to a reference time."""
-        rtt = round_trip_since(answer.last_rr, answer.delay, now)
-        if rtt is not None:
-            self._references = 0
-            self._requests.round_trip.measured(rtt, now)
 
     def _tick(self) -> None:
         now = self._loop.time()
@@ -193,7 +186,9 @@ class Feedback:
             and self._references < MAX_REFERENCES
         ):
             self._references += 1
-            parts.append(write_reference_time(self._ssrc, reference_time(now)))
+            ntp = int(now * (1 << 32))
+            self._requests.round_trip.sent(ntp, now)
+            parts.append(write_reference_time(self._ssrc, ntp))
         estimated = [x for x in encodings if "goog-remb" in x.codec.feedback]
         if estimated:
             if self._estimate is None:
@@ -220,7 +215,7 @@ class Feedback:
         feedback = self._transport_feedback
         if feedback is not None:
             self._measure_loss(now)
-            feedback.loss_limit = MENDED_LOSS if self._loss.is_mended else 1.0
+            feedback.loss_limit = MENDED_LOSS if self._mending.is_mended else 1.0
             while (data := feedback.write(self._ssrc, self._media_ssrc)) is not None:
                 messages.append(data)
                 if len(messages) == MAX_OMISSIONS:
@@ -232,12 +227,12 @@ class Feedback:
 
         Sound is given up so soon that a sender with no time to answer looks like loss.
         """
-        if not self._loss.is_due(now):
+        if not self._mending.is_due(now):
             return
         encodings = self._encodings()
         pictures = [x for x in encodings if x.is_video]
         receptions = _receptions(pictures or encodings)
-        self._loss.update(
+        self._mending.update(
             now,
             sum(r.expected for r in receptions),
             sum(r.lost + r.retransmitted for r in receptions),

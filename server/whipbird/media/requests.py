@@ -82,11 +82,12 @@ class Requests:
         self._unseen = 0
         self._found = 0
 
-    def rtt(self, now: float) -> float:
+    @property
+    def rtt(self) -> float:
         """The round-trip time in seconds: measured, or known to ICE, or assumed."""
-        rtt = self.round_trip.shortest(now)
+        rtt = self.round_trip.shortest
         if rtt is None:
-            rtt = self._transport.rtt
+            rtt = self._transport.round_trip
         return ASSUMED_RTT if rtt is None else min(rtt, MAX_RTT)
 
     def send_soon(self) -> None:
@@ -154,7 +155,7 @@ class Requests:
             if (seconds := reception.missing.response_time) is not None:
                 reception.missing.response_time = None
                 self.round_trip.measured(seconds, now)
-        rtt = self.rtt(now)
+        rtt = self.rtt
         for reception in receptions:
             reception.rtt = rtt
             received = reception.packets + reception.recovered

@@ -21,8 +21,8 @@ class MediaTransport(Protocol):
         """Octets for the peer that the network has not taken yet."""
 
     @property
-    def rtt(self) -> float | None:
-        """The round-trip time that ICE has measured, in seconds; None when unknown."""
+    def round_trip(self) -> float | None:
+        """Seconds of the newest answered connectivity check; None before one."""
 
     def route_rtcp(self, take: Callable[[bytes], None]) -> None:
         """Hand RTCP packets, decrypted, to a function."""

@@ -133,8 +133,8 @@ class Connection:
         return 0 if path is None else self._port.backlog(path)
 
     @property
-    def rtt(self) -> float | None:
-        """The round-trip time that ICE has measured, in seconds; None when unknown."""
+    def round_trip(self) -> float | None:
+        """Seconds of the newest answered connectivity check; None before one."""
         return self.transport.ice.rtt
 
     def route_rtcp(self, take: Callable[[bytes], None]) -> None:

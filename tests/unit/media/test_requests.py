@@ -79,15 +79,14 @@ async def test_again_after_a_round_trip(rigged: Rigged) -> None:
 async def test_a_round_trip_that_nobody_knows(rigged: Rigged) -> None:
     made = rigged(offers.CHROMIUM_MEDIA)
     requests = made.feedback._requests
-    made.connection.rtt = None
-    assert requests.rtt(0.0) == ASSUMED_RTT
-    made.connection.rtt = 5.0
-    assert requests.rtt(0.0) == MAX_RTT
+    made.connection.round_trip = None
+    assert requests.rtt == ASSUMED_RTT
+    made.connection.round_trip = 5.0
+    assert requests.rtt == MAX_RTT
 
 
 async def test_the_round_trip_by_retransmissions(rigged: Rigged) -> None:
     made = rigged(offers.CHROMIUM_MEDIA)
-    sent = Sent(made)
     made.push(rtp(VP8, 1, ssrc=5))
     made.push(rtp(VP8, 3, ssrc=5))
     await asyncio.sleep(0.004)
@@ -96,7 +95,7 @@ async def test_the_round_trip_by_retransmissions(rigged: Rigged) -> None:
     made.push(rtp(VP8, 5, ssrc=5))
     await asyncio.sleep(0)
     requests = made.feedback._requests
-    assert requests.rtt(sent.now()) == pytest.approx(0.004)
+    assert requests.rtt == pytest.approx(0.004)
 
 
 async def test_nothing_runs_when_nothing_is_missing(rigged: Rigged) -> None:
@@ -282,7 +281,7 @@ class TestReferenceTimes:
         middle = reference.ntp_timestamp >> 16 & 0xFFFFFFFF
         answer = DelaySince(reference.ssrc, middle, 0x8000)
         made.feedback.rtcp_received(write_delay_since(9, [answer]))
-        rtt = made.feedback._requests.rtt(sent.now())
+        rtt = made.feedback._requests.rtt
         assert rtt == pytest.approx(0.012, abs=0.001)
 
     async def test_who_does_not_answer_gets_few(self, rigged: Rigged) -> None:

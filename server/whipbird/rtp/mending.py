@@ -13,7 +13,7 @@ MAX_LOSS = 0.5
 MEMORY = 5.0
 
 
-class Loss:
+class Mending:
     """Measures the loss of the last second or so.
 
     Attributes:
