@@ -46,7 +46,8 @@ async def test_what_is_lost_is_sent_again(
         return bool(
             video["frames"] == FRAMES
             and video["lost"] == video["recovered"]
-            and audio["packets"] + audio["lost"] == len(media.audio)
+            and audio["packets"] + audio["lost"] - audio["recovered"]
+            == len(media.audio)
         )
 
     async with (
@@ -70,11 +71,11 @@ async def test_what_is_lost_is_sent_again(
     assert video.gaps == 0
     assert len(video.timestamps) == FRAMES
     assert len(video.delivered) == len(sent[video.ssrc].first_sent)
-    # The number of lost packets is known exactly.
+    # What is requested before a later packet has come was never missing.
     report, lost = layer_of(stream, "video"), sent[video.ssrc].lost
-    assert lost > 0
-    assert (report["lost"], report["recovered"]) == (lost, lost)
-    # Sound is not asked for again.
+    assert 0 < report["recovered"] == report["lost"] <= lost
+    # Sound comes again, too. What takes too long is given up.
     report, lost = layer_of(stream, "audio"), sent[audio.ssrc].lost
-    assert (report["lost"], report["recovered"]) == (lost, 0)
-    assert len(audio.delivered) == len(media.audio) - lost
+    assert report["lost"] <= lost
+    given_up = report["lost"] - report["recovered"]
+    assert len(audio.delivered) == len(media.audio) - given_up

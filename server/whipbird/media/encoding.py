@@ -17,6 +17,11 @@ RATE_INTERVAL = 1.0
 
 # Seconds between requests for a key frame, until one is received.
 KEY_FRAME_INTERVAL = 1.0
+# A key frame behind which a packet is lost for good within so many seconds has not
+# helped; then the interval is doubled, up to so many times itself. Key frames are
+# large: on a path that breaks each of them they only make the loss greater.
+KEY_FRAME_USE = 0.5
+MAX_KEY_FRAME_BACKOFF = 4
 
 # An encoding is silent after so many of its frame intervals without a packet, and after
 # no less and no more than these seconds; after the second while it has few frames.
@@ -90,6 +95,10 @@ class Encoding:
         self._lacks_parameters = False
         self._key_frame_timestamp = 0
         self._key_frame_requested_at = float("-inf")
+        self._key_frame_at = float("-inf")
+        self._key_frame_backoff = 1
+        # Packets of the current source that were given up, as far as it is known here.
+        self._given_up = 0
         # Sources that were current before, and the packets of the one that sends again.
         self._replaced: set[Source] = set()
         self._ended = Totals()
@@ -225,6 +234,7 @@ class Encoding:
                 packet.timestamp = (packet.timestamp + ticks) & 0xFFFFFFFF
         self.source = source
         self._restarts = source.restarts
+        self._given_up = source.reception.missing.given_up
         self.epoch += 1
         octets = source.reception.octets
         self._measured = (self._measured[0], octets, self._measured[2])
@@ -263,6 +273,7 @@ class Encoding:
             self.key_frame_interval = ticks / self.codec.clock_rate
         self._key_frame_timestamp = packet.timestamp
         self.key_frames += 1
+        self._key_frame_at = self.source.last_packet_at
         self.wants_key_frame = False
 
     def _read_parameters(self, packet: RtpPacket) -> None:
@@ -334,17 +345,34 @@ class Encoding:
         newest = max(self.sources.values(), key=lambda s: s.last_packet_at)
         return newest.ssrc
 
+    @property
+    def key_frame_request_due(self) -> float:
+        """When to request a key frame next; infinite when none is wanted."""
+        if not self.wants_key_frame:
+            return float("inf")
+        interval = KEY_FRAME_INTERVAL * self._key_frame_backoff
+        return self._key_frame_requested_at + interval
+
     def should_request_key_frame(self, now: float) -> bool:
         """Whether to send a key frame request now; it is then assumed to be sent."""
-        if self.reception.gave_up:
-            self.reception.gave_up = False
+        given_up = self.reception.missing.given_up
+        if given_up != self._given_up:
+            self._given_up = given_up
             if self._payload_format is not None:
-                self.wants_key_frame = True
-        due = now - self._key_frame_requested_at >= KEY_FRAME_INTERVAL
-        if not self.wants_key_frame or not due:
+                self._note_loss(now)
+        if now < self.key_frame_request_due:
             return False
         self._key_frame_requested_at = now
         return True
+
+    def _note_loss(self, now: float) -> None:
+        """Want a key frame: packets were lost for good."""
+        if not self.wants_key_frame:
+            backoff = 2 * self._key_frame_backoff
+            if now - self._key_frame_at >= KEY_FRAME_USE:
+                backoff = 1
+            self._key_frame_backoff = min(backoff, MAX_KEY_FRAME_BACKOFF)
+        self.wants_key_frame = True
 
     def tick(self, now: float) -> None:
         """Release packets held back for lost ones, and measure the rates."""

@@ -7,19 +7,20 @@ import secrets
 from typing import TYPE_CHECKING
 
 from ..rtp.bandwidth import BandwidthEstimate
+from ..rtp.mending import Mending
+from ..rtp.reception import Reception
 from ..rtp.rtcp import (
     Bye,
     SenderReport,
     parse_rtcp,
-    write_fir,
-    write_nack,
-    write_pli,
     write_receiver_report,
     write_remb,
     write_sdes,
 )
 from ..rtp.source_clock import share_offset
 from ..rtp.transport_feedback import TransportFeedback
+from ..rtp.xr import DelaySince, parse_xr, write_reference_time
+from .requests import Requests
 from .transport import MediaTransport
 
 if TYPE_CHECKING:
@@ -28,16 +29,21 @@ if TYPE_CHECKING:
 
 # Seconds between feedback packets while media arrives; browsers expect 0.05 to 0.25.
 INTERVAL = 0.05
-# ... and while packets are missing, or a key frame is wanted.
-URGENT_INTERVAL = 0.01
 # RFC 3550 section 6.2: seconds between receiver reports, varied by half.
 REPORT_INTERVAL = 1.0
 
-# Seconds. RTCP does not tell the round-trip time to an endpoint that only receives. It
-# assumes this at first, then measures how long retransmissions take; the upper limit
-# leaves time to request a packet more than once.
-ASSUMED_RTT = 0.1
-MAX_RTT = 0.3
+# Reference times are sent for so many seconds after the last missing packet, and no
+# more of them in a row when there is no answer.
+REFERENCE_TIME = 10.0
+MAX_REFERENCES = 5
+
+# While retransmission mends what is lost, at most this share of packets is reported as
+# lost. libwebrtc (LossBasedBweV2) limits its estimate by loss above 5 %, and above 15 %
+# lowers it without end.
+MENDED_LOSS = 0.05
+# Messages about arrivals that may omit lost packets, each time; each ends at such a
+# packet, and the next ones contain it.
+MAX_OMISSIONS = 32
 
 
 class Feedback:
@@ -57,11 +63,15 @@ class Feedback:
         self._transport = transport
         self._ssrc = secrets.randbits(32)
         self._sdes = write_sdes(self._ssrc, secrets.token_hex(8))
+        head = write_receiver_report(self._ssrc, ()) + self._sdes
+        self._requests = Requests(transport, self._ssrc, head, self.tracks)
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
         self._has_received = False
         self._next_report = 0.0
-        self._fir_requests = 0
+        self._mending = Mending()
+        # Reference times that were sent since one was answered.
+        self._references = 0
         self._transport_feedback: TransportFeedback | None = None
         self._media_ssrc = 0
         self._estimate: BandwidthEstimate | None = None
@@ -77,16 +87,30 @@ class Feedback:
         """Note the arrival of a packet with a transport-wide sequence number."""
         if self._transport_feedback is None:
             self._transport_feedback = TransportFeedback()
-        self._transport_feedback.received(sequence, now)
+        if missing := self._transport_feedback.received(sequence, now):
+            self._requests.unseen(missing)
+
+    def send_time_received(self, sent: int, octets: int, now: float) -> None:
+        """Note the arrival of a packet that says when it was sent.
+
+        Args:
+            sent: its abs-send-time, 24 bits.
+            octets: its size.
+        """
+        if self._estimate is None:
+            self._estimate = BandwidthEstimate()
+        if self._estimate.received(sent, octets, now):
+            # The sender is to know at once.
+            self._next_report = now
+            if self._timer is not None:
+                self._timer.cancel()
+            self._timer = self._loop.call_later(0.0, self._tick)
 
     def send_soon(self) -> None:
-        """Send feedback within ``URGENT_INTERVAL``."""
-        soon = self._loop.time() + URGENT_INTERVAL
-        if self._timer is not None:
-            if self._timer.when() <= soon:
-                return
-            self._timer.cancel()
-        self._timer = self._loop.call_at(soon, self._tick)
+        """Request missing packets and key frames soon."""
+        self._requests.send_soon()
+        if self._timer is None:
+            self._timer = self._loop.call_later(INTERVAL, self._tick)
 
     def rtcp_received(self, data: bytes) -> None:
         """Handle a decrypted RTCP packet."""
@@ -103,11 +127,17 @@ class Feedback:
                 case Bye(ssrcs=ssrcs):
                     for track in self.tracks:
                         track.forget(ssrcs)
+        if self._references:
+            for block in parse_xr(data):
+                if isinstance(block, DelaySince) and block.ssrc == self._ssrc:
+                    self._references = 0
+                    self._requests.round_trip.returned(block.last_rr, block.delay, now)
 
     def stop(self) -> None:
         """Stop sending feedback."""
         if self._timer is not None:
             self._timer.cancel()
+        self._requests.stop()
         self.tracks.clear()
 
     def _tick(self) -> None:
@@ -120,88 +150,98 @@ class Feedback:
             parts += self._reports(now)
         elif not all(track.reduced_size for track in self.tracks):
             parts += [write_receiver_report(self._ssrc, ()), self._sdes]
-        head = len(parts)
-        alone: list[bytes] = []
-        for track in self.tracks:
-            # FFmpeg reads a NACK only when it is alone in its datagram (RFC 5506).
-            requests = alone if track.reduced_size else parts
-            for encoding in track.encodings:
-                requests += self._requests_for(encoding, now)
-                encoding.tick(now)
-        arrivals = self._arrivals()
+        for encoding in self._encodings():
+            encoding.tick(now)
+        arrivals = self._arrivals(now)
         # The connection may be closed.
         with contextlib.suppress(ConnectionError):
-            for request in alone:
-                self._transport.send_rtcp(request)
-            if is_late or arrivals or len(parts) > head:
+            if is_late or arrivals:
                 self._transport.send_rtcp(b"".join([*parts, *arrivals[:1]]))
                 # Each may have padding, allowed only in the last of a compound packet.
                 for more in arrivals[1:]:
-                    self._transport.send_rtcp(b"".join([*parts[:head], more]))
+                    self._transport.send_rtcp(b"".join([*parts, more]))
         self._schedule()
 
     def _schedule(self) -> None:
         """Set the timer, while media arrives or a packet or key frame is awaited."""
-        encodings = self._encodings()
-        if any(s.reception.missing for x in encodings for s in x.sources.values()):
-            delay = URGENT_INTERVAL
-        elif self._has_received or any(
-            x.wants_key_frame or x.bitrate for x in encodings
+        if not self._has_received and not any(
+            x.wants_key_frame
+            or x.bitrate
+            or any(s.reception.missing for s in x.sources.values())
+            for x in self._encodings()
         ):
-            delay = INTERVAL
-        else:
             return
         self._has_received = False
         if self._timer is None:
-            self._timer = self._loop.call_later(delay, self._tick)
+            self._timer = self._loop.call_later(INTERVAL, self._tick)
 
     def _reports(self, now: float) -> list[bytes]:
-        """A receiver report with SDES (RFC 3550 section 6.1), and REMB where needed."""
+        """A receiver report with SDES (RFC 3550 section 6.1), and what goes with it."""
         encodings = self._encodings()
-        receptions = [s.reception for x in encodings for s in x.sources.values()]
+        receptions = _receptions(encodings)
         blocks = [b for r in receptions if (b := r.report(now)) is not None]
         parts = [write_receiver_report(self._ssrc, blocks), self._sdes]
+        if (
+            now - self._requests.last_at < REFERENCE_TIME
+            and self._references < MAX_REFERENCES
+        ):
+            self._references += 1
+            ntp = int(now * (1 << 32))
+            self._requests.round_trip.sent(ntp, now)
+            parts.append(write_reference_time(self._ssrc, ntp))
         estimated = [x for x in encodings if "goog-remb" in x.codec.feedback]
-        if self._transport_feedback is None and estimated:
+        if estimated:
             if self._estimate is None:
                 self._estimate = BandwidthEstimate()
             bitrate = self._estimate.update(
                 now,
                 sum(r.octets for r in receptions),
                 sum(r.expected for r in receptions),
-                sum(r.lost for r in receptions),
+                sum(r.missing.given_up for r in receptions),
             )
             ssrcs = [encoding.ssrc for encoding in estimated]
             parts.append(write_remb(self._ssrc, bitrate, ssrcs))
         return parts
 
-    def _arrivals(self) -> list[bytes]:
-        """The transport-wide congestion control feedback since the last call."""
+    def _arrivals(self, now: float) -> list[bytes]:
+        """The transport-wide congestion control feedback since the last call.
+
+        Nothing is said of lost packets while retransmission mends the loss: browsers
+        take loss for congestion, and reduce their bitrate without end (docs,
+        "Decisions"). Congestion that loses more than that is told; congestion that
+        delays is seen in the arrival times.
+        """
         messages: list[bytes] = []
-        if self._transport_feedback is not None:
-            write = self._transport_feedback.write
-            while (data := write(self._ssrc, self._media_ssrc)) is not None:
+        feedback = self._transport_feedback
+        if feedback is not None:
+            self._measure_loss(now)
+            feedback.loss_limit = MENDED_LOSS if self._mending.is_mended else 1.0
+            while (data := feedback.write(self._ssrc, self._media_ssrc)) is not None:
                 messages.append(data)
+                if len(messages) == MAX_OMISSIONS:
+                    feedback.loss_limit = 1.0
         return messages
 
-    def _requests_for(self, encoding: "Encoding", now: float) -> list[bytes]:
-        """The NACK and the key frame request for an encoding, where due."""
-        parts = []
-        for source in encoding.sources.values():
-            reception = source.reception
-            if not reception.missing:
-                continue
-            rtt = min(max(ASSUMED_RTT, reception.retransmission_delay), MAX_RTT)
-            if lost := reception.missing_to_request(now, rtt):
-                parts.append(write_nack(self._ssrc, source.ssrc, lost))
-        if encoding.should_request_key_frame(now):
-            ssrc = encoding.wanted_from
-            if "nack pli" in encoding.codec.feedback:
-                parts.append(write_pli(self._ssrc, ssrc))
-            elif "ccm fir" in encoding.codec.feedback:
-                self._fir_requests += 1
-                parts.append(write_fir(self._ssrc, ssrc, self._fir_requests))
-        return parts
+    def _measure_loss(self, now: float) -> None:
+        """Measure the loss of pictures; that of sound where there are none.
+
+        Sound is given up so soon that a sender with no time to answer looks like loss.
+        """
+        if not self._mending.is_due(now):
+            return
+        encodings = self._encodings()
+        pictures = [x for x in encodings if x.is_video]
+        receptions = _receptions(pictures or encodings)
+        self._mending.update(
+            now,
+            sum(r.expected for r in receptions),
+            sum(r.lost + r.retransmitted for r in receptions),
+            sum(r.missing.given_up for r in receptions),
+        )
 
     def _encodings(self) -> list["Encoding"]:
         return [encoding for track in self.tracks for encoding in track.encodings]
+
+
+def _receptions(encodings: "list[Encoding]") -> list[Reception]:
+    return [s.reception for x in encodings for s in x.sources.values()]

@@ -5,8 +5,15 @@ from collections.abc import Callable
 from typing import Protocol
 
 from ..rtp.codecs import payload_format
+from ..rtp.missing import (
+    NO_REQUESTS,
+    PICTURES,
+    SOUND,
+    SOUND_PERHAPS,
+    RequestPolicy,
+)
 from ..rtp.packet import RtpPacket
-from ..rtp.reception import MAX_REQUESTS, Reception
+from ..rtp.reception import Reception
 from ..rtp.reorder import ReorderBuffer
 from ..rtp.source_clock import difference
 from ..sdp.codecs import Codec, fmtp_parameters
@@ -23,8 +30,10 @@ MIN_RUN = 2
 MAX_RUN_GAP = 16
 # Packets that wait for that decision, at most.
 MAX_RUN = 1024
-# Seconds without a packet in order after which what looks like duplicates is new.
+# Seconds without a packet in order after which what looks like duplicates is new; and
+# how many it must be, since packets may be retransmitted twice before a pause.
 RUN_TIME = 0.3
+MIN_DUPLICATES = 8
 
 # Seconds. Timestamps that step further than this beyond the time of arrival, or as far
 # back, are those of a clock that was set: pictures in decoding order go back by less,
@@ -40,6 +49,15 @@ class SourceSink(Protocol):
 
     def send_feedback_soon(self) -> None:
         """Send RTCP feedback soon: packets are missing."""
+
+
+def _request_policy(codec: Codec) -> RequestPolicy:
+    """How missing packets of a codec are requested, as negotiated."""
+    is_negotiated = "nack" in codec.feedback
+    if payload_format(codec.name) is not None:
+        return PICTURES if is_negotiated else NO_REQUESTS
+    # Browsers retransmit sound although they do not offer it.
+    return SOUND if is_negotiated else SOUND_PERHAPS
 
 
 class Source:
@@ -61,15 +79,16 @@ class Source:
         clock_rate: the RTP clock rate of the codec, in Hz.
         timestamp_shift: to be added to its timestamps, to get those that it delivers.
         restarts: how often its sequence numbers have restarted.
+        ends_frame: whether the newest packet has the marker bit.
     """
 
     def __init__(self, ssrc: int, codec: Codec, sink: SourceSink, now: float) -> None:
         self.ssrc = ssrc
-        nack = "nack" in codec.feedback
-        self.reception = Reception(ssrc, codec.clock_rate, MAX_REQUESTS if nack else 0)
+        self.reception = Reception(ssrc, codec.clock_rate, _request_policy(codec))
         self.last_packet_at = now
         self.timestamp_shift = 0
         self.restarts = 0
+        self.ends_frame = True
         self._sink = sink
         self._reorder: ReorderBuffer[RtpPacket] = ReorderBuffer()
         # Bound once: it is called for every packet.
@@ -109,6 +128,7 @@ class Source:
         if self._run:
             self._run.clear()
         self.last_packet_at = now
+        self.ends_frame = packet.marker
         self._stamps[sequence & _STAMPS_MASK] = packet.timestamp
         if codec is not self.codec:
             self._set_codec(codec)
@@ -124,7 +144,14 @@ class Source:
         """Take a retransmission received over RTX, unwrapped (RFC 4588)."""
         sequence = self.reception.received(packet, now, recovered=True)
         if sequence is not None:
+            if sequence == self.reception.newest:
+                self.ends_frame = packet.marker
             self._push(sequence, packet, now)
+
+    def request_ahead(self, count: int, now: float, rtt: float) -> list[int]:
+        """See ``MissingPackets.request_ahead``."""
+        reception = self.reception
+        return reception.missing.request_ahead(reception.newest, count, now, rtt)
 
     def release(self, now: float) -> None:
         """Deliver the packets that were held back for lost ones long enough."""
@@ -198,7 +225,7 @@ class Source:
             return
         if (
             all(self._is_new(suspect) for suspect, _ in run[:MIN_RUN])
-            or now - self._run_since >= RUN_TIME
+            or (len(run) >= MIN_DUPLICATES and now - self._run_since >= RUN_TIME)
             or len(run) == MAX_RUN
         ):
             self._restart(now)

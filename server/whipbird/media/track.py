@@ -52,6 +52,9 @@ class Track:
         self._media: OfferedMedia | None = None
         self._codecs: dict[int, Codec] = {}
         self._transport_cc = 0
+        # The header extension by which packets say when they were sent, if this side
+        # makes the estimate.
+        self._send_time = 0
         self._rids: frozenset[str] = frozenset()
         # By SSRC: sources, their encodings, and the sources of RTX streams.
         self._sources: dict[int, Source] = {}
@@ -75,7 +78,11 @@ class Track:
         self._feedback = feedback
         self._codecs = {codec.payload_type: codec for codec in media.codecs}
         self.extension_map = {uri: identifier for identifier, uri in media.extensions}
-        self._transport_cc = self.extension_map.get(extensions.TRANSPORT_CC, 0)
+        kinds = {kind for codec in media.codecs for kind in codec.feedback}
+        if "transport-cc" in kinds:
+            self._transport_cc = self.extension_map.get(extensions.TRANSPORT_CC, 0)
+        elif "goog-remb" in kinds:
+            self._send_time = self.extension_map.get(extensions.ABS_SEND_TIME, 0)
         self._original_ssrcs = dict(media.retransmission_sources)
         self._rids = frozenset(self.rids)
         self._offered_sources = dict(media.simulcast.sources) if media.simulcast else {}
@@ -167,6 +174,11 @@ class Track:
             sequence = find_extension(packet, self._transport_cc)
             if sequence is not None and len(sequence) == 2:
                 feedback.sequence_received(sequence[0] << 8 | sequence[1], now)
+        elif self._send_time:
+            sent = find_extension(packet, self._send_time)
+            if sent is not None and len(sent) == 3:
+                units = int.from_bytes(sent)
+                feedback.send_time_received(units, len(packet.data), now)
         return now
 
     def _new_source(self, packet: RtpPacket) -> Source | None:

@@ -1,11 +1,17 @@
-"""A bandwidth estimate for REMB, computed from the bitrate and loss of received media.
+"""A bandwidth estimate for REMB, computed from what arrives of a sender's media.
 
 It serves senders without transport-wide congestion control feedback, with which they
-estimate themselves. The rules are those of the loss-based controller in
-draft-ietf-rmcat-gcc-02 section 6.
+estimate themselves. It falls when packets are delayed more and more, as far as they say
+when they were sent, and when more is lost than retransmission mends. The rules are
+those of draft-ietf-rmcat-gcc-02 sections 5.5 and 6.
 """
 
-# bit/s
+from collections import deque
+
+from .delay_trend import DelayTrend
+
+# bit/s. A lower estimate would help nobody: a picture of 320x180 with sound needs about
+# as much, and what cannot carry that cannot carry the stream.
 FLOOR = 150_000
 CEILING = 50_000_000
 INITIAL = 2_000_000
@@ -22,6 +28,16 @@ INCREASE_BY = 1_000
 # it, absence of loss says nothing about the path.
 HEADROOM = 1.5
 HEADROOM_BY = 10_000
+
+# A growing queue takes the estimate to this share of the received bitrate, measured
+# over some slots of time; then not again within some seconds, in which the sender
+# follows and the queue drains.
+BACKOFF = 0.85
+SLOT = 0.05
+SLOTS = 10
+BACKOFF_INTERVAL = 0.4
+# Seconds without growth after that.
+HOLD = 1.0
 
 # Loss is measured over at least so many packets, or so many seconds.
 MIN_PACKETS = 20
@@ -41,7 +57,16 @@ class BandwidthEstimate:
         bitrate: the estimate, in bit/s.
     """
 
-    __slots__ = ("_ceiling", "_floor", "_totals", "_updated", "bitrate")
+    __slots__ = (
+        "_backed_off",
+        "_ceiling",
+        "_floor",
+        "_slots",
+        "_totals",
+        "_trend",
+        "_updated",
+        "bitrate",
+    )
 
     def __init__(
         self, floor: int = FLOOR, ceiling: int = CEILING, initial: int = INITIAL
@@ -51,6 +76,41 @@ class BandwidthEstimate:
         self.bitrate = min(max(initial, floor), ceiling)
         self._updated: float | None = None
         self._totals = (0, 0, 0)
+        self._trend = DelayTrend()
+        # Octets received, by slot of time.
+        self._slots: deque[list[int]] = deque(maxlen=SLOTS + 1)
+        # When a growing queue has last made it fall.
+        self._backed_off = float("-inf")
+
+    def received(self, sent: int, octets: int, now: float) -> bool:
+        """Count a packet that says when it was sent.
+
+        Args:
+            sent: its abs-send-time, 24 bits.
+            octets: its size.
+            now: its arrival, in seconds.
+
+        Returns:
+            Whether the estimate has fallen, so that the sender is to be told at once.
+        """
+        slot = int(now / SLOT)
+        if not self._slots or self._slots[-1][0] != slot:
+            self._slots.append([slot, 0])
+        self._slots[-1][1] += octets
+        self._trend.received(sent, now)
+        if not self._trend.is_growing or now - self._backed_off < BACKOFF_INTERVAL:
+            return False
+        self._backed_off = now
+        lowered = max(int(BACKOFF * self._received_bitrate(slot)), self._floor)
+        if lowered >= self.bitrate:
+            return False
+        self.bitrate = lowered
+        return True
+
+    def _received_bitrate(self, slot: int) -> float:
+        """The received bitrate over the slots before the current one."""
+        octets = sum(n for at, n in self._slots if slot - SLOTS <= at < slot)
+        return 8 * octets / (SLOTS * SLOT)
 
     def update(self, now: float, octets: int, expected: int, lost: int) -> int:
         """Update the estimate; called about every second.
@@ -59,7 +119,7 @@ class BandwidthEstimate:
             now: the time, in seconds.
             octets: octets received so far, from all of the sender's sources.
             expected: packets that it has sent so far.
-            lost: how many of these were lost.
+            lost: how many of these were lost for good.
 
         Returns:
             The estimate, in bit/s.
@@ -88,7 +148,13 @@ class BandwidthEstimate:
                 # The sender sends more than the path can carry.
                 bitrate = min(bitrate, received / (1.0 - fraction))
             bitrate *= 1.0 - fraction / 2
-        elif fraction < LOW_LOSS and bitrate < HEADROOM * received + HEADROOM_BY:
+        elif (
+            fraction < LOW_LOSS
+            and bitrate < HEADROOM * received + HEADROOM_BY
+            and now - self._backed_off >= HOLD
+            and not self._trend.is_growing
+            and not self._trend.is_shrinking
+        ):
             elapsed = min(interval, 1.0)
             bitrate = bitrate * INCREASE**elapsed + INCREASE_BY * elapsed
         self.bitrate = int(min(max(bitrate, self._floor), self._ceiling))

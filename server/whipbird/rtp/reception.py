@@ -1,5 +1,6 @@
 """The reception state of one source: received, missing, jitter (RFC 3550)."""
 
+from .missing import PICTURES, MissingPackets, RequestPolicy
 from .packet import RtpPacket
 from .rtcp import ReportBlock
 from .source_clock import Anchor, SourceClock, difference
@@ -15,41 +16,8 @@ MAX_MISORDER = 3000
 MIN_LEAP = 256
 MAX_PACKET_RATE = 20_000
 
-# With more missing packets, a key frame is cheaper than their retransmission.
-MAX_MISSING = 1000
-# Packets per NACK: it fits into one datagram even if no two of them are close.
-MAX_REQUESTED = 256
-
-# Seconds: a packet this late was reordered, not lost.
-REORDERING_DELAY = 0.01
-# Seconds after which a missing packet is too late to be played.
-MAX_RETRANSMISSION_DELAY = 1.0
-# Seconds between NACKs for one packet: the RTT and this, for the sender to respond.
-SENDER_DELAY = 0.01
-MIN_NACK_INTERVAL = 0.03
-MAX_REQUESTS = 10
-
 # Seconds: a larger difference between timestamps and arrival is not network jitter.
 MAX_JITTER_STEP = 5.0
-
-
-class _Missing:
-    """A missing packet.
-
-    Attributes:
-        due: when to request it, or to give it up.
-        deadline: when to give it up.
-        requests: how often it was requested.
-        first_requested: when it was requested first.
-    """
-
-    __slots__ = ("deadline", "due", "first_requested", "requests")
-
-    def __init__(self, now: float) -> None:
-        self.due = now + REORDERING_DELAY
-        self.deadline = now + MAX_RETRANSMISSION_DELAY
-        self.requests = 0
-        self.first_requested = 0.0
 
 
 class Reception:
@@ -61,8 +29,7 @@ class Reception:
     Args:
         ssrc: the source.
         clock_rate: the RTP clock rate, in Hz.
-        max_requests: how often a missing packet is requested; 0 if NACK was not
-            negotiated: then a missing packet is given up soon.
+        policy: how missing packets are requested.
 
     Attributes:
         packets: packets received, RTX not counted.
@@ -72,11 +39,9 @@ class Reception:
             as some senders retransmit (RFC 4585); ``packets`` counts them too.
         duplicates: packets received twice, or too late.
         clock: the clock of the source, by its sender reports.
-        retransmission_delay: average seconds from the first request for a packet to
-            its arrival; 0 before the first one.
+        rtt: the round-trip time in seconds, as far as it is known; the caller sets it.
         restarts: how often the source has restarted its sequence numbers.
-        gave_up: whether a packet was given up, so that a key frame is needed; the
-            caller resets it.
+        missing: the missing packets.
     """
 
     __slots__ = (
@@ -87,25 +52,23 @@ class Reception:
         "_highest",
         "_jitter",
         "_leap",
-        "_max_requests",
-        "_missing",
         "_reported",
         "_sender_report",
         "_timestamp",
         "clock",
         "duplicates",
-        "gave_up",
+        "missing",
         "octets",
         "packets",
         "recovered",
         "restarts",
-        "retransmission_delay",
         "retransmitted",
+        "rtt",
         "ssrc",
     )
 
     def __init__(
-        self, ssrc: int, clock_rate: int, max_requests: int = MAX_REQUESTS
+        self, ssrc: int, clock_rate: int, policy: RequestPolicy = PICTURES
     ) -> None:
         self.ssrc = ssrc
         self.packets = 0
@@ -113,18 +76,15 @@ class Reception:
         self.recovered = 0
         self.retransmitted = 0
         self.clock = SourceClock(clock_rate)
-        self.retransmission_delay = 0.0
+        self.rtt = 0.0
         self.duplicates = 0
         self.restarts = 0
-        self.gave_up = False
+        self.missing = MissingPackets(policy)
         self._clock_rate = clock_rate
-        self._max_requests = max_requests
         self._base = 0
         self._highest = -1
         # Packets expected before the last restart of the source.
         self._expected_before = 0
-        # Ascending, since gaps are found in order.
-        self._missing: dict[int, _Missing] = {}
         self._timestamp = -1
         self._arrival = 0.0
         self._jitter = 0.0
@@ -150,14 +110,14 @@ class Reception:
         return self._jitter / self._clock_rate
 
     @property
-    def missing(self) -> int:
-        """Packets that are missing and not given up."""
-        return len(self._missing)
+    def newest(self) -> int:
+        """The highest extended sequence number; -1 before the first packet."""
+        return self._highest
 
     @property
     def awaited(self) -> int:
         """The lowest extended sequence number that may still arrive."""
-        return next(iter(self._missing), self._highest + 1)
+        return self.missing.first(self._highest + 1)
 
     def received(
         self, packet: RtpPacket, now: float, recovered: bool = False
@@ -231,67 +191,32 @@ class Reception:
             delay=delay,
         )
 
-    def missing_to_request(self, now: float, rtt: float) -> list[int]:
-        """The packets to request now; old ones are given up.
-
-        Call it every few hundredths of a second while packets are missing.
-
-        Args:
-            now: the time.
-            rtt: the round-trip time, in seconds.
-
-        Returns:
-            At most 256 sequence numbers (16 bits), in the order of sending.
-        """
-        sequences: list[int] = []
-        given_up: list[int] = []
-        next_request = now + max(rtt + SENDER_DELAY, MIN_NACK_INTERVAL)
-        for sequence, missing in self._missing.items():
-            if missing.due > now:
-                continue
-            if missing.requests >= self._max_requests or missing.deadline <= now:
-                given_up.append(sequence)
-            elif len(sequences) < MAX_REQUESTED:
-                if not missing.requests:
-                    missing.first_requested = now
-                missing.requests += 1
-                missing.due = min(next_request, missing.deadline)
-                sequences.append(sequence & 0xFFFF)
-        for sequence in given_up:
-            del self._missing[sequence]
-            self.gave_up = True
-        return sequences
-
     def _received_out_of_order(
         self, packet: RtpPacket, step: int, now: float, recovered: bool
     ) -> int | None:
         """Count a packet that does not have the next sequence number."""
-        missing = None
+        is_retransmission: bool | None = recovered
         if self._highest < 0:
             self._base = packet.sequence
             self._highest = packet.sequence - 1
             step = 1
         if step == 0 or step > 0x10000 - MAX_MISORDER:
             sequence = self._highest + (step - 0x10000 if step else 0)
-            missing = self._missing.pop(sequence, None)
-            if missing is None:
+            is_retransmission = self.missing.arrived(
+                sequence, now, self.rtt, is_repair=recovered
+            )
+            if is_retransmission is None:
                 self.duplicates += 1
                 return None
         elif step < MAX_DROPOUT and not self._leaps(packet, step, now):
             sequence = self._highest + step
-            self._add_missing(self._highest + 1, sequence, now)
+            self.missing.add(self._highest + 1, sequence, now)
             self._highest = sequence
             if not recovered and packet.timestamp != self._timestamp:
                 self._measure_jitter(packet.timestamp, now)
         else:
             self.duplicates += 1
             return None
-        is_retransmission = missing is not None and missing.requests
-        if missing is not None and is_retransmission:
-            # Averaged as TCP averages the RTT (RFC 6298 section 2).
-            self.retransmission_delay += (
-                now - missing.first_requested - self.retransmission_delay
-            ) / 8
         if recovered:
             self.recovered += 1
         else:
@@ -328,17 +253,9 @@ class Reception:
         self._expected_before = self.expected
         self._base = (self._highest | 0xFFFF) + 1 + sequence
         self._highest = self._base - 1
-        self._missing.clear()
+        self.missing.clear()
         self._timestamp = -1
         self.clock.restart()
-
-    def _add_missing(self, first: int, end: int, now: float) -> None:
-        if len(self._missing) + end - first > MAX_MISSING:
-            self._missing.clear()
-            self.gave_up = True
-            return
-        for sequence in range(first, end):
-            self._missing[sequence] = _Missing(now)
 
     def _measure_jitter(self, timestamp: int, now: float) -> None:
         """Update the jitter (RFC 3550 appendix A.8) with a new timestamp."""

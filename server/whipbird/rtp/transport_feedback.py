@@ -25,6 +25,9 @@ MAX_STATUSES = 1 << 15
 MAX_REPORTED = 250
 MAX_GAPS = 80
 
+# Packets that may be reported as lost although more are lost than the limit.
+MAX_ALLOWANCE = 10.0
+
 # Deltas are in ticks of 250 microseconds, the reference time in 64 ms.
 _TICKS_PER_SECOND = 4000
 _TICKS_PER_REFERENCE = 256
@@ -45,29 +48,62 @@ _DELTA = Struct("!h")
 
 
 class TransportFeedback:
-    """Collects the arrivals on one transport and writes the feedback messages."""
+    """Collects the arrivals on one transport and writes the feedback messages.
 
-    __slots__ = ("_arrivals", "_count", "_missing", "_next", "_pending")
+    Attributes:
+        loss_limit: at most so many packets are reported as lost for each one that has
+            come; 1 for any number. Of others nothing is said: messages end before them,
+            and go on behind them.
+    """
+
+    __slots__ = (
+        "_allowance",
+        "_arrivals",
+        "_count",
+        "_expected",
+        "_missing",
+        "_next",
+        "_pending",
+        "loss_limit",
+    )
 
     def __init__(self) -> None:
+        self.loss_limit = 1.0
+        # Packets that may be reported as lost.
+        self._allowance = 0.0
         # In the order of arrival, so that a packet costs little; write() sorts them.
+        # The sequence number after the newest one; -1 before the first.
+        self._expected = -1
         self._arrivals: deque[tuple[int, float]] = deque(maxlen=MAX_ARRIVALS)
         # Sorted arrivals to report: extended sequence numbers and ticks.
         self._pending: list[tuple[int, int]] = []
         # The extended sequence number after the last one reported.
         self._next: int | None = None
-        # Sequence numbers reported as not received.
+        # Sequence numbers before it that have not come.
         self._missing: set[int] = set()
         self._count = 0
 
-    def received(self, sequence: int, now: float) -> None:
+    def received(self, sequence: int, now: float) -> int:
         """Note the arrival of a packet.
 
         Args:
             sequence: its transport-wide sequence number, 16 bits.
             now: its time of arrival, in seconds.
+
+        Returns:
+            How many packets are missing directly before it; -1 if it is one of those
+            that were missing.
         """
         self._arrivals.append((sequence, now))
+        if sequence == self._expected:
+            # The usual case.
+            self._expected = (sequence + 1) & 0xFFFF
+            return 0
+        step = (sequence - self._expected) & 0xFFFF if self._expected >= 0 else 0
+        if step > 0x10000 - MAX_LATE:
+            return -1
+        self._expected = (sequence + 1) & 0xFFFF
+        return step
 
     def write(self, sender_ssrc: int, media_ssrc: int) -> bytes | None:
         """Write the next message; call it until it returns None.
@@ -89,7 +125,10 @@ class TransportFeedback:
         base, ticks = pending[0]
         is_late = reported is not None and base < reported
         if reported is not None and 0 < base - reported <= MAX_GAP:
-            base = reported
+            if self._is_told(base - reported):
+                base = reported
+            else:
+                self._note_missing(reported, base)
         reference = ticks // _TICKS_PER_REFERENCE
         last_ticks = reference * _TICKS_PER_REFERENCE
         symbols, deltas = bytearray(), bytearray()
@@ -107,12 +146,11 @@ class TransportFeedback:
                     or gap > MAX_GAP
                     or sequence - base >= MAX_STATUSES
                     or gaps > MAX_GAPS
+                    or (written and not self._is_told(gap))
                 ):
                     break
                 symbols += bytes(gap)
-                self._missing.update(
-                    range(max(expected, sequence - MAX_LATE), sequence)
-                )
+                self._note_missing(expected, sequence)
             if is_large:
                 symbols.append(_LARGE_DELTA)
                 deltas += _DELTA.pack(delta)
@@ -126,6 +164,8 @@ class TransportFeedback:
             self._missing.difference_update(range(base, expected))
         if reported is None or reported < expected:
             self._next = expected
+        earned = self._allowance + written * self.loss_limit
+        self._allowance = min(earned, MAX_ALLOWANCE)
         self._forget_missing()
         del pending[:written]
         information = _BASE.pack(
@@ -167,6 +207,18 @@ class TransportFeedback:
                 arrivals[extended] = int(now * _TICKS_PER_SECOND)
         self._arrivals.clear()
         self._pending = sorted(arrivals.items())
+
+    def _is_told(self, gap: int) -> bool:
+        """Whether so many packets are reported as lost."""
+        if self.loss_limit >= 1:
+            return True
+        if self._allowance < gap:
+            return False
+        self._allowance -= gap
+        return True
+
+    def _note_missing(self, first: int, end: int) -> None:
+        self._missing.update(range(max(first, end - MAX_LATE), end))
 
     def _forget_missing(self) -> None:
         """Forget missing packets that would be too late to report."""

@@ -1,6 +1,6 @@
 """A media section of an offer: audio, video or data channels (RFC 9725 section 4.4)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..rtp import extensions
 from .codecs import Codec, accepted_codecs
@@ -42,8 +42,9 @@ EXTENSIONS = {"recvonly": _OF_MEDIA | _OF_SOURCES, "sendonly": _OF_MEDIA}
 # Accepted RTCP feedback, likewise (RFC 4585, RFC 5104; REMB and transport-cc are
 # Google's). Packets to viewers have no transport-wide sequence numbers: viewers
 # estimate the bandwidth themselves, and send REMB.
-_REQUESTS = ("nack", "nack pli", "ccm fir", "goog-remb")
-_FEEDBACK = {"recvonly": (*_REQUESTS, "transport-cc"), "sendonly": _REQUESTS}
+_REMB, _TRANSPORT_CC = "goog-remb", "transport-cc"
+_REQUESTS = ("nack", "nack pli", "ccm fir", _REMB)
+_FEEDBACK = {"recvonly": (*_REQUESTS, _TRANSPORT_CC), "sendonly": _REQUESTS}
 
 DEFAULT_SCTP_PORT = 5000
 # RFC 8841 section 6: the default of a=max-message-size.
@@ -149,8 +150,12 @@ def offered_media(
             section=role.section,
             line=direction.line,
         )
-    codecs = accepted_codecs(media, _FEEDBACK[role.answer])
     accepted = extension_map.accepted(media, EXTENSIONS[role.answer], role)
+    is_numbered = any(uri == extensions.TRANSPORT_CC for _, uri in accepted.extensions)
+    codecs = tuple(
+        _with_one_estimate(codec, is_numbered=is_numbered)
+        for codec in accepted_codecs(media, _FEEDBACK[role.answer])
+    )
     return OfferedMedia(
         kind=media.kind,
         mid=mid,
@@ -170,6 +175,22 @@ def offered_media(
         reduced_size=media.has("rtcp-rsize"),
         is_inactive=is_inactive,
     )
+
+
+def _with_one_estimate(codec: Codec, *, is_numbered: bool) -> Codec:
+    """A codec with one of the two kinds of feedback on the bandwidth.
+
+    A sender that gets both is held back by the lower estimate. Its own one, from
+    transport-wide feedback, is the better one; it needs numbered packets.
+
+    Args:
+        is_numbered: whether the packets have transport-wide sequence numbers.
+    """
+    unused = _TRANSPORT_CC
+    if is_numbered and _TRANSPORT_CC in codec.feedback:
+        unused = _REMB
+    kept = tuple(kind for kind in codec.feedback if kind != unused)
+    return replace(codec, feedback=kept)
 
 
 def _offered_channel(media: MediaSection, mid: str | None) -> OfferedMedia:

@@ -6,8 +6,11 @@ import pytest
 
 from tests.encoders import EncodedFrame, encode_video
 from tests.rtp_packets import write_rtp
+from tests.unit.media.watching import DELTA
 from whipbird.media.encoding import (
     KEY_FRAME_INTERVAL,
+    KEY_FRAME_USE,
+    MAX_KEY_FRAME_BACKOFF,
     RATE_INTERVAL,
     RETURN_TIME,
     Encoding,
@@ -145,6 +148,45 @@ async def test_a_key_frame_is_wanted_until_it_comes() -> None:
     assert encoding.should_request_key_frame(source.now + KEY_FRAME_INTERVAL)
     source.play(encode_video("libvpx", 320, 180))
     assert not encoding.should_request_key_frame(source.now + 2 * KEY_FRAME_INTERVAL)
+
+
+class TestLossWithoutNack:
+    """Key frames are requested no more often than they help."""
+
+    def requests(self, *, loss_after: float, seconds: float) -> list[float]:
+        """When key frames are requested, of an encoder that sends them at once.
+
+        Args:
+            loss_after: seconds from each key frame to the next loss for good.
+        """
+        source = Source(Codec(96, "VP8/90000", feedback=("nack pli",)))
+        encoding, found = source.encoding, []
+        start = source.now
+        lossy_at = start + 0.5
+        while source.now < start + seconds:
+            is_lost = source.now >= lossy_at
+            source.send(DELTA, lost=is_lost)
+            if is_lost:
+                lossy_at = source.now + 60.0
+            source.source.reception.missing.to_request(source.now, 0.1)
+            source.source.release(source.now)
+            if encoding.should_request_key_frame(source.now):
+                found.append(source.now - start)
+                source.send(KEY)
+                lossy_at = source.now + loss_after
+        return found
+
+    async def test_key_frames_that_help(self) -> None:
+        found = self.requests(loss_after=2 * KEY_FRAME_USE, seconds=20)
+        gaps = [later - earlier for earlier, later in pairwise(found)]
+        assert max(gaps) < 2 * KEY_FRAME_USE + 0.2
+
+    async def test_key_frames_that_do_not_help(self) -> None:
+        found = self.requests(loss_after=KEY_FRAME_USE / 5, seconds=40)
+        gaps = [later - earlier for earlier, later in pairwise(found)]
+        longest = MAX_KEY_FRAME_BACKOFF * KEY_FRAME_INTERVAL
+        assert gaps[0] == pytest.approx(2 * KEY_FRAME_INTERVAL, abs=0.1)
+        assert gaps[1:] == pytest.approx([longest] * len(gaps[1:]), abs=0.1)
 
 
 async def test_audio_has_no_key_frames() -> None:

@@ -18,12 +18,15 @@ from aiortc.rtp import (
 from tests import offers
 from tests.encoders import encode_video
 from tests.unit.rtc.media import Rig, Rigged, rtp
+from tests.unit.rtp.feedback_decoder import decode
 from tests.waiting import until
+from whipbird.rtp.extensions import TRANSPORT_CC
+from whipbird.rtp.rtcp_requests import Estimate, parse_requests
 
 pytestmark = pytest.mark.virtual_time
 
 # Of the video section of these offers.
-VP8 = 96
+VP8, VP8_RTX = 96, 97
 WITHOUT_TRANSPORT_CC = "".join(
     line
     for line in offers.CHROMIUM_MEDIA.splitlines(keepends=True)
@@ -143,6 +146,28 @@ async def test_an_estimate_for_who_makes_none(rigged: Rigged) -> None:
     assert estimate.fci[8:] == (5).to_bytes(4)
 
 
+async def test_the_estimate_falls_at_once_when_a_queue_grows(rigged: Rigged) -> None:
+    """draft-ietf-rmcat-gcc-02: by abs-send-time, which is extension 2 of the offer."""
+    made = rigged(WITHOUT_TRANSPORT_CC)
+    estimates: list[int] = []
+    for number in range(90):
+        sent = number / 30
+        delay = max(number - 60, 0) / 30
+        await asyncio.sleep(max(sent + delay - asyncio.get_running_loop().time(), 0.0))
+        units = int(sent * (1 << 18)) & 0xFFFFFF
+        made.push(rtp(VP8, number, 3000 * number, extensions={2: units.to_bytes(3)}))
+        for data in made.rtcp:
+            for request in parse_requests(data):
+                if isinstance(request, Estimate):
+                    estimates.append(request.bitrate)
+        made.rtcp.clear()
+        if estimates and estimates[-1] < estimates[0]:
+            break
+    assert estimates[-1] < estimates[0]
+    # A third of a second after the queue has begun to grow.
+    assert 60 < number < 75
+
+
 async def test_no_estimate_for_who_makes_its_own(rigged: Rigged) -> None:
     made = rigged(
         offers.added(
@@ -158,6 +183,43 @@ async def test_no_estimate_for_who_makes_its_own(rigged: Rigged) -> None:
         sent = len(made.rtcp)
         await until(lambda n=sent: len(made.rtcp) > n)  # type: ignore[misc]
     assert b"REMB" not in b"".join(made.rtcp)
+
+
+@pytest.mark.parametrize("is_mended", [True, False])
+async def test_how_much_loss_is_reported(rigged: Rigged, is_mended: bool) -> None:
+    """All of it only while retransmission does not mend it."""
+    made = rigged(
+        offers.added(
+            offers.CHROMIUM_MEDIA, f"a=extmap:3 {TRANSPORT_CC}", after="a=mid:1"
+        )
+    )
+    number = 0
+
+    def push(kind: int, sequence: int, ssrc: int, payload: bytes) -> None:
+        nonlocal number
+        number += 1
+        extensions = {3: number.to_bytes(2)}
+        made.push(rtp(kind, sequence, 0, ssrc, payload, extensions=extensions))
+
+    reported = lost = 0
+    for sequence in range(1, 600):
+        if sequence % 5 == 3:
+            number += 1
+        else:
+            push(VP8, sequence, 5, b"x")
+        await asyncio.sleep(0.01)
+        if sequence % 5 == 3 and is_mended:
+            push(VP8_RTX, sequence, 6, sequence.to_bytes(2) + b"x")
+        for data in made.rtcp:
+            # The second half: what is lost for good is known by then.
+            for part in parts(data) if sequence > 300 else ():
+                if part[0] & 31 == 15 and part[1] == 205:
+                    statuses = decode(part).statuses
+                    reported += len(statuses)
+                    lost += statuses.count(None)
+        made.rtcp.clear()
+    share = lost / reported
+    assert share < 0.06 if is_mended else share == pytest.approx(0.2, abs=0.02)
 
 
 async def test_reduced_size_rtcp(rigged: Rigged) -> None:

@@ -174,6 +174,23 @@ def test_duplicates_are_dropped(count: int) -> None:
     assert line.source.reception.duplicates == count
 
 
+def test_duplicates_in_a_pause_are_no_restart() -> None:
+    """Retransmissions of both requests for a packet, and nothing else for a while."""
+    line = Line()
+    line.send(50)
+    duplicates = []
+    for _ in range(3):
+        duplicates.append(line.packet())
+        line.send(1)
+    out = len(line.out)
+    for packet in duplicates:
+        line.now += 0.5
+        line.source.receive(packet, VP8, line.now)
+    line.send(5)
+    assert line.source.restarts == 0
+    assert len(line.out) == out + 5
+
+
 def test_packets_that_come_too_late_are_dropped() -> None:
     line = Line()
     line.send(50)
@@ -185,9 +202,9 @@ def test_packets_that_come_too_late_are_dropped() -> None:
         line.now += FRAME
     for _ in range(60):
         line.send(1)
-        line.source.reception.missing_to_request(line.now, 0.1)
+        line.source.reception.missing.to_request(line.now, 0.1)
         line.source.release(line.now)
-    assert line.source.reception.missing == 0
+    assert not line.source.reception.missing
     out = len(line.out)
     for packet in late:
         line.source.receive(packet, VP8, line.now)

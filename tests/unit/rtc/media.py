@@ -49,10 +49,12 @@ class Inlet:
     Attributes:
         rtp_routes: payload type -> what takes its packets.
         rtcp: what was sent.
+        round_trip: the round trip as ICE has measured it.
     """
 
     rtp_routes: dict[int, Callable[[bytes], None]] = field(default_factory=dict)
     rtcp: list[bytes] = field(default_factory=list)
+    round_trip: float | None = 0.02
 
     def send_rtcp(self, packet: bytes) -> None:
         self.rtcp.append(packet)

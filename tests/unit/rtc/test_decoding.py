@@ -18,6 +18,7 @@ from tests.waiting import until
 from whipbird.rtc import decoding
 from whipbird.rtc.decoding import LazyTrack
 from whipbird.rtc.receiver import Receiver
+from whipbird.rtp.missing import RequestPolicy
 from whipbird.sdp.offer import parse_offer
 
 VP8, OPUS, G722, AV1 = 96, 111, 9, 45
@@ -124,7 +125,8 @@ async def test_decoding_stops_when_nobody_reads(
 async def test_after_a_gap_it_goes_on_at_a_key_frame(
     made: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("whipbird.rtp.reception.MAX_RETRANSMISSION_DELAY", 0.02)
+    impatient = RequestPolicy(max_requests=1, max_delay=0.03)
+    monkeypatch.setattr("whipbird.media.source.PICTURES", impatient)
     encoder = Encoder()
     track = track_of(made.receivers[1])
     push(made, encoder)

@@ -8,18 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.rtp_packets import rtp_packet
-from whipbird.rtp.reception import (
-    MAX_DROPOUT,
-    MAX_MISORDER,
-    MAX_MISSING,
-    MAX_REQUESTED,
-    MAX_REQUESTS,
-    MAX_RETRANSMISSION_DELAY,
-    MIN_NACK_INTERVAL,
-    REORDERING_DELAY,
-    SENDER_DELAY,
-    Reception,
-)
+from whipbird.rtp.missing import MAX_MISSING
+from whipbird.rtp.reception import MAX_DROPOUT, MAX_MISORDER, Reception
 from whipbird.rtp.reorder import ReorderBuffer
 
 SSRC = 0x11223344
@@ -39,9 +29,9 @@ def test_in_order_over_wraps() -> None:
     extended = receive(reception, *range(65530, 65530 + 2 * 65536))
     assert extended == list(range(65530, 65530 + 2 * 65536))
     assert reception.packets == reception.expected == 2 * 65536
-    assert reception.lost == reception.missing == reception.duplicates == 0
+    assert reception.lost == len(reception.missing) == reception.duplicates == 0
     assert reception.octets == 2 * 65536 * len(rtp_packet().data)
-    assert not reception.gave_up
+    assert reception.missing.given_up == 0
 
 
 def test_sequence_numbers_from_0() -> None:
@@ -60,7 +50,7 @@ def test_reordered_over_a_wrap() -> None:
         65535,
         65538,
     ]
-    assert reception.lost == reception.missing == 0
+    assert reception.lost == len(reception.missing) == 0
 
 
 def test_duplicates_and_packets_of_before_are_refused() -> None:
@@ -83,12 +73,10 @@ def test_packets_that_are_sent_again_as_they_were() -> None:
     assert reception.retransmitted == 0
     reception = Reception(SSRC, 90000)
     receive(reception, 1, 4)
-    assert reception.missing_to_request(REORDERING_DELAY, 0.1) == [2, 3]
+    assert reception.missing.to_request(0.01, 0.1) == [2, 3]
     assert receive(reception, 2, now=0.1) == [2]
     assert receive(reception, 3, now=0.1, recovered=True) == [3]
     assert (reception.retransmitted, reception.recovered) == (1, 1)
-    # Asked for at 10 ms, come at 100 ms; an average over eight or so.
-    assert reception.retransmission_delay == pytest.approx(0.09 / 8 * (1 + 7 / 8))
     assert (reception.packets, reception.lost) == (3, 1)
 
 
@@ -114,10 +102,10 @@ def test_whatever_happens_on_the_way(
         assert extended == (None if number in seen else start + number)
         seen.add(number)
     assert reception.packets == 400 - len(lost)
-    assert reception.lost == reception.missing == len(lost)
+    assert reception.lost == len(reception.missing) == len(lost)
     assert reception.duplicates == 20
     assert reception.awaited == start + min(lost, default=400)
-    requested = reception.missing_to_request(1.0 - 0.5, 0.1)
+    requested = reception.missing.to_request(0.5, 0.1)
     assert requested == [(start + number) & 0xFFFF for number in sorted(lost)]
 
 
@@ -129,7 +117,7 @@ class TestRecovered:
         receive(reception, 1, 4)
         assert receive(reception, 2, 2, recovered=True) == [2, None]
         assert (reception.recovered, reception.packets) == (1, 2)
-        assert (reception.lost, reception.missing) == (2, 1)
+        assert (reception.lost, len(reception.missing)) == (2, 1)
         assert reception.duplicates == 1
 
     def test_ahead_of_what_it_repairs(self) -> None:
@@ -157,11 +145,11 @@ class TestRange:
         reception = Reception(SSRC, 90000)
         receive(reception, *range(1000, 1010))
         assert receive(reception, *range(2000, 2010)) == [None] * 10
-        assert reception.missing == 0
+        assert not reception.missing
         assert receive(reception, 1010) == [1010]
         # After a second they can.
         assert receive(reception, 2000, now=1.0) == [2000]
-        assert reception.missing == 989
+        assert len(reception.missing) == 989
 
     def test_which_are_late(self) -> None:
         reception = Reception(SSRC, 90000)
@@ -187,7 +175,7 @@ class TestRestart:
         assert reception.restarts == 1
         assert (reception.expected, reception.lost) == (13 + 2, 2)
         # What was missing before, and the clock, are those of another numbering.
-        assert reception.missing == 0
+        assert not reception.missing
         assert not reception.clock.is_trusted
 
     def test_again_and_again(self) -> None:
@@ -206,90 +194,15 @@ class TestRestart:
         assert reception.restarts == 4
 
 
-class TestRequests:
-    """When what is missing is asked for (RFC 4585 section 6.2.1)."""
-
-    def test_overtaken_packets_are_not_asked_for(self) -> None:
-        reception = Reception(SSRC, 90000)
-        receive(reception, 1, 3, now=1.0)
-        assert reception.missing_to_request(1.0 + REORDERING_DELAY / 2, 0.1) == []
-        receive(reception, 2)
-        assert reception.missing_to_request(2.0, 0.1) == []
-        assert not reception.gave_up
-
-    @pytest.mark.parametrize(
-        ("rtt", "interval"), [(0.1, 0.1 + SENDER_DELAY), (0.001, MIN_NACK_INTERVAL)]
-    )
-    def test_repeated_after_an_rtt(self, rtt: float, interval: float) -> None:
-        reception = Reception(SSRC, 90000)
-        receive(reception, 1, 4, now=1.0)
-        first = 1.0 + REORDERING_DELAY + 0.001
-        assert reception.missing_to_request(first, rtt) == [2, 3]
-        assert reception.missing_to_request(first + interval - 0.001, rtt) == []
-        receive(reception, 2)
-        assert reception.missing_to_request(first + interval, rtt) == [3]
-
-    def test_given_up_after_some_requests(self) -> None:
-        reception = Reception(SSRC, 90000)
-        receive(reception, 1, 3)
-        times = [0.02 + 0.05 * n for n in range(MAX_REQUESTS + 3)]
-        requested = [reception.missing_to_request(now, 0.03) for now in times]
-        assert requested == [[2]] * MAX_REQUESTS + [[]] * 3
-        assert reception.gave_up
-        assert reception.missing == 0
-        assert reception.awaited == 4
-        assert receive(reception, 2) == [None]
-
-    def test_given_up_after_some_time(self) -> None:
-        reception = Reception(SSRC, 90000)
-        receive(reception, 1, 3)
-        times = [0.02, 0.52, 0.97, MAX_RETRANSMISSION_DELAY]
-        requested = [reception.missing_to_request(now, 0.45) for now in times]
-        assert requested == [[2], [2], [], []]
-        assert reception.gave_up
-        assert reception.missing == 0
-
-    def test_soon_given_up_without_nack(self) -> None:
-        reception = Reception(SSRC, 90000, max_requests=0)
-        receive(reception, 1, 3)
-        assert reception.missing_to_request(REORDERING_DELAY / 2, 0.1) == []
-        assert not reception.gave_up
-        assert reception.missing_to_request(REORDERING_DELAY, 0.1) == []
-        assert reception.gave_up
-
-    def test_too_many(self) -> None:
-        reception = Reception(SSRC, 90000)
-        receive(reception, 1)
-        receive(reception, MAX_MISSING + 2, now=1.0)
-        assert reception.missing == MAX_MISSING
-        assert not reception.gave_up
-        receive(reception, MAX_MISSING + 4)
-        assert reception.missing == 0
-        assert reception.gave_up
-        reception.gave_up = False
-        receive(reception, MAX_MISSING + 6)
-        assert reception.missing == 1
-        assert not reception.gave_up
-
-    def test_no_more_than_fit_into_a_packet(self) -> None:
-        reception = Reception(SSRC, 90000)
-        receive(reception, 1)
-        receive(reception, 602, now=1.0)
-        requests = [reception.missing_to_request(1.1, 0.1) for _ in range(4)]
-        assert [len(request) for request in requests] == [MAX_REQUESTED] * 2 + [88, 0]
-        assert [number for request in requests for number in request] == list(
-            range(2, 602)
-        )
-
-    @given(st.lists(st.integers(1, 5000), max_size=60))
-    def test_bounded(self, steps: list[int]) -> None:
-        reception = Reception(SSRC, 90000)
-        sequence = 0
-        for step in steps:
-            sequence += step
-            receive(reception, sequence)
-            assert reception.missing <= MAX_MISSING
-            assert reception.missing <= reception.lost
+@given(st.lists(st.integers(1, 5000), max_size=60))
+def test_what_is_missing_is_bounded(steps: list[int]) -> None:
+    reception = Reception(SSRC, 90000)
+    sequence = 0
+    for step in steps:
+        sequence += step
+        receive(reception, sequence)
+        assert len(reception.missing) <= MAX_MISSING
+        assert len(reception.missing) <= reception.lost
 
 
 @pytest.mark.parametrize("is_rtx", [True, False], ids=["RTX", "same source"])
@@ -320,11 +233,13 @@ def test_a_lossy_path_is_repaired(loss: float, is_rtx: bool) -> None:
             )
             if extended is not None:
                 given_out += buffer.push(extended, extended, now)
-        for number in reception.missing_to_request(tick, 0.04):
+        received = reception.packets + reception.recovered
+        reception.missing.budget.received = received
+        for number in reception.missing.to_request(tick, 0.04):
             if rng.random() >= loss:
                 heapq.heappush(path, (tick + 0.04, number, True))
     assert given_out == list(range(65000, 68000))
-    assert not reception.gave_up
+    assert reception.missing.given_up == 0
     assert len(buffer) == 0
     assert reception.packets + reception.recovered == reception.expected == 3000
     if is_rtx:

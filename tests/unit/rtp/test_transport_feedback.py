@@ -113,6 +113,69 @@ def test_a_gap_behind_the_first_is_in_the_same_message() -> None:
     assert (message.base, message.statuses) == (2, [1, None, 2])
 
 
+class TestLossLimit:
+    """Nothing is said of packets that are lost beyond a limit."""
+
+    def test_messages_end_before_lost_packets(self) -> None:
+        feedback = TransportFeedback()
+        feedback.loss_limit = 0.0
+        receive(feedback, (5, 0), (6, 1), (8, 2), (9, 3), (12, 4))
+        messages = write(feedback)
+        assert [m.base for m in messages] == [5, 8, 12]
+        assert [m.statuses for m in messages] == [[0, 1], [2, 3], [4]]
+
+    def test_between_calls(self) -> None:
+        feedback = TransportFeedback()
+        feedback.loss_limit = 0.0
+        receive(feedback, (5, 0))
+        write(feedback)
+        receive(feedback, (9, 2))
+        (message,) = write(feedback)
+        assert (message.base, message.statuses) == (9, [2])
+
+    def test_reordered_packets_are_reported(self) -> None:
+        feedback = TransportFeedback()
+        feedback.loss_limit = 0.0
+        receive(feedback, (5, 0), (8, 1))
+        write(feedback)
+        receive(feedback, (6, 2), (9, 3))
+        arrivals = {n: at for m in write(feedback) for n, at in m.arrivals.items()}
+        assert arrivals == {6: 2, 9: 3}
+        receive(feedback, (6, 4))
+        assert write(feedback) == []
+
+    def test_all_are_reported_again(self) -> None:
+        feedback = TransportFeedback()
+        feedback.loss_limit = 0.0
+        receive(feedback, (5, 0), (7, 1))
+        write(feedback)
+        feedback.loss_limit = 1.0
+        receive(feedback, (9, 2), (11, 3))
+        (message,) = write(feedback)
+        assert (message.base, message.statuses) == (8, [None, 2, None, 3])
+
+    @pytest.mark.parametrize(
+        ("loss", "reported"), [(0.02, 0.02), (0.05, 0.045), (0.2, 0.05), (0.5, 0.05)]
+    )
+    def test_a_share_is_reported(self, loss: float, reported: float) -> None:
+        chance = random.Random(1)
+        feedback = TransportFeedback()
+        feedback.loss_limit = 0.05
+        statuses: list[int | None] = []
+        came = 0
+        for start in range(0, 20_000, 20):
+            arrivals = [(n, n) for n in range(start, start + 20)]
+            arrivals = [a for a in arrivals if chance.random() >= loss]
+            came += len(arrivals)
+            receive(feedback, *arrivals)
+            for message in write(feedback):
+                statuses += message.statuses
+        told = [status for status in statuses if status is not None]
+        assert len(told) == came
+        share = (len(statuses) - len(told)) / len(told)
+        assert share == pytest.approx(reported, rel=0.25)
+
+
 @pytest.mark.parametrize(("gap", "count"), [(100, 300), (8000, 30), (2, 3000)])
 def test_many_gaps_take_several_messages(gap: int, count: int) -> None:
     feedback = TransportFeedback()

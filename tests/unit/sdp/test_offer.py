@@ -426,3 +426,31 @@ def test_is_a_value() -> None:
     assert one == other
     assert hash(one) == hash(other)
     assert isinstance(one, Offer)
+
+
+class TestBandwidthFeedback:
+    """One estimate for each codec: the sender's own one, or else this side's."""
+
+    NUMBERED = "a=extmap:3 " + TRANSPORT_CC
+
+    def feedback(self, offer: str) -> tuple[str, ...]:
+        """The feedback for VP8 on the bandwidth."""
+        codec = parse_offer(offer).media[1].codecs[0]
+        assert codec.name == "vp8"
+        return tuple(f for f in codec.feedback if f in ("goog-remb", "transport-cc"))
+
+    def test_the_senders_own(self) -> None:
+        offer = added(offers.CHROMIUM_MEDIA, self.NUMBERED, after="a=mid:1")
+        assert self.feedback(offer) == ("transport-cc",)
+
+    def test_this_sides_without_numbered_packets(self) -> None:
+        assert self.feedback(offers.CHROMIUM_MEDIA) == ("goog-remb",)
+
+    def test_this_sides_if_the_sender_makes_none(self) -> None:
+        offer = added(offers.CHROMIUM_MEDIA, self.NUMBERED, after="a=mid:1")
+        offer = without(offer, "a=rtcp-fb:96 transport-cc")
+        assert self.feedback(offer) == ("goog-remb",)
+
+    def test_none(self) -> None:
+        offer = without(offers.CHROMIUM_MEDIA, "a=rtcp-fb:96 goog-remb")
+        assert self.feedback(offer) == ()
