@@ -62,8 +62,10 @@ class Egress:
         self._cname = secrets.token_hex(8)
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
-        # For all that forwarders send later; None while nothing is to be sent.
+        # For all that forwarders send later; None while nothing is to be sent. (uvloop
+        # does not tell when a timer is due that is due soon.)
         self._due_timer: asyncio.TimerHandle | None = None
+        self._due_at = math.inf
         # The viewer's reference times, and when they came, by its SSRC.
         self._reference_times: dict[int, tuple[int, float]] = {}
         transport.route_rtcp(self.rtcp_received)
@@ -167,14 +169,15 @@ class Egress:
 
     def _schedule(self, when: float) -> None:
         """Let the forwarders send at a time what is due then."""
+        if self._due_at <= when:
+            return
         if self._due_timer is not None:
-            if self._due_timer.when() <= when:
-                return
             self._due_timer.cancel()
+        self._due_at = when
         self._due_timer = self._loop.call_at(when, self._send_due)
 
     def _send_due(self) -> None:
-        self._due_timer = None
+        self._due_timer, self._due_at = None, math.inf
         now = self._loop.time()
         for forwarder in self.forwarders:
             forwarder.handle_timeout(now)
