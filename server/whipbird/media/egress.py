@@ -16,6 +16,7 @@ from ..rtp.rtcp_requests import (
     Reported,
     parse_requests,
 )
+from ..rtp.viewer_estimate import ViewerEstimate
 from ..rtp.xr import DelaySince, ReferenceTime, write_delay_since
 from ..sdp.answer import LocalSource
 from ..sdp.media import OfferedMedia
@@ -24,10 +25,6 @@ from .transport import MediaTransport
 
 # Seconds between sender reports.
 REPORT_INTERVAL = 1.0
-
-# Seconds after a viewer's first estimate in which it says nothing of its path as long
-# as it grows: it begins with what arrives, and grows by 8 % a second.
-SETTLING_TIME = 3.0
 
 # Sources whose reference times are answered, at most: a browser has one or two.
 MAX_REFERENCE_TIMES = 4
@@ -45,16 +42,14 @@ class Egress:
 
     Attributes:
         forwarders: one for each audio and video section, in the order of the offer.
-        estimate: the viewer's bandwidth estimate (REMB), in bit/s; None before one.
+        estimate: the viewer's bandwidth estimate.
         round_trip: the round trip to the viewer.
         on_feedback: called when the viewer's estimate or loss may have changed.
     """
 
     def __init__(self, transport: MediaTransport, stream: str) -> None:
         self.forwarders: list[Forwarder] = []
-        self.estimate: int | None = None
-        # When the estimate has settled.
-        self._settled_at = math.inf
+        self.estimate = ViewerEstimate()
         self.round_trip = RoundTrip()
         self.on_feedback: Callable[[], None] | None = None
         self._transport = transport
@@ -123,17 +118,12 @@ class Egress:
                     if forwarder is not None and forwarder.feed is not None:
                         forwarder.feed.encoding.request_key_frame()
                 case Estimate(bitrate=bitrate):
-                    if self.estimate is None:
-                        self._settled_at = now + SETTLING_TIME
-                    elif bitrate <= self.estimate:
-                        # It does not grow: that says something.
-                        self._settled_at = min(self._settled_at, now)
-                    self.estimate = bitrate
+                    self.estimate.received(bitrate, now)
                     self._review()
                     self._notify()
-                case Reported(ssrc=ssrc, fraction_lost=fraction):
+                case Reported(ssrc=ssrc):
                     if forwarder := self._find(ssrc):
-                        forwarder.loss_reported(fraction)
+                        forwarder.reported(request)
                         self.round_trip.returned(
                             request.last_report, request.delay, now
                         )
@@ -148,9 +138,9 @@ class Egress:
 
         The estimate is for all streams to the viewer together.
         """
-        if self.estimate is None:
+        if self.estimate.bitrate is None:
             return None
-        return self.estimate - sum(
+        return self.estimate.bitrate - sum(
             other.feed.bitrate
             for other in self.forwarders
             if other is not forwarder and other.feed is not None
@@ -158,10 +148,9 @@ class Egress:
 
     def _review(self) -> None:
         """Let the forwarders adapt to the viewer's path."""
-        is_settled = self._loop.time() >= self._settled_at
         for forwarder in self.forwarders:
             available = self.available_to(forwarder)
-            forwarder.review(available, self.round_trip, is_settled=is_settled)
+            forwarder.review(available, self.estimate, self.round_trip)
 
     def _source_changed(self, forwarder: Forwarder) -> None:
         self._send_report(forwarder)

@@ -158,6 +158,11 @@ class Rewriter:
         self.octets += sum(lengths) - header * len(lengths)
         return lengths
 
+    @property
+    def last_sequence(self) -> int:
+        """The sequence number of the last packet in the stream."""
+        return self._last_sequence
+
     def write_again(self, packet: ForwardedPacket) -> bytearray:
         """Write a packet of the current source once more, with the same octets.
 
