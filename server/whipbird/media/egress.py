@@ -2,10 +2,12 @@
 
 import asyncio
 import contextlib
+import math
 import secrets
 import time
 from collections.abc import Callable
 
+from ..rtp.round_trip import RoundTrip, short_ntp
 from ..rtp.rtcp import SenderReport, write_sdes, write_sender_report
 from ..rtp.rtcp_requests import (
     Estimate,
@@ -14,6 +16,8 @@ from ..rtp.rtcp_requests import (
     Reported,
     parse_requests,
 )
+from ..rtp.viewer_estimate import ViewerEstimate
+from ..rtp.xr import DelaySince, ReferenceTime, write_delay_since
 from ..sdp.answer import LocalSource
 from ..sdp.media import OfferedMedia
 from .forwarder import Forwarder
@@ -21,6 +25,9 @@ from .transport import MediaTransport
 
 # Seconds between sender reports.
 REPORT_INTERVAL = 1.0
+
+# Sources whose reference times are answered, at most: a browser has one or two.
+MAX_REFERENCE_TIMES = 4
 
 # Seconds from NTP's epoch, 1900, to 1970 (RFC 8877 section 3.4).
 _NTP_EPOCH = 2_208_988_800
@@ -35,19 +42,27 @@ class Egress:
 
     Attributes:
         forwarders: one for each audio and video section, in the order of the offer.
-        estimate: the viewer's bandwidth estimate (REMB), in bit/s; None before one.
+        estimate: the viewer's bandwidth estimate.
+        round_trip: the round trip to the viewer.
         on_feedback: called when the viewer's estimate or loss may have changed.
     """
 
     def __init__(self, transport: MediaTransport, stream: str) -> None:
         self.forwarders: list[Forwarder] = []
-        self.estimate: int | None = None
+        self.estimate = ViewerEstimate()
+        self.round_trip = RoundTrip()
         self.on_feedback: Callable[[], None] | None = None
         self._transport = transport
         self._stream = stream
         self._cname = secrets.token_hex(8)
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
+        # For all that forwarders send later; None while nothing is to be sent. (uvloop
+        # does not tell when a timer is due that is due soon.)
+        self._due_timer: asyncio.TimerHandle | None = None
+        self._due_at = math.inf
+        # The viewer's reference times, and when they came, by its SSRC.
+        self._reference_times: dict[int, tuple[int, float]] = {}
         transport.route_rtcp(self.rtcp_received)
 
     def add(self, media: OfferedMedia) -> LocalSource:
@@ -58,7 +73,14 @@ class Egress:
         """
         ssrc, rtx_ssrc = secrets.randbits(32), secrets.randbits(32)
         self.forwarders.append(
-            Forwarder(media, ssrc, rtx_ssrc, self._transport, self._send_report)
+            Forwarder(
+                media,
+                ssrc,
+                rtx_ssrc,
+                self._transport,
+                self._source_changed,
+                self._schedule,
+            )
         )
         return LocalSource(
             msid=self._stream,
@@ -71,31 +93,83 @@ class Egress:
         """Start to send sender reports; called when the connection is open."""
         if self._timer is None:
             self._timer = self._loop.call_later(REPORT_INTERVAL, self._tick)
+            # Measured before there was anything to send: without a queue.
+            if (seconds := self._transport.round_trip) is not None:
+                self.round_trip.measured(seconds, self._loop.time())
 
     def stop(self) -> None:
         """Stop sending."""
-        if self._timer is not None:
-            self._timer.cancel()
         for forwarder in self.forwarders:
             forwarder.leave()
+        for timer in (self._timer, self._due_timer):
+            if timer is not None:
+                timer.cancel()
 
     def rtcp_received(self, data: bytes) -> None:
         """Handle a decrypted RTCP packet."""
+        now = self._loop.time()
         for request in parse_requests(data):
             match request:
                 case Nack(ssrc=ssrc, sequences=sequences):
                     if forwarder := self._find(ssrc):
-                        forwarder.retransmit(sequences)
+                        forwarder.retransmit(sequences, now)
                 case KeyFrameRequest(ssrc=ssrc):
                     forwarder = self._find(ssrc)
                     if forwarder is not None and forwarder.feed is not None:
                         forwarder.feed.encoding.request_key_frame()
                 case Estimate(bitrate=bitrate):
-                    self.estimate = bitrate
+                    self.estimate.received(bitrate, now)
+                    self._review()
                     self._notify()
-                case Reported(ssrc=ssrc, fraction_lost=fraction):
+                case Reported(ssrc=ssrc):
                     if forwarder := self._find(ssrc):
-                        forwarder.fraction_lost = fraction
+                        forwarder.reported(request)
+                        self.round_trip.returned(
+                            request.last_report, request.delay, now
+                        )
+                        self._review()
+                case ReferenceTime(ssrc=ssrc, ntp_timestamp=ntp):
+                    known = self._reference_times
+                    if ssrc in known or len(known) < MAX_REFERENCE_TIMES:
+                        known[ssrc] = (short_ntp(ntp), now)
+
+    def available_to(self, forwarder: Forwarder) -> float | None:
+        """The part of the viewer's estimate that is left for one forwarder, in bit/s.
+
+        The estimate is for all streams to the viewer together.
+        """
+        if self.estimate.bitrate is None:
+            return None
+        return self.estimate.bitrate - sum(
+            other.feed.bitrate
+            for other in self.forwarders
+            if other is not forwarder and other.feed is not None
+        )
+
+    def _review(self) -> None:
+        """Let the forwarders adapt to the viewer's path."""
+        for forwarder in self.forwarders:
+            available = self.available_to(forwarder)
+            forwarder.review(available, self.estimate, self.round_trip)
+
+    def _source_changed(self, forwarder: Forwarder) -> None:
+        self._send_report(forwarder)
+        self._review()
+
+    def _schedule(self, when: float) -> None:
+        """Let the forwarders send at a time what is due then."""
+        if self._due_at <= when:
+            return
+        if self._due_timer is not None:
+            self._due_timer.cancel()
+        self._due_at = when
+        self._due_timer = self._loop.call_at(when, self._send_due)
+
+    def _send_due(self) -> None:
+        self._due_timer, self._due_at = None, math.inf
+        now = self._loop.time()
+        for forwarder in self.forwarders:
+            forwarder.handle_timeout(now)
 
     def _find(self, ssrc: int) -> Forwarder | None:
         found = (f for f in self.forwarders if f.rewriter.ssrc == ssrc)
@@ -108,20 +182,45 @@ class Egress:
     def _tick(self) -> None:
         """Send the reports of a second."""
         self._timer = self._loop.call_later(REPORT_INTERVAL, self._tick)
+        answers = self._answer_reference_times()
         for forwarder in self.forwarders:
-            forwarder.reset_retransmission_budget()
-            self._send_report(forwarder)
+            forwarder.second_passed()
+            if self._send_report(forwarder, answers):
+                answers = b""
+                self._reference_times.clear()
+        self._review()
         self._notify()
 
-    def _send_report(self, forwarder: Forwarder) -> None:
-        """Send a sender report and SDES for one RTP stream (RFC 3550 section 6.4)."""
-        timestamp = forwarder.timestamp_at(self._loop.time())
+    def _answer_reference_times(self) -> bytes:
+        """The answers to the viewer's reference times; empty without one."""
+        if not self._reference_times:
+            return b""
+        now = self._loop.time()
+        blocks = [
+            DelaySince(ssrc, last, round((now - at) * 65536) & 0xFFFFFFFF)
+            for ssrc, (last, at) in self._reference_times.items()
+        ]
+        return write_delay_since(self.forwarders[0].rewriter.ssrc, blocks)
+
+    def _send_report(self, forwarder: Forwarder, more: bytes = b"") -> bool:
+        """Send a sender report and SDES for one RTP stream (RFC 3550 section 6.4).
+
+        Args:
+            more: other RTCP packets, sent with it.
+
+        Returns:
+            Whether there is anything to report.
+        """
+        now = self._loop.time()
+        timestamp = forwarder.timestamp_at(now)
         if timestamp is None:
-            return
+            return False
+        ntp_timestamp = int((time.time() + _NTP_EPOCH) * (1 << 32))
+        self.round_trip.sent(ntp_timestamp, now)
         rewriter = forwarder.rewriter
         report = SenderReport(
             ssrc=rewriter.ssrc,
-            ntp_timestamp=int((time.time() + _NTP_EPOCH) * (1 << 32)),
+            ntp_timestamp=ntp_timestamp,
             rtp_timestamp=timestamp,
             packets=rewriter.packets,
             octets=rewriter.octets,
@@ -129,4 +228,5 @@ class Egress:
         sdes = write_sdes(rewriter.ssrc, self._cname)
         # The connection may be closed; the session will notice.
         with contextlib.suppress(ConnectionError):
-            self._transport.send_rtcp(write_sender_report(report) + sdes)
+            self._transport.send_rtcp(write_sender_report(report) + sdes + more)
+        return True

@@ -158,6 +158,29 @@ class Rewriter:
         self.octets += sum(lengths) - header * len(lengths)
         return lengths
 
+    @property
+    def last_sequence(self) -> int:
+        """The sequence number of the last packet in the stream."""
+        return self._last_sequence
+
+    def write_again(self, packet: ForwardedPacket) -> bytearray:
+        """Write a packet of the current source once more, with the same octets.
+
+        Args:
+            packet: it was written already; its timestamp is moved likewise.
+        """
+        data = bytearray(HEADER_LENGTH) + packet.body
+        _pack_into(
+            data,
+            0,
+            packet.first,
+            packet.marker | self.payload_type,
+            self.sequence_of(packet.sequence),
+            self.timestamp_of(packet.timestamp),
+            self.ssrc,
+        )
+        return data
+
     def original(self, sequence: int) -> int | None:
         """The source's sequence number of a packet that was written.
 
@@ -172,6 +195,11 @@ class Rewriter:
             (sequence - self._sequence_offset) & 0xFFFF if age < self._since else None
         )
 
+    def catch_up(self, packet: ForwardedPacket) -> ForwardedPacket:
+        """Move a kept packet's timestamp close to that of the newest packet."""
+        timestamp = self.catch_up_timestamp(packet.sequence, packet.timestamp)
+        return packet._replace(timestamp=timestamp)
+
     def catch_up_timestamp(self, sequence: int, timestamp: int) -> int:
         """The timestamp of a packet of the source, moved if the packet is not live."""
         if self._live is None:
@@ -181,6 +209,10 @@ class Rewriter:
         if (number - sequence) & 0x8000 or age >> 31:
             return timestamp
         return (live - (age >> _CATCH_UP_SHIFT)) & 0xFFFFFFFF
+
+    def sequence_of(self, sequence: int) -> int:
+        """The sequence number in the stream for one of the current source."""
+        return (sequence + self._sequence_offset) & 0xFFFF
 
     def timestamp_of(self, timestamp: int) -> int:
         """The timestamp in the stream for one of the current source."""
