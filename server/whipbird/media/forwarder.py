@@ -64,7 +64,7 @@ class Forwarder:
         self.retransmitted = 0
         self.fraction_lost = 0.0
         self.frames_dropped = 0
-        self._codecs = [codec for codec in media.codecs if codec.retransmits is None]
+        self._codecs = [codec for codec in media.codecs if not codec.is_auxiliary]
         self._rtx_types = {
             codec.retransmits: codec.payload_type
             for codec in media.codecs

@@ -1,7 +1,7 @@
 """One RTP source: an SSRC from which an encoding comes, perhaps one after another."""
 
 from array import array
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from ..rtp.codecs import payload_format
@@ -125,6 +125,28 @@ class Source:
         sequence = self.reception.received(packet, now, recovered=True)
         if sequence is not None:
             self._push(sequence, packet, now)
+
+    def restore(self, packets: Iterable[RtpPacket], codec: Codec, now: float) -> None:
+        """Take packets that were in a later one (RFC 2198), if they are missing.
+
+        Args:
+            packets: in the order of sending.
+            codec: their codec.
+        """
+        if self._last < 0 or codec is not self.codec:
+            # It begins with the packet that they were in.
+            return
+        reception = self.reception
+        for packet in packets:
+            slot = packet.sequence & _STAMPS_MASK
+            if reception.is_late(packet.sequence) and (
+                not reception.missing or self._stamps[slot] == packet.timestamp
+            ):
+                continue
+            sequence = reception.received(packet, now, recovered=True)
+            if sequence is not None:
+                self._stamps[slot] = packet.timestamp
+                self._push(sequence, packet, now)
 
     def release(self, now: float) -> None:
         """Deliver the packets that were held back for lost ones long enough."""

@@ -72,7 +72,7 @@ def section(text: str, kind: str) -> list[str]:
 def test_an_audio_section() -> None:
     offer = parse_offer(offers.CHROMIUM_MEDIA)
     text = write_answer(offer, local(IPV4), 1)
-    assert "m=audio 40000 UDP/TLS/RTP/SAVPF 111 9 0 8\r\n" in text
+    assert "m=audio 40000 UDP/TLS/RTP/SAVPF 111 63 9 0 8\r\n" in text
     assert section(text, "audio") == [
         "a=recvonly",
         "a=rtcp-mux",
