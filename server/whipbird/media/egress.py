@@ -17,6 +17,7 @@ from ..rtp.rtcp_requests import (
 from ..sdp.answer import LocalSource
 from ..sdp.media import OfferedMedia
 from .forwarder import Forwarder
+from .redundancy import RedundancyLevel
 from .transport import MediaTransport
 
 # Seconds between sender reports.
@@ -43,6 +44,7 @@ class Egress:
         self.forwarders: list[Forwarder] = []
         self.estimate: int | None = None
         self.on_feedback: Callable[[], None] | None = None
+        self._redundancy = RedundancyLevel()
         self._transport = transport
         self._stream = stream
         self._cname = secrets.token_hex(8)
@@ -96,6 +98,15 @@ class Egress:
                 case Reported(ssrc=ssrc, fraction_lost=fraction):
                     if forwarder := self._find(ssrc):
                         forwarder.fraction_lost = fraction
+                        self._loss_reported(fraction)
+
+    def _loss_reported(self, fraction: float) -> None:
+        """Adapt the redundancy of sound to a report of the viewer's loss."""
+        redundancy = self._redundancy
+        redundancy.reported(fraction, self._loop.time())
+        for forwarder in self.forwarders:
+            if forwarder.kind == "audio":
+                forwarder.set_redundancy(redundancy.level, self.estimate)
 
     def _find(self, ssrc: int) -> Forwarder | None:
         found = (f for f in self.forwarders if f.rewriter.ssrc == ssrc)

@@ -14,6 +14,7 @@ from ..sdp.codecs import SINGLE_NAL_UNIT, Codec, best_match
 from ..sdp.media import OfferedMedia
 from ..transport.packet_buffer import PacketBuffer
 from .feed import Feed
+from .redundancy import MAX_AGE, MAX_LEVEL, MAX_SHARE, Redundancy
 from .transport import MediaTransport
 
 # Seconds within which a packet is retransmitted at most once.
@@ -71,11 +72,14 @@ class Forwarder:
             if codec.retransmits is not None
         }
         # Payload types that are retransmitted in the RTP stream itself, without RTX.
+        # Browsers request lost sound only if that is negotiated, others always.
         self._types_without_rtx = {
             codec.payload_type
             for codec in self._codecs
-            if "nack" in codec.feedback and codec.payload_type not in self._rtx_types
+            if (self.kind == "audio" or "nack" in codec.feedback)
+            and codec.payload_type not in self._rtx_types
         }
+        self._redundancy = Redundancy(media.codecs)
         self.extension_map: ExtensionMap = {
             uri: identifier
             for identifier, uri in media.extensions
@@ -160,6 +164,7 @@ class Forwarder:
             self._renumbering.switch(codec.name, first.payload, before)
         self.feed, self._wanted = feed, None
         self._retransmitted_at.clear()
+        self._redundancy.forget()
         self._on_source_changed(self)
         return True
 
@@ -172,6 +177,8 @@ class Forwarder:
     ) -> None:
         if self._takes_single_units and not self._has_single_units(packets):
             return
+        if self._redundancy.level:
+            packets = self._with_redundancy(packets)
         buffer.lengths = self.rewriter.write(packets, buffer.slots, now)
         if self._renumbering.is_needed:
             for packet, slot in zip(packets, buffer.slots, strict=False):
@@ -190,6 +197,47 @@ class Forwarder:
         timestamp = self.feed.encoding.timestamp_at(now)
         return None if timestamp is None else self.rewriter.timestamp_of(timestamp)
 
+    # Redundancy (RFC 2198)
+
+    def set_redundancy(self, level: int, estimate: int | None) -> None:
+        """Send each frame of sound with frames before it, if the viewer takes that.
+
+        Args:
+            level: how many frames before it.
+            estimate: the viewer's bandwidth estimate, in bit/s; None without one.
+        """
+        if self._source is None:
+            return
+        feed, codec, _ = self._source
+        if self._redundancy.type_for(codec.payload_type) is None:
+            level = 0
+        elif estimate is not None and feed.bitrate:
+            level = min(level, int(MAX_SHARE * estimate / feed.bitrate))
+        self._redundancy.level = level
+        self.rewriter.payload_type = codec.payload_type
+
+    def _with_redundancy(
+        self, packets: Sequence[ForwardedPacket]
+    ) -> Sequence[ForwardedPacket]:
+        """The packets with frames before them, for a viewer that loses some."""
+        assert self._source is not None
+        feed, codec, _ = self._source
+        payload_type = self._redundancy.type_for(codec.payload_type)
+        if (
+            payload_type is None
+            # The frames before are not of this source, or were not for this viewer.
+            or self.rewriter.continued < MAX_LEVEL
+            or not all(len(p.body) > p.payload_offset for p in packets)
+        ):
+            self.rewriter.payload_type = codec.payload_type
+            return packets
+        self.rewriter.payload_type = payload_type
+        redundant = feed.redundant_packets.make(
+            packets, feed.history, self._redundancy.level, codec.payload_type
+        )
+        self._redundancy.sent(redundant)
+        return redundant
+
     # Retransmission
 
     def reset_retransmission_budget(self) -> None:
@@ -202,11 +250,11 @@ class Forwarder:
         Args:
             sequences: their sequence numbers in the viewer's RTP stream.
         """
-        feed, payload_type = self.feed, self.rewriter.payload_type
+        if self.feed is None or self._source is None:
+            return
+        feed, payload_type = self.feed, self._source[1].payload_type
         rtx_type = self._rtx_types.get(payload_type)
-        if feed is None or (
-            rtx_type is None and payload_type not in self._types_without_rtx
-        ):
+        if rtx_type is None and payload_type not in self._types_without_rtx:
             return
         now = self._now()
         template = feed.template_for(self)
@@ -215,6 +263,7 @@ class Forwarder:
             packet = None if original is None else feed.history.get(original)
             if (
                 packet is None
+                or (self.kind == "audio" and self.rewriter.age(sequence) >= MAX_AGE)
                 or not self._retransmissions_left
                 or now - self._retransmitted_at.get(sequence, 0.0)
                 < MIN_RETRANSMISSION_INTERVAL
@@ -237,12 +286,18 @@ class Forwarder:
         self, packet: ForwardedPacket, sequence: int, rtx_type: int | None
     ) -> bytes:
         """Write a retransmission: an RTX packet, or the same octets without RTX."""
-        rewriter, body, at = self.rewriter, packet.body, packet.payload_offset
+        assert self._source is not None
+        rewriter, payload_type = self.rewriter, self._source[1].payload_type
+        if rtx_type is None and (redundant := self._redundancy.find(packet)):
+            packet, red_type = redundant, self._redundancy.type_for(payload_type)
+            assert red_type is not None
+            payload_type = red_type
+        body, at = packet.body, packet.payload_offset
         if self._renumbering.is_needed:
             renumbered = bytearray(body)
             self._renumbering.apply(renumbered, at)
             body = bytes(renumbered)
-        payload_type, ssrc, number = rewriter.payload_type, rewriter.ssrc, sequence
+        ssrc, number = rewriter.ssrc, sequence
         if rtx_type is not None:
             # RFC 4588 section 4: the original sequence number precedes the payload.
             body = body[:at] + sequence.to_bytes(2) + body[at:]

@@ -158,6 +158,15 @@ class Rewriter:
         self.octets += sum(lengths) - header * len(lengths)
         return lengths
 
+    @property
+    def continued(self) -> int:
+        """Sequence numbers since the switch to the source, or since it was resumed."""
+        return self._since
+
+    def age(self, sequence: int) -> int:
+        """How many sequence numbers of the stream came after this one (16 bits)."""
+        return (self._last_sequence - sequence) & 0xFFFF
+
     def original(self, sequence: int) -> int | None:
         """The source's sequence number of a packet that was written.
 
@@ -167,10 +176,9 @@ class Rewriter:
         Returns:
             None if it was a packet of another source.
         """
-        age = (self._last_sequence - sequence) & 0xFFFF
-        return (
-            (sequence - self._sequence_offset) & 0xFFFF if age < self._since else None
-        )
+        if self.age(sequence) >= self._since:
+            return None
+        return (sequence - self._sequence_offset) & 0xFFFF
 
     def catch_up_timestamp(self, sequence: int, timestamp: int) -> int:
         """The timestamp of a packet of the source, moved if the packet is not live."""
