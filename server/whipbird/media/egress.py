@@ -17,7 +17,7 @@ from ..rtp.rtcp_requests import (
 from ..sdp.answer import LocalSource
 from ..sdp.media import OfferedMedia
 from .forwarder import Forwarder
-from .redundancy import RedundancyLevel
+from .redundancy import CONGESTED_LEVEL, RedundancyLevel
 from .transport import MediaTransport
 
 # Seconds between sender reports.
@@ -102,11 +102,23 @@ class Egress:
 
     def _loss_reported(self, fraction: float) -> None:
         """Adapt the redundancy of sound to a report of the viewer's loss."""
-        redundancy = self._redundancy
-        redundancy.reported(fraction, self._loop.time())
+        self._redundancy.reported(fraction, self._loop.time())
+        level = self._redundancy.level
+        if self._is_congested():
+            level = min(level, CONGESTED_LEVEL)
         for forwarder in self.forwarders:
             if forwarder.kind == "audio":
-                forwarder.set_redundancy(redundancy.level, self.estimate)
+                forwarder.set_redundancy(level)
+
+    def _is_congested(self) -> bool:
+        """Whether the viewer's estimate is less than what is sent.
+
+        It is about pictures alone: browsers leave out packets of sound. It grows to 1.5
+        times of what arrives, and falls below that only with a queue in the network.
+        """
+        feeds = [f.feed for f in self.forwarders if f.kind == "video"]
+        sent = sum(feed.bitrate for feed in feeds if feed is not None)
+        return self.estimate is not None and self.estimate < sent
 
     def _find(self, ssrc: int) -> Forwarder | None:
         found = (f for f in self.forwarders if f.rewriter.ssrc == ssrc)

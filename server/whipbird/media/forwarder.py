@@ -14,7 +14,7 @@ from ..sdp.codecs import SINGLE_NAL_UNIT, Codec, best_match
 from ..sdp.media import OfferedMedia
 from ..transport.packet_buffer import PacketBuffer
 from .feed import Feed
-from .redundancy import MAX_AGE, MAX_LEVEL, MAX_SHARE, Redundancy
+from .redundancy import MAX_AGE, MAX_LEVEL, Redundancy
 from .transport import MediaTransport
 
 # Seconds within which a packet is retransmitted at most once.
@@ -199,22 +199,15 @@ class Forwarder:
 
     # Redundancy (RFC 2198)
 
-    def set_redundancy(self, level: int, estimate: int | None) -> None:
+    def set_redundancy(self, level: int) -> None:
         """Send each frame of sound with frames before it, if the viewer takes that.
 
         Args:
             level: how many frames before it.
-            estimate: the viewer's bandwidth estimate, in bit/s; None without one.
         """
-        if self._source is None:
-            return
-        feed, codec, _ = self._source
-        if self._redundancy.type_for(codec.payload_type) is None:
-            level = 0
-        elif estimate is not None and feed.bitrate:
-            level = min(level, int(MAX_SHARE * estimate / feed.bitrate))
         self._redundancy.level = level
-        self.rewriter.payload_type = codec.payload_type
+        if self._source is not None:
+            self.rewriter.payload_type = self._source[1].payload_type
 
     def _with_redundancy(
         self, packets: Sequence[ForwardedPacket]

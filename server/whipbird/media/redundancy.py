@@ -14,9 +14,9 @@ MAX_LEVEL = 2
 THRESHOLDS = (0.015, 0.05)
 # Seconds in which a loss that is no longer reported is forgotten for the most part.
 DECAY = 10.0
-# The share of the viewer's estimate that redundancy may take: on a thin path, lost
-# packets are a sign of congestion.
-MAX_SHARE = 0.5
+# The highest level on a path that carries less than is sent: packets are lost because
+# of that, and more octets do not help.
+CONGESTED_LEVEL = 1
 
 # Octets of a redundant payload, at most. With IPv6, UDP, SRTP and header extensions it
 # is within 1,280 octets, which every path carries (RFC 8200 section 5).
