@@ -6,7 +6,7 @@
 
 import { Link } from './link.js';
 import { viewerEndpointOf } from './settings.js';
-import { offerStereo } from './stereo.js';
+import { offerReceivedSound } from './sound-offer.js';
 
 /** Events: `change`, when a property has changed; and those of its `link`. */
 export class Viewer extends EventTarget {
@@ -31,7 +31,7 @@ export class Viewer extends EventTarget {
         pc.addTransceiver(kind, { direction: 'recvonly' });
       }
     };
-    this.link = new Link(target, { addMedia, adaptOffer: offerStereo });
+    this.link = new Link(target, { addMedia, adaptOffer: offerReceivedSound });
     this.link.addEventListener('open', () => this.#receive(this.link.client.pc));
   }
 

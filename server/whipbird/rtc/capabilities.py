@@ -11,7 +11,7 @@ from ..sdp.codecs import Codec
 
 # The RTCP feedback that is offered.
 _FEEDBACK: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {"audio": (), "video": ("nack", "nack pli", "goog-remb")}
+    {"audio": ("nack",), "video": ("nack", "nack pli", "goog-remb")}
 )
 
 # RFC 3551 section 6

@@ -191,7 +191,7 @@ async def test_our_own_servers_answer() -> None:
     assert audio.transceiver is transceivers[0]
     assert (audio.mid, audio.direction, audio.receives) == ("0", "sendonly", None)
     assert audio.sends == SendParameters(
-        codec=Codec(96, "opus/48000/2"),
+        codec=Codec(96, "opus/48000/2", feedback=("nack",)),
         cname="name",
         mid="0",
         extensions={extensions.MID: 1, extensions.AUDIO_LEVEL: 2},
