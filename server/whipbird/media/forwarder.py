@@ -178,8 +178,9 @@ class Forwarder:
         if self._takes_single_units and not self._has_single_units(packets):
             return
         if self._redundancy.level:
-            packets = self._with_redundancy(packets)
-        buffer.lengths = self.rewriter.write(packets, buffer.slots, now)
+            buffer.lengths = self._write_redundant(packets, buffer.slots, now)
+        else:
+            buffer.lengths = self.rewriter.write(packets, buffer.slots, now)
         if self._renumbering.is_needed:
             for packet, slot in zip(packets, buffer.slots, strict=False):
                 self._renumbering.apply(slot, HEADER_LENGTH + packet.payload_offset)
@@ -206,30 +207,33 @@ class Forwarder:
             level: how many frames before it.
         """
         self._redundancy.level = level
-        if self._source is not None:
-            self.rewriter.payload_type = self._source[1].payload_type
 
-    def _with_redundancy(
-        self, packets: Sequence[ForwardedPacket]
-    ) -> Sequence[ForwardedPacket]:
-        """The packets with frames before them, for a viewer that loses some."""
-        assert self._source is not None
-        feed, codec, _ = self._source
-        payload_type = self._redundancy.type_for(codec.payload_type)
+    def _write_redundant(
+        self,
+        packets: Sequence[ForwardedPacket],
+        slots: Sequence[memoryview],
+        now: float,
+    ) -> list[int]:
+        """Write packets with the frames before them; as they are, if that cannot be.
+
+        Returns:
+            Their lengths, in octets.
+        """
+        feed, rewriter, redundancy = self.feed, self.rewriter, self._redundancy
+        red_type = redundancy.type_for(rewriter.payload_type)
         if (
-            payload_type is None
+            feed is None
+            or red_type is None
             # The frames before are not of this source, or were not for this viewer.
-            or self.rewriter.continued < MAX_LEVEL
+            or rewriter.continued < MAX_LEVEL
             or not all(len(p.body) > p.payload_offset for p in packets)
         ):
-            self.rewriter.payload_type = codec.payload_type
-            return packets
-        self.rewriter.payload_type = payload_type
+            return rewriter.write(packets, slots, now)
         redundant = feed.redundant_packets.make(
-            packets, feed.history, self._redundancy.level, codec.payload_type
+            packets, feed.history, redundancy.level, rewriter.payload_type
         )
-        self._redundancy.sent(redundant)
-        return redundant
+        redundancy.sent(redundant)
+        return rewriter.write_as(red_type, redundant, slots, now)
 
     # Retransmission
 
@@ -243,11 +247,11 @@ class Forwarder:
         Args:
             sequences: their sequence numbers in the viewer's RTP stream.
         """
-        if self.feed is None or self._source is None:
-            return
-        feed, payload_type = self.feed, self._source[1].payload_type
+        feed, payload_type = self.feed, self.rewriter.payload_type
         rtx_type = self._rtx_types.get(payload_type)
-        if rtx_type is None and payload_type not in self._types_without_rtx:
+        if feed is None or (
+            rtx_type is None and payload_type not in self._types_without_rtx
+        ):
             return
         now = self._now()
         template = feed.template_for(self)
@@ -279,8 +283,7 @@ class Forwarder:
         self, packet: ForwardedPacket, sequence: int, rtx_type: int | None
     ) -> bytes:
         """Write a retransmission: an RTX packet, or the same octets without RTX."""
-        assert self._source is not None
-        rewriter, payload_type = self.rewriter, self._source[1].payload_type
+        rewriter, payload_type = self.rewriter, self.rewriter.payload_type
         if rtx_type is None and (redundant := self._redundancy.find(packet)):
             packet, red_type = redundant, self._redundancy.type_for(payload_type)
             assert red_type is not None

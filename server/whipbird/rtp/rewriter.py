@@ -158,6 +158,19 @@ class Rewriter:
         self.octets += sum(lengths) - header * len(lengths)
         return lengths
 
+    def write_as(
+        self,
+        payload_type: int,
+        packets: Sequence[ForwardedPacket],
+        slots: Sequence[memoryview],
+        now: float,
+    ) -> list[int]:
+        """Write packets with another payload type than that of the current source."""
+        own, self.payload_type = self.payload_type, payload_type
+        lengths = self.write(packets, slots, now)
+        self.payload_type = own
+        return lengths
+
     @property
     def continued(self) -> int:
         """Sequence numbers since the switch to the source, or since it was resumed."""
