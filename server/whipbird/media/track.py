@@ -161,7 +161,8 @@ class Track:
         codec = self._codecs[own.payload_type]
         source = self._sources.get(own.ssrc) or self._new_source(own)
         if source is not None:
-            source.restore(before, codec, now)
+            if source.codec is codec:
+                source.restore(before, own, now)
             source.receive(own, codec, now)
 
     def _receive_rtx(self, data: bytes) -> None:
@@ -180,13 +181,12 @@ class Track:
         original = unwrap(packet, payload_type, source.ssrc)
         if original is None:
             return
-        parts: list[RtpPacket] | None = [original]
         if self._codecs[payload_type].carries is not None:
             parts = self._take_apart(original)
-        if parts is not None:
-            *before, own = parts
-            source.restore(before, self._codecs[own.payload_type], now)
-            source.receive_retransmission(own, now)
+            if parts is None:
+                return
+            original = parts[-1]
+        source.receive_retransmission(original, now)
 
     def _take_apart(self, packet: RtpPacket) -> list[RtpPacket] | None:
         """The packets in one with redundancy, the own one last; None if malformed."""

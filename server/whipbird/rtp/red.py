@@ -119,22 +119,25 @@ def write_red(
 def take_apart(packet: RtpPacket, payload_type: int) -> list[RtpPacket]:
     """Make plain packets of one with redundant Opus.
 
-    RFC 2198 has no sequence numbers in the blocks. Those of frames that follow each
-    other without a pause are known, since nothing can have been sent between them:
-    counted back from the packet, as far as each frame ends where the next one begins.
+    RFC 2198 has no sequence numbers in the blocks. They are counted back from the
+    packet, as far as each frame ends where the next one begins: then only padding can
+    have been sent between them. Senders probe the path with packets of padding alone,
+    which stay as they are.
 
     Args:
         packet: the packet; its payload type is that of RED.
         payload_type: the payload type of Opus.
 
     Returns:
-        The frames before that of the packet whose sequence numbers are known, oldest
-        first, without header extensions; then the packet without its redundancy.
+        The frames before that of the packet, without a pause, oldest first, without
+        header extensions, and with the sequence numbers that they have unless there was
+        padding between them; then the packet without its redundancy.
 
     Raises:
         RedError: when the payload is malformed, or is not Opus.
     """
-    payload = parse_red(packet.payload)
+    octets = packet.payload
+    payload = parse_red(octets) if octets else RedPayload(payload_type, b"")
     if payload.payload_type != payload_type:
         raise RedError(f"the primary block has payload type {payload.payload_type}")
     data, sequence, timestamp = packet.data, packet.sequence, packet.timestamp
