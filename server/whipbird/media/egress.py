@@ -45,6 +45,8 @@ class Egress:
         self.estimate: int | None = None
         self.on_feedback: Callable[[], None] | None = None
         self._redundancy = RedundancyLevel()
+        # Packets of sound sent and retransmitted, a second ago.
+        self._sound_sent = (0, 0)
         self._transport = transport
         self._stream = stream
         self._cname = secrets.token_hex(8)
@@ -134,7 +136,22 @@ class Egress:
         for forwarder in self.forwarders:
             forwarder.reset_retransmission_budget()
             self._send_report(forwarder)
+            if forwarder.kind == "audio" and (
+                share := self._requested_share(forwarder)
+            ):
+                self._loss_reported(share)
         self._notify()
+
+    def _requested_share(self, forwarder: Forwarder) -> float:
+        """The share of packets that were requested since the last call, 0 to 1.
+
+        Where packets are retransmitted in the RTP stream itself, as sound is, those
+        that arrive then are not lost in the viewer's reports.
+        """
+        packets, requested = self._sound_sent
+        self._sound_sent = forwarder.rewriter.packets, forwarder.retransmitted
+        sent = self._sound_sent[0] - packets
+        return min((self._sound_sent[1] - requested) / sent, 1.0) if sent else 0.0
 
     def _send_report(self, forwarder: Forwarder) -> None:
         """Send a sender report and SDES for one RTP stream (RFC 3550 section 6.4)."""

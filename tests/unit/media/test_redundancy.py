@@ -21,7 +21,12 @@ from whipbird.rtp import extensions
 from whipbird.rtp.history import GopBudget
 from whipbird.rtp.packet import RtpPacket
 from whipbird.rtp.red import parse_red
-from whipbird.rtp.rtcp import ReportBlock, write_receiver_report, write_remb
+from whipbird.rtp.rtcp import (
+    ReportBlock,
+    write_nack,
+    write_receiver_report,
+    write_remb,
+)
 from whipbird.sdp.codecs import Codec
 from whipbird.sdp.media import OfferedMedia
 
@@ -338,6 +343,24 @@ async def test_reports_of_a_viewer_set_the_level() -> None:
     kinds = [packet.payload_type for packet in wire.packets]
     assert kinds == [109] * 4 + [63]
     assert len(parse_red(wire.packets[-1].payload).redundant) == 2
+
+
+@pytest.mark.virtual_time
+async def test_requests_for_sound_set_the_level() -> None:
+    """What is retransmitted in the stream itself is not lost in the reports."""
+    stage, wire = Stage(), Wire()
+    egress = Egress(wire.connection, "live")
+    ssrc = egress.add(SOUND).ssrc
+    egress.forwarders[0].watch(stage.feed)
+    egress.start()
+    assert wire.rtcp_route is not None
+    for number in range(110):
+        await stage.play()
+        if number % 10 == 0:
+            wire.rtcp_route(write_nack(1, ssrc, [wire.packets[-1].sequence]))
+        await asyncio.sleep(0.02)
+    assert len(parse_red(wire.packets[-1].payload).redundant) == 2
+    egress.stop()
 
 
 async def test_one_frame_at_most_on_a_congested_path() -> None:
