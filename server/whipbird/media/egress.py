@@ -2,10 +2,12 @@
 
 import asyncio
 import contextlib
+import math
 import secrets
 import time
 from collections.abc import Callable
 
+from ..rtp.round_trip import RoundTrip, short_ntp
 from ..rtp.rtcp import SenderReport, write_sdes, write_sender_report
 from ..rtp.rtcp_requests import (
     Estimate,
@@ -14,6 +16,7 @@ from ..rtp.rtcp_requests import (
     Reported,
     parse_requests,
 )
+from ..rtp.xr import DelaySince, ReferenceTime, write_delay_since
 from ..sdp.answer import LocalSource
 from ..sdp.media import OfferedMedia
 from .forwarder import Forwarder
@@ -22,6 +25,13 @@ from .transport import MediaTransport
 
 # Seconds between sender reports.
 REPORT_INTERVAL = 1.0
+
+# Seconds after a viewer's first estimate in which it says nothing of its path as long
+# as it grows: it begins with what arrives, and grows by 8 % a second.
+SETTLING_TIME = 3.0
+
+# Sources whose reference times are answered, at most: a browser has one or two.
+MAX_REFERENCE_TIMES = 4
 
 # Seconds from NTP's epoch, 1900, to 1970 (RFC 8877 section 3.4).
 _NTP_EPOCH = 2_208_988_800
@@ -37,21 +47,27 @@ class Egress:
     Attributes:
         forwarders: one for each audio and video section, in the order of the offer.
         estimate: the viewer's bandwidth estimate (REMB), in bit/s; None before one.
+        round_trip: the round trip to the viewer.
         on_feedback: called when the viewer's estimate or loss may have changed.
     """
 
     def __init__(self, transport: MediaTransport, stream: str) -> None:
         self.forwarders: list[Forwarder] = []
         self.estimate: int | None = None
+        # When the estimate has settled.
+        self._settled_at = math.inf
+        self.round_trip = RoundTrip()
         self.on_feedback: Callable[[], None] | None = None
         self._redundancy = RedundancyLevel()
-        # Packets of sound sent and retransmitted, a second ago.
-        self._sound_sent = (0, 0)
         self._transport = transport
         self._stream = stream
         self._cname = secrets.token_hex(8)
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
+        # For all that forwarders send later; None while nothing is to be sent.
+        self._due_timer: asyncio.TimerHandle | None = None
+        # The viewer's reference times, and when they came, by its SSRC.
+        self._reference_times: dict[int, tuple[int, float]] = {}
         transport.route_rtcp(self.rtcp_received)
 
     def add(self, media: OfferedMedia) -> LocalSource:
@@ -62,7 +78,14 @@ class Egress:
         """
         ssrc, rtx_ssrc = secrets.randbits(32), secrets.randbits(32)
         self.forwarders.append(
-            Forwarder(media, ssrc, rtx_ssrc, self._transport, self._send_report)
+            Forwarder(
+                media,
+                ssrc,
+                rtx_ssrc,
+                self._transport,
+                self._source_changed,
+                self._schedule,
+            )
         )
         return LocalSource(
             msid=self._stream,
@@ -75,52 +98,107 @@ class Egress:
         """Start to send sender reports; called when the connection is open."""
         if self._timer is None:
             self._timer = self._loop.call_later(REPORT_INTERVAL, self._tick)
+            # Measured before there was anything to send: without a queue.
+            if (seconds := self._transport.round_trip) is not None:
+                self.round_trip.measured(seconds, self._loop.time())
 
     def stop(self) -> None:
         """Stop sending."""
-        if self._timer is not None:
-            self._timer.cancel()
         for forwarder in self.forwarders:
             forwarder.leave()
+        for timer in (self._timer, self._due_timer):
+            if timer is not None:
+                timer.cancel()
 
     def rtcp_received(self, data: bytes) -> None:
         """Handle a decrypted RTCP packet."""
+        now = self._loop.time()
         for request in parse_requests(data):
             match request:
                 case Nack(ssrc=ssrc, sequences=sequences):
                     if forwarder := self._find(ssrc):
-                        forwarder.retransmit(sequences)
+                        forwarder.retransmit(sequences, now)
                 case KeyFrameRequest(ssrc=ssrc):
                     forwarder = self._find(ssrc)
                     if forwarder is not None and forwarder.feed is not None:
                         forwarder.feed.encoding.request_key_frame()
                 case Estimate(bitrate=bitrate):
+                    if self.estimate is None:
+                        self._settled_at = now + SETTLING_TIME
+                    elif bitrate <= self.estimate:
+                        # It does not grow: that says something.
+                        self._settled_at = min(self._settled_at, now)
                     self.estimate = bitrate
+                    self._review()
                     self._notify()
                 case Reported(ssrc=ssrc, fraction_lost=fraction):
                     if forwarder := self._find(ssrc):
-                        forwarder.fraction_lost = fraction
-                        self._loss_reported(fraction)
+                        forwarder.loss_reported(fraction)
+                        self.round_trip.returned(
+                            request.last_report, request.delay, now
+                        )
+                        self._review()
+                case ReferenceTime(ssrc=ssrc, ntp_timestamp=ntp):
+                    known = self._reference_times
+                    if ssrc in known or len(known) < MAX_REFERENCE_TIMES:
+                        known[ssrc] = (short_ntp(ntp), now)
 
-    def _loss_reported(self, fraction: float) -> None:
-        """Adapt the redundancy of sound to a report of the viewer's loss."""
-        self._redundancy.reported(fraction, self._loop.time())
-        level = self._redundancy.level
-        if self._is_congested():
-            level = min(level, CONGESTED_LEVEL)
+    def available_to(self, forwarder: Forwarder) -> float | None:
+        """The part of the viewer's estimate that is left for one forwarder, in bit/s.
+
+        The estimate is for all streams to the viewer together.
+        """
+        if self.estimate is None:
+            return None
+        return self.estimate - sum(
+            other.feed.bitrate
+            for other in self.forwarders
+            if other is not forwarder and other.feed is not None
+        )
+
+    def _review(self) -> None:
+        """Let the forwarders adapt to the viewer's path."""
+        now = self._loop.time()
+        is_settled = now >= self._settled_at
         for forwarder in self.forwarders:
+            # Browsers leave sound out of their estimates.
+            is_video = forwarder.kind == "video"
+            available = self.available_to(forwarder) if is_video else None
+            forwarder.review(available, self.round_trip, is_settled=is_settled)
+        self._review_redundancy(now)
+
+    def _review_redundancy(self, now: float) -> None:
+        """Adapt the redundancy of sound to the loss on the viewer's path.
+
+        Sound and pictures take the same path. Browsers report on sound once in five
+        seconds, on pictures each second.
+        """
+        redundancy, forwarders = self._redundancy, self.forwarders
+        redundancy.update(max((f.loss for f in forwarders), default=0.0), now)
+        level = redundancy.level
+        if any(f.retransmitter.allowance.is_congested for f in forwarders):
+            level = min(level, CONGESTED_LEVEL)
+        for forwarder in forwarders:
             if forwarder.kind == "audio":
                 forwarder.set_redundancy(level)
 
-    def _is_congested(self) -> bool:
-        """Whether the viewer's estimate is less than what is sent.
+    def _source_changed(self, forwarder: Forwarder) -> None:
+        self._send_report(forwarder)
+        self._review()
 
-        It is about pictures alone: browsers leave out packets of sound. It grows to 1.5
-        times of what arrives, and falls below that only with a queue in the network.
-        """
-        feeds = [f.feed for f in self.forwarders if f.kind == "video"]
-        sent = sum(feed.bitrate for feed in feeds if feed is not None)
-        return self.estimate is not None and self.estimate < sent
+    def _schedule(self, when: float) -> None:
+        """Let the forwarders send at a time what is due then."""
+        if self._due_timer is not None:
+            if self._due_timer.when() <= when:
+                return
+            self._due_timer.cancel()
+        self._due_timer = self._loop.call_at(when, self._send_due)
+
+    def _send_due(self) -> None:
+        self._due_timer = None
+        now = self._loop.time()
+        for forwarder in self.forwarders:
+            forwarder.handle_timeout(now)
 
     def _find(self, ssrc: int) -> Forwarder | None:
         found = (f for f in self.forwarders if f.rewriter.ssrc == ssrc)
@@ -133,35 +211,45 @@ class Egress:
     def _tick(self) -> None:
         """Send the reports of a second."""
         self._timer = self._loop.call_later(REPORT_INTERVAL, self._tick)
+        answers = self._answer_reference_times()
         for forwarder in self.forwarders:
-            forwarder.reset_retransmission_budget()
-            self._send_report(forwarder)
-            if forwarder.kind == "audio" and (
-                share := self._requested_share(forwarder)
-            ):
-                self._loss_reported(share)
+            forwarder.second_passed()
+            if self._send_report(forwarder, answers):
+                answers = b""
+                self._reference_times.clear()
+        self._review()
         self._notify()
 
-    def _requested_share(self, forwarder: Forwarder) -> float:
-        """The share of packets that were requested since the last call, 0 to 1.
+    def _answer_reference_times(self) -> bytes:
+        """The answers to the viewer's reference times; empty without one."""
+        if not self._reference_times:
+            return b""
+        now = self._loop.time()
+        blocks = [
+            DelaySince(ssrc, last, round((now - at) * 65536) & 0xFFFFFFFF)
+            for ssrc, (last, at) in self._reference_times.items()
+        ]
+        return write_delay_since(self.forwarders[0].rewriter.ssrc, blocks)
 
-        Where packets are retransmitted in the RTP stream itself, as sound is, those
-        that arrive then are not lost in the viewer's reports.
+    def _send_report(self, forwarder: Forwarder, more: bytes = b"") -> bool:
+        """Send a sender report and SDES for one RTP stream (RFC 3550 section 6.4).
+
+        Args:
+            more: other RTCP packets, sent with it.
+
+        Returns:
+            Whether there is anything to report.
         """
-        packets, requested = self._sound_sent
-        self._sound_sent = forwarder.rewriter.packets, forwarder.retransmitted
-        sent = self._sound_sent[0] - packets
-        return min((self._sound_sent[1] - requested) / sent, 1.0) if sent else 0.0
-
-    def _send_report(self, forwarder: Forwarder) -> None:
-        """Send a sender report and SDES for one RTP stream (RFC 3550 section 6.4)."""
-        timestamp = forwarder.timestamp_at(self._loop.time())
+        now = self._loop.time()
+        timestamp = forwarder.timestamp_at(now)
         if timestamp is None:
-            return
+            return False
+        ntp_timestamp = int((time.time() + _NTP_EPOCH) * (1 << 32))
+        self.round_trip.sent(ntp_timestamp, now)
         rewriter = forwarder.rewriter
         report = SenderReport(
             ssrc=rewriter.ssrc,
-            ntp_timestamp=int((time.time() + _NTP_EPOCH) * (1 << 32)),
+            ntp_timestamp=ntp_timestamp,
             rtp_timestamp=timestamp,
             packets=rewriter.packets,
             octets=rewriter.octets,
@@ -169,4 +257,5 @@ class Egress:
         sdes = write_sdes(rewriter.ssrc, self._cname)
         # The connection may be closed; the session will notice.
         with contextlib.suppress(ConnectionError):
-            self._transport.send_rtcp(write_sender_report(report) + sdes)
+            self._transport.send_rtcp(write_sender_report(report) + sdes + more)
+        return True

@@ -1,33 +1,32 @@
 """Sends a publisher's packets to one viewer, not transcoded (RFC 7667 section 3.7)."""
 
 import asyncio
+import math
 import secrets
 from collections.abc import Callable, Iterable, Sequence
-from struct import pack
 
 from ..rtp import extensions
-from ..rtp.forward_template import ExtensionMap, ForwardedPacket
+from ..rtp.forward_template import ExtensionMap, ForwardedPacket, ForwardTemplate
 from ..rtp.frame_numbers import Renumbering
 from ..rtp.packet import HEADER_LENGTH, RtpPacket
 from ..rtp.rewriter import Rewriter
-from ..sdp.codecs import SINGLE_NAL_UNIT, Codec, best_match
+from ..rtp.round_trip import RoundTrip
+from ..sdp.codecs import SINGLE_NAL_UNIT, Codec
 from ..sdp.media import OfferedMedia
-from ..transport.packet_buffer import PacketBuffer
+from ..transport.packet_buffer import SLOTS, PacketBuffer
 from .feed import Feed
-from .redundancy import MAX_AGE, MAX_LEVEL, Redundancy
+from .pacer import Pacer
+from .redundancy import MAX_LEVEL, Redundancy
+from .retransmission_writer import RetransmissionWriter
+from .retransmitter import Retransmitter
 from .transport import MediaTransport
-
-# Seconds within which a packet is retransmitted at most once.
-MIN_RETRANSMISSION_INTERVAL = 0.02
-# Retransmissions per second, at most.
-MAX_RETRANSMISSIONS = 1024
-
-# Types of H.264 payloads that are not single NAL units: aggregates and fragments (RFC
-# 6184 section 5.2).
-_STRUCTURES = range(24, 30)
+from .viewer_codecs import ViewerCodecs, holds_structure
 
 # Octets that may wait in the socket's queue; beyond it, frames are dropped.
 MAX_WAITING = 1024 * 1024
+
+# The bitrate of a stream in its first second, in bit/s.
+ASSUMED_BITRATE = 2_000_000
 
 
 class Forwarder:
@@ -38,13 +37,15 @@ class Forwarder:
         ssrc, rtx_ssrc: the SSRCs of the RTP stream and of its RTX stream.
         transport: sends the packets.
         on_source_changed: called when the RTP stream continues with another encoding.
+        schedule: called with the time at which ``handle_timeout`` is to be called.
 
     Attributes:
         kind: ``audio`` or ``video``.
         extension_map: the viewer's RTP header extensions: URI -> identifier.
         feed: the feed that is forwarded; None before its first packet.
         rewriter: makes one RTP stream of the packets of changing feeds.
-        retransmitted: packets retransmitted so far.
+        retransmitter: retransmits lost packets.
+        pacer: holds back the end of large frames, for a viewer behind a thin path.
         fraction_lost: the loss in the viewer's last receiver report, 0 to 1.
         frames_dropped: frames skipped because its socket was congested.
     """
@@ -56,53 +57,53 @@ class Forwarder:
         rtx_ssrc: int,
         transport: MediaTransport,
         on_source_changed: Callable[["Forwarder"], None],
+        schedule: Callable[[float], None],
     ) -> None:
         self.kind = media.kind
         self.feed: Feed | None = None
         self.rewriter = Rewriter(
             ssrc, sequence=secrets.randbits(15), timestamp=secrets.randbits(32)
         )
-        self.retransmitted = 0
         self.fraction_lost = 0.0
         self.frames_dropped = 0
-        self._codecs = [codec for codec in media.codecs if not codec.is_auxiliary]
-        self._rtx_types = {
-            codec.retransmits: codec.payload_type
-            for codec in media.codecs
-            if codec.retransmits is not None
-        }
-        # Payload types that are retransmitted in the RTP stream itself, without RTX.
-        # Browsers request lost sound only if that is negotiated, others always.
-        self._types_without_rtx = {
-            codec.payload_type
-            for codec in self._codecs
-            if (self.kind == "audio" or "nack" in codec.feedback)
-            and codec.payload_type not in self._rtx_types
-        }
-        self._redundancy = Redundancy(media.codecs)
+        self._codecs = ViewerCodecs(media.codecs, is_sound=media.kind == "audio")
+        self._renumbering = Renumbering()
+        self._redundancy = Redundancy()
+        self._writer = RetransmissionWriter(
+            self.rewriter, self._renumbering, self._codecs, self._redundancy, rtx_ssrc
+        )
+        self.pacer = Pacer()
+        self.retransmitter = Retransmitter(
+            self._codecs,
+            write=self._writer.write,
+            send=transport.send_rtp,
+            schedule=schedule,
+        )
         self.extension_map: ExtensionMap = {
             uri: identifier
             for identifier, uri in media.extensions
-            # A retransmission without RTX must have the same octets: otherwise SRTP
-            # would encrypt two texts with one key stream.
-            if uri != extensions.ABS_SEND_TIME or not self._types_without_rtx
+            # A retransmission without RTX must have the same octets, at any time.
+            if uri != extensions.ABS_SEND_TIME or not self._codecs.types_without_rtx
         }
-        self._matches: dict[Codec, Codec | None] = {}
         # Whether only single NAL units may be sent: the viewer states mode 0 of H.264.
         self._takes_single_units = False
         self._transport = transport
         self._on_source_changed = on_source_changed
-        self._rtx_ssrc = rtx_ssrc
-        self._rtx_sequence = secrets.randbits(15)
+        self._schedule = schedule
         # The feed to switch to at its next key frame.
         self._wanted: Feed | None = None
         # The feed, codec and epoch that the rewriter's offsets are computed for.
         self._source: tuple[Feed, Codec, int] | None = None
-        self._renumbering = Renumbering()
         # The last packet that was sent.
         self._last: ForwardedPacket | None = None
-        self._retransmissions_left = MAX_RETRANSMISSIONS
-        self._retransmitted_at: dict[int, float] = {}
+        # How the feed's packets are made, and where packets that were held back are
+        # written; None before the first ones.
+        self._template: ForwardTemplate | None = None
+        self._buffer: PacketBuffer | None = None
+        # Packets and octets of the stream that were sent until a second ago, and the
+        # bitrate then.
+        self._before = (0, 0)
+        self._bitrate = 0
         self._now = asyncio.get_running_loop().time
 
     @property
@@ -112,7 +113,7 @@ class Forwarder:
 
     def accepts(self, codec: Codec) -> bool:
         """Whether the viewer negotiated a codec that can decode this one."""
-        return self._match(codec) is not None
+        return self._codecs.match(codec) is not None
 
     def watch(self, feed: Feed) -> None:
         """Forward a feed: at once, or from its next key frame if one is forwarded."""
@@ -134,17 +135,21 @@ class Forwarder:
         for feed in (self._wanted, self.feed):
             if feed is not None:
                 feed.remove(self)
+        self._release(self.pacer.flush(), self._now())
+        self.retransmitter.clear()
+        self._writer.end()
         self._wanted = self.feed = self._source = None
 
     # Watcher (see feed.py)
 
     def begin(self, feed: Feed, packets: Sequence[RtpPacket], now: float) -> bool:
-        codec = self._match(feed.encoding.codec)
+        codec = self._codecs.match(feed.encoding.codec)
         if codec is None:
             return False
         self._takes_single_units = codec.packetization_mode == SINGLE_NAL_UNIT
         if self.feed is not None and self.feed is not feed:
             self.feed.remove(self)
+        self._release(self.pacer.flush(), now)
         first, rewriter = packets[0], self.rewriter
         source = (feed, codec, feed.encoding.epoch)
         if self._source == source:
@@ -163,20 +168,38 @@ class Forwarder:
             before = b"" if last is None else last.body[last.payload_offset :]
             self._renumbering.switch(codec.name, first.payload, before)
         self.feed, self._wanted = feed, None
-        self._retransmitted_at.clear()
+        self._template = feed.template_for(self)
+        self._writer.begin(feed, self._template)
+        self.retransmitter.clear()
         self._redundancy.forget()
         self._on_source_changed(self)
         return True
 
     def catch_up(self, packet: ForwardedPacket) -> ForwardedPacket:
-        timestamp = self.rewriter.catch_up_timestamp(packet.sequence, packet.timestamp)
-        return packet._replace(timestamp=timestamp)
+        return self.rewriter.catch_up(packet)
 
     def forward(
         self, packets: Sequence[ForwardedPacket], buffer: PacketBuffer, now: float
     ) -> None:
         if self._takes_single_units and not self._has_single_units(packets):
             return
+        if self.pacer.is_needed:
+            packets = self._pace(packets, buffer, now)
+            if not packets:
+                return
+        self._send(packets, buffer, now)
+
+    def handle_timeout(self, now: float) -> None:
+        """Send the copies and the packets that were held back, as far as due."""
+        self.retransmitter.handle_timeout(now)
+        pacer = self.pacer
+        self._release(pacer.due(now), now)
+        if pacer.deadline < math.inf:
+            self._schedule(pacer.deadline)
+
+    def _send(
+        self, packets: Sequence[ForwardedPacket], buffer: PacketBuffer, now: float
+    ) -> None:
         if self._redundancy.level:
             buffer.lengths = self._write_redundant(packets, buffer.slots, now)
         else:
@@ -185,11 +208,31 @@ class Forwarder:
             for packet, slot in zip(packets, buffer.slots, strict=False):
                 self._renumbering.apply(slot, HEADER_LENGTH + packet.payload_offset)
         self._last = packets[-1]
+        # The connection may be closed; the session will notice and leave.
         try:
             self._transport.send_rtp_batch(buffer)
         except ConnectionError:
-            # The connection is closed; the session will notice and leave.
             return
+
+    def _pace(
+        self, packets: Sequence[ForwardedPacket], buffer: PacketBuffer, now: float
+    ) -> Sequence[ForwardedPacket]:
+        """Hold packets back; return those that are sent at once."""
+        self._buffer = buffer
+        count = self.pacer.add(packets, now)
+        if count < len(packets):
+            self._schedule(self.pacer.deadline)
+        return packets[:count]
+
+    def _release(self, held: Sequence[ForwardedPacket], now: float) -> None:
+        """Send packets that were held back."""
+        if not held:
+            return
+        assert self._template is not None
+        assert self._buffer is not None
+        packets = [self._template.delayed(packet, now) for packet in held]
+        for start in range(0, len(packets), SLOTS):
+            self._send(packets[start : start + SLOTS], self._buffer, now)
 
     def timestamp_at(self, now: float) -> int | None:
         """The RTP timestamp of this moment; None while nothing is forwarded."""
@@ -220,7 +263,7 @@ class Forwarder:
             Their lengths, in octets.
         """
         feed, rewriter, redundancy = self.feed, self.rewriter, self._redundancy
-        red_type = redundancy.type_for(rewriter.payload_type)
+        red_type = self._codecs.red_types.get(rewriter.payload_type)
         if (
             feed is None
             or red_type is None
@@ -237,77 +280,60 @@ class Forwarder:
 
     # Retransmission
 
-    def reset_retransmission_budget(self) -> None:
-        """Allow MAX_RETRANSMISSIONS again; called every second."""
-        self._retransmissions_left = MAX_RETRANSMISSIONS
-
-    def retransmit(self, sequences: Iterable[int]) -> None:
+    def retransmit(self, sequences: Iterable[int], now: float) -> None:
         """Retransmit lost packets that are still kept (RFC 4585, RFC 4588).
 
         Args:
             sequences: their sequence numbers in the viewer's RTP stream.
         """
-        feed, payload_type = self.feed, self.rewriter.payload_type
-        rtx_type = self._rtx_types.get(payload_type)
-        if feed is None or (
-            rtx_type is None and payload_type not in self._types_without_rtx
-        ):
-            return
-        now = self._now()
-        template = feed.template_for(self)
-        for sequence in sequences:
-            original = self.rewriter.original(sequence)
-            packet = None if original is None else feed.history.get(original)
-            if (
-                packet is None
-                or (self.kind == "audio" and self.rewriter.age(sequence) >= MAX_AGE)
-                or not self._retransmissions_left
-                or now - self._retransmitted_at.get(sequence, 0.0)
-                < MIN_RETRANSMISSION_INTERVAL
-            ):
-                continue
-            self._retransmissions_left -= 1
-            if len(self._retransmitted_at) >= MAX_RETRANSMISSIONS:
-                self._retransmitted_at.clear()
-            self._retransmitted_at[sequence] = now
-            self.retransmitted += 1
-            forwarded = self.catch_up(template.apply(packet, now))
-            try:
-                self._transport.send_rtp(
-                    self._write_retransmission(forwarded, sequence, rtx_type)
-                )
-            except ConnectionError:
-                return
+        if self.retransmitter.retransmits(self.rewriter.payload_type):
+            self.retransmitter.request(sequences, now)
 
-    def _write_retransmission(
-        self, packet: ForwardedPacket, sequence: int, rtx_type: int | None
-    ) -> bytes:
-        """Write a retransmission: an RTX packet, or the same octets without RTX."""
-        rewriter, payload_type = self.rewriter, self.rewriter.payload_type
-        if rtx_type is None and (redundant := self._redundancy.find(packet)):
-            packet, red_type = redundant, self._redundancy.type_for(payload_type)
-            assert red_type is not None
-            payload_type = red_type
-        body, at = packet.body, packet.payload_offset
-        if self._renumbering.is_needed:
-            renumbered = bytearray(body)
-            self._renumbering.apply(renumbered, at)
-            body = bytes(renumbered)
-        ssrc, number = rewriter.ssrc, sequence
-        if rtx_type is not None:
-            # RFC 4588 section 4: the original sequence number precedes the payload.
-            body = body[:at] + sequence.to_bytes(2) + body[at:]
-            payload_type, ssrc = rtx_type, self._rtx_ssrc
-            self._rtx_sequence = number = (self._rtx_sequence + 1) & 0xFFFF
-        header = pack(
-            "!BBHII",
-            packet.first,
-            packet.marker | payload_type,
-            number,
-            rewriter.timestamp_of(packet.timestamp),
-            ssrc,
-        )
-        return header + body
+    def loss_reported(self, fraction: float) -> None:
+        """Take the viewer's report on the RTP stream: the fraction lost, 0 to 1."""
+        self.fraction_lost = fraction
+        if not self._is_mended_in_stream:
+            self.retransmitter.loss.reported(fraction)
+
+    @property
+    def loss(self) -> float:
+        """The loss on the way to the viewer lately, by reports and requests, 0 to 1.
+
+        Reports count packets that were retransmitted in the stream itself as received.
+        """
+        return max(self.fraction_lost, self.retransmitter.loss.fraction)
+
+    def second_passed(self) -> None:
+        """Begin a new second of what is limited or measured by the second."""
+        packets, octets = self._before
+        self._before = self.rewriter.packets, self.rewriter.octets
+        self._bitrate = 8 * (self.rewriter.octets - octets)
+        sent = self.rewriter.packets - packets if self._is_mended_in_stream else 0
+        self.retransmitter.second_passed(sent)
+
+    def review(
+        self, available: float | None, round_trip: RoundTrip, *, is_settled: bool
+    ) -> None:
+        """Adapt to the viewer's path.
+
+        Args:
+            available: the part of its estimate that is left for this stream, in bit/s;
+                None without an estimate.
+            is_settled: whether the estimate is more than a first guess.
+        """
+        if (feed := self.feed) is None:
+            return
+        bitrate = feed.bitrate or self._bitrate or ASSUMED_BITRATE
+        settled = available if is_settled else None
+        self.retransmitter.review(bitrate, settled, round_trip)
+        if self.kind == "video":
+            rate = feed.encoding.frame_rate
+            self.pacer.review(bitrate, rate, available, round_trip)
+
+    @property
+    def _is_mended_in_stream(self) -> bool:
+        """Whether packets are retransmitted in the RTP stream itself, without RTX."""
+        return self.rewriter.payload_type in self._codecs.types_without_rtx
 
     def _has_single_units(self, packets: Sequence[ForwardedPacket]) -> bool:
         """Whether an encoding is in mode 0 of H.264, as its offer says or implies.
@@ -315,26 +341,11 @@ class Forwarder:
         With the first packet of mode 1 the viewer leaves it: it has said that it does
         not take them (RFC 6184 section 6.2).
         """
-        if self.feed is None or self._match(self.feed.encoding.codec) is None:
+        if self.feed is None or not self.accepts(self.feed.encoding.codec):
             return False
-        if not any(_holds_structure(p.body, p.payload_offset) for p in packets):
+        if not any(holds_structure(p.body, p.payload_offset) for p in packets):
             return True
-        self._matches[self.feed.encoding.codec] = None
+        self._codecs.refuse(self.feed.encoding.codec)
         # Not now: the feed is going through its watchers.
         asyncio.get_running_loop().call_soon(self.leave)
         return False
-
-    def _match(self, codec: Codec) -> Codec | None:
-        """The codec of the viewer's offer that can decode this codec; else None."""
-        if codec not in self._matches:
-            self._matches[codec] = best_match(codec, self._codecs)
-        return self._matches[codec]
-
-
-def is_structure(packet: RtpPacket) -> bool:
-    """Whether a packet of H.264 has fragments or aggregates: it is of mode 1."""
-    return _holds_structure(packet.payload, 0)
-
-
-def _holds_structure(data: bytes, at: int) -> bool:
-    return len(data) > at and data[at] & 0x1F in _STRUCTURES

@@ -1,18 +1,17 @@
 """Redundancy of sound for viewers that lose packets (RFC 2198)."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 from ..rtp.forward_template import ForwardedPacket
 from ..rtp.history import PacketHistory
 from ..rtp.red import HEADER_LENGTH, MAX_LENGTH, MAX_OFFSET, write_red
-from ..sdp.codecs import Codec
 
 # A level is the number of frames before it that are sent with each frame. With a loss p
 # and level n, p ** (1 + n) of all frames are lost.
 MAX_LEVEL = 2
 # The loss from which on there is each level, 0 to 1; below half of it, there is not.
 THRESHOLDS = (0.015, 0.05)
-# Seconds in which a loss that is no longer reported is forgotten for the most part.
+# Seconds in which a loss that has ended is forgotten for the most part.
 DECAY = 10.0
 # The highest level on a path that carries less than is sent: packets are lost because
 # of that, and more octets do not help.
@@ -28,34 +27,31 @@ MAX_AGE = 256
 
 
 class RedundancyLevel:
-    """The level for one viewer, by the loss that it reports: soon up, slowly down.
-
-    Sound and picture take the same path, so the reports on both count. Those on sound
-    are few: browsers send one in five seconds.
+    """The level for one viewer, by the loss on its way: soon up, slowly down.
 
     Attributes:
         level: 0 to ``MAX_LEVEL``.
     """
 
-    __slots__ = ("_loss", "_reported_at", "level")
+    __slots__ = ("_loss", "_updated_at", "level")
 
     def __init__(self) -> None:
         self.level = 0
         self._loss = 0.0
-        self._reported_at = 0.0
+        self._updated_at = 0.0
 
-    def reported(self, fraction_lost: float, now: float) -> None:
-        """Take a receiver report.
+    def update(self, loss: float, now: float) -> None:
+        """Follow the loss.
 
         Args:
-            fraction_lost: the share of packets lost since the report before, 0 to 1.
+            loss: the share of packets that are lost lately, 0 to 1.
             now: the time, in seconds.
         """
-        elapsed, self._reported_at = now - self._reported_at, now
-        if fraction_lost >= self._loss:
-            self._loss = fraction_lost
+        elapsed, self._updated_at = now - self._updated_at, now
+        if loss >= self._loss:
+            self._loss = loss
         else:
-            self._loss += min(elapsed / DECAY, 1.0) * (fraction_lost - self._loss)
+            self._loss += min(elapsed / DECAY, 1.0) * (loss - self._loss)
         while self.level < MAX_LEVEL and self._loss >= THRESHOLDS[self.level]:
             self.level += 1
         while self.level and self._loss < THRESHOLDS[self.level - 1] / 2:
@@ -126,29 +122,16 @@ def _redundant(
 class Redundancy:
     """The redundancy of one viewer's sound.
 
-    Args:
-        codecs: those of the viewer's offer, with RED.
-
     Attributes:
         level: frames that are sent once more with each frame.
     """
 
-    __slots__ = ("_sent", "_types", "level")
+    __slots__ = ("_sent", "level")
 
-    def __init__(self, codecs: Iterable[Codec]) -> None:
+    def __init__(self) -> None:
         self.level = 0
-        # The payload type of a codec -> that of RED.
-        self._types: Mapping[int, int] = {
-            codec.carries: codec.payload_type
-            for codec in codecs
-            if codec.carries is not None
-        }
         # The last redundant packets, by sequence number.
         self._sent: dict[int, ForwardedPacket] = {}
-
-    def type_for(self, payload_type: int) -> int | None:
-        """The payload type of RED for a codec; None if the viewer has none for it."""
-        return self._types.get(payload_type)
 
     def sent(self, packets: Iterable[ForwardedPacket]) -> None:
         """Remember redundant packets that are sent."""

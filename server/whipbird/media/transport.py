@@ -20,6 +20,10 @@ class MediaTransport(Protocol):
     def waiting(self) -> int:
         """Octets for the peer that the network has not taken yet."""
 
+    @property
+    def round_trip(self) -> float | None:
+        """Seconds of the newest answered connectivity check; None before one."""
+
     def route_rtcp(self, take: Callable[[bytes], None]) -> None:
         """Hand RTCP packets, decrypted, to a function."""
 

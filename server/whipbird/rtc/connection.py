@@ -132,6 +132,11 @@ class Connection:
         path = self.transport.ice.selected
         return 0 if path is None else self._port.backlog(path)
 
+    @property
+    def round_trip(self) -> float | None:
+        """Seconds of the newest answered connectivity check; None before one."""
+        return self.transport.ice.rtt
+
     def route_rtcp(self, take: Callable[[bytes], None]) -> None:
         """Hand RTCP packets, decrypted, to a function."""
         self.transport.rtcp_route = take

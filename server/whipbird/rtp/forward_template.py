@@ -52,6 +52,12 @@ class ForwardedPacket(NamedTuple):
         return 4 + 4 * int.from_bytes(self.body[2:4])
 
 
+# The offset of the send time's value in the body: it is the first element, of the
+# one-byte or of the two-byte form (RFC 8285 sections 4.2 and 4.3).
+_ONE_BYTE_FORM = 0xBE
+_AFTER_ONE_BYTE, _AFTER_TWO_BYTES = 5, 6
+
+
 class ForwardTemplate:
     """Makes forwarded packets for viewers with the same extension map.
 
@@ -83,8 +89,7 @@ class ForwardTemplate:
         """
         elements: list[tuple[int, bytes]] = []
         if self._send_time:
-            units = int(now * _SEND_TIME_UNITS) & _SEND_TIME_MASK
-            elements.append((self._send_time, units.to_bytes(3)))
+            elements.append((self._send_time, _send_time(now)))
         if self._wanted and packet.data[0] & _EXTENSION:
             found = read_extensions(packet, self._wanted)
             elements += [
@@ -97,3 +102,16 @@ class ForwardTemplate:
         return ForwardedPacket(
             first, packet.marker << 7, packet.sequence, packet.timestamp, body
         )
+
+    def delayed(self, packet: ForwardedPacket, now: float) -> ForwardedPacket:
+        """A forwarded packet as it is to be sent at a later time."""
+        if not self._send_time:
+            return packet
+        body = packet.body
+        is_short = body[0] == _ONE_BYTE_FORM
+        start = _AFTER_ONE_BYTE if is_short else _AFTER_TWO_BYTES
+        return packet._replace(body=body[:start] + _send_time(now) + body[start + 3 :])
+
+
+def _send_time(now: float) -> bytes:
+    return (int(now * _SEND_TIME_UNITS) & _SEND_TIME_MASK).to_bytes(3)

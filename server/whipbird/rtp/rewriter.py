@@ -180,6 +180,25 @@ class Rewriter:
         """How many sequence numbers of the stream came after this one (16 bits)."""
         return (self._last_sequence - sequence) & 0xFFFF
 
+    def write_again(self, packet: ForwardedPacket, payload_type: int) -> bytearray:
+        """Write a packet of the current source once more, with the same octets.
+
+        Args:
+            packet: it was written already; its timestamp is moved likewise.
+            payload_type: the one that it was written with.
+        """
+        data = bytearray(HEADER_LENGTH) + packet.body
+        _pack_into(
+            data,
+            0,
+            packet.first,
+            packet.marker | payload_type,
+            self.sequence_of(packet.sequence),
+            self.timestamp_of(packet.timestamp),
+            self.ssrc,
+        )
+        return data
+
     def original(self, sequence: int) -> int | None:
         """The source's sequence number of a packet that was written.
 
@@ -193,6 +212,11 @@ class Rewriter:
             return None
         return (sequence - self._sequence_offset) & 0xFFFF
 
+    def catch_up(self, packet: ForwardedPacket) -> ForwardedPacket:
+        """Move a kept packet's timestamp close to that of the newest packet."""
+        timestamp = self.catch_up_timestamp(packet.sequence, packet.timestamp)
+        return packet._replace(timestamp=timestamp)
+
     def catch_up_timestamp(self, sequence: int, timestamp: int) -> int:
         """The timestamp of a packet of the source, moved if the packet is not live."""
         if self._live is None:
@@ -202,6 +226,10 @@ class Rewriter:
         if (number - sequence) & 0x8000 or age >> 31:
             return timestamp
         return (live - (age >> _CATCH_UP_SHIFT)) & 0xFFFFFFFF
+
+    def sequence_of(self, sequence: int) -> int:
+        """The sequence number in the stream for one of the current source."""
+        return (sequence + self._sequence_offset) & 0xFFFF
 
     def timestamp_of(self, timestamp: int) -> int:
         """The timestamp in the stream for one of the current source."""

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from struct import Struct
 
 from .rtcp import PSFB, RTPFB, split_rtcp
+from .xr import XR, ReferenceTime, parse_xr_blocks
 
 _SR = 200
 _RR = 201
@@ -14,7 +15,7 @@ _APPLICATION = 15
 
 # Octets before the report blocks: the SSRC of the packet, and sender information.
 _BLOCKS = {_SR: 24, _RR: 4}
-_BLOCK = Struct("!IB3sI")
+_BLOCK = Struct("!IB3s8xII")
 _BLOCK_LENGTH = 24
 _FEEDBACK_LENGTH = 8  # the two SSRCs
 _NACK_ITEM = Struct("!HH")
@@ -30,11 +31,16 @@ class Reported:
         ssrc: the source.
         fraction_lost: packets lost since the previous report, 0 to 1.
         packets_lost: packets lost so far; negative with duplicates.
+        last_report: the middle 32 bits of the last sender report's NTP timestamp; 0
+            without one.
+        delay: time since that report, in 1/65536 s.
     """
 
     ssrc: int
     fraction_lost: float
     packets_lost: int
+    last_report: int
+    delay: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +65,7 @@ class Estimate:
     bitrate: int
 
 
-Request = Reported | Nack | KeyFrameRequest | Estimate
+Request = Reported | Nack | KeyFrameRequest | Estimate | ReferenceTime
 
 
 def parse_requests(data: bytes) -> list[Request]:
@@ -75,6 +81,9 @@ def parse_requests(data: bytes) -> list[Request]:
     for count, packet_type, body in split_rtcp(data):
         if packet_type in _BLOCKS:
             requests += _reported(body[_BLOCKS[packet_type] :], count)
+        elif packet_type == XR:
+            blocks = parse_xr_blocks(body)
+            requests += [block for block in blocks if isinstance(block, ReferenceTime)]
         elif len(body) < _FEEDBACK_LENGTH:
             continue
         elif packet_type == RTPFB and count == _NACK:
@@ -95,9 +104,9 @@ def _reported(blocks: bytes, count: int) -> list[Request]:
     for start in range(0, count * _BLOCK_LENGTH, _BLOCK_LENGTH):
         if start + _BLOCK_LENGTH > len(blocks):
             break
-        ssrc, fraction, lost, _ = _BLOCK.unpack_from(blocks, start)
+        ssrc, fraction, lost, last, delay = _BLOCK.unpack_from(blocks, start)
         total = int.from_bytes(lost, signed=True)
-        found.append(Reported(ssrc, fraction / 256, total))
+        found.append(Reported(ssrc, fraction / 256, total, last, delay))
     return found
 
 

@@ -4,6 +4,51 @@ from .packet import HEADER, HEADER_LENGTH, RtpPacket
 
 _SEQUENCE_LENGTH = 2  # the original sequence number, before the original payload
 _PADDING = 0x20
+_MARKER = 0x80
+
+
+class RtxStream:
+    """Writes the packets of an RTX stream (section 4).
+
+    Args:
+        ssrc: its SSRC.
+        sequence: its first sequence number; it should be random.
+    """
+
+    __slots__ = ("_sequence", "_ssrc")
+
+    def __init__(self, ssrc: int, sequence: int) -> None:
+        self._ssrc = ssrc
+        self._sequence = sequence
+
+    def wrap(
+        self, data: bytes | bytearray, payload_offset: int, payload_type: int
+    ) -> bytes:
+        """Write the RTX packet for a packet.
+
+        Args:
+            data: the packet.
+            payload_offset: where its payload begins.
+            payload_type: that of the RTX packet.
+        """
+        first, second, sequence, timestamp, _ = HEADER.unpack_from(data)
+        header = HEADER.pack(
+            first,
+            second & _MARKER | payload_type,
+            self._sequence,
+            timestamp,
+            self._ssrc,
+        )
+        self._sequence = (self._sequence + 1) & 0xFFFF
+        # The original sequence number precedes the payload.
+        return b"".join(
+            (
+                header,
+                data[HEADER_LENGTH:payload_offset],
+                sequence.to_bytes(2),
+                data[payload_offset:],
+            )
+        )
 
 
 def unwrap(packet: RtpPacket, payload_type: int, ssrc: int) -> RtpPacket | None:

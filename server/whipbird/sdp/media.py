@@ -39,11 +39,15 @@ _OF_SOURCES = frozenset(
 # By the direction in the answer.
 EXTENSIONS = {"recvonly": _OF_MEDIA | _OF_SOURCES, "sendonly": _OF_MEDIA}
 
-# Accepted RTCP feedback, likewise (RFC 4585, RFC 5104; REMB and transport-cc are
+# Accepted RTCP feedback, likewise (RFC 4585, RFC 5104; REMB, transport-cc and rrtr are
 # Google's). Packets to viewers have no transport-wide sequence numbers: viewers
-# estimate the bandwidth themselves, and send REMB.
+# estimate the bandwidth themselves, and send REMB. With rrtr a viewer says that it
+# sends reference times (RFC 3611), to which it gets answers.
 _REQUESTS = ("nack", "nack pli", "ccm fir", "goog-remb")
-_FEEDBACK = {"recvonly": (*_REQUESTS, "transport-cc"), "sendonly": _REQUESTS}
+_FEEDBACK = {
+    "recvonly": (*_REQUESTS, "transport-cc"),
+    "sendonly": (*_REQUESTS, "rrtr"),
+}
 
 DEFAULT_SCTP_PORT = 5000
 # RFC 8841 section 6: the default of a=max-message-size.

@@ -7,8 +7,9 @@ from typing import Any
 
 from ..media.encoding import Encoding
 from ..media.feed import Feed
-from ..media.forwarder import Forwarder, is_structure
+from ..media.forwarder import Forwarder
 from ..media.track import Track
+from ..media.viewer_codecs import is_structure
 from ..rtp.history import GopBudget
 from ..rtp.packet import RtpPacket
 from ..sdp.codecs import NON_INTERLEAVED, Codec

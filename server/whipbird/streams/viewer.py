@@ -69,20 +69,10 @@ class Viewer:
         by_size = sorted(feeds, key=_size)
         if len(by_size) == 1:
             return by_size[0]
-        estimate = self.egress.estimate
-        if estimate is not None:
-            # The estimate is for all streams to the viewer together.
-            estimate -= round(
-                sum(
-                    other.feed.bitrate
-                    for other in self.egress.forwarders
-                    if other is not forwarder and other.feed is not None
-                )
-            )
         return self._layer_selector.choose(
             [(feed, feed.bitrate) for feed in self.choice.among(by_size)],
             sent=forwarder.feed,
-            estimate=estimate,
+            estimate=self.egress.available_to(forwarder),
             lost=forwarder.fraction_lost,
             now=self._now(),
         )

@@ -1,5 +1,6 @@
 """RTP and RTCP to one viewer, and its RTCP."""
 
+import asyncio
 from collections.abc import Callable
 from functools import partial
 from struct import pack
@@ -11,6 +12,7 @@ from tests.netem.world import World
 from tests.unit.media.watching import (
     DELTA,
     KEY,
+    MORE,
     OPUS,
     RTX,
     VIEWER_OPUS,
@@ -20,8 +22,15 @@ from tests.unit.media.watching import (
     taken,
 )
 from tests.waiting import until
-from whipbird.media.egress import REPORT_INTERVAL, Egress
+from whipbird.media.egress import (
+    MAX_REFERENCE_TIMES,
+    REPORT_INTERVAL,
+    SETTLING_TIME,
+    Egress,
+)
 from whipbird.media.feed import Feed
+from whipbird.rtp import extensions
+from whipbird.rtp.extensions import read_extensions
 from whipbird.rtp.history import GopBudget
 from whipbird.rtp.rtcp import (
     ReportBlock,
@@ -32,6 +41,7 @@ from whipbird.rtp.rtcp import (
     write_remb,
 )
 from whipbird.rtp.source_clock import share_offset
+from whipbird.rtp.xr import DelaySince, parse_xr, write_reference_time
 
 NTP = 3_900_000_000
 AUDIO, VIDEO = taken(VIEWER_OPUS), taken(VIEWER_VP8, RTX)
@@ -93,6 +103,131 @@ async def test_estimate_and_loss() -> None:
     block = ReportBlock(sent.ssrc, 64, 10, 0, 0, last_report=0, delay=0)
     egress.rtcp_received(write_receiver_report(5, [block]))
     assert egress.forwarders[0].fraction_lost == 0.25
+
+
+@pytest.mark.virtual_time
+async def test_the_round_trip(world: World) -> None:
+    """By what a report returns of the last sender report (RFC 3550 section 6.4.1)."""
+    wire, source = Wire(round_trip=0.02), Source()
+    egress = Egress(wire.connection, "live")
+    sent = egress.add(VIDEO)
+    egress.start()
+    assert egress.round_trip.smoothed == 0.02
+    egress.forwarders[0].watch(Feed(source.encoding, {}, GopBudget()))
+    await source.play(KEY)
+    (report,) = reports_of(wire)
+    await asyncio.sleep(0.3)
+    last = report.sender_info.ntp_timestamp >> 16 & 0xFFFFFFFF
+    for returned in (last, last + 1, 0):
+        block = ReportBlock(sent.ssrc, 0, 0, 0, 0, returned, round(0.2 * 65536))
+        egress.rtcp_received(write_receiver_report(5, [block]))
+    assert egress.round_trip.last == pytest.approx(0.1, abs=0.001)
+    egress.stop()
+
+
+@pytest.mark.virtual_time
+async def test_reference_times_are_answered(world: World) -> None:
+    """RFC 3611 section 4.5: with the next report, and each once."""
+    wire, source = Wire(), Source()
+    egress = Egress(wire.connection, "live")
+    egress.add(VIDEO)
+    egress.start()
+    for ssrc in range(1, 100):
+        egress.rtcp_received(write_reference_time(ssrc, NTP << 32))
+    await asyncio.sleep(REPORT_INTERVAL / 2)
+    egress.rtcp_received(write_reference_time(1, (NTP + 1) << 32))
+    await asyncio.sleep(REPORT_INTERVAL)
+    # There is no report before there is media.
+    assert wire.rtcp == []
+    egress.forwarders[0].watch(Feed(source.encoding, {}, GopBudget()))
+    await source.play(KEY)
+    await asyncio.sleep(2 * REPORT_INTERVAL)
+    answers = [block for data in wire.rtcp for block in parse_xr(data)]
+    assert len(answers) == MAX_REFERENCE_TIMES
+    second = (NTP << 16) & 0xFFFFFFFF
+    expected = [((NTP + 1) << 16) & 0xFFFFFFFF, second, second, second]
+    assert [a.last_rr for a in answers if isinstance(a, DelaySince)] == expected
+    delays = [a.delay / 65536 for a in answers if isinstance(a, DelaySince)]
+    assert delays == pytest.approx([1.5, 2.0, 2.0, 2.0], abs=0.01)
+    egress.stop()
+
+
+@pytest.mark.virtual_time
+async def test_copies_until_it_stops(world: World) -> None:
+    wire, source = Wire(), Source()
+    egress = Egress(wire.connection, "live")
+    sent = egress.add(VIDEO)
+    egress.start()
+    egress.forwarders[0].watch(Feed(source.encoding, {}, GopBudget()))
+    await source.play(KEY, DELTA)
+    block = ReportBlock(sent.ssrc, 51, 0, 0, 0, last_report=0, delay=0)
+    egress.rtcp_received(write_receiver_report(5, [block]))
+    lost = wire.packets[0].sequence
+    egress.rtcp_received(write_nack(5, sent.ssrc, [lost]))
+    await asyncio.sleep(0.2)
+    copies = wire.packets[2:]
+    assert [copy.payload for copy in copies] == [lost.to_bytes(2) + KEY] * 4
+    first = copies[0].sequence
+    numbers = [(copy.sequence - first) & 0xFFFF for copy in copies]
+    assert numbers == [0, 1, 2, 3]
+    egress.rtcp_received(write_nack(5, sent.ssrc, [lost]))
+    egress.stop()
+    await asyncio.sleep(0.2)
+    assert len(wire.rtp) == 7
+
+
+@pytest.mark.virtual_time
+async def test_a_key_frame_to_a_viewer_behind_a_thin_path(world: World) -> None:
+    """It takes the time of a frame; its packets say when they were sent."""
+    wire, source = Wire(round_trip=0.03), Source()
+    egress = Egress(wire.connection, "live")
+    extmap = ((3, extensions.ABS_SEND_TIME),)
+    sent = egress.add(taken(VIEWER_VP8, RTX, extmap=extmap))
+    egress.start()
+    egress.forwarders[0].watch(Feed(source.encoding, {}, GopBudget()))
+    await source.play(KEY, DELTA)
+    egress.rtcp_received(write_remb(5, 1_000_000, [sent.ssrc]))
+    source.send(KEY, *[MORE + bytes(1000)] * 149)
+    await asyncio.sleep(0)
+    assert 10 <= len(wire.rtp) - 2 < 20
+    await source.play(DELTA)
+    await asyncio.sleep(0.02)
+    assert 60 < len(wire.rtp) - 2 < 120
+    await asyncio.sleep(0.02)
+    assert wire.sequences == list(range(153))
+    times = [read_extensions(packet, (3,))[3] for packet in wire.packets[2:]]
+    assert times == sorted(times)
+    # 6.18 bits of a second.
+    took = int.from_bytes(times[-1]) - int.from_bytes(times[0])
+    assert 0.02 < took / (1 << 18) <= 0.041
+    # What is held back when it leaves is sent, too.
+    source.send(KEY, *[MORE + bytes(1000)] * 149)
+    await asyncio.sleep(0)
+    egress.stop()
+    assert wire.sequences == list(range(303))
+
+
+@pytest.mark.virtual_time
+async def test_an_estimate_that_grows_says_nothing_at_first(world: World) -> None:
+    wire, source = Wire(), Source()
+    egress = Egress(wire.connection, "live")
+    sent = egress.add(VIDEO)
+    egress.forwarders[0].watch(Feed(source.encoding, {}, GopBudget()))
+    await source.play(KEY)
+    allowance = egress.forwarders[0].retransmitter.allowance
+    for estimate in (100_000, 110_000):
+        egress.rtcp_received(write_remb(5, estimate, [sent.ssrc]))
+        assert not allowance.is_congested
+    egress.rtcp_received(write_remb(5, 110_000, [sent.ssrc]))
+    assert allowance.is_congested
+    other = Egress(wire.connection, "live")
+    sent = other.add(VIDEO)
+    other.forwarders[0].watch(Feed(source.encoding, {}, GopBudget()))
+    await source.play(KEY)
+    other.rtcp_received(write_remb(5, 100_000, [sent.ssrc]))
+    await asyncio.sleep(SETTLING_TIME)
+    other.rtcp_received(write_remb(5, 120_000, [sent.ssrc]))
+    assert other.forwarders[0].retransmitter.allowance.is_congested
 
 
 async def test_what_is_malformed_does_no_harm() -> None:

@@ -21,7 +21,6 @@ from tests.unit.media.watching import (
     forwarder,
     taken,
 )
-from whipbird.media import forwarder as forwarder_module
 from whipbird.media.feed import Feed
 from whipbird.media.forwarder import Forwarder
 from whipbird.rtp import extensions
@@ -185,7 +184,7 @@ async def test_frame_numbers_are_continuous() -> None:
     await sources[1].play(*frames(20))
     assert [p.payload for p in wire.packets] == [*frames(700), *frames(702)]
     lost = wire.packets[2]
-    watcher.retransmit([lost.sequence])
+    watcher.retransmit([lost.sequence], 0.0)
     assert wire.packets[4].payload == lost.sequence.to_bytes(2) + lost.payload
 
 
@@ -200,14 +199,14 @@ async def test_retransmission_over_rtx() -> None:
     source.send(KEY, MORE)
     await asyncio.sleep(0)
     lost = wire.packets[1]
-    watcher.retransmit([lost.sequence, wire.packets[0].sequence])
+    watcher.retransmit([lost.sequence, wire.packets[0].sequence], 0.0)
     again, other = wire.packets[2:]
     assert (again.ssrc, again.payload_type) == (8, 122)
     assert (again.timestamp, again.marker) == (lost.timestamp, True)
     assert again.payload == lost.sequence.to_bytes(2) + MORE
     assert read_extensions(again, (3,)).keys() == {3}
     assert other.sequence == (again.sequence + 1) & 0xFFFF
-    assert watcher.retransmitted == 2
+    assert watcher.retransmitter.retransmitted == 2
 
 
 async def test_without_rtx() -> None:
@@ -217,7 +216,7 @@ async def test_without_rtx() -> None:
     watcher = forwarder(wire, media)
     watcher.watch(Feed(source.encoding, {}, GopBudget()))
     await source.play(KEY, DELTA)
-    watcher.retransmit([wire.packets[0].sequence])
+    watcher.retransmit([wire.packets[0].sequence], 0.0)
     assert wire.rtp[2] == wire.rtp[0]
     assert list(watcher.extension_map) == [extensions.VIDEO_ORIENTATION]
 
@@ -229,7 +228,7 @@ async def test_without_rtx_while_catching_up() -> None:
     watcher = forwarder(wire, taken(VIEWER_VP8))
     watcher.watch(feed)
     await source.play(DELTA)
-    watcher.retransmit([packet.sequence for packet in wire.packets])
+    watcher.retransmit([packet.sequence for packet in wire.packets], 0.0)
     assert wire.rtp[32:] == wire.rtp[:32]
 
 
@@ -239,7 +238,7 @@ async def test_pictures_not_without_negotiation() -> None:
     watcher = forwarder(wire, media)
     watcher.watch(Feed(source.encoding, {}, GopBudget()))
     await source.play(KEY)
-    watcher.retransmit([wire.packets[0].sequence])
+    watcher.retransmit([wire.packets[0].sequence], 0.0)
     assert len(wire.rtp) == 1
     assert list(watcher.extension_map) == [extensions.ABS_SEND_TIME]
 
@@ -250,7 +249,7 @@ async def test_sound_without_negotiation_too() -> None:
     watcher = forwarder(wire, taken(VIEWER_OPUS, extmap=(ABS_SEND_TIME,)))
     watcher.watch(Feed(source.encoding, {}, GopBudget()))
     await source.play(b"\xfc\xff\xfe")
-    watcher.retransmit([wire.packets[0].sequence])
+    watcher.retransmit([wire.packets[0].sequence], 0.0)
     assert wire.rtp[1] == wire.rtp[0]
     assert not watcher.extension_map
 
@@ -259,41 +258,11 @@ async def test_only_sent_packets() -> None:
     source, wire = Source(), Wire()
     feed = Feed(source.encoding, {}, GopBudget())
     watcher = forwarder(wire)
-    watcher.retransmit([1, 2])
+    watcher.retransmit([1, 2], 0.0)
     await source.play(KEY)
     watcher.watch(feed)
     (packet,) = wire.packets
-    watcher.retransmit([(packet.sequence - 1) & 0xFFFF, (packet.sequence + 1) & 0xFFFF])
+    watcher.retransmit(
+        [(packet.sequence - 1) & 0xFFFF, (packet.sequence + 1) & 0xFFFF], 0.0
+    )
     assert len(wire.rtp) == 1
-
-
-async def test_at_most_once_within_an_interval(monkeypatch: pytest.MonkeyPatch) -> None:
-    source, wire = Source(), Wire()
-    watcher = forwarder(wire)
-    watcher.watch(Feed(source.encoding, {}, GopBudget()))
-    await source.play(KEY)
-    lost = [wire.packets[0].sequence]
-    watcher.retransmit(lost)
-    watcher.retransmit(lost)
-    assert len(wire.rtp) == 2
-    monkeypatch.setattr(forwarder_module, "MIN_RETRANSMISSION_INTERVAL", 0.0)
-    watcher.retransmit(lost)
-    assert len(wire.rtp) == 3
-
-
-async def test_a_budget_per_second(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """A viewer that requests everything repeatedly does not get it."""
-    monkeypatch.setattr(forwarder_module, "MIN_RETRANSMISSION_INTERVAL", 0.0)
-    source, wire = Source(), Wire()
-    watcher = forwarder(wire)
-    watcher.watch(Feed(source.encoding, {}, GopBudget()))
-    await source.play(KEY, *[DELTA] * 99)
-    lost = [packet.sequence for packet in wire.packets]
-    for _ in range(20):
-        watcher.retransmit(lost)
-    assert watcher.retransmitted == forwarder_module.MAX_RETRANSMISSIONS
-    watcher.reset_retransmission_budget()
-    watcher.retransmit(lost)
-    assert watcher.retransmitted == forwarder_module.MAX_RETRANSMISSIONS + 100

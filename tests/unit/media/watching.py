@@ -52,6 +52,8 @@ class Wire:
 
     Attributes:
         waiting: octets that the network has not taken.
+        round_trip: seconds, as ICE has measured it.
+        scheduled: when the forwarder wants to send something later.
         is_connected: or else it raises what a closed connection raises.
     """
 
@@ -60,11 +62,16 @@ class Wire:
     batches: list[int] = field(default_factory=list)
     rtcp_route: Callable[[bytes], None] | None = None
     waiting: int = 0
+    round_trip: float | None = None
+    scheduled: list[float] = field(default_factory=list)
     is_connected: bool = True
 
     @property
     def connection(self) -> Connection:
         return cast(Connection, self)
+
+    def schedule(self, when: float) -> None:
+        self.scheduled.append(when)
 
     def route_rtcp(self, take: Callable[[bytes], None]) -> None:
         self.rtcp_route = take
@@ -149,4 +156,4 @@ def forwarder(
 ) -> Forwarder:
     """A forwarder with the SSRCs 7 and 8."""
     media = media or taken(VIEWER_VP8, RTX)
-    return Forwarder(media, 7, 8, wire.connection, on_source_changed)
+    return Forwarder(media, 7, 8, wire.connection, on_source_changed, wire.schedule)

@@ -52,6 +52,19 @@ def test_when_it_was_sent() -> None:
     assert read_extensions(found, EVERY) == {3: (5 << 17).to_bytes(3)}
 
 
+@pytest.mark.parametrize("identifier", [3, 15])
+def test_sent_later(identifier: int) -> None:
+    """In both forms of header extensions; nothing else changes."""
+    viewer = {extensions.ABS_SEND_TIME: identifier, extensions.AUDIO_LEVEL: 9}
+    template = ForwardTemplate({extensions.AUDIO_LEVEL: 1}, viewer)
+    packet = packet_with(_1=b"\x42")
+    early, late = template.apply(packet, 1.0), template.apply(packet, 2.5)
+    assert early != late
+    assert template.delayed(early, 2.5) == late
+    untimed = ForwardTemplate({}, {})
+    assert untimed.delayed(untimed.apply(packet, 1.0), 2.5) == untimed.apply(packet, 0)
+
+
 @pytest.mark.parametrize(
     "elements",
     [

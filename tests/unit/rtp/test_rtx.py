@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from tests.rtp_packets import write_rtp
 from whipbird.rtp.extensions import find_extension
 from whipbird.rtp.packet import RtpPacket
-from whipbird.rtp.rtx import unwrap
+from whipbird.rtp.rtx import RtxStream, unwrap
 
 
 def retransmission(payload: bytes, padding: int = 0) -> RtpPacket:
@@ -56,6 +56,21 @@ def test_original_without_payload() -> None:
     assert original is not None
     assert original.sequence == 7
     assert original.payload == b""
+
+
+def test_written_packets_are_read() -> None:
+    """Each has a number of its own, the same one for no two copies."""
+    stream = RtxStream(0xAAAA, 0xFFFF)
+    data = write_rtp(
+        7, 77, 1, b"original", marker=True, extension=(0xBEDE, b"\x10\x42\0\0")
+    )
+    copies = [RtpPacket.parse(stream.wrap(data, 20, 97)) for _ in range(3)]
+    for number, copy in zip((0xFFFF, 0, 1), copies, strict=True):
+        assert copy is not None
+        assert (copy.ssrc, copy.payload_type, copy.sequence) == (0xAAAA, 97, number)
+        original = unwrap(copy, 96, 1)
+        assert original is not None
+        assert original.data == data
 
 
 def test_nothing_in_it() -> None:
