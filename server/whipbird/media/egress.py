@@ -20,7 +20,7 @@ from ..rtp.xr import DelaySince, ReferenceTime, write_delay_since
 from ..sdp.answer import LocalSource
 from ..sdp.media import OfferedMedia
 from .forwarder import Forwarder
-from .redundancy import CONGESTED_LEVEL, RedundancyLevel
+from .redundancy import RedundancyLevel, congested_level
 from .transport import MediaTransport
 
 # Seconds between sender reports.
@@ -64,8 +64,10 @@ class Egress:
         self._cname = secrets.token_hex(8)
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
-        # For all that forwarders send later; None while nothing is to be sent.
+        # For all that forwarders send later, and its time; None while nothing is to be
+        # sent.
         self._due_timer: asyncio.TimerHandle | None = None
+        self._due_at = math.inf
         # The viewer's reference times, and when they came, by its SSRC.
         self._reference_times: dict[int, tuple[int, float]] = {}
         transport.route_rtcp(self.rtcp_received)
@@ -175,11 +177,13 @@ class Egress:
         """
         redundancy, forwarders = self._redundancy, self.forwarders
         redundancy.update(max((f.loss for f in forwarders), default=0.0), now)
-        level = redundancy.level
-        if any(f.retransmitter.allowance.is_congested for f in forwarders):
-            level = min(level, CONGESTED_LEVEL)
-        for forwarder in forwarders:
+        is_congested = any(f.retransmitter.allowance.is_congested for f in forwarders)
+        bitrates = [0.0 if f.feed is None else f.feed.bitrate for f in forwarders]
+        for forwarder, bitrate in zip(forwarders, bitrates, strict=True):
             if forwarder.kind == "audio":
+                level = redundancy.level
+                if is_congested:
+                    level = min(level, congested_level(bitrate, sum(bitrates)))
                 forwarder.set_redundancy(level)
 
     def _source_changed(self, forwarder: Forwarder) -> None:
@@ -189,9 +193,11 @@ class Egress:
     def _schedule(self, when: float) -> None:
         """Let the forwarders send at a time what is due then."""
         if self._due_timer is not None:
-            if self._due_timer.when() <= when:
+            # Not asked of the timer: uvloop's has no time if that has passed already.
+            if self._due_at <= when:
                 return
             self._due_timer.cancel()
+        self._due_at = when
         self._due_timer = self._loop.call_at(when, self._send_due)
 
     def _send_due(self) -> None:

@@ -13,9 +13,9 @@ MAX_LEVEL = 2
 THRESHOLDS = (0.015, 0.05)
 # Seconds in which a loss that has ended is forgotten for the most part.
 DECAY = 10.0
-# The highest level on a path that carries less than is sent: packets are lost because
-# of that, and more octets do not help.
-CONGESTED_LEVEL = 1
+# The share of all that is sent that redundancy may have on a path that carries less:
+# there, packets are lost because there are too many octets.
+CONGESTED_SHARE = 0.25
 
 # Octets of a redundant payload, at most. With IPv6, UDP, SRTP and header extensions it
 # is within 1,280 octets, which every path carries (RFC 8200 section 5).
@@ -56,6 +56,16 @@ class RedundancyLevel:
             self.level += 1
         while self.level and self._loss < THRESHOLDS[self.level - 1] / 2:
             self.level -= 1
+
+
+def congested_level(bitrate: float, total: float) -> int:
+    """The highest level on a congested path; one frame more is possible on any.
+
+    Args:
+        bitrate: that of the sound, in any unit.
+        total: that of all that is sent.
+    """
+    return max(int(CONGESTED_SHARE * total / bitrate), 1) if bitrate else MAX_LEVEL
 
 
 class RedundantPackets:

@@ -24,6 +24,7 @@ from whipbird.media.redundancy import (
     MAX_LEVEL,
     MAX_PAYLOAD,
     RedundancyLevel,
+    congested_level,
 )
 from whipbird.rtp import extensions
 from whipbird.rtp.history import GopBudget
@@ -377,14 +378,24 @@ async def test_requests_for_sound_set_the_level() -> None:
     egress.stop()
 
 
-async def test_one_frame_at_most_on_a_congested_path() -> None:
+@pytest.mark.parametrize(
+    ("bitrate", "total", "level"),
+    [(50, 50, 1), (50, 300, 1), (50, 450, 2), (0, 0, MAX_LEVEL)],
+)
+def test_the_share_of_redundancy_on_a_congested_path(
+    bitrate: float, total: float, level: int
+) -> None:
+    assert congested_level(bitrate, total) == level
+
+
+async def test_less_redundancy_on_a_congested_path() -> None:
     """An estimate of browsers is about pictures alone."""
     stage, pictures, wire = Stage(), Source(), Wire()
     egress = Egress(wire.connection, "live")
     ssrc = egress.add(SOUND).ssrc
     egress.add(taken(Codec(120, "VP8/90000")))
     feed = Feed(pictures.encoding, {}, GopBudget())
-    feed.bitrate = 1e6
+    feed.bitrate, stage.feed.bitrate = 1e6, 2e5
     egress.forwarders[0].watch(stage.feed)
     egress.forwarders[1].watch(feed)
     await pictures.play(KEY)
