@@ -105,6 +105,7 @@ class Forwarder:
         self._before = (0, 0)
         self._bitrate = 0
         self._now = asyncio.get_running_loop().time
+        self.forward = self._send
 
     @property
     def is_congested(self) -> bool:
@@ -147,6 +148,7 @@ class Forwarder:
         if codec is None:
             return False
         self._takes_single_units = codec.packetization_mode == SINGLE_NAL_UNIT
+        self._choose_way()
         if self.feed is not None and self.feed is not feed:
             self.feed.remove(self)
         self._release(self.pacer.flush(), now)
@@ -178,16 +180,21 @@ class Forwarder:
     def catch_up(self, packet: ForwardedPacket) -> ForwardedPacket:
         return self.rewriter.catch_up(packet)
 
-    def forward(
+    def _forward_some(
         self, packets: Sequence[ForwardedPacket], buffer: PacketBuffer, now: float
     ) -> None:
+        """Send the packets that the viewer takes, as soon as its path does."""
         if self._takes_single_units and not self._has_single_units(packets):
             return
         if self.pacer.is_needed:
             packets = self._pace(packets, buffer, now)
-            if not packets:
-                return
-        self._send(packets, buffer, now)
+        if packets:
+            self._send(packets, buffer, now)
+
+    def _choose_way(self) -> None:
+        """Spare most viewers the questions that packets to a few have to be asked."""
+        is_special = self._takes_single_units or self.pacer.is_needed
+        self.forward = self._forward_some if is_special else self._send
 
     def handle_timeout(self, now: float) -> None:
         """Send the copies and the packets that were held back, as far as due."""
@@ -196,6 +203,8 @@ class Forwarder:
         self._release(pacer.due(now), now)
         if pacer.deadline < math.inf:
             self._schedule(pacer.deadline)
+        else:
+            self._choose_way()
 
     def _send(
         self, packets: Sequence[ForwardedPacket], buffer: PacketBuffer, now: float
@@ -329,6 +338,7 @@ class Forwarder:
         if self.kind == "video":
             rate = feed.encoding.frame_rate
             self.pacer.review(bitrate, rate, available, round_trip)
+            self._choose_way()
 
     @property
     def _is_mended_in_stream(self) -> bool:
