@@ -3,7 +3,6 @@
 import math
 
 from ..rtp.loss import Loss
-from ..rtp.round_trip import RoundTrip
 
 # Octets beside the stream, as shares of the stream's: what a loss of a quarter takes,
 # and what is left of it on a congested path.
@@ -19,9 +18,9 @@ MIN_BURST = 24_000
 # gets a whole GOP at once, and loses of all of it.
 ADVANCE_TIME = 0.5
 
-# The share of what arrives below which an estimate shows an overload: that makes it
-# fall to 0.85. It begins with 1, and grows to 1.5.
-OVERLOAD = 0.9
+# An estimate within these shares of what arrives of the stream shows an overload, which
+# makes it fall to 0.85 of that. One below is disproved: more than that arrives.
+OVERLOAD = (0.8, 0.95)
 
 
 class Allowance:
@@ -35,8 +34,6 @@ class Allowance:
         "_filled_at",
         "_octets",
         "_rate",
-        "_sent",
-        "_sent_before",
         "_share",
         "is_congested",
     )
@@ -48,37 +45,31 @@ class Allowance:
         self._octets = math.inf
         self._rate = 0.0
         self._filled_at = 0.0
-        # Octets spent since a second began, and in the second before.
-        self._sent = self._sent_before = 0
 
     def review(
-        self, bitrate: float, available: float | None, loss: Loss, round_trip: RoundTrip
+        self, bitrate: float, available: float | None, loss: Loss, *, has_queue: bool
     ) -> None:
         """Decide how much is allowed.
-
-        A queue in the network is a sign of congestion, and so is an estimate below what
-        arrives.
 
         Args:
             bitrate: that of the stream, in bit/s.
             available: the part of the viewer's estimate that is left for the stream, in
                 bit/s; None without an estimate.
+            has_queue: whether there is a queue in the network.
         """
-        is_congested, beside = round_trip.has_queue, MAX_SHARE * bitrate
+        self.is_congested, most = has_queue, MAX_SHARE * bitrate
         if available is not None:
-            # What may be sent so that as much arrives as the estimate allows.
-            carried = available / max(1 - loss.least, 0.5)
-            is_congested |= carried < OVERLOAD * (bitrate + 8 * self._sent_before)
-            beside = carried - bitrate
-        if is_congested:
+            arriving = (1 - loss.fraction) * bitrate
+            least, limit = (share * arriving for share in OVERLOAD)
+            self.is_congested |= least <= available < limit
+            most = min(most, available)
+        if self.is_congested:
             self._share = CONGESTED_SHARE
-        self.is_congested = is_congested
-        least, most = CONGESTED_SHARE * bitrate, self._share * bitrate
-        self._rate = max(min(beside, most), least) / 8
+        most = min(most, self._share * bitrate)
+        self._rate = max(most, CONGESTED_SHARE * bitrate) / 8
 
     def second_passed(self, loss: Loss) -> None:
-        """Begin a new second; the share grows to what it was before a congestion."""
-        self._sent_before, self._sent = self._sent, 0
+        """Let the share grow to what it was before a congestion, by a second."""
         if not self.is_congested:
             share = max(self._share, CONGESTED_SHARE + loss.fraction)
             self._share = min(RECOVERY * share, MAX_SHARE)
@@ -99,4 +90,3 @@ class Allowance:
     def spend(self, octets: int) -> None:
         """Note that a packet was sent."""
         self._octets -= octets
-        self._sent += octets

@@ -16,6 +16,7 @@ from ..rtp.rtcp_requests import (
     Reported,
     parse_requests,
 )
+from ..rtp.viewer_estimate import ViewerEstimate
 from ..rtp.xr import DelaySince, ReferenceTime, write_delay_since
 from ..sdp.answer import LocalSource
 from ..sdp.media import OfferedMedia
@@ -25,10 +26,6 @@ from .transport import MediaTransport
 
 # Seconds between sender reports.
 REPORT_INTERVAL = 1.0
-
-# Seconds after a viewer's first estimate in which it says nothing of its path as long
-# as it grows: it begins with what arrives, and grows by 8 % a second.
-SETTLING_TIME = 3.0
 
 # Sources whose reference times are answered, at most: a browser has one or two.
 MAX_REFERENCE_TIMES = 4
@@ -46,16 +43,14 @@ class Egress:
 
     Attributes:
         forwarders: one for each audio and video section, in the order of the offer.
-        estimate: the viewer's bandwidth estimate (REMB), in bit/s; None before one.
+        estimate: the viewer's bandwidth estimate.
         round_trip: the round trip to the viewer.
         on_feedback: called when the viewer's estimate or loss may have changed.
     """
 
     def __init__(self, transport: MediaTransport, stream: str) -> None:
         self.forwarders: list[Forwarder] = []
-        self.estimate: int | None = None
-        # When the estimate has settled.
-        self._settled_at = math.inf
+        self.estimate = ViewerEstimate()
         self.round_trip = RoundTrip()
         self.on_feedback: Callable[[], None] | None = None
         self._redundancy = RedundancyLevel()
@@ -64,8 +59,8 @@ class Egress:
         self._cname = secrets.token_hex(8)
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
-        # For all that forwarders send later, and its time; None while nothing is to be
-        # sent.
+        # For all that forwarders send later; None while nothing is to be sent. (uvloop
+        # does not tell when a timer is due that is due soon.)
         self._due_timer: asyncio.TimerHandle | None = None
         self._due_at = math.inf
         # The viewer's reference times, and when they came, by its SSRC.
@@ -125,17 +120,12 @@ class Egress:
                     if forwarder is not None and forwarder.feed is not None:
                         forwarder.feed.encoding.request_key_frame()
                 case Estimate(bitrate=bitrate):
-                    if self.estimate is None:
-                        self._settled_at = now + SETTLING_TIME
-                    elif bitrate <= self.estimate:
-                        # It does not grow: that says something.
-                        self._settled_at = min(self._settled_at, now)
-                    self.estimate = bitrate
+                    self.estimate.received(bitrate, now)
                     self._review()
                     self._notify()
-                case Reported(ssrc=ssrc, fraction_lost=fraction):
+                case Reported(ssrc=ssrc):
                     if forwarder := self._find(ssrc):
-                        forwarder.loss_reported(fraction)
+                        forwarder.reported(request)
                         self.round_trip.returned(
                             request.last_report, request.delay, now
                         )
@@ -150,9 +140,9 @@ class Egress:
 
         The estimate is for all streams to the viewer together.
         """
-        if self.estimate is None:
+        if self.estimate.bitrate is None:
             return None
-        return self.estimate - sum(
+        return self.estimate.bitrate - sum(
             other.feed.bitrate
             for other in self.forwarders
             if other is not forwarder and other.feed is not None
@@ -160,14 +150,12 @@ class Egress:
 
     def _review(self) -> None:
         """Let the forwarders adapt to the viewer's path."""
-        now = self._loop.time()
-        is_settled = now >= self._settled_at
         for forwarder in self.forwarders:
             # Browsers leave sound out of their estimates.
             is_video = forwarder.kind == "video"
             available = self.available_to(forwarder) if is_video else None
-            forwarder.review(available, self.round_trip, is_settled=is_settled)
-        self._review_redundancy(now)
+            forwarder.review(available, self.estimate, self.round_trip)
+        self._review_redundancy(self._loop.time())
 
     def _review_redundancy(self, now: float) -> None:
         """Adapt the redundancy of sound to the loss on the viewer's path.
@@ -192,16 +180,15 @@ class Egress:
 
     def _schedule(self, when: float) -> None:
         """Let the forwarders send at a time what is due then."""
+        if self._due_at <= when:
+            return
         if self._due_timer is not None:
-            # Not asked of the timer: uvloop's has no time if that has passed already.
-            if self._due_at <= when:
-                return
             self._due_timer.cancel()
         self._due_at = when
         self._due_timer = self._loop.call_at(when, self._send_due)
 
     def _send_due(self) -> None:
-        self._due_timer = None
+        self._due_timer, self._due_at = None, math.inf
         now = self._loop.time()
         for forwarder in self.forwarders:
             forwarder.handle_timeout(now)

@@ -11,6 +11,8 @@ from ..rtp.frame_numbers import Renumbering
 from ..rtp.packet import HEADER_LENGTH, RtpPacket
 from ..rtp.rewriter import Rewriter
 from ..rtp.round_trip import RoundTrip
+from ..rtp.rtcp_requests import Reported
+from ..rtp.viewer_estimate import ViewerEstimate
 from ..sdp.codecs import SINGLE_NAL_UNIT, Codec
 from ..sdp.media import OfferedMedia
 from ..transport.packet_buffer import SLOTS, PacketBuffer
@@ -104,6 +106,8 @@ class Forwarder:
         # bitrate then.
         self._before = (0, 0)
         self._bitrate = 0
+        # The highest sequence number that the viewer has reported.
+        self._highest = self.rewriter.last_sequence
         self._now = asyncio.get_running_loop().time
         self.forward = self._send
 
@@ -298,19 +302,25 @@ class Forwarder:
         if self.retransmitter.retransmits(self.rewriter.payload_type):
             self.retransmitter.request(sequences, now)
 
-    def loss_reported(self, fraction: float) -> None:
-        """Take the viewer's report on the RTP stream: the fraction lost, 0 to 1."""
-        self.fraction_lost = fraction
+    def reported(self, report: Reported) -> None:
+        """Take the viewer's report on the RTP stream."""
+        self.fraction_lost = report.fraction_lost
+        packets = (report.highest_sequence - self._highest) & 0xFFFF
+        self._highest = report.highest_sequence
         if not self._is_mended_in_stream:
-            self.retransmitter.loss.reported(fraction)
+            self.retransmitter.loss.reported(report.fraction_lost, packets)
 
     @property
     def loss(self) -> float:
         """The loss on the way to the viewer lately, by reports and requests, 0 to 1.
 
-        Reports count packets that were retransmitted in the stream itself as received.
+        Of packets that are retransmitted in the stream itself, reports tell the least
+        that is lost: they count those that arrive then as received.
         """
-        return max(self.fraction_lost, self.retransmitter.loss.fraction)
+        fraction = self.retransmitter.loss.fraction
+        return (
+            max(fraction, self.fraction_lost) if self._is_mended_in_stream else fraction
+        )
 
     def second_passed(self) -> None:
         """Begin a new second of what is limited or measured by the second."""
@@ -321,20 +331,25 @@ class Forwarder:
         self.retransmitter.second_passed(sent)
 
     def review(
-        self, available: float | None, round_trip: RoundTrip, *, is_settled: bool
+        self, available: float | None, estimate: ViewerEstimate, round_trip: RoundTrip
     ) -> None:
         """Adapt to the viewer's path.
 
         Args:
             available: the part of its estimate that is left for this stream, in bit/s;
                 None without an estimate.
-            is_settled: whether the estimate is more than a first guess.
         """
         if (feed := self.feed) is None:
             return
         bitrate = feed.bitrate or self._bitrate or ASSUMED_BITRATE
-        settled = available if is_settled else None
-        self.retransmitter.review(bitrate, settled, round_trip)
+        now, retransmitter = self._now(), self.retransmitter
+        retransmitter.adapt(round_trip)
+        retransmitter.allowance.review(
+            bitrate,
+            available if estimate.is_settled(now) else None,
+            retransmitter.loss,
+            has_queue=round_trip.has_queue or estimate.has_fallen(now),
+        )
         if self.kind == "video":
             rate = feed.encoding.frame_rate
             self.pacer.review(bitrate, rate, available, round_trip)

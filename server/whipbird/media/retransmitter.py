@@ -148,21 +148,12 @@ class Retransmitter:
         self._left = MAX_RETRANSMISSIONS
         self.loss.decay()
         if sent:
-            self.loss.reported(min(self._requested / sent, 1.0))
+            self.loss.reported(min(self._requested / sent, 1.0), sent)
         self._requested = 0
         self.allowance.second_passed(self.loss)
 
-    def review(
-        self, bitrate: float, available: float | None, round_trip: RoundTrip
-    ) -> None:
-        """Decide what may be sent beside the stream.
-
-        Args:
-            bitrate: that of the stream, in bit/s.
-            available: the part of the viewer's estimate that is left for the stream, in
-                bit/s; None without an estimate.
-        """
-        self.allowance.review(bitrate, available, self.loss, round_trip)
+    def adapt(self, round_trip: RoundTrip) -> None:
+        """Set the time between retransmissions of one packet."""
         rtt = round_trip.smoothed
         if rtt is not None:
             repeat_time = REPEAT_SHARE * max(rtt, round_trip.last)

@@ -1,5 +1,7 @@
 """The loss on the way to a receiver, and how many copies of a packet outlive it."""
 
+import math
+
 # The share of packets that may have to be requested a second time: one of 2,500, which
 # is about one in ten seconds of a stream in high definition.
 RESIDUAL = 1 / 2500
@@ -11,8 +13,9 @@ MAX_COPIES = 4
 SIGN = 0.05
 _PRIOR = 20
 
-# The weights of a new report that says more, or less, than those before.
-_RISE, _FALL = 0.5, 0.25
+# Packets after which a report counts for less than two fifths. Browsers report several
+# times a second when much is lost.
+_MEMORY = 150
 
 
 class Loss:
@@ -26,12 +29,10 @@ class Loss:
         fraction: the probability that a packet is lost, 0 to 1, as reports tell it.
     """
 
-    __slots__ = ("_again", "_answers", "_is_reported", "_last", "fraction")
+    __slots__ = ("_again", "_answers", "fraction")
 
     def __init__(self) -> None:
         self.fraction = 0.0
-        self._last = 0.0
-        self._is_reported = False
         # Lately: answers to requests, and those to requests that came again.
         self._answers = self._again = 0.0
 
@@ -49,19 +50,14 @@ class Loss:
         )
         return copies or int(self._again > SIGN * (self._answers + _PRIOR))
 
-    @property
-    def least(self) -> float:
-        """The lower one of the smoothed and of the last report's fraction."""
-        return min(self.fraction, self._last)
+    def reported(self, fraction: float, packets: int) -> None:
+        """Take a report.
 
-    def reported(self, fraction: float) -> None:
-        """Take a receiver report's fraction lost, 0 to 1."""
-        if not self._is_reported:
-            self._is_reported = True
-            self.fraction = fraction
-        self._last = fraction
-        weight = _RISE if fraction > self.fraction else _FALL
-        self.fraction += weight * (fraction - self.fraction)
+        Args:
+            fraction: of the packets since the report before that are lost, 0 to 1.
+            packets: how many packets these are.
+        """
+        self.fraction += (1 - math.exp(-packets / _MEMORY)) * (fraction - self.fraction)
 
     def answered(self, *, is_again: bool) -> None:
         """Note a request that is answered by a retransmission.

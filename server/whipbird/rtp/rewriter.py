@@ -158,6 +158,11 @@ class Rewriter:
         self.octets += sum(lengths) - header * len(lengths)
         return lengths
 
+    @property
+    def last_sequence(self) -> int:
+        """The sequence number of the last packet in the stream."""
+        return self._last_sequence
+
     def write_as(
         self,
         payload_type: int,

@@ -15,7 +15,7 @@ _APPLICATION = 15
 
 # Octets before the report blocks: the SSRC of the packet, and sender information.
 _BLOCKS = {_SR: 24, _RR: 4}
-_BLOCK = Struct("!IB3s8xII")
+_BLOCK = Struct("!IB3sI4xII")
 _BLOCK_LENGTH = 24
 _FEEDBACK_LENGTH = 8  # the two SSRCs
 _NACK_ITEM = Struct("!HH")
@@ -31,6 +31,7 @@ class Reported:
         ssrc: the source.
         fraction_lost: packets lost since the previous report, 0 to 1.
         packets_lost: packets lost so far; negative with duplicates.
+        highest_sequence: the extended highest sequence number, 32 bits.
         last_report: the middle 32 bits of the last sender report's NTP timestamp; 0
             without one.
         delay: time since that report, in 1/65536 s.
@@ -39,6 +40,7 @@ class Reported:
     ssrc: int
     fraction_lost: float
     packets_lost: int
+    highest_sequence: int
     last_report: int
     delay: int
 
@@ -104,9 +106,9 @@ def _reported(blocks: bytes, count: int) -> list[Request]:
     for start in range(0, count * _BLOCK_LENGTH, _BLOCK_LENGTH):
         if start + _BLOCK_LENGTH > len(blocks):
             break
-        ssrc, fraction, lost, last, delay = _BLOCK.unpack_from(blocks, start)
+        ssrc, fraction, lost, *numbers = _BLOCK.unpack_from(blocks, start)
         total = int.from_bytes(lost, signed=True)
-        found.append(Reported(ssrc, fraction / 256, total, last, delay))
+        found.append(Reported(ssrc, fraction / 256, total, *numbers))
     return found
 
 

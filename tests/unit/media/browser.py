@@ -263,7 +263,8 @@ class Browser:
         self._expected, self._received_before = expected, self._received
         last, at = self._report or (0, now)
         delay = round((now - at) * 65536)
-        block = ReportBlock(self.ssrc, int(fraction * 256), 0, 0, 0, last, delay)
+        highest = self._newest & 0xFFFFFFFF
+        block = ReportBlock(self.ssrc, int(fraction * 256), 0, highest, 0, last, delay)
         data = write_receiver_report(1, [block])
         if self.estimates and (estimate := self._estimate(now)) is not None:
             data += write_remb(1, round(estimate), [self.ssrc])

@@ -369,7 +369,7 @@ async def test_requests_for_sound_set_the_level() -> None:
     egress.forwarders[0].watch(stage.feed)
     egress.start()
     assert wire.rtcp_route is not None
-    for number in range(110):
+    for number in range(250):
         await stage.play()
         if number % 10 == 0:
             wire.rtcp_route(write_nack(1, ssrc, [wire.packets[-1].sequence]))
@@ -402,7 +402,7 @@ async def test_less_redundancy_on_a_congested_path() -> None:
     await stage.play(3)
     assert wire.rtcp_route is not None
     block = ReportBlock(ssrc, 51, 1, 1, 0, 0, 0)
-    for estimate, redundant in ((2_000_000, 2), (600_000, 1), (1_900_000, 2)):
+    for estimate, redundant in ((2_000_000, 2), (600_000, 1)):
         wire.rtcp_route(write_receiver_report(1, []) + write_remb(1, estimate, [ssrc]))
         wire.rtcp_route(write_receiver_report(1, [block]))
         await stage.play()

@@ -9,7 +9,7 @@ def reported(fraction: float) -> Loss:
     """What is known when all reports have said the same."""
     loss = Loss()
     for _ in range(40):
-        loss.reported(fraction)
+        loss.reported(fraction, 100)
     return loss
 
 
@@ -28,19 +28,18 @@ def test_never_more_than_some() -> None:
     assert reported(0.9).copies == MAX_COPIES
 
 
-def test_reports_are_smoothed() -> None:
-    """The first one counts as it is; one without loss does not end the copies."""
+def test_reports_count_by_their_packets() -> None:
+    """One of a few packets says little, however much is lost."""
     loss = Loss()
-    loss.reported(0.2)
-    assert loss.copies == 3
-    loss.reported(0.0)
-    assert loss.copies > 0
-    assert loss.least == 0.0
-    for _ in range(12):
-        loss.reported(0.0)
+    loss.reported(1.0, 3)
     assert loss.copies == 0
-    loss.reported(0.2)
-    assert loss.copies == 2
+    loss.reported(0.2, 1000)
+    assert loss.fraction == pytest.approx(0.2, abs=0.001)
+    loss.reported(0.0, 0)
+    assert loss.copies == 3
+    for _ in range(10):
+        loss.reported(0.0, 50)
+    assert loss.copies == 0
 
 
 def test_requests_that_come_again_are_a_first_sign() -> None:

@@ -41,7 +41,7 @@ def block(ssrc: int, fraction: int, lost: int) -> RtcpReceiverInfo:
 
 def test_reports() -> None:
     report = RtcpRrPacket(ssrc=1, reports=[block(5, 64, 3), block(6, 0, -2)])
-    expected = [Reported(5, 0.25, 3, 9, 10), Reported(6, 0.0, -2, 9, 10)]
+    expected = [Reported(5, 0.25, 3, 7, 9, 10), Reported(6, 0.0, -2, 7, 9, 10)]
     assert parse_requests(bytes(report)) == expected
     information = RtcpSenderInfo(
         ntp_timestamp=1, rtp_timestamp=2, packet_count=3, octet_count=4
