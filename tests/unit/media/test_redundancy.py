@@ -346,14 +346,14 @@ async def test_reports_of_a_viewer_set_the_level() -> None:
     egress.forwarders[0].watch(stage.feed)
     await stage.play(3)
 
-    def report(fraction: float) -> bytes:
-        block = ReportBlock(ssrc, round(fraction * 256), 1, 1, 0, 0, 0)
+    def report(fraction: float, highest: int) -> bytes:
+        block = ReportBlock(ssrc, round(fraction * 256), 1, highest, 0, 0, 0)
         return write_receiver_report(1, [block])
 
     assert wire.rtcp_route is not None
-    wire.rtcp_route(report(0.0))
+    wire.rtcp_route(report(0.0, 0))
     await stage.play()
-    wire.rtcp_route(report(0.1))
+    wire.rtcp_route(report(0.1, 1000))
     await stage.play()
     kinds = [packet.payload_type for packet in wire.packets]
     assert kinds == [109] * 4 + [63]
