@@ -7,8 +7,7 @@ that it grows slowly.
 
 import math
 
-# Seconds after the first estimate in which its height says nothing, as long as it
-# grows.
+# Seconds after the first estimate in which its height says nothing.
 SETTLING_TIME = 3.0
 # An estimate below this share of the one before has fallen; for so many seconds that
 # is a sign of a queue.
@@ -23,12 +22,13 @@ class ViewerEstimate:
         bitrate: the last one, in bit/s; None before the first.
     """
 
-    __slots__ = ("_fell_at", "_settled_at", "bitrate")
+    __slots__ = ("_fell_at", "_is_growing", "_settled_at", "bitrate")
 
     def __init__(self) -> None:
         self.bitrate: int | None = None
         self._settled_at = math.inf
         self._fell_at = -math.inf
+        self._is_growing = False
 
     def received(self, bitrate: int, now: float) -> None:
         """Take an estimate, in bit/s."""
@@ -37,11 +37,12 @@ class ViewerEstimate:
         elif bitrate < FALL * self.bitrate:
             self._settled_at = min(self._settled_at, now)
             self._fell_at = now
+        self._is_growing = self.bitrate is not None and bitrate > self.bitrate
         self.bitrate = bitrate
 
     def is_settled(self, now: float) -> bool:
-        """Whether it is more than a first guess."""
-        return now >= self._settled_at
+        """Whether its height says something: it is no first guess, nor does it grow."""
+        return now >= self._settled_at and not self._is_growing
 
     def has_fallen(self, now: float) -> bool:
         """Whether it has fallen lately."""

@@ -11,6 +11,8 @@ def test_it_begins_with_a_guess() -> None:
         estimate.received(1_000_000 + 80_000 * second, float(second))
         assert not estimate.is_settled(float(second))
     assert estimate.bitrate == 1_160_000
+    assert not estimate.is_settled(SETTLING_TIME)
+    estimate.received(1_160_000, SETTLING_TIME)
     assert estimate.is_settled(SETTLING_TIME)
     assert not estimate.has_fallen(SETTLING_TIME)
 
