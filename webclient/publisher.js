@@ -8,6 +8,7 @@ import { capture } from './capture.js';
 import { addTracks } from './encoding.js';
 import { Link } from './link.js';
 import { endpointOf } from './settings.js';
+import { offerSentSound } from './sound-offer.js';
 import { fetchStream } from './streams-api.js';
 import { WhipError } from './whip-error.js';
 
@@ -37,7 +38,7 @@ export class Publisher extends EventTarget {
     this.#token = token;
     const target = () => ({ endpoint: endpointOf(this.wish.stream), token: token() });
     const addMedia = (pc) => addTracks(pc, this.source.media, this.wish);
-    this.link = new Link(target, { addMedia });
+    this.link = new Link(target, { addMedia, adaptOffer: offerSentSound });
     this.link.addEventListener('change', () => this.#linkChanged());
   }
 

@@ -7,7 +7,7 @@
 import { Link } from './link.js';
 import { offerReferenceTime } from './picture-offer.js';
 import { viewerEndpointOf } from './settings.js';
-import { offerStereo } from './stereo.js';
+import { offerReceivedSound } from './sound-offer.js';
 
 /** Events: `change`, when a property has changed; and those of its `link`. */
 export class Viewer extends EventTarget {
@@ -32,7 +32,7 @@ export class Viewer extends EventTarget {
         pc.addTransceiver(kind, { direction: 'recvonly' });
       }
     };
-    const adaptOffer = (sdp) => offerReferenceTime(offerStereo(sdp));
+    const adaptOffer = (sdp) => offerReferenceTime(offerReceivedSound(sdp));
     this.link = new Link(target, { addMedia, adaptOffer });
     this.link.addEventListener('open', () => this.#receive(this.link.client.pc));
   }

@@ -15,7 +15,7 @@ from whipbird.sdp.transport import fingerprints, ice_credentials
 TAKEN = {
     "chromium-data": ["webrtc-datachannel"],
     "chromium-media": [
-        "111 9 0 8",
+        "111 63 9 0 8",
         "96 97 103 104 107 108 109 114 39 40 45 46 98 99",
     ],
     "firefox-data": ["webrtc-datachannel"],

@@ -99,34 +99,70 @@ async def test_each_channel_is_heard_on_its_side(
     await publisher.run("() => client.close()")
 
 
+NACK = "a=rtcp-fb:111 nack\r\n"
+
+
 @pytest.mark.parametrize(
     ("offered", "wanted"),
     [
         (
             "a=rtpmap:111 opus/48000/2\r\na=fmtp:111 minptime=10;useinbandfec=1\r\n",
-            "a=rtpmap:111 opus/48000/2\r\n"
+            f"a=rtpmap:111 opus/48000/2\r\n{NACK}"
             "a=fmtp:111 minptime=10;useinbandfec=1;stereo=1\r\n",
         ),
         (
             "a=rtpmap:109 OPUS/48000/2\na=mid:0\n",
-            "a=rtpmap:109 OPUS/48000/2\na=fmtp:109 stereo=1\na=mid:0\n",
+            "a=rtpmap:109 OPUS/48000/2\n"
+            "a=fmtp:109 stereo=1\na=rtcp-fb:109 nack\na=mid:0\n",
         ),
         (
             "a=fmtp:9 stereo=0; x=1\r\na=rtpmap:9 opus/48000/2\r\n",
-            "a=fmtp:9  x=1;stereo=1\r\na=rtpmap:9 opus/48000/2\r\n",
+            "a=fmtp:9  x=1;stereo=1\r\na=rtpmap:9 opus/48000/2\r\na=rtcp-fb:9 nack\r\n",
         ),
         *(
             (same, same)
             for same in (
-                "a=rtpmap:1 opus/48000/2\r\na=fmtp:1 stereo=1;x=2\r\n",
+                f"a=rtpmap:111 opus/48000/2\r\n{NACK}a=fmtp:111 stereo=1;x=2\r\n",
+                "a=rtcp-fb:* nack\r\na=rtpmap:1 opus/48000/2\r\na=fmtp:1 stereo=1\r\n",
                 "a=rtpmap:0 PCMU/8000\r\na=rtpmap:96 VP8/90000\r\n",
                 "a=rtpmap:63 red/48000/2\r\na=fmtp:63 111/111\r\n",
             )
         ),
     ],
 )
-async def test_stereo_is_offered(modules: PingPage, offered: str, wanted: str) -> None:
+async def test_sound_to_receive_is_offered(
+    modules: PingPage, offered: str, wanted: str
+) -> None:
+    """In stereo, and with requests for lost packets."""
     found = await modules.run(
-        "async (sdp) => (await import('/stereo.js')).offerStereo(sdp)", offered
+        "async (sdp) => (await import('/sound-offer.js')).offerReceivedSound(sdp)",
+        offered,
+    )
+    assert found == wanted
+
+
+@pytest.mark.parametrize(
+    ("offered", "wanted"),
+    [
+        ("a=rtpmap:111 opus/48000/2\r\n", f"a=rtpmap:111 opus/48000/2\r\n{NACK}"),
+        (
+            "a=rtpmap:111 opus/48000/2\r\na=rtcp-fb:111 transport-cc\r\n",
+            f"a=rtpmap:111 opus/48000/2\r\n{NACK}a=rtcp-fb:111 transport-cc\r\n",
+        ),
+        *(
+            (same, same)
+            for same in (
+                f"a=rtpmap:111 opus/48000/2\r\n{NACK}",
+                "a=rtpmap:0 PCMU/8000\r\na=rtpmap:96 VP8/90000\r\n",
+            )
+        ),
+    ],
+)
+async def test_sound_to_send_is_offered(
+    modules: PingPage, offered: str, wanted: str
+) -> None:
+    """With answers to requests for lost packets."""
+    found = await modules.run(
+        "async (sdp) => (await import('/sound-offer.js')).offerSentSound(sdp)", offered
     )
     assert found == wanted

@@ -59,7 +59,7 @@ class StreamsResource:
 def _track(track: Track) -> dict[str, Any]:
     encodings = [_encoding(encoding) for encoding in track.encodings]
     # The API calls an encoding a layer.
-    return {"kind": track.kind, "layers": encodings}
+    return {"kind": track.kind, "layers": encodings, "malformed": track.malformed}
 
 
 def _encoding(encoding: Encoding) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from ..rtp.xr import DelaySince, ReferenceTime, write_delay_since
 from ..sdp.answer import LocalSource
 from ..sdp.media import OfferedMedia
 from .forwarder import Forwarder
+from .redundancy import RedundancyLevel, congested_level
 from .transport import MediaTransport
 
 # Seconds between sender reports.
@@ -52,6 +53,7 @@ class Egress:
         self.estimate = ViewerEstimate()
         self.round_trip = RoundTrip()
         self.on_feedback: Callable[[], None] | None = None
+        self._redundancy = RedundancyLevel()
         self._transport = transport
         self._stream = stream
         self._cname = secrets.token_hex(8)
@@ -149,8 +151,28 @@ class Egress:
     def _review(self) -> None:
         """Let the forwarders adapt to the viewer's path."""
         for forwarder in self.forwarders:
-            available = self.available_to(forwarder)
+            # Browsers leave sound out of their estimates.
+            is_video = forwarder.kind == "video"
+            available = self.available_to(forwarder) if is_video else None
             forwarder.review(available, self.estimate, self.round_trip)
+        self._review_redundancy(self._loop.time())
+
+    def _review_redundancy(self, now: float) -> None:
+        """Adapt the redundancy of sound to the loss on the viewer's path.
+
+        Sound and pictures take the same path. Browsers report on sound once in five
+        seconds, on pictures each second.
+        """
+        redundancy, forwarders = self._redundancy, self.forwarders
+        redundancy.update(max((f.loss for f in forwarders), default=0.0), now)
+        is_congested = any(f.retransmitter.allowance.is_congested for f in forwarders)
+        bitrates = [0.0 if f.feed is None else f.feed.bitrate for f in forwarders]
+        for forwarder, bitrate in zip(forwarders, bitrates, strict=True):
+            if forwarder.kind == "audio":
+                level = redundancy.level
+                if is_congested:
+                    level = min(level, congested_level(bitrate, sum(bitrates)))
+                forwarder.set_redundancy(level)
 
     def _source_changed(self, forwarder: Forwarder) -> None:
         self._send_report(forwarder)

@@ -9,6 +9,7 @@ from ..rtp.history import GopBudget, PacketHistory
 from ..rtp.packet import RtpPacket
 from ..transport.packet_buffer import SLOTS, PacketBuffer
 from .encoding import RATE_INTERVAL, Encoding
+from .redundancy import RedundantPackets
 
 # The weight of the newest measurement in the smoothed bitrate.
 RATE_WEIGHT = 0.25
@@ -74,6 +75,7 @@ class Feed:
 
     Attributes:
         history: the newest packets.
+        redundant_packets: makes packets for viewers of sound that lose some.
         bitrate: bits per second of the encoding, smoothed over some seconds.
     """
 
@@ -82,6 +84,7 @@ class Feed:
     ) -> None:
         self.encoding = encoding
         self.history = PacketHistory(budget, encoding.codec.clock_rate)
+        self.redundant_packets = RedundantPackets()
         self._budget = budget
         self.bitrate = encoding.bitrate
         self._extension_map = extension_map

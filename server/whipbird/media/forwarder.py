@@ -18,6 +18,7 @@ from ..sdp.media import OfferedMedia
 from ..transport.packet_buffer import SLOTS, PacketBuffer
 from .feed import Feed
 from .pacer import Pacer
+from .redundancy import MAX_LEVEL, Redundancy
 from .retransmission_writer import RetransmissionWriter
 from .retransmitter import Retransmitter
 from .transport import MediaTransport
@@ -67,10 +68,11 @@ class Forwarder:
         )
         self.fraction_lost = 0.0
         self.frames_dropped = 0
-        self._codecs = ViewerCodecs(media.codecs)
+        self._codecs = ViewerCodecs(media.codecs, is_sound=media.kind == "audio")
         self._renumbering = Renumbering()
+        self._redundancy = Redundancy()
         self._writer = RetransmissionWriter(
-            self.rewriter, self._renumbering, self._codecs, rtx_ssrc
+            self.rewriter, self._renumbering, self._codecs, self._redundancy, rtx_ssrc
         )
         self.pacer = Pacer()
         self.retransmitter = Retransmitter(
@@ -175,6 +177,7 @@ class Forwarder:
         self._template = feed.template_for(self)
         self._writer.begin(feed, self._template)
         self.retransmitter.clear()
+        self._redundancy.forget()
         self._on_source_changed(self)
         return True
 
@@ -210,7 +213,10 @@ class Forwarder:
     def _send(
         self, packets: Sequence[ForwardedPacket], buffer: PacketBuffer, now: float
     ) -> None:
-        buffer.lengths = self.rewriter.write(packets, buffer.slots, now)
+        if self._redundancy.level:
+            buffer.lengths = self._write_redundant(packets, buffer.slots, now)
+        else:
+            buffer.lengths = self.rewriter.write(packets, buffer.slots, now)
         if self._renumbering.is_needed:
             for packet, slot in zip(packets, buffer.slots, strict=False):
                 self._renumbering.apply(slot, HEADER_LENGTH + packet.payload_offset)
@@ -248,6 +254,43 @@ class Forwarder:
         timestamp = self.feed.encoding.timestamp_at(now)
         return None if timestamp is None else self.rewriter.timestamp_of(timestamp)
 
+    # Redundancy (RFC 2198)
+
+    def set_redundancy(self, level: int) -> None:
+        """Send each frame of sound with frames before it, if the viewer takes that.
+
+        Args:
+            level: how many frames before it.
+        """
+        self._redundancy.level = level
+
+    def _write_redundant(
+        self,
+        packets: Sequence[ForwardedPacket],
+        slots: Sequence[memoryview],
+        now: float,
+    ) -> list[int]:
+        """Write packets with the frames before them; as they are, if that cannot be.
+
+        Returns:
+            Their lengths, in octets.
+        """
+        feed, rewriter, redundancy = self.feed, self.rewriter, self._redundancy
+        red_type = self._codecs.red_types.get(rewriter.payload_type)
+        if (
+            feed is None
+            or red_type is None
+            # The frames before are not of this source, or were not for this viewer.
+            or rewriter.continued < MAX_LEVEL
+            or not all(len(p.body) > p.payload_offset for p in packets)
+        ):
+            return rewriter.write(packets, slots, now)
+        redundant = feed.redundant_packets.make(
+            packets, feed.history, redundancy.level, rewriter.payload_type
+        )
+        redundancy.sent(redundant)
+        return rewriter.write_as(red_type, redundant, slots, now)
+
     # Retransmission
 
     def retransmit(self, sequences: Iterable[int], now: float) -> None:
@@ -266,6 +309,18 @@ class Forwarder:
         self._highest = report.highest_sequence
         if not self._is_mended_in_stream:
             self.retransmitter.loss.reported(report.fraction_lost, packets)
+
+    @property
+    def loss(self) -> float:
+        """The loss on the way to the viewer lately, by reports and requests, 0 to 1.
+
+        Of packets that are retransmitted in the stream itself, reports tell the least
+        that is lost: they count those that arrive then as received.
+        """
+        fraction = self.retransmitter.loss.fraction
+        return (
+            max(fraction, self.fraction_lost) if self._is_mended_in_stream else fraction
+        )
 
     def second_passed(self) -> None:
         """Begin a new second of what is limited or measured by the second."""

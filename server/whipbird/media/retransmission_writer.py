@@ -7,6 +7,7 @@ from ..rtp.frame_numbers import Renumbering
 from ..rtp.rewriter import Rewriter
 from ..rtp.rtx import RtxStream
 from .feed import Feed
+from .redundancy import MAX_AGE, Redundancy
 from .viewer_codecs import ViewerCodecs
 
 
@@ -16,6 +17,7 @@ class RetransmissionWriter:
     Args:
         rewriter, renumbering: those that have written the stream.
         codecs: the viewer's codecs.
+        redundancy: remembers the packets of sound that were sent with redundancy.
         rtx_ssrc: the SSRC of the RTX stream.
     """
 
@@ -24,11 +26,13 @@ class RetransmissionWriter:
         rewriter: Rewriter,
         renumbering: Renumbering,
         codecs: ViewerCodecs,
+        redundancy: Redundancy,
         rtx_ssrc: int,
     ) -> None:
         self._rewriter = rewriter
         self._renumbering = renumbering
         self._codecs = codecs
+        self._redundancy = redundancy
         self._rtx = RtxStream(rtx_ssrc, secrets.randbits(15))
         self._source: tuple[Feed, ForwardTemplate] | None = None
 
@@ -62,11 +66,19 @@ class RetransmissionWriter:
         if kept is None:
             return None
         packet = rewriter.catch_up(template.apply(kept, now))
-        data = rewriter.write_again(packet)
+        payload_type = rewriter.payload_type
+        rtx_type = self._codecs.rtx_types.get(payload_type)
+        red_type = self._codecs.red_types.get(payload_type)
+        if rtx_type is None and red_type is not None:
+            if rewriter.age(sequence) >= MAX_AGE:
+                # It is not known whether it was sent with redundancy.
+                return None
+            if (redundant := self._redundancy.find(packet)) is not None:
+                return bytes(rewriter.write_again(redundant, red_type))
+        data = rewriter.write_again(packet, payload_type)
         at = len(data) - len(packet.body) + packet.payload_offset
         if self._renumbering.is_needed:
             self._renumbering.apply(data, at)
-        rtx_type = self._codecs.rtx_types.get(rewriter.payload_type)
         if rtx_type is None:
             return bytes(data)
         return self._rtx.wrap(data, at, rtx_type)

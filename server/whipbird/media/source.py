@@ -1,7 +1,7 @@
 """One RTP source: an SSRC from which an encoding comes, perhaps one after another."""
 
 from array import array
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from ..rtp.codecs import payload_format
@@ -152,6 +152,42 @@ class Source:
         """See ``MissingPackets.request_ahead``."""
         reception = self.reception
         return reception.missing.request_ahead(reception.newest, count, now, rtt)
+
+    def restore(
+        self, packets: Sequence[RtpPacket], following: RtpPacket, now: float
+    ) -> None:
+        """Take packets that are missing right before one in which they were, too.
+
+        RFC 2198 has no sequence numbers. They are known where as many numbers are
+        missing as frames: else there is padding among them, or a pause.
+
+        Args:
+            packets: the newest frames before that packet, in the order of sending,
+                without a pause.
+            following: the packet in which they were; it has not been received yet.
+        """
+        lost = self._lost_before(following.sequence)
+        if not lost or not packets:
+            return
+        newest = (following.sequence - lost - 1) & _STAMPS_MASK
+        elapsed = difference(following.timestamp, self._stamps[newest])
+        step = difference(following.timestamp, packets[-1].timestamp)
+        if abs(elapsed - (lost + 1) * step) >= step // 2:
+            return
+        for packet in packets[-lost:]:
+            sequence = self.reception.received(packet, now, recovered=True)
+            if sequence is not None:
+                self._stamps[sequence & _STAMPS_MASK] = packet.timestamp
+                self._push(sequence, packet, now)
+
+    def _lost_before(self, sequence: int) -> int:
+        """How many numbers are missing right before one (16 bits), if only a few."""
+        if self._last < 0:
+            return 0
+        for count in range(MAX_RUN_GAP):
+            if self.reception.is_late((sequence - 1 - count) & 0xFFFF):
+                return count
+        return 0
 
     def release(self, now: float) -> None:
         """Deliver the packets that were held back for lost ones long enough."""

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from ..rtp import extensions
 from ..rtp.extensions import find_extension, read_extensions
 from ..rtp.packet import RtpPacket
+from ..rtp.red import RedError, take_apart
 from ..rtp.rtx import unwrap
 from ..sdp.codecs import Codec
 from ..sdp.media import OfferedMedia
@@ -39,6 +40,8 @@ class Track:
             before its subscribers get its first packet, or was removed.
         reduced_size: whether the peer accepts reduced-size RTCP (RFC 5506).
         is_configured: whether packets are to come.
+        malformed: packets dropped because their redundancy (RFC 2198) is malformed, or
+            is not of the codec that was negotiated with it.
     """
 
     def __init__(self, kind: str, transport: MediaTransport) -> None:
@@ -48,6 +51,7 @@ class Track:
         self.on_encodings_changed: list[Callable[[], None]] = []
         self.reduced_size = False
         self.is_configured = False
+        self.malformed = 0
         self._transport = transport
         self._media: OfferedMedia | None = None
         self._codecs: dict[int, Codec] = {}
@@ -89,9 +93,12 @@ class Track:
         self.reduced_size = media.reduced_size
         feedback.tracks.append(self)
         for codec in media.codecs:
-            self._transport.rtp_routes[codec.payload_type] = (
-                self._receive if codec.retransmits is None else self._receive_rtx
-            )
+            take = self._receive
+            if codec.retransmits is not None:
+                take = self._receive_rtx
+            elif codec.carries is not None:
+                take = self._receive_red
+            self._transport.rtp_routes[codec.payload_type] = take
 
     @property
     def rids(self) -> tuple[str, ...]:
@@ -101,8 +108,8 @@ class Track:
 
     @property
     def codecs(self) -> tuple[Codec, ...]:
-        """The negotiated codecs, without RTX; none before ``configure``."""
-        return tuple(c for c in self._codecs.values() if c.retransmits is None)
+        """The negotiated codecs, without RTX and RED; none before ``configure``."""
+        return tuple(c for c in self._codecs.values() if not c.is_auxiliary)
 
     @property
     def packets(self) -> int:
@@ -148,6 +155,23 @@ class Track:
                 return
         source.receive(packet, self._codecs[packet.payload_type], now)
 
+    def _receive_red(self, data: bytes) -> None:
+        """Handle a decrypted packet with redundancy (RFC 2198)."""
+        packet = RtpPacket.parse(data)
+        if packet is None:
+            return
+        now = self._note_arrival(packet)
+        parts = self._take_apart(packet)
+        if parts is None:
+            return
+        *before, own = parts
+        codec = self._codecs[own.payload_type]
+        source = self._sources.get(own.ssrc) or self._new_source(own)
+        if source is not None:
+            if source.codec is codec:
+                source.restore(before, own, now)
+            source.receive(own, codec, now)
+
     def _receive_rtx(self, data: bytes) -> None:
         """Handle a decrypted RTX packet (RFC 4588)."""
         packet = RtpPacket.parse(data)
@@ -162,8 +186,24 @@ class Track:
         payload_type = self._codecs[packet.payload_type].retransmits
         assert payload_type is not None
         original = unwrap(packet, payload_type, source.ssrc)
-        if original is not None:
-            source.receive_retransmission(original, now)
+        if original is None:
+            return
+        if self._codecs[payload_type].carries is not None:
+            parts = self._take_apart(original)
+            if parts is None:
+                return
+            original = parts[-1]
+        source.receive_retransmission(original, now)
+
+    def _take_apart(self, packet: RtpPacket) -> list[RtpPacket] | None:
+        """The packets in one with redundancy, the own one last; None if malformed."""
+        payload_type = self._codecs[packet.payload_type].carries
+        assert payload_type is not None
+        try:
+            return take_apart(packet, payload_type)
+        except RedError:
+            self.malformed += 1
+            return None
 
     def _note_arrival(self, packet: RtpPacket) -> float:
         """Pass the arrival of a packet to the feedback; return its time."""

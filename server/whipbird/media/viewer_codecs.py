@@ -15,25 +15,31 @@ class ViewerCodecs:
 
     Args:
         codecs: the payload types of its media section.
+        is_sound: whether it is a section of audio.
 
     Attributes:
         rtx_types: payload type -> that of its RTX packets (RFC 4588).
         types_without_rtx: payload types that are retransmitted in the RTP stream
-            itself, without RTX.
+            itself, without RTX. Those of sound are, negotiated or not.
+        red_types: payload type -> that of RED with its frames (RFC 2198).
     """
 
-    def __init__(self, codecs: Iterable[Codec]) -> None:
+    def __init__(self, codecs: Iterable[Codec], *, is_sound: bool = False) -> None:
         self._codecs: list[Codec] = []
         self.rtx_types: dict[int, int] = {}
+        self.red_types: dict[int, int] = {}
         for codec in codecs:
-            if codec.retransmits is None:
-                self._codecs.append(codec)
-            else:
+            if codec.retransmits is not None:
                 self.rtx_types[codec.retransmits] = codec.payload_type
+            elif codec.carries is not None:
+                self.red_types[codec.carries] = codec.payload_type
+            else:
+                self._codecs.append(codec)
         self.types_without_rtx = frozenset(
             codec.payload_type
             for codec in self._codecs
-            if "nack" in codec.feedback and codec.payload_type not in self.rtx_types
+            if (is_sound or "nack" in codec.feedback)
+            and codec.payload_type not in self.rtx_types
         )
         self._matches: dict[Codec, Codec | None] = {}
 

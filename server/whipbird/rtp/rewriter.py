@@ -163,18 +163,41 @@ class Rewriter:
         """The sequence number of the last packet in the stream."""
         return self._last_sequence
 
-    def write_again(self, packet: ForwardedPacket) -> bytearray:
+    def write_as(
+        self,
+        payload_type: int,
+        packets: Sequence[ForwardedPacket],
+        slots: Sequence[memoryview],
+        now: float,
+    ) -> list[int]:
+        """Write packets with another payload type than that of the current source."""
+        own, self.payload_type = self.payload_type, payload_type
+        lengths = self.write(packets, slots, now)
+        self.payload_type = own
+        return lengths
+
+    @property
+    def continued(self) -> int:
+        """Sequence numbers since the switch to the source, or since it was resumed."""
+        return self._since
+
+    def age(self, sequence: int) -> int:
+        """How many sequence numbers of the stream came after this one (16 bits)."""
+        return (self._last_sequence - sequence) & 0xFFFF
+
+    def write_again(self, packet: ForwardedPacket, payload_type: int) -> bytearray:
         """Write a packet of the current source once more, with the same octets.
 
         Args:
             packet: it was written already; its timestamp is moved likewise.
+            payload_type: the one that it was written with.
         """
         data = bytearray(HEADER_LENGTH) + packet.body
         _pack_into(
             data,
             0,
             packet.first,
-            packet.marker | self.payload_type,
+            packet.marker | payload_type,
             self.sequence_of(packet.sequence),
             self.timestamp_of(packet.timestamp),
             self.ssrc,
@@ -190,10 +213,9 @@ class Rewriter:
         Returns:
             None if it was a packet of another source.
         """
-        age = (self._last_sequence - sequence) & 0xFFFF
-        return (
-            (sequence - self._sequence_offset) & 0xFFFF if age < self._since else None
-        )
+        if self.age(sequence) >= self._since:
+            return None
+        return (sequence - self._sequence_offset) & 0xFFFF
 
     def catch_up(self, packet: ForwardedPacket) -> ForwardedPacket:
         """Move a kept packet's timestamp close to that of the newest packet."""

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Container, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .errors import MalformedSdp, UnacceptableSdp, quote
 from .parser import MediaSection, is_number
@@ -24,6 +24,10 @@ _ACCEPTED: Mapping[str, re.Pattern[str]] = {
     "video": re.compile(r"(?:vp8|vp9|h264|h265|av1)/90000"),
 }
 _RETRANSMISSION = re.compile(r"rtx/[0-9]{1,6}(?:/[0-9]+)?")
+# Redundancy (RFC 2198), accepted for Opus, and its format parameters: the payload types
+# of the blocks (section 5).
+_REDUNDANCY = re.compile(r"red/48000(?:/[12])?")
+_BLOCK_TYPES = re.compile(r"([0-9]{1,3})(?:/\1){0,31}")
 
 # The format parameter that says which bitstreams a receiver decodes, and its default
 # (RFC 9628 section 6.1, the RTP payload format of AV1, RFC 7798 section 7.1). Decoders
@@ -57,6 +61,7 @@ class Codec:
         feedback: the accepted RTCP feedback, as ``nack pli``.
         retransmits: for RTX, the payload type that it retransmits (RFC 4588
             section 8.1); else None.
+        carries: for RED, the payload type of the frames in it (RFC 2198); else None.
     """
 
     payload_type: int
@@ -64,6 +69,12 @@ class Codec:
     fmtp: str = ""
     feedback: tuple[str, ...] = ()
     retransmits: int | None = None
+    carries: int | None = None
+
+    @property
+    def is_auxiliary(self) -> bool:
+        """Whether it is no codec itself, but RTX or RED of one."""
+        return self.retransmits is not None or self.carries is not None
 
     @property
     def name(self) -> str:
@@ -109,8 +120,8 @@ def accepted_codecs(
 ) -> tuple[Codec, ...]:
     """The accepted codecs of an audio or video section, in the offer's order.
 
-    RTX is accepted together with its codec; redundancy and forward error correction
-    are not.
+    RTX and RED are accepted together with their codec, RED for Opus alone; forward
+    error correction is not.
 
     Args:
         known_feedback: the RTCP feedback to accept, as ``nack pli``.
@@ -151,11 +162,19 @@ def accepted_codecs(
             section="RFC 9725 section 4.4.3",
             line=media.line,
         )
+    opus_types = {pt for pt in media_types if known[pt].name == "opus"}
+    redundancy = {
+        pt: carried
+        for pt, codec in known.items()
+        if (carried := _carries(codec)) in opus_types
+    }
     accepted = []
     for payload_type, codec in known.items():
         if payload_type in media_types:
             accepted.append(codec)
-        elif (original := _retransmits(codec)) in media_types:
+        elif payload_type in redundancy:
+            accepted.append(replace(codec, carries=redundancy[payload_type]))
+        elif (original := _retransmits(codec)) in media_types | redundancy.keys():
             accepted.append(
                 Codec(payload_type, codec.rtpmap, codec.fmtp, retransmits=original)
             )
@@ -254,6 +273,14 @@ def _retransmits(codec: Codec) -> int | None:
     apt = fmtp_parameters(codec.fmtp).get("apt", "")
     if _RETRANSMISSION.fullmatch(codec.rtpmap.lower()) and is_number(apt[:4]):
         return int(apt[:4])
+    return None
+
+
+def _carries(codec: Codec) -> int | None:
+    """The payload type of all blocks of RED; None if it is not RED."""
+    types = _BLOCK_TYPES.fullmatch(codec.fmtp.replace(" ", ""))
+    if types and _REDUNDANCY.fullmatch(codec.rtpmap.lower()):
+        return int(types[1])
     return None
 
 

@@ -60,7 +60,10 @@ async def test_before_the_first_packet(client: Client) -> None:
         "state": "connecting",
         "viewers": 0,
         "recording": None,
-        "tracks": [{"kind": "audio", "layers": []}, {"kind": "video", "layers": []}],
+        "tracks": [
+            {"kind": "audio", "layers": [], "malformed": 0},
+            {"kind": "video", "layers": [], "malformed": 0},
+        ],
     }
     session.end_soon(EndReason.DELETED)
     assert (await client.get("/api/streams/live")).status == 404

@@ -72,6 +72,7 @@ class Publisher:
 
     Args:
         others: codecs of video that it may change to.
+        redundancy: RED of the audio codec (RFC 2198).
         media: what else the offer says of video.
     """
 
@@ -80,11 +81,13 @@ class Publisher:
         video: Codec | None = None,
         audio: Codec | None = None,
         *others: Codec,
+        redundancy: Codec | None = None,
         **media: Any,
     ) -> None:
         sections = []
         if audio is not None:
-            sections.append(OfferedMedia("audio", "0", "", (audio,)))
+            codecs = (audio, redundancy) if redundancy else (audio,)
+            sections.append(OfferedMedia("audio", "0", "", codecs))
         if video is not None:
             sections.append(OfferedMedia("video", "1", "", (video, *others), **media))
         offer = cast(Offer, SimpleNamespace(media=sections))

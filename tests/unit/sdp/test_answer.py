@@ -72,7 +72,7 @@ def section(text: str, kind: str) -> list[str]:
 def test_an_audio_section() -> None:
     offer = parse_offer(offers.CHROMIUM_MEDIA)
     text = write_answer(offer, local(IPV4), 1)
-    assert "m=audio 40000 UDP/TLS/RTP/SAVPF 111 9 0 8\r\n" in text
+    assert "m=audio 40000 UDP/TLS/RTP/SAVPF 111 63 9 0 8\r\n" in text
     assert section(text, "audio") == [
         "a=recvonly",
         "a=rtcp-mux",
@@ -82,6 +82,8 @@ def test_an_audio_section() -> None:
         "a=rtpmap:111 opus/48000/2",
         "a=rtcp-fb:111 transport-cc",
         "a=fmtp:111 minptime=10;useinbandfec=1",
+        "a=rtpmap:63 red/48000/2",
+        "a=fmtp:63 111/111",
         "a=rtpmap:9 G722/8000",
         "a=rtpmap:0 PCMU/8000",
         "a=rtpmap:8 PCMA/8000",

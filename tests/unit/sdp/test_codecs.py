@@ -30,6 +30,7 @@ def test_a_browsers_list() -> None:
     audio, video = parse_description(offers.CHROMIUM_MEDIA).media
     assert accepted(audio) == (
         Codec(111, "opus/48000/2", "minptime=10;useinbandfec=1", ("transport-cc",)),
+        Codec(63, "red/48000/2", "111/111", carries=111),
         Codec(9, "G722/8000"),
         Codec(0, "PCMU/8000"),
         Codec(8, "PCMA/8000"),
@@ -203,6 +204,53 @@ def test_retransmission_of_something_else_is_left_out(fmtp: str) -> None:
     attributes = ["rtpmap:96 VP8/90000", "rtpmap:97 rtx/90000", "rtpmap:98 red/90000"]
     section = media("video", "96 97 98", *attributes, *[f"fmtp:97 {fmtp}"] * bool(fmtp))
     assert accepted(section) == (Codec(96, "VP8/90000"),)
+
+
+@pytest.mark.parametrize("rtpmap", ["red/48000/2", "RED/48000"])
+@pytest.mark.parametrize("fmtp", ["111/111", "111", "111/111/111", "111 / 111"])
+def test_redundancy_is_taken_with_opus(rtpmap: str, fmtp: str) -> None:
+    """RFC 2198 section 5; some have RTX for it."""
+    section = media(
+        "audio",
+        "63 111 64 112",
+        f"rtpmap:63 {rtpmap}",
+        f"fmtp:63 {fmtp}",
+        "rtpmap:111 opus/48000/2",
+        "rtpmap:112 rtx/48000",
+        "fmtp:112 apt=63",
+    )
+    red, opus, rtx = accepted(section)
+    assert red == Codec(63, rtpmap, fmtp, carries=111)
+    assert opus == Codec(111, "opus/48000/2")
+    assert rtx == Codec(112, "rtx/48000", "apt=63", retransmits=63)
+    assert [c.is_auxiliary for c in (red, opus, rtx)] == [True, False, True]
+
+
+@pytest.mark.parametrize(
+    ("rtpmap", "fmtp"),
+    [
+        ("red/48000/2", ""),
+        ("red/48000/2", "111/0"),
+        ("red/48000/2", "0/0"),
+        ("red/48000/2", "112/112"),
+        ("red/48000/2", "111/"),
+        ("red/48000/2", "/".join(["111"] * 40)),
+        ("red/8000", "111/111"),
+        ("red/48000/6", "111/111"),
+    ],
+)
+def test_redundancy_of_something_else_is_left_out(rtpmap: str, fmtp: str) -> None:
+    """And RTX for it, too."""
+    section = media(
+        "audio",
+        "111 63 0 112",
+        "rtpmap:111 opus/48000/2",
+        f"rtpmap:63 {rtpmap}",
+        *[f"fmtp:63 {fmtp}"] * bool(fmtp),
+        "rtpmap:112 rtx/48000",
+        "fmtp:112 apt=63",
+    )
+    assert [codec.payload_type for codec in accepted(section)] == [111, 0]
 
 
 def test_feedback() -> None:

@@ -67,7 +67,7 @@ def test_a_browsers_camera_and_microphone() -> None:
     assert (4, MID) in audio.extensions
     assert (3, TRANSPORT_CC) in audio.extensions
     assert "toffset" not in str(video.extensions)
-    assert [codec.payload_type for codec in audio.codecs] == [111, 9, 0, 8]
+    assert [codec.payload_type for codec in audio.codecs] == [111, 63, 9, 0, 8]
     assert {codec.name for codec in video.codecs} == {
         *("vp8", "vp9", "h264", "av1", "rtx")
     }
