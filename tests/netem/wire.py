@@ -50,6 +50,11 @@ class Wire:
         self._take = take
         self._take_rtcp: Callable[[bytes], None] | None = None
 
+    @property
+    def round_trip(self) -> float | None:
+        """What ICE would have measured."""
+        return self.there.conditions.delay + self.back.conditions.delay
+
     def route_rtcp(self, take: Callable[[bytes], None]) -> None:
         self._take_rtcp = take
 

@@ -127,6 +127,8 @@ def _media_lines(
     yield "a=rtcp-mux-only"
     if media.reduced_size:
         yield "a=rtcp-rsize"
+    if media.reference_times is not None:
+        yield f"a=rtcp-xr:rcvr-rtt={media.reference_times}"
     for identifier, uri in media.extensions:
         is_one_way = identifier in media.one_way_extensions
         direction = f"/{offer.role.answer}" if is_one_way else ""

@@ -1,5 +1,6 @@
 """A media section of an offer: audio, video or data channels (RFC 9725 section 4.4)."""
 
+import re
 from dataclasses import dataclass, replace
 
 from ..rtp import extensions
@@ -50,6 +51,8 @@ _FEEDBACK = {
     "sendonly": (*_REQUESTS, "rrtr"),
 }
 
+_RECEIVER_RTT = re.compile(r"(?<![^ ])rcvr-rtt=(all|sender)(?=[: ]|$)")
+
 DEFAULT_SCTP_PORT = 5000
 # RFC 8841 section 6: the default of a=max-message-size.
 DEFAULT_MAX_MESSAGE_SIZE = 65536
@@ -68,6 +71,8 @@ class OfferedMedia:
         retransmission_sources: pairs of an RTX SSRC and the SSRC of its RTP stream, if
             the offer has them (RFC 5576 section 4.2, RFC 4588 section 8.3).
         reduced_size: whether the peer accepts reduced-size RTCP (RFC 5506).
+        reference_times: who would send receiver reference times, ``all`` or
+            ``sender`` (RFC 3611 section 5.1); None when it is not offered.
         sctp_port: the peer's SCTP port; data channels only.
         max_message_size: the largest data-channel message that the peer accepts, in
             octets, 0 for any size; data channels only.
@@ -84,6 +89,7 @@ class OfferedMedia:
     simulcast: Simulcast | None = None
     retransmission_sources: tuple[tuple[int, int], ...] = ()
     reduced_size: bool = False
+    reference_times: str | None = None
     sctp_port: int = DEFAULT_SCTP_PORT
     max_message_size: int = DEFAULT_MAX_MESSAGE_SIZE
     is_inactive: bool = False
@@ -177,8 +183,18 @@ def offered_media(
         ),
         retransmission_sources=_retransmission_sources(media),
         reduced_size=media.has("rtcp-rsize"),
+        # Publishers are asked for nothing: they answer to ours as it is.
+        reference_times=None if role is PUBLISHER else _reference_times(media, session),
         is_inactive=is_inactive,
     )
+
+
+def _reference_times(media: MediaSection, session: Section) -> str | None:
+    """The mode of ``rcvr-rtt`` in ``a=rtcp-xr`` (RFC 3611 section 5.1)."""
+    for attribute in (*media.all("rtcp-xr"), *session.all("rtcp-xr")):
+        if found := _RECEIVER_RTT.search(attribute.value):
+            return found[1]
+    return None
 
 
 def _with_one_estimate(codec: Codec, *, is_numbered: bool) -> Codec:

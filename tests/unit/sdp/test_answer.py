@@ -90,6 +90,37 @@ def test_an_audio_section() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("offered", "answered"),
+    [
+        ("rcvr-rtt=all", "rcvr-rtt=all"),
+        ("rcvr-rtt=sender", "rcvr-rtt=sender"),
+        ("rcvr-rtt=all:100", "rcvr-rtt=all"),
+        ("pkt-loss-rle=32 rcvr-rtt=all stat-summary=loss", "rcvr-rtt=all"),
+        ("stat-summary=loss", None),
+        ("rcvr-rtt=some", None),
+        ("xrcvr-rtt=all", None),
+        ("rcvr-rtt=allx", None),
+    ],
+)
+@pytest.mark.parametrize("after", ["a=mid:1", "t=0 0"])
+def test_viewers_that_offer_reference_times_are_asked_for_them(
+    offered: str, answered: str | None, after: str
+) -> None:
+    """RFC 3611 section 5.1, in a section or for all of them."""
+    text = offers.added(offers.FIREFOX_VIEWER, f"a=rtcp-xr:{offered}", after=after)
+    lines = whole_section(
+        write_answer(parse_offer(text, VIEWER), local(IPV4), 1), "video"
+    )
+    found = [line for line in lines if line.startswith("a=rtcp-xr")]
+    assert found == ([f"a=rtcp-xr:{answered}"] if answered else [])
+
+
+def test_publishers_are_not_asked_for_reference_times() -> None:
+    text = offers.added(offers.FIREFOX_MEDIA, "a=rtcp-xr:rcvr-rtt=all", after="a=mid:1")
+    assert "rtcp-xr" not in write_answer(parse_offer(text), local(IPV4), 1)
+
+
 def test_a_video_section_with_simulcast() -> None:
     """RFC 8853 section 5.3.2: everything that is offered, in the other direction."""
     offer = parse_offer(
