@@ -15,10 +15,12 @@ VP8_TYPE = 96
 # Seconds between reports, and how many there are for one on the sound.
 _REPORT_INTERVAL = 1.0
 _SOUND_REPORTS = 5
-# Packets that wait for so many seconds show a queue; then the path carries this much
-# of what comes, and otherwise perhaps that much.
-_QUEUED = 0.05
-_LESS, _MORE = 0.85, 1.5
+# The estimate, as libwebrtc makes it by delay: it begins with what comes, after so many
+# seconds; it grows by a factor each second, up to another of what comes; packets that
+# wait for so many seconds show a queue, which leaves it this much of what comes.
+_FIRST_ESTIMATE = 5
+_GROWTH, _LIMIT = 1.08, 1.5
+_QUEUED, _LESS = 0.05, 0.85
 
 
 class Receiver:
@@ -50,6 +52,7 @@ class Receiver:
         self._least_delay = float("inf")
         self._delay = 0.0
         self._reported = 0
+        self._bitrate: float | None = None
         world.call_later(_REPORT_INTERVAL, self._report)
 
     def receive(self, data: bytes, sent_at: float) -> None:
@@ -82,10 +85,21 @@ class Receiver:
         found = [self.picture.reports.block(self._video)]
         if self._reported % _SOUND_REPORTS == 0:
             found.append(self.sound.reports.block(self._audio))
-        is_queued = self._delay - self._least_delay > _QUEUED
-        bitrate = self._octets * 8 / _REPORT_INTERVAL * (_LESS if is_queued else _MORE)
+        self._estimate(8 * self._octets / _REPORT_INTERVAL)
         self._octets = 0
-        self._send(
-            write_receiver_report(RECEIVER_SSRC, [b for b in found if b is not None])
-            + write_remb(RECEIVER_SSRC, int(bitrate), [self._video])
+        report = write_receiver_report(
+            RECEIVER_SSRC, [b for b in found if b is not None]
         )
+        if self._bitrate is not None:
+            report += write_remb(RECEIVER_SSRC, int(self._bitrate), [self._video])
+        self._send(report)
+
+    def _estimate(self, received: float) -> None:
+        """Estimate what the path carries, by what has come in a second, in bit/s."""
+        if self._delay - self._least_delay > _QUEUED:
+            self._bitrate = _LESS * received
+        elif self._bitrate is None:
+            if self._reported >= _FIRST_ESTIMATE:
+                self._bitrate = received
+        elif self._bitrate < (most := _LIMIT * received):
+            self._bitrate = min(_GROWTH * self._bitrate, most)

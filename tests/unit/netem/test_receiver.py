@@ -125,20 +125,24 @@ def test_it_reports_what_was_lost_on_the_way_once() -> None:
     assert report.fraction_lost == pytest.approx(1 / 9, abs=1 / 256)
 
 
-def test_its_estimate_falls_when_packets_wait() -> None:
+def test_its_estimate_grows_slowly_and_falls_when_packets_wait() -> None:
     viewer = Viewer()
 
-    def estimate(delay: float) -> int:
+    def estimate(delay: float) -> int | None:
         data = write_rtp(1, 0, AUDIO, bytes(988), payload_type=OPUS)
         for _ in range(125):
             viewer.receiver.receive(data, viewer.world.now - delay)
         viewer.requests.clear()
         viewer.world.run_for(1.0)
-        (found,) = (r for r in viewer.requests if isinstance(r, Estimate))
-        return found.bitrate
+        found = [r.bitrate for r in viewer.requests if isinstance(r, Estimate)]
+        return found[0] if found else None
 
-    assert estimate(0.01) == pytest.approx(1_500_000, rel=0.01)
+    assert [estimate(0.01) for _ in range(4)] == [None] * 4
+    assert estimate(0.01) == pytest.approx(1_000_000, rel=0.01)
+    assert estimate(0.01) == pytest.approx(1_080_000, rel=0.01)
+    assert [estimate(0.01) for _ in range(20)][-1] == pytest.approx(1_500_000, rel=0.01)
     assert estimate(0.1) == pytest.approx(850_000, rel=0.01)
+    assert estimate(0.01) == pytest.approx(918_000, rel=0.01)
 
 
 def test_freezes_are_those_of_webrtc_stats() -> None:
