@@ -1,6 +1,7 @@
 """Media files that are written continuously, and stay playable if the process dies."""
 
 import contextlib
+import errno
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -113,12 +114,17 @@ class _Output:
         """Write the buffer to the file.
 
         Raises:
-            OSError: when that fails; the file is then as it was before.
+            OSError: when that fails; the file is then as it was before. So does a file
+                that was removed.
         """
         data = memoryview(b"".join(self._pending))
         self._pending.clear()
-        if self.is_abandoned:
+        if self.is_abandoned or not data:
             return
+        if not os.fstat(self._descriptor).st_nlink:
+            # Nobody will find what is written to it.
+            self.is_abandoned = True
+            raise FileNotFoundError(errno.ENOENT, "the file was removed")
         before = self.size
         try:
             while data:

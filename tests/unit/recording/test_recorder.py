@@ -1,6 +1,7 @@
 """The streams that a server records, and the status of their recordings."""
 
 import asyncio
+import shutil
 import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -173,6 +174,35 @@ async def test_a_failed_recording_can_be_begun_again(
     await until(lambda: (recorder.describe("live") or {})["state"] == "failed")
     assert (recorder.describe("live") or {})["problem"] == "File exists"
     folder.unlink()
+    assert await recorder.start("live")
+    play(publisher)
+    await recorder.close()
+    assert len(files_in(folder)) == 1
+
+
+@pytest.mark.parametrize("what", ["folder", "file"])
+async def test_what_was_removed_is_not_recorded_into(
+    tmp_path: Path, publisher: Publisher, what: str
+) -> None:
+    """Nobody would find it: the recording has failed, and can be begun again."""
+    folder = tmp_path / "folder"
+    recorder = Recorder(folder)
+    recorder.publisher_joined(publisher.stream())
+    await recorder.start("live")
+    play(publisher)
+    await until(lambda: any(file.stat().st_size for file in files_in(folder)))
+    if what == "folder":
+        shutil.rmtree(folder)
+    else:
+        files_in(folder)[0].unlink()
+
+    def has_failed() -> bool:
+        play(publisher)
+        return (recorder.describe("live") or {})["state"] == "failed"
+
+    await until(has_failed)
+    described = recorder.describe("live") or {}
+    assert described["problem"] == "No such file or directory"
     assert await recorder.start("live")
     play(publisher)
     await recorder.close()
