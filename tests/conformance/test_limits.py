@@ -82,6 +82,22 @@ async def test_many_patches(aiohttp_client: AiohttpClient) -> None:
     assert (await client.delete(session.location)).status == 200
 
 
+async def test_restarts_count_by_what_they_cost(aiohttp_client: AiohttpClient) -> None:
+    """Section 5: a restart costs as much as many candidates do."""
+    client = await limited(aiohttp_client, patch_rate=45)
+    session = await open_session(client)
+    for n in range(2):
+        body = fragment(ufrag=f"new{n}", pwd=f"{n}" * 22)
+        assert (await patch(client, session, body, "*")).status == 200
+    body = fragment(ufrag="more", pwd="m" * 22)
+    response = await patch(client, session, body, "*")
+    await problem_of(response, 429, "RFC 9725 section 5")
+    # The session goes on as it was.
+    assert (
+        await patch(client, session, fragment(ufrag="new1", pwd="1" * 22), "*")
+    ).status == 204
+
+
 async def test_many_deletes(aiohttp_client: AiohttpClient) -> None:
     """Section 5: "implement a rate limit and avalanche control mechanism for HTTP
     DELETE requests": guesses of a session's URL are limited.

@@ -38,11 +38,12 @@ class RateLimit:
         """The number of clients remembered."""
         return len(self._buckets)
 
-    async def take(self, address: str) -> bool:
+    async def take(self, address: str, count: int = 1) -> bool:
         """Count a request, unless it exceeds the limit; it never waits.
 
         Args:
             address: the client's IP address.
+            count: as how many it counts, ``rate`` at most.
 
         Returns:
             Whether the request is within the limit.
@@ -55,15 +56,19 @@ class RateLimit:
                 self._buckets.popitem(last=False)
         else:
             self._buckets.move_to_end(client)
-        if not bucket.has_capacity():
+        if not bucket.has_capacity(count):
             return False
-        await bucket.acquire()
+        await bucket.acquire(count)
         return True
 
     @property
     def retry_after(self) -> int:
         """Whole seconds after which a full bucket accepts a request again."""
         return math.ceil(PERIOD / self.rate)
+
+
+# The limit that a request was counted for.
+_LIMIT = web.RequestKey("limit", RateLimit)
 
 
 def limit_rates(rates: Mapping[str, int], default: int) -> Middleware:
@@ -81,19 +86,36 @@ def limit_rates(rates: Mapping[str, int], default: int) -> Middleware:
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
         limit = limits.get(request.method, others)
-        if (
-            limit is not None
-            and not is_preflight(request)
-            and not await limit.take(request.remote or "")
-        ):
-            raise Problem(
-                429,
-                "Too many requests",
-                f"Your address has sent more than {limit.rate} requests of this kind "
-                "per minute.",
-                section="RFC 9725 section 5",
-                headers={hdrs.RETRY_AFTER: str(limit.retry_after)},
-            )
+        if limit is not None and not is_preflight(request):
+            request[_LIMIT] = limit
+            await _take(request, limit, 1)
         return await handler(request)
 
     return middleware
+
+
+async def charge(request: web.Request, count: int) -> None:
+    """Let a request count for more than one, by what it costs.
+
+    Args:
+        count: as how many it counts beside itself; in all at most as many as there may
+            be in a minute.
+
+    Raises:
+        Problem: 429 when that exceeds the limit.
+    """
+    limit = request.get(_LIMIT)
+    if limit is not None:
+        await _take(request, limit, min(count, limit.rate - 1))
+
+
+async def _take(request: web.Request, limit: RateLimit, count: int) -> None:
+    if not await limit.take(request.remote or "", count):
+        raise Problem(
+            429,
+            "Too many requests",
+            f"Your address has sent more than {limit.rate} requests of this kind per "
+            "minute.",
+            section="RFC 9725 section 5",
+            headers={hdrs.RETRY_AFTER: str(limit.retry_after)},
+        )

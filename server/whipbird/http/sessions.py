@@ -28,6 +28,7 @@ from .body import read_body
 from .conditions import check_if_match
 from .cors import is_preflight
 from .delivery import SessionResponse, is_gone
+from .limits import charge
 from .problems import Problem, expect
 
 SDP = "application/sdp"
@@ -37,6 +38,9 @@ SESSION_PATH = "/{stream}/{session}"
 
 _STREAM = re.compile(r"[A-Za-z0-9._~-]{1,64}")
 _NAME_OCTETS = 9
+
+# As how many PATCH requests an ICE restart counts beside itself, by what it costs.
+RESTART_COST = 19
 
 # Seconds after which a client may retry a refused POST.
 _RETRY_AFTER = "5"
@@ -159,6 +163,8 @@ class SessionsResource:
         except SdpError as error:
             raise Problem.of_sdp(error) from None
         session = self.session_of(request)
+        if session.is_restart(fragment):
+            await charge(request, RESTART_COST)
         async with session.patching:
             # Meanwhile it may have ended, or have a new ICE session.
             self.session_of(request)

@@ -172,6 +172,10 @@ class Session:
         )
         return answer
 
+    def is_restart(self, fragment: Fragment) -> bool:
+        """Whether a fragment asks for an ICE restart: its credentials are new."""
+        return fragment.ice not in (None, self._ice)
+
     async def patch(self, fragment: Fragment) -> str | None:
         """Add the client's new candidates; restart ICE if the credentials are new.
 

@@ -9,7 +9,7 @@ from aiohttp import hdrs, web
 from aiohttp.test_utils import TestClient
 from pytest_aiohttp.plugin import AiohttpClient
 
-from whipbird.http.limits import RateLimit, limit_rates
+from whipbird.http.limits import RateLimit, charge, limit_rates
 from whipbird.http.problems import problem_middleware
 
 A, B = "192.0.2.1", "192.0.2.2"
@@ -130,6 +130,26 @@ async def statuses(client: Client, *methods: str, **headers: str) -> list[int]:
         (await client.request(method, "/whip", headers=named)).status
         for method in methods
     ]
+
+
+async def test_a_request_may_count_for_several(aiohttp_client: AiohttpClient) -> None:
+    async def handler(request: web.Request) -> web.Response:
+        await charge(request, int(request.query["more"]))
+        return web.Response(text="let in")
+
+    limits = limit_rates({"PATCH": 10, "PUT": 1}, default=0)
+    app = web.Application(middlewares=[problem_middleware, limits])
+    app.router.add_route("*", "/whip", handler)
+    client = await aiohttp_client(app)
+
+    async def status(method: str, more: int) -> int:
+        return (await client.request(method, f"/whip?more={more}")).status
+
+    assert [await status("PATCH", 4) for _ in range(3)] == [200, 200, 429]
+    # One that costs more than all counts for all.
+    assert [await status("PUT", 100) for _ in range(2)] == [200, 429]
+    # Without a limit.
+    assert [await status("POST", 100) for _ in range(3)] == [200] * 3
 
 
 async def test_each_method_has_its_rate(aiohttp_client: AiohttpClient) -> None:

@@ -198,7 +198,7 @@ async def test_what_was_removed_is_not_recorded_into(
 
     def has_failed() -> bool:
         play(publisher)
-        return (recorder.describe("live") or {})["state"] == "failed"
+        return bool((recorder.describe("live") or {})["state"] == "failed")
 
     await until(has_failed)
     described = recorder.describe("live") or {}
