@@ -23,6 +23,7 @@ from .http.whep import WhepResource
 from .http.whep_extensions import knows_event_stream
 from .http.whip import WhipResource
 from .net import HostAddresses, UdpPort
+from .net.reach import Reach, is_public
 from .recording import Recorder, Retention, SegmentLimits
 from .recording.snapshots import Snapshots
 from .rtp.history import GopLimits
@@ -50,8 +51,9 @@ def create_app(settings: Settings) -> web.Application:
         ],
         client_max_size=MAX_BODY_SIZE,
     )
+    addresses = HostAddresses(loopback=settings.ice_loopback)
     port = UdpPort(
-        HostAddresses(loopback=settings.ice_loopback),
+        addresses,
         public=settings.public_addresses,
         hide_hosts=settings.hide_host_addresses,
     )
@@ -61,6 +63,7 @@ def create_app(settings: Settings) -> web.Application:
         setup_timeout=settings.setup_timeout,
         echo_buffer=settings.echo_buffer,
         ice_lite=settings.ice_lite,
+        reach=_reach(settings, addresses),
         limits=SessionLimits(
             settings.max_sessions,
             settings.max_client_sessions or None,
@@ -141,6 +144,15 @@ def _allowed_hosts(settings: Settings) -> tuple[str, ...]:
     if settings.token is not None and not settings.allowed_hosts:
         return (ANY,)
     return (*settings.allowed_hosts, *settings.public_addresses, settings.host)
+
+
+def _reach(settings: Settings, addresses: HostAddresses) -> Reach:
+    """The addresses that the server checks by itself."""
+    private = settings.check_private_addresses
+    if private is None:
+        own = (*settings.public_addresses, *addresses.current())
+        private = not any(map(is_public, own))
+    return Reach(settings.denied_networks, private=private)
 
 
 def _guards(settings: Settings, tickets: Tickets | None) -> list[Middleware]:

@@ -8,7 +8,7 @@ import os
 import re
 import tomllib
 from collections.abc import Mapping
-from ipaddress import ip_address
+from ipaddress import IPv4Network, IPv6Network, ip_address
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -203,6 +203,19 @@ class Settings(BaseSettings):
         default=False,
         description="Answer connectivity checks without making any (RFC 8445 section "
         "2.5); only for a server that every client can reach directly.",
+    )
+    check_private_addresses: bool | None = Field(
+        default=None,
+        description="Send connectivity checks to private, loopback and link-local "
+        "addresses that clients name; by default not on a machine with a public "
+        "address. Clients at such addresses connect all the same, by their own checks.",
+    )
+    denied_networks: Annotated[
+        tuple[IPv4Network | IPv6Network, ...], NoDecode, BeforeValidator(_words)
+    ] = Field(
+        default=(),
+        description="Network, as 10.1.0.0/16, to which no connectivity checks are sent "
+        "before it sends one; several may be given.",
     )
     setup_timeout: float = Field(
         default=15.0,

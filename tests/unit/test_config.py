@@ -518,3 +518,14 @@ def test_hosts_and_origins_are_lists(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_wrong_host_or_origin_is_named(name: str, value: str) -> None:
     with pytest.raises(ConfigError, match=f"{name}.*expected"):
         load_settings({name: (value,)})
+
+
+def test_denied_networks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(
+        "WHIPBIRD_DENIED_NETWORKS", "10.1.0.0/16, 2001:db8::/32 192.0.2.7"
+    )
+    found = [str(network) for network in load_settings().denied_networks]
+    assert found == ["10.1.0.0/16", "2001:db8::/32", "192.0.2.7/32"]
+    assert load_settings().check_private_addresses is None
+    with pytest.raises(ConfigError, match="denied_networks"):
+        load_settings({"denied_networks": ("10.1.0.0/99",)})

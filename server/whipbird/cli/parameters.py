@@ -33,6 +33,8 @@ def _option(name: str, field: FieldInfo) -> Callable[[Command], Command]:
     elif isinstance(default, bool):
         flag = f"{flag}/--no-{flag[2:]}"
         shown = "on" if default else "off"
+    elif bool in get_args(field.annotation):
+        flag, kind, shown = f"{flag}/--no-{flag[2:]}", bool, "by the addresses"
     elif is_repeated:
         flag, kind, shown = _singular(flag), str, "none"
     elif default is None:

@@ -6,7 +6,7 @@ Every public member is our own; of aiortc's implementation nothing runs. Its par
 
 import asyncio
 from collections.abc import Coroutine, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -23,6 +23,7 @@ from aiortc.exceptions import InternalError, InvalidAccessError, InvalidStateErr
 from aiortc.stats import RTCStatsReport, RTCTransportStats
 from pyee.asyncio import AsyncIOEventEmitter
 
+from ..net.reach import Reach
 from ..sdp.answer import LocalTransport
 from ..sdp.candidate import Candidate
 from ..sdp.offer import Offer
@@ -55,12 +56,14 @@ class PeerOptions:
         port: the UDP port that they share; open before they negotiate.
         limit: octets that the data channels of one peer may hold.
         ice_lite: whether they only answer connectivity checks.
+        reach: the addresses that they check by themselves.
     """
 
     certificate: Certificate
     port: Port
     limit: int | None = None
     ice_lite: bool = False
+    reach: Reach = field(default_factory=Reach)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +102,7 @@ class PeerConnection(RTCPeerConnection):
         )
         self.remote_candidates: list[Candidate] = []
         self._port = options.port
+        self._reach = options.reach
         self._dtls: DtlsTransport | None = None
         self._channels: Channels | None = None
         self._media = Media(self.connection, self._spawn)
@@ -136,6 +140,8 @@ class PeerConnection(RTCPeerConnection):
         ice, known = self.connection.transport.ice, self.remote_candidates
         for candidate in candidates:
             if not candidate.is_usable or candidate in known:
+                continue
+            if not self._reach.includes(candidate.address):
                 continue
             ice.add_remote_candidate(candidate, self._port.now)
             if len(known) < MAX_REMOTE_CANDIDATES:

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
 
+from ..net.reach import Reach
 from ..rtc import Certificate, DataChannel, Peer, PeerOptions, Port
 from ..rtp.history import GopBudget, GopLimits
 from ..sdp.codecs import Codec, best_match
@@ -75,6 +76,7 @@ class SessionStore:
         setup_timeout: seconds within which a session must be connected.
         echo_buffer: octets that may be held for one session.
         ice_lite: whether sessions only answer connectivity checks.
+        reach: the addresses that sessions check by themselves.
         limits: how many there may be at a time.
         takeover: whether any new publisher takes a stream over (see ``Streams``).
         wait_for_publisher: whether a stream may be watched before it is published.
@@ -93,6 +95,7 @@ class SessionStore:
         setup_timeout: float,
         echo_buffer: int,
         ice_lite: bool = False,
+        reach: Reach | None = None,
         limits: SessionLimits | None = None,
         takeover: bool = False,
         wait_for_publisher: bool = True,
@@ -105,6 +108,7 @@ class SessionStore:
             port=port,
             limit=echo_buffer,
             ice_lite=ice_lite,
+            reach=reach or Reach(),
         )
         self.streams = Streams(takeover=takeover)
         self.audiences = Audiences(GopBudget(gop_limits))
