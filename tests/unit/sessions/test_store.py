@@ -133,15 +133,17 @@ async def test_without_a_bound(new_store: NewStore, port: UdpPort) -> None:
     assert descriptors() == before
 
 
-async def test_candidates_out_of_reach_are_not_checked(new_store: NewStore) -> None:
-    """The client may name machines behind the server; its own checks are answered."""
-    named = "1 1 udp 2130706431 {} 50000 typ host"
-    addresses = ("10.1.2.3", "169.254.169.254", "8.8.8.8")
-    lines = [f"a=candidate:{named.format(address)}" for address in addresses]
-    offer = parse_offer(offers.added(offers.CHROMIUM_DATA, *lines, after="a=mid:0"))
-    for private, expected in ((True, addresses), (False, addresses[2:])):
-        store = new_store(reach=Reach(private=private))
-        session, _ = await store.publish("stream", offer, "198.51.100.1")
-        found = {candidate.address for candidate in session.peer.remote_candidates}
-        assert found >= set(expected)
-        assert not found & (set(addresses) - set(expected))
+@pytest.mark.parametrize("private", [True, False])
+async def test_candidates_out_of_reach_are_not_checked(
+    new_store: NewStore, private: bool
+) -> None:
+    """The client may name machines behind the server; its own checks are answered.
+
+    Addresses for documentation are not public either.
+    """
+    candidate = "a=candidate:1 1 udp 2130706431 198.51.100.7 50000 typ host"
+    offer = parse_offer(offers.added(offers.CHROMIUM_DATA, candidate, after="a=mid:0"))
+    store = new_store(reach=Reach(private=private))
+    session, _ = await store.publish("stream", offer, "198.51.100.1")
+    found = [found.address for found in session.peer.remote_candidates]
+    assert ("198.51.100.7" in found) is private
