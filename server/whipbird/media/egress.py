@@ -20,6 +20,7 @@ from ..rtp.viewer_estimate import ViewerEstimate
 from ..rtp.xr import DelaySince, ReferenceTime, write_delay_since
 from ..sdp.answer import LocalSource
 from ..sdp.media import OfferedMedia
+from ..transport.budget import Budget
 from .forwarder import Forwarder
 from .redundancy import RedundancyLevel, congested_level
 from .transport import MediaTransport
@@ -32,6 +33,9 @@ MAX_REFERENCE_TIMES = 4
 
 # Seconds from NTP's epoch, 1900, to 1970 (RFC 8877 section 3.4).
 _NTP_EPOCH = 2_208_988_800
+
+# Packets per second that a viewer may request, whether they are kept or not.
+MAX_REQUESTS = 4000
 
 
 class Egress:
@@ -59,6 +63,7 @@ class Egress:
         self._cname = secrets.token_hex(8)
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
+        self._requests = Budget(MAX_REQUESTS, 2 * MAX_REQUESTS)
         # For all that forwarders send later; None while nothing is to be sent. (uvloop
         # does not tell when a timer is due that is due soon.)
         self._due_timer: asyncio.TimerHandle | None = None
@@ -110,10 +115,12 @@ class Egress:
     def rtcp_received(self, data: bytes) -> None:
         """Handle a decrypted RTCP packet."""
         now = self._loop.time()
+        is_estimated = is_reported = False
         for request in parse_requests(data):
             match request:
                 case Nack(ssrc=ssrc, sequences=sequences):
-                    if forwarder := self._find(ssrc):
+                    forwarder = self._find(ssrc)
+                    if forwarder and self._requests.take(now, len(sequences)):
                         forwarder.retransmit(sequences, now)
                 case KeyFrameRequest(ssrc=ssrc):
                     forwarder = self._find(ssrc)
@@ -121,19 +128,22 @@ class Egress:
                         forwarder.feed.encoding.request_key_frame()
                 case Estimate(bitrate=bitrate):
                     self.estimate.received(bitrate, now)
-                    self._review()
-                    self._notify()
+                    is_estimated = True
                 case Reported(ssrc=ssrc):
                     if forwarder := self._find(ssrc):
                         forwarder.reported(request)
                         self.round_trip.returned(
                             request.last_report, request.delay, now
                         )
-                        self._review()
+                        is_reported = True
                 case ReferenceTime(ssrc=ssrc, ntp_timestamp=ntp):
                     known = self._reference_times
                     if ssrc in known or len(known) < MAX_REFERENCE_TIMES:
                         known[ssrc] = (short_ntp(ntp), now)
+        if is_estimated or is_reported:
+            self._review()
+        if is_estimated:
+            self._notify()
 
     def available_to(self, forwarder: Forwarder) -> float | None:
         """The part of the viewer's estimate that is left for one forwarder, in bit/s.

@@ -42,6 +42,10 @@ _FIR_ITEM = Struct("!IB3x")
 _REMB = Struct("!4sI")
 
 
+# Packets of a compound packet that are read, at most: browsers send up to eight.
+MAX_PACKETS = 16
+
+
 @dataclass(frozen=True, slots=True)
 class ReportBlock:
     """A report block on one source (RFC 3550 section 6.4.1).
@@ -248,12 +252,16 @@ def parse_rtcp(data: bytes) -> list[SenderReport | Bye]:
 def split_rtcp(data: bytes) -> Iterator[tuple[int, int, bytes]]:
     """Split a compound packet into its packets, up to the first malformed one.
 
+    Those after the first ``MAX_PACKETS`` are left out.
+
     Returns:
         For each: the count or FMT (5 bits), the packet type, and the octets after the
         first four, without padding.
     """
     position = 0
-    while position + _HEADER.size <= len(data):
+    for _ in range(MAX_PACKETS):
+        if position + _HEADER.size > len(data):
+            return
         first, packet_type, words = _HEADER.unpack_from(data, position)
         start = position + _HEADER.size
         position = end = start + 4 * words

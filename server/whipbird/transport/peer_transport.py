@@ -20,8 +20,8 @@ _SYSTEM_RANDOM = random.SystemRandom()
 
 # RTCP packets of a peer that are handled: per second, and at once. A browser that loses
 # a fifth of a stream sends some 200 per second.
-RTCP_RATE = 500
-RTCP_BURST = 1000
+RTCP_RATE = 400
+RTCP_BURST = 800
 
 # STUN messages to addresses that have not shown to be the peer's: per second, and at
 # once. Whoever makes a session chooses them, and may name those of others.

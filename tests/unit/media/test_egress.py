@@ -24,6 +24,7 @@ from tests.unit.media.watching import (
 from tests.waiting import until
 from whipbird.media.egress import (
     MAX_REFERENCE_TIMES,
+    MAX_REQUESTS,
     REPORT_INTERVAL,
     Egress,
 )
@@ -294,3 +295,20 @@ async def test_a_closed_connection() -> None:
     egress.rtcp_received(write_nack(5, sent.ssrc, [0]))
     egress.stop()
     assert wire.rtp == []
+
+
+async def test_requests_beyond_a_number_are_not_looked_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Neither those for packets that were never sent."""
+    egress = Egress(Wire().connection, "live")
+    ssrc = egress.add(VIDEO).ssrc
+    asked: list[int] = []
+    (forwarder,) = egress.forwarders
+    monkeypatch.setattr(
+        forwarder, "retransmit", lambda sequences, _now: asked.extend(sequences)
+    )
+    for _ in range(100):
+        egress.rtcp_received(write_nack(5, ssrc, range(500)))
+    assert len(asked) == 2 * MAX_REQUESTS
+    egress.stop()

@@ -1,5 +1,7 @@
 """Reports and requests of media receivers."""
 
+import struct
+
 import pytest
 from aiortc.rtp import (
     RTCP_PSFB_APP,
@@ -17,8 +19,9 @@ from aiortc.rtp import (
 from hypothesis import given
 from hypothesis import strategies as st
 
-from whipbird.rtp.rtcp import write_nack, write_sdes
+from whipbird.rtp.rtcp import MAX_PACKETS, write_nack, write_sdes
 from whipbird.rtp.rtcp_requests import (
+    MAX_LOST,
     Estimate,
     KeyFrameRequest,
     Nack,
@@ -103,3 +106,14 @@ def test_nothing_is_ever_raised(data: bytes) -> None:
         for count in (1, 4, 15, 31):
             header = bytes([0x80 | count, packet_type, 0, len(data) // 4])
             parse_requests(header + data)
+
+
+def test_what_is_read_of_one_datagram_is_bounded() -> None:
+    """A peer can repeat it: each request costs more to answer than to send."""
+    whole = b"".join(write_nack(1, ssrc, [1]) for ssrc in range(60))
+    assert len(parse_requests(whole)) == MAX_PACKETS
+    items = b"\x00\x01\xff\xff" * 320
+    head = struct.pack("!BBHII", 0x81, 205, 2 + len(items) // 4, 1, 2)
+    (request,) = parse_requests(head + items)
+    assert isinstance(request, Nack)
+    assert MAX_LOST <= len(request.sequences) < MAX_LOST + 17
