@@ -17,7 +17,7 @@ from .publish_page import PublishPage, layers, size
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 #: A host that is neither localhost nor on HTTPS.
-ELSEWHERE = "whipbird.test"
+ELSEWHERE = "whipbird.internal"
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
