@@ -1,7 +1,7 @@
 """DTLS (RFC 6347) on pyOpenSSL, without I/O: datagrams in, datagrams out."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from enum import StrEnum
 from typing import Protocol
 
@@ -9,6 +9,13 @@ from OpenSSL import SSL, crypto
 
 from ..sdp.transport import Fingerprint
 from .certificate import HASHES, Certificate, digest
+from .dtls_records import (
+    ALERT,
+    APPLICATION_DATA,
+    RECORD_HEADER,
+    datagrams,
+    is_client_hello,
+)
 from .srtp import PROFILES, SrtpTransport
 
 # Octets to read at a time: more than OpenSSL ever returns.
@@ -36,11 +43,6 @@ MAX_SEEN = 32
 
 # Datagrams kept until the peer's fingerprint is known: a ClientHello may come early.
 MAX_EARLY_DATAGRAMS = 16
-
-# DTLS 1.2 record: content type, version, epoch, sequence number, then the length.
-_RECORD_HEADER = 13
-_ALERT = 21
-_APPLICATION_DATA = 23
 
 _EXPORTER_LABEL = b"EXTRACTOR-dtls_srtp"  # RFC 5764 section 4.2
 
@@ -94,7 +96,8 @@ class DtlsTransport:
         state: the state of the association.
         is_client: this side's role; valid after ``configure``.
         deadline: when ``handle_timeout`` is due.
-        malformed: dropped datagrams: too short for DTLS, or too many before ``start``.
+        malformed: dropped datagrams: too short for DTLS, too many before ``start``, or
+            not what begins a handshake.
     """
 
     def __init__(self, sinks: DtlsSinks, certificate: Certificate) -> None:
@@ -159,7 +162,7 @@ class DtlsTransport:
         """
         if self.state is _CONNECTED:
             return self._receive_connected(datagram, now)
-        if len(datagram) < _RECORD_HEADER:
+        if len(datagram) < RECORD_HEADER:
             self.malformed += 1
             return False
         if self.state is DtlsState.NEW:
@@ -174,10 +177,14 @@ class DtlsTransport:
         if self.state is not DtlsState.CONNECTING:
             return False
         assert self._ssl is not None
-        if datagram[0] == _APPLICATION_DATA:
+        if datagram[0] == APPLICATION_DATA:
             # It overtook the last message of the handshake, or is another session's.
             if len(self._early) < MAX_EARLY_DATAGRAMS:
                 self._early.append(datagram)
+            return False
+        if not (self.is_client or self._flight or is_client_hello(datagram)):
+            # It can be anybody's, and OpenSSL would end the handshake.
+            self.malformed += 1
             return False
         self._ssl.bio_write(datagram)
         if len(self._seen) < MAX_SEEN:
@@ -298,7 +305,7 @@ class DtlsTransport:
         """The datagrams that OpenSSL has written."""
         assert self._ssl is not None
         try:
-            return list(_datagrams(self._ssl.bio_read(_READ_SIZE)))
+            return list(datagrams(self._ssl.bio_read(_READ_SIZE), MTU))
         except SSL.WantReadError:
             return []
 
@@ -322,9 +329,9 @@ class DtlsTransport:
         assert ssl is not None
         ssl.bio_write(datagram)
         # One whole record needs one read; a second one would raise an exception.
-        if datagram[0] == _APPLICATION_DATA and (
-            len(datagram) >= _RECORD_HEADER
-            and len(datagram) == _RECORD_HEADER + (datagram[11] << 8 | datagram[12])
+        if datagram[0] == APPLICATION_DATA and (
+            len(datagram) >= RECORD_HEADER
+            and len(datagram) == RECORD_HEADER + (datagram[11] << 8 | datagram[12])
         ):
             try:
                 data = ssl.recv(len(datagram))
@@ -374,7 +381,7 @@ class DtlsTransport:
         written = self._written()
         for answer in written:
             self._sinks.send_record(answer)
-        if any(answer[0] == _ALERT for answer in written):
+        if any(answer[0] == ALERT for answer in written):
             # OpenSSL does not answer records that are not authentic. It refuses a new
             # handshake here; WebRTC never needs one.
             self._fail("the peer began a DTLS renegotiation")
@@ -401,20 +408,6 @@ class DtlsTransport:
         self._ssl = None
         self._flight.clear()
         self._early.clear()
-
-
-def _datagrams(written: bytes) -> Iterator[bytes]:
-    """Combine DTLS records to datagrams of at most ``MTU`` octets."""
-    start = position = 0
-    while position < len(written):
-        length = written[position + 11] << 8 | written[position + 12]
-        end = position + _RECORD_HEADER + length
-        if end - start > MTU and position > start:
-            yield written[start:position]
-            start = position
-        position = end
-    if position > start:
-        yield written[start:position]
 
 
 def _reason(error: SSL.Error) -> str:
