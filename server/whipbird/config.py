@@ -387,6 +387,13 @@ class Settings(BaseSettings):
         description="DELETE requests that one client address may send per minute; "
         "0 for no limit.",
     )
+    drain: float = Field(
+        default=0.0,
+        ge=0,
+        le=86_400,
+        description="Seconds that open sessions may go on when the server is told to "
+        "stop; new ones are refused meanwhile. A second signal ends it at once.",
+    )
     request_rate: int = Field(
         default=30_000,
         ge=0,

@@ -15,8 +15,9 @@ import aiohttp
 import pytest
 
 from tests.server import ServerProcess, free_port
+from whipbird.app import UDP_PORT
 from whipbird.cli import serve
-from whipbird.client import WhipClient
+from whipbird.client import WhipClient, WhipError
 from whipbird.config import Settings
 from whipbird.http.listener import Listener
 from whipbird.net import HostAddresses
@@ -268,11 +269,11 @@ async def test_a_port_that_is_free_for_udp_alone_is_not_taken_for_any(
         await begin(listener, host, port)
 
     monkeypatch.setattr(Listener, "open", start)
-    listener, udp = await serve._start(Settings(port=0), 10)
+    listener, app = await serve._start(Settings(port=0), 10)
     try:
         # Others may have taken one meanwhile.
         assert len(set(chosen)) >= 3
-        assert listener.port == chosen[-1] == udp.number
+        assert listener.port == chosen[-1] == app[UDP_PORT].number
     finally:
         await listener.close()
 
@@ -306,6 +307,54 @@ async def test_serve_ends_every_session_and_exits_cleanly(
         assert "received" in output
         assert "reason='server shutdown'" in server.output
         assert "Traceback" not in server.output
+    finally:
+        await server.stop()
+
+
+@pytest.mark.parametrize("how", ["by themselves", "by a second signal"])
+async def test_sessions_may_go_on_when_the_server_stops(how: str) -> None:
+    """Nobody new is let in, and a load balancer is told."""
+    server = ServerProcess("--drain", "600")
+    await server.start()
+    try:
+        client = WhipClient(f"{server.url}/whip/test")
+        channel = client.peer.createDataChannel("test")
+        echoes: asyncio.Queue[str | bytes] = asyncio.Queue()
+        channel.on("message", echoes.put_nowait)
+        await client.connect()
+        await client.opened(channel)
+        async with aiohttp.ClientSession() as http:
+            ready = f"{server.url}/readyz"
+            async with http.get(ready) as response:
+                assert response.status == 200
+            ending = asyncio.create_task(server.end(signal.SIGTERM))
+
+            async def is_draining() -> bool:
+                async with http.get(ready) as response:
+                    return response.status == 503
+
+            async with asyncio.timeout(60):
+                while not await is_draining():  # noqa: ASYNC110
+                    await asyncio.sleep(0.05)
+        channel.send("still here")
+        async with asyncio.timeout(60):
+            assert await echoes.get() == "still here"
+        other = WhipClient(f"{server.url}/whip/other")
+        other.peer.createDataChannel("test")
+        with pytest.raises(WhipError, match="503"):
+            await other.connect()
+        await other.close()
+        if how == "by themselves":
+            await client.close()
+            assert await ending == 0
+            assert "reason='deleted by the client'" in server.output
+        else:
+            assert await server.end(signal.SIGINT) == 0
+            assert await ending == 0
+            assert "reason='server shutdown'" in server.output
+            client.location = None
+            await client.close()
+        assert "Open sessions (1) may go on for 600 s" in server.output
     finally:
         await server.stop()
 

@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import click
+from aiohttp import web
 
 from .. import __version__
-from ..app import UDP_PORT, create_app
+from ..app import STORE, UDP_PORT, create_app
 from ..config import (
     ENV_PREFIX,
     ConfigError,
@@ -25,8 +26,9 @@ from ..config import (
     unknown_variables,
 )
 from ..http.listener import Listener
-from ..net import HostAddresses, PortInUse, UdpPort, UdpStats
+from ..net import HostAddresses, PortInUse, UdpStats
 from ..recording import RecordingFolder
+from ..sessions import SessionStore
 from .loop import run
 from .parameters import settings_options
 
@@ -103,12 +105,16 @@ class _CannotStart(Exception):  # noqa: N818 - a state, not a fault
 
 
 async def _serve(settings: Settings, max_connections: int) -> int:
-    stop = asyncio.Event()
+    stop, at_once = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
+
+    def stop_or_end() -> None:
+        (at_once if stop.is_set() else stop).set()
+
     for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
+        loop.add_signal_handler(number, stop_or_end)
     try:
-        listener, udp = await _start(settings, max_connections)
+        listener, app = await _start(settings, max_connections)
     except _CannotStart as error:
         click.echo(f"Error: {error}", err=True)
         return 1
@@ -117,14 +123,33 @@ async def _serve(settings: Settings, max_connections: int) -> int:
         # sent anything: that took tens of milliseconds.
         gc.collect()
         gc.freeze()
-        _greet(settings, listener.port, udp.stats)
+        _greet(settings, listener.port, app[UDP_PORT].stats)
         await stop.wait()
+        await _drain(app[STORE], settings.drain, at_once)
         return 0
     finally:
         await listener.close()
 
 
-async def _start(settings: Settings, max_connections: int) -> tuple[Listener, UdpPort]:
+async def _drain(store: SessionStore, seconds: float, at_once: asyncio.Event) -> None:
+    """Let the open sessions go on for a time, or until a second signal."""
+    if seconds and (sessions := store.count().total()):
+        click.echo(
+            f"Stopping. Open sessions ({sessions}) may go on for {seconds:g} s; press "
+            "Ctrl+C again to end them now."
+        )
+    waiting = [
+        asyncio.ensure_future(store.drain()),
+        asyncio.ensure_future(at_once.wait()),
+    ]
+    await asyncio.wait(waiting, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+    for future in waiting:
+        future.cancel()
+
+
+async def _start(
+    settings: Settings, max_connections: int
+) -> tuple[Listener, web.Application]:
     """Start the server on its ports.
 
     Raises:
@@ -150,21 +175,22 @@ async def _start(settings: Settings, max_connections: int) -> tuple[Listener, Ud
                 raise
 
 
-async def _listen(settings: Settings, max_connections: int) -> tuple[Listener, UdpPort]:
+async def _listen(
+    settings: Settings, max_connections: int
+) -> tuple[Listener, web.Application]:
     """Open the UDP port, then the TCP port, by default with the same number."""
     one_number = settings.udp_port is None
     if one_number:
         app = create_app(settings.model_copy(update={"udp_port": settings.port}))
     else:
         app = create_app(settings)
-    udp = app[UDP_PORT]
     listener = Listener(app, max_connections)
     try:
         try:
             await listener.start_app()
         except OSError as error:
             raise _CannotStart(_why_no_udp(settings, error)) from error
-        port = udp.number if one_number else settings.port
+        port = app[UDP_PORT].number if one_number else settings.port
         try:
             await listener.open(settings.host, port)
         except OSError as error:
@@ -172,7 +198,7 @@ async def _listen(settings: Settings, max_connections: int) -> tuple[Listener, U
     except BaseException:
         await listener.close()
         raise
-    return listener, udp
+    return listener, app
 
 
 def _why_no_udp(settings: Settings, error: OSError) -> str:

@@ -11,7 +11,7 @@ from ..sessions import SessionState, SessionStore
 
 
 class StatusResource:
-    """The handlers of ``/healthz`` and ``/api/status``."""
+    """The handlers of ``/healthz``, ``/readyz`` and ``/api/status``."""
 
     def __init__(self, store: SessionStore, port: UdpPort) -> None:
         self._store = store
@@ -21,11 +21,18 @@ class StatusResource:
     def add_to(self, app: web.Application) -> None:
         """Add the routes to an application."""
         app.router.add_get("/healthz", self.health)
+        app.router.add_get("/readyz", self.readiness)
         app.router.add_get("/api/status", self.status)
 
     async def health(self, _request: web.Request) -> web.Response:
         """Answer that the server is alive."""
         return web.json_response({"status": "ok"})
+
+    async def readiness(self, _request: web.Request) -> web.Response:
+        """Answer whether new sessions are accepted: not while the server drains."""
+        if self._store.is_accepting:
+            return web.json_response({"status": "ready"})
+        return web.json_response({"status": "draining"}, status=503)
 
     async def status(self, _request: web.Request) -> web.Response:
         """Send counts. Session ids are not shown: whoever knows one may end it."""

@@ -119,6 +119,8 @@ class SessionStore:
         self._ending: set[Session] = set()
         self._echoed_by_ended = 0
         self._is_shutting_down = False
+        # Set when no session is open any more.
+        self._has_ended = asyncio.Event()
         self.opened = 0
 
     async def publish(
@@ -275,6 +277,7 @@ class SessionStore:
         )
         make_room()
         self._sessions[session.id] = session
+        self._has_ended.clear()
         self._admission.add(session)
         return session
 
@@ -300,6 +303,17 @@ class SessionStore:
             session.echo.messages for session in self._sessions.values()
         )
 
+    @property
+    def is_accepting(self) -> bool:
+        """Whether new sessions are accepted, if there is room for them."""
+        return not self._is_shutting_down
+
+    async def drain(self) -> None:
+        """Refuse new sessions, and wait until the open ones have ended."""
+        self._is_shutting_down = True
+        if self._sessions:
+            await self._has_ended.wait()
+
     async def close(self) -> None:
         """End all sessions, and refuse new ones."""
         self._is_shutting_down = True
@@ -313,6 +327,8 @@ class SessionStore:
         if viewer is not None:
             self.audiences.leave(session.stream, viewer)
         self._ending.add(session)
+        if not self._sessions:
+            self._has_ended.set()
         self._echoed_by_ended += session.echo.messages
 
 

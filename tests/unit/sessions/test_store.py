@@ -147,3 +147,21 @@ async def test_candidates_out_of_reach_are_not_checked(
     session, _ = await store.publish("stream", offer, "198.51.100.1")
     found = [found.address for found in session.peer.remote_candidates]
     assert ("198.51.100.7" in found) is private
+
+
+async def test_draining_waits_for_the_last_session(new_store: NewStore) -> None:
+    store = new_store()
+    sessions = [await opened(store) for _ in range(2)]
+    assert store.is_accepting
+    draining = asyncio.create_task(store.drain())
+    await asyncio.sleep(0)
+    assert not store.is_accepting
+    with pytest.raises(Unavailable):
+        await opened(store)
+    for session in sessions:
+        assert not draining.done()
+        await session.end(EndReason.DELETED)
+    async with asyncio.timeout(60):
+        await draining
+    # Nothing is open any more.
+    await store.drain()
