@@ -71,11 +71,13 @@ async def test_a_file_with_pictures_of_several_sizes(
     sound: str,
 ) -> None:
     """The codecs and containers in which browsers' pictures are recorded."""
+    # Encoded before: what takes time meanwhile would be a pause of the publisher's.
+    parts = [video_frames(encoder, width=w, height=h) for w, h in SIZES]
     publisher = Publisher(VIDEO[encoder], AUDIO[sound])
     folder = RecordingFolder(tmp_path)
     recording = Recording(publisher.stream(), folder, SegmentLimits())
-    for width, height in SIZES:
-        for frame in video_frames(encoder, width=width, height=height):
+    for part in parts:
+        for frame in part:
             publisher.send_frame(frame.payloads)
             if sound == "opus":
                 publisher.send_sound(opus_packets()[0], 1600)

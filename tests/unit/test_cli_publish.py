@@ -73,7 +73,7 @@ async def described(
     seen: dict[str, Any] = {}
     url = f"{server.url}/api/streams/live"
     try:
-        async with asyncio.timeout(30), aiohttp.ClientSession() as http:
+        async with asyncio.timeout(100), aiohttp.ClientSession() as http:
             while True:
                 async with http.get(url) as response:
                     if response.status == 200:
