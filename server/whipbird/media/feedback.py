@@ -63,8 +63,9 @@ class Feedback:
         self._transport = transport
         self._ssrc = secrets.randbits(32)
         self._sdes = write_sdes(self._ssrc, secrets.token_hex(8))
-        head = write_receiver_report(self._ssrc, ()) + self._sdes
-        self._requests = Requests(transport, self._ssrc, head, self.tracks)
+        # What other RTCP follows where it cannot be sent alone (RFC 3550 section 6.1).
+        self._head = write_receiver_report(self._ssrc, ()) + self._sdes
+        self._requests = Requests(transport, self._ssrc, self._head, self.tracks)
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
         self._has_received = False
@@ -149,7 +150,7 @@ class Feedback:
             self._next_report = now + REPORT_INTERVAL * random.uniform(0.5, 1.5)
             parts += self._reports(now)
         elif not all(track.reduced_size for track in self.tracks):
-            parts += [write_receiver_report(self._ssrc, ()), self._sdes]
+            parts.append(self._head)
         for encoding in self._encodings():
             encoding.tick(now)
         arrivals = self._arrivals(now)

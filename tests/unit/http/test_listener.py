@@ -44,11 +44,16 @@ async def app() -> web.Application:
     return app
 
 
-@pytest.fixture
-async def listener(app: web.Application) -> AsyncIterator[Listener]:
+async def opened(app: web.Application) -> Listener:
     listener = Listener(app, max_connections=32)
     await listener.start_app()
     await listener.open("127.0.0.1", 0)
+    return listener
+
+
+@pytest.fixture
+async def listener(app: web.Application) -> AsyncIterator[Listener]:
+    listener = await opened(app)
     yield listener
     await listener.close()
 
@@ -120,9 +125,7 @@ async def test_a_head_must_come_in_time(
 ) -> None:
     """Also when more of it comes all the time."""
     monkeypatch.setattr(module, "IDLE_TIMEOUT", 0.3)
-    listener = Listener(app, max_connections=32)
-    await listener.start_app()
-    await listener.open("127.0.0.1", 0)
+    listener = await opened(app)
     reader, writer = await connect(listener)
     writer.write(sent)
 
@@ -142,9 +145,7 @@ async def test_an_idle_connection_ends(
     app: web.Application, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "IDLE_TIMEOUT", 0.3)
-    listener = Listener(app, max_connections=32)
-    await listener.start_app()
-    await listener.open("127.0.0.1", 0)
+    listener = await opened(app)
     streams = await connect(listener)
     assert await is_answered(streams)
     assert await has_ended(streams)
@@ -157,9 +158,7 @@ async def test_a_client_that_takes_nothing_is_given_up(
     app: web.Application, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "WRITE_TIMEOUT", 0.5)
-    listener = Listener(app, max_connections=32)
-    await listener.start_app()
-    await listener.open("127.0.0.1", 0)
+    listener = await opened(app)
     _, writer = await connect(listener)
     assert isinstance(writer.transport, asyncio.Transport)
     writer.transport.pause_reading()
@@ -172,9 +171,7 @@ async def test_a_client_that_takes_nothing_is_given_up(
 
 async def test_one_that_is_slow_is_not(app: web.Application) -> None:
     """What it takes counts, however little."""
-    listener = Listener(app, max_connections=32)
-    await listener.start_app()
-    await listener.open("127.0.0.1", 0)
+    listener = await opened(app)
     url = f"http://127.0.0.1:{listener.port}/pour"
     async with aiohttp.ClientSession() as http, http.get(url) as response:
         for _ in range(20):
