@@ -1,0 +1,94 @@
+"""Who may use the server, and how much of it."""
+
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, SecretStr
+from pydantic_settings import NoDecode
+
+from . import values
+from .values import ANY
+
+
+class AccessSettings(BaseModel):
+    """Who may use the server, and how much of it."""
+
+    token: Annotated[SecretStr, AfterValidator(values.token)] | None = Field(
+        default=None,
+        description="Bearer token that requests for streams must have; by default none "
+        "is required. Other users of the machine see the command line: better put it "
+        "into the environment or the settings file.",
+    )
+    allowed_hosts: Annotated[
+        tuple[Annotated[str, AfterValidator(values.host_pattern)], ...],
+        NoDecode,
+        BeforeValidator(values.words),
+    ] = Field(
+        default=(),
+        description="Name at which this server is reached, as users type it; *.NAME "
+        "for all below it, * for any; several may be given. Addresses, names without a "
+        "dot and names of local networks need not be listed. By default, a server with "
+        "a token answers for any name, others for --host and --public-address.",
+    )
+    allowed_origins: Annotated[
+        tuple[Annotated[str, AfterValidator(values.origin)], ...],
+        NoDecode,
+        BeforeValidator(values.words),
+    ] = Field(
+        default=(ANY,),
+        description="Origin whose pages may publish and watch, as "
+        "https://example.org; several may be given; * for all. Those that are named "
+        "may control recordings, too.",
+    )
+    max_sessions: int = Field(
+        default=1000,
+        ge=1,
+        le=10_000,
+        description="Maximum number of open sessions.",
+    )
+    max_client_sessions: int = Field(
+        default=0,
+        ge=0,
+        description="Maximum number of open sessions of one client address; 0 for no "
+        "limit.",
+    )
+    max_client_connecting: int = Field(
+        default=100,
+        ge=0,
+        description="Maximum number of sessions of one client address that are not "
+        "connected; 0 for no limit.",
+    )
+    max_connections: int = Field(
+        default=2000,
+        ge=1,
+        le=100_000,
+        description="Maximum number of open HTTP connections; beyond it, the address "
+        "that has most of them loses its oldest ones.",
+    )
+    request_rate: int = Field(
+        default=30_000,
+        ge=0,
+        le=1_000_000,
+        description="Requests of all kinds, those for the page too, that one client "
+        "address may send per minute; 0 for no limit.",
+    )
+    post_rate: int = Field(
+        default=600,
+        ge=0,
+        le=1_000_000,
+        description="POST requests that one client address may send per minute; "
+        "0 for no limit.",
+    )
+    patch_rate: int = Field(
+        default=3000,
+        ge=0,
+        le=1_000_000,
+        description="PATCH requests, and as many GET, HEAD and OPTIONS requests "
+        "together, that one client address may send per minute; 0 for no limit.",
+    )
+    delete_rate: int = Field(
+        default=600,
+        ge=0,
+        le=1_000_000,
+        description="DELETE requests that one client address may send per minute; "
+        "0 for no limit.",
+    )

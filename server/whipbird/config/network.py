@@ -1,0 +1,87 @@
+"""Where the server listens, and how clients reach it."""
+
+from ipaddress import IPv4Network, IPv6Network
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
+from pydantic_settings import NoDecode
+
+from ..sdp.link import IceServer
+from . import values
+
+
+class NetworkSettings(BaseModel):
+    """Where the server listens, and how clients reach it."""
+
+    host: str = Field(
+        default="127.0.0.1",
+        min_length=1,
+        description="Address to listen on for HTTP; 0.0.0.0 for all.",
+    )
+    port: int = Field(
+        default=8080,
+        ge=0,
+        le=65535,
+        description="TCP port for HTTP, and UDP port for media; 0 for any.",
+    )
+    udp_port: int | None = Field(
+        default=None,
+        ge=0,
+        le=65535,
+        description="UDP port for media and data channels, if not the number of "
+        "--port; 0 for any.",
+    )
+    public_addresses: Annotated[
+        tuple[Annotated[str, AfterValidator(values.host)], ...],
+        NoDecode,
+        BeforeValidator(values.words),
+    ] = Field(
+        default=(),
+        description="IPv4 or IPv6 address, or a name that has one, at which a NAT in "
+        "front of this machine (a container's, a cloud's) forwards the UDP port; "
+        "several may be given.",
+    )
+    hide_host_addresses: bool = Field(
+        default=False,
+        description="Tell clients the public addresses only, not this machine's own.",
+    )
+    ice_lite: bool = Field(
+        default=False,
+        description="Answer connectivity checks without making any (RFC 8445 section "
+        "2.5); only for a server that every client can reach directly.",
+    )
+    ice_loopback: bool = Field(
+        default=False,
+        description="Offer loopback addresses as ICE candidates even when there are "
+        "others.",
+    )
+    ice_servers: Annotated[
+        tuple[Annotated[IceServer, BeforeValidator(values.ice_server)], ...],
+        NoDecode,
+        BeforeValidator(values.lines),
+    ] = Field(
+        default=(),
+        description='STUN or TURN server to announce to clients, "URL" or '
+        '"URL USERNAME CREDENTIAL"; several may be given. Other users of the machine '
+        "see the command line: put credentials into the environment, one server per "
+        "line, or into the settings file.",
+    )
+    check_private_addresses: bool | None = Field(
+        default=None,
+        description="Send connectivity checks to private, loopback and link-local "
+        "addresses that clients name; by default not on a machine with a public "
+        "address. Clients at such addresses connect all the same, by their own checks.",
+    )
+    denied_networks: Annotated[
+        tuple[IPv4Network | IPv6Network, ...], NoDecode, BeforeValidator(values.words)
+    ] = Field(
+        default=(),
+        description="Network, as 10.1.0.0/16, to which no connectivity checks are sent "
+        "before it sends one; several may be given.",
+    )
+    setup_timeout: float = Field(
+        default=15.0,
+        gt=0,
+        le=600,
+        description="Seconds that a session may take to connect before it is ended.",
+    )

@@ -1,0 +1,26 @@
+"""All settings of a server."""
+
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from .access import AccessSettings
+from .media import MediaSettings
+from .network import NetworkSettings
+from .operation import OperationSettings
+from .recording import RecordingSettings
+
+ENV_PREFIX = "WHIPBIRD_"
+
+
+class Settings(
+    OperationSettings,
+    RecordingSettings,
+    MediaSettings,
+    AccessSettings,
+    NetworkSettings,
+    BaseSettings,
+):
+    """The settings of a server. The descriptions are the command line's help."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=ENV_PREFIX, extra="forbid", frozen=True
+    )

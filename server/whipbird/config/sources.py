@@ -1,0 +1,97 @@
+"""The sources of the settings.
+
+In order of precedence: the command line, ``WHIPBIRD_*`` in the environment,
+``whipbird.toml``, the defaults.
+"""
+
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    TomlConfigSettingsSource,
+)
+
+from .settings import ENV_PREFIX, Settings
+
+DEFAULT_FILE = Path("whipbird.toml")
+
+# Environment variables that are not settings of the server.
+OTHER_VARIABLES = {ENV_PREFIX + name for name in ("CONFIG", "CHROMIUM")}
+
+# Settings whose values are never shown in messages.
+_SECRET = ("token", "ice_servers")
+
+
+class ConfigError(Exception):
+    """The settings are invalid. The message says which one, and why."""
+
+
+def load_settings(
+    overrides: Mapping[str, Any] | None = None, file: Path | None = None
+) -> Settings:
+    """Read the settings from all their sources.
+
+    Args:
+        overrides: values from the command line; they take precedence.
+        file: the TOML file; by default ``WHIPBIRD_CONFIG``, or ``whipbird.toml``
+            in the working directory, which need not exist.
+
+    Raises:
+        ConfigError: when a file cannot be read or a value is invalid.
+    """
+    if file is None and (named := os.environ.get(ENV_PREFIX + "CONFIG")):
+        file = Path(named)
+    if file is not None and not file.is_file():
+        raise ConfigError(f"{file}: there is no such file")
+    path = file or DEFAULT_FILE
+
+    class Sourced(Settings):
+        @classmethod
+        def settings_customise_sources(
+            cls,
+            settings_cls: type[BaseSettings],
+            init_settings: PydanticBaseSettingsSource,
+            env_settings: PydanticBaseSettingsSource,
+            dotenv_settings: PydanticBaseSettingsSource,
+            file_secret_settings: PydanticBaseSettingsSource,
+        ) -> tuple[PydanticBaseSettingsSource, ...]:
+            toml = TomlConfigSettingsSource(settings_cls, toml_file=path)
+            return init_settings, env_settings, toml
+
+    try:
+        return Sourced(**dict(overrides or {}))
+    except ValidationError as error:
+        raise ConfigError(_explain(error)) from None
+    except (tomllib.TOMLDecodeError, OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: {error}") from None
+
+
+def unknown_variables() -> list[str]:
+    """The unknown ``WHIPBIRD_*`` variables: their names may be mistyped."""
+    known = {ENV_PREFIX + name.upper() for name in Settings.model_fields}
+    return sorted(
+        name
+        for name in os.environ
+        if name.startswith(ENV_PREFIX) and name not in known | OTHER_VARIABLES
+    )
+
+
+def _explain(error: ValidationError) -> str:
+    """Describe the errors, one line per setting."""
+    lines = []
+    for problem in error.errors():
+        name = ".".join(str(part) for part in problem["loc"])
+        if problem["type"] == "extra_forbidden":
+            known = ", ".join(Settings.model_fields)
+            lines.append(f"{name}: there is no such setting; there are: {known}")
+        elif problem["loc"][0] in _SECRET or problem["type"] == "value_error":
+            lines.append(f"{name}: {problem['msg'].removeprefix('Value error, ')}")
+        else:
+            lines.append(f"{name}: {problem['msg']}, not {problem['input']!r}")
+    return "\n".join(lines)

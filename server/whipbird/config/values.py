@@ -1,0 +1,121 @@
+"""Readers of settings' values: each returns a value, or raises ValueError."""
+
+import re
+from ipaddress import ip_address
+from typing import Any
+
+from pydantic import SecretStr, ValidationInfo
+
+from ..sdp.link import IceServer
+
+# Stands for all hosts, or all origins.
+ANY = "*"
+
+# The syntax of a Bearer token (RFC 6750 section 2.1).
+BEARER_TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")
+
+# RFC 1123 section 2.1: the labels of a host name.
+_HOST_NAME = re.compile(
+    r"(?=.{1,253}$)[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+    r"(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*\.?"
+)
+
+# Scheme, host and port; browsers leave the default port out.
+_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^/?#@\s]+", re.IGNORECASE)
+
+
+def token(value: SecretStr) -> SecretStr:
+    if not BEARER_TOKEN.fullmatch(value.get_secret_value()):
+        raise ValueError(
+            'a token has letters, digits, "- . _ ~ + /" and, optionally, "=" at its end'
+        )
+    return value
+
+
+def lines(value: Any) -> Any:
+    """Split an environment variable, which has one ICE server per line."""
+    if isinstance(value, str):
+        return [line for line in value.splitlines() if line.strip()]
+    return value
+
+
+def words(value: Any) -> Any:
+    """The addresses of an environment variable, parted by white space or commas."""
+    return value.replace(",", " ").split() if isinstance(value, str) else value
+
+
+def host(value: str) -> str:
+    try:
+        address = ip_address(value)
+    except ValueError:
+        if not _HOST_NAME.fullmatch(value) or value.replace(".", "").isdigit():
+            raise ValueError(
+                f'expected an IPv4 or IPv6 address or a host name, not "{value}"'
+            ) from None
+        return value
+    if address.is_unspecified or address.is_multicast:
+        raise ValueError(f"{value} is not the address of one machine")
+    if address.is_link_local:
+        raise ValueError(f"{value} is known on one link only")
+    return str(address)
+
+
+def host_pattern(value: str) -> str:
+    """A name, an address, ``*`` or ``*.name``."""
+    name = value.removeprefix("*.")
+    if value != ANY and not _HOST_NAME.fullmatch(name):
+        try:
+            ip_address(value)
+        except ValueError:
+            raise ValueError(
+                f'expected a host name, *.NAME or {ANY}, not "{value}"'
+            ) from None
+    return value.lower()
+
+
+def origin(value: str) -> str:
+    """An origin as browsers write it (RFC 6454 section 6.2)."""
+    if value != ANY and not _ORIGIN.fullmatch(value):
+        raise ValueError(
+            f"expected an origin, such as https://example.org or "
+            f'http://example.org:8080, or {ANY}, not "{value}"'
+        )
+    return value.lower()
+
+
+def ice_server(value: Any) -> IceServer:
+    """Read an ICE server from a table or a string."""
+    match value:
+        case IceServer():
+            return value
+        case str():
+            words = value.split()
+            if len(words) not in (1, 3):
+                raise ValueError("expected URL [USERNAME CREDENTIAL]")
+            return IceServer(*words)
+        case {"url": str(), **others} if _are_credentials(others):
+            return IceServer(**value)
+        case _:
+            raise ValueError(
+                "expected a table with url and, optionally, username and credential"
+            )
+
+
+def _are_credentials(others: dict[Any, Any]) -> bool:
+    return others.keys() <= {"username", "credential"} and all(
+        isinstance(text, str) for text in others.values()
+    )
+
+
+def folder(value: Any) -> Any:
+    # Path("") is the working directory.
+    if value == "":
+        raise ValueError("it is empty; leave it out to record nothing")
+    return value
+
+
+def with_folder(value: bool, info: ValidationInfo) -> bool:
+    # If the folder itself is invalid, that error is reported.
+    if value and info.data.get("record", ...) is None:
+        raise ValueError('it needs a folder: set "record" too')
+    return value
