@@ -6,6 +6,7 @@ import signal
 import socket
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,12 +27,20 @@ def free_port() -> int:
 
 
 class ServerProcess:
-    """``whipbird serve`` on a port of its own, which it keeps over restarts."""
+    """``whipbird serve`` on a port of its own, which it keeps over restarts.
 
-    def __init__(self, *options: str) -> None:
+    Args:
+        options: those of the command.
+        command: what Python runs as ``whipbird``.
+    """
+
+    def __init__(
+        self, *options: str, command: Sequence[str] = ("-m", "whipbird")
+    ) -> None:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._options = options
+        self._command = command
         self._process: asyncio.subprocess.Process | None = None
         self._output = tempfile.TemporaryFile()  # noqa: SIM115 - closed in stop()
 
@@ -44,7 +53,7 @@ class ServerProcess:
         # Ignore the developer's own settings of a server.
         env = {k: v for k, v in os.environ.items() if not k.startswith("WHIPBIRD_")}
         self._process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "whipbird", "serve"),
+            *(sys.executable, *self._command, "serve"),
             *("--host", "127.0.0.1", "--port", str(self.port)),
             *self._options,
             stdin=asyncio.subprocess.DEVNULL,

@@ -493,7 +493,7 @@ async def test_more_descriptors_are_allowed_when_connections_need_them() -> None
         "import resource, sys\n"
         "hard = int(sys.argv[1])\n"
         "resource.setrlimit(resource.RLIMIT_NOFILE, (64, hard))\n"
-        "from whipbird.cli.serve import allow_descriptors\n"
+        "from whipbird.cli.descriptors import allow_descriptors\n"
         "from whipbird.config import Settings\n"
         "connections = allow_descriptors(Settings(max_connections=100))\n"
         "print(resource.getrlimit(resource.RLIMIT_NOFILE)[0], connections)\n"

@@ -3,7 +3,6 @@
 import asyncio
 import json
 import os
-import signal
 import sys
 from collections.abc import Sequence
 from typing import TextIO
@@ -14,7 +13,7 @@ from yarl import URL
 from ..check import NoResponse, NotWhip, Options, Result, Rule, check, select
 from ..check.report import as_json, as_markdown, as_text, rule_as_json
 from ..config import ENV_PREFIX
-from .loop import run
+from .loop import interruptions, run
 from .parameters import FiniteRange, HttpUrl
 
 INTERRUPTED = 130
@@ -93,17 +92,10 @@ async def _check(
 ) -> int:
     progress = _Progress()
     checking = asyncio.create_task(check(URL(url), rules, options, progress))
-    loop = asyncio.get_running_loop()
-
-    def interrupt(number: int) -> None:
-        checking.cancel()
-        # A second signal does not wait for the sessions to be ended.
-        loop.remove_signal_handler(number)
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, interrupt, number)
     try:
-        results = await checking
+        # A second signal does not wait for the sessions to be ended.
+        with interruptions(checking.cancel):
+            results = await checking
     except asyncio.CancelledError:
         progress.clear()
         click.echo("whipbird check: interrupted", err=True)

@@ -6,9 +6,7 @@ import gc
 import ipaddress
 import logging
 import os
-import resource
 import shutil
-import signal
 import sys
 from pathlib import Path
 from typing import Any
@@ -29,7 +27,8 @@ from ..http.listener import Listener
 from ..net import HostAddresses, PortInUse, UdpStats
 from ..recording import RecordingFolder
 from ..sessions import SessionStore
-from .loop import run
+from .descriptors import allow_descriptors
+from .loop import interruptions, run
 from .parameters import settings_options
 
 # Octets of the UDP receive buffer below which the operator is told.
@@ -37,9 +36,6 @@ SMALL_BUFFER = 1024 * 1024
 
 # Numbers that are tried until one is free for both TCP and UDP.
 TRIES = 10
-
-# File descriptors beside those of the sessions.
-SPARE_DESCRIPTORS = 200
 
 
 @click.command("serve")
@@ -76,59 +72,33 @@ def _set_up_logging(settings: Settings) -> None:
         logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)
 
 
-def allow_descriptors(settings: Settings) -> int:
-    """Raise this process's limit of file descriptors to what its clients need.
-
-    Returns:
-        How many HTTP connections it may have.
-    """
-    # Sessions have no sockets of their own.
-    sockets = len(HostAddresses(loopback=settings.ice_loopback).current())
-    others = sockets + SPARE_DESCRIPTORS
-    needed = settings.max_connections + others
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft != resource.RLIM_INFINITY and soft < needed:
-        allowed = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
-        if allowed < needed:
-            click.echo(
-                f"Warning: {settings.max_connections} HTTP connections need {needed} "
-                f"file descriptors, and the system allows {allowed}",
-                err=True,
-            )
-            return max(allowed - others, 1)
-    return settings.max_connections
-
-
 class _CannotStart(Exception):  # noqa: N818 - a state, not a fault
     """The server cannot start. The message says why."""
 
 
 async def _serve(settings: Settings, max_connections: int) -> int:
     stop, at_once = asyncio.Event(), asyncio.Event()
-    loop = asyncio.get_running_loop()
 
     def stop_or_end() -> None:
         (at_once if stop.is_set() else stop).set()
 
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop_or_end)
-    try:
-        listener, app = await _start(settings, max_connections)
-    except _CannotStart as error:
-        click.echo(f"Error: {error}", err=True)
-        return 1
-    try:
-        # All that was imported stays. While it is looked through for garbage, nobody is
-        # sent anything: that took tens of milliseconds.
-        gc.collect()
-        gc.freeze()
-        _greet(settings, listener.port, app[UDP_PORT].stats)
-        await stop.wait()
-        await _drain(app[STORE], settings.drain, at_once)
-        return 0
-    finally:
-        await listener.close()
+    with interruptions(stop_or_end):
+        try:
+            listener, app = await _start(settings, max_connections)
+        except _CannotStart as error:
+            click.echo(f"Error: {error}", err=True)
+            return 1
+        try:
+            # All that was imported stays. While it is looked through for garbage,
+            # nobody is sent anything: that took tens of milliseconds.
+            gc.collect()
+            gc.freeze()
+            _greet(settings, listener.port, app[UDP_PORT].stats)
+            await stop.wait()
+            await _drain(app[STORE], settings.drain, at_once)
+            return 0
+        finally:
+            await listener.close()
 
 
 async def _drain(store: SessionStore, seconds: float, at_once: asyncio.Event) -> None:

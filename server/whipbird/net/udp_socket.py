@@ -6,6 +6,7 @@ import errno
 import sys
 from collections import deque
 from collections.abc import Callable, Sequence
+from functools import partial
 from socket import (
     AF_INET,
     AF_INET6,
@@ -18,12 +19,14 @@ from socket import (
     socket,
 )
 from struct import Struct
+from typing import Any
 
 from ..transport.path import Address
 
 # Octets of buffer to ask the kernel for. Without privileges Linux grants at most
 # net.core.rmem_max and net.core.wmem_max.
 BUFFER_SIZE = 8 * 1024 * 1024
+_MIN_BUFFER_SIZE = 256 * 1024
 
 # Octets for one destination that wait until the network takes them; more are dropped.
 MAX_BACKLOG = 2 * 1024 * 1024
@@ -108,11 +111,15 @@ class UdpSocket:
         self.kernel_drops = 0
         self.dropped = 0
         self._is_ipv6 = sock.family == AF_INET6
-        self._segments = _enable(sock, _UDP_SEGMENT, 0)
-        _enable(sock, _UDP_GRO, 1)
-        if sys.platform == "linux":
-            with contextlib.suppress(OSError):
-                sock.setsockopt(SOL_SOCKET, _SO_RXQ_OVFL, 1)
+        self._segments = hasattr(sock, "sendmsg") and _enable(sock, _UDP_SEGMENT, 0)
+        if hasattr(sock, "recvmsg_into"):
+            self._recvmsg_into = sock.recvmsg_into
+            _enable(sock, _UDP_GRO, 1)
+            if sys.platform == "linux":
+                with contextlib.suppress(OSError):
+                    sock.setsockopt(SOL_SOCKET, _SO_RXQ_OVFL, 1)
+        else:
+            self._recvmsg_into = partial(_recvmsg_into, sock)
         self._buffer = bytearray(_READ_SIZE)
         self._view = memoryview(self._buffer)
         self._reads = 1
@@ -150,12 +157,12 @@ class UdpSocket:
             Whether there may be more.
         """
         now = self._loop.time()
-        sock, view, receive, local = self._socket, self._view, self._receive, self.local
-        buffers = [self._buffer]
+        recvmsg_into, buffers = self._recvmsg_into, [self._buffer]
+        view, receive, local = self._view, self._receive, self.local
         reads, more = self._reads, False
         for count in range(reads):
             try:
-                size, control, _, remote = sock.recvmsg_into(buffers, _CONTROL_SIZE)
+                size, control, _, remote = recvmsg_into(buffers, _CONTROL_SIZE)
             except BlockingIOError:
                 # A read that finds nothing costs as much as one that succeeds. Where
                 # datagrams come one by one, further turns read only once.
@@ -335,8 +342,14 @@ def _size_buffers(sock: socket) -> tuple[int, int]:
         (SO_RCVBUF, _SO_RCVBUFFORCE),
         (SO_SNDBUF, _SO_SNDBUFFORCE),
     ):
-        with contextlib.suppress(OSError):
-            sock.setsockopt(SOL_SOCKET, option, BUFFER_SIZE)
+        size = BUFFER_SIZE
+        while size >= _MIN_BUFFER_SIZE:
+            try:
+                sock.setsockopt(SOL_SOCKET, option, size)
+                break
+            except OSError:
+                # Linux grants what it can; others refuse what is too much.
+                size //= 2
         if sys.platform == "linux":
             # Beyond the bound, with privileges.
             with contextlib.suppress(OSError):
@@ -345,6 +358,14 @@ def _size_buffers(sock: socket) -> tuple[int, int]:
         sock.getsockopt(SOL_SOCKET, SO_RCVBUF),
         sock.getsockopt(SOL_SOCKET, SO_SNDBUF),
     )
+
+
+def _recvmsg_into(
+    sock: socket, buffers: list[bytearray], _control_size: int
+) -> tuple[int, list[tuple[int, int, bytes]], int, Any]:
+    """``socket.recvmsg_into`` for systems without it; there are no control messages."""
+    size, remote = sock.recvfrom_into(buffers[0])
+    return size, [], 0, remote
 
 
 def _enable(sock: socket, option: int, value: int) -> bool:

@@ -14,6 +14,7 @@ from av.packet import Packet
 from av.stream import Stream
 from av.video.stream import VideoStream
 
+from .descriptors import write_at
 from .mp4 import sample_entry
 from .reordering import PictureOrder, Timed
 
@@ -128,7 +129,7 @@ class _Output:
         before = self.size
         try:
             while data:
-                count = os.pwrite(self._descriptor, data, self._position)
+                count = write_at(self._descriptor, data, self._position)
                 self._position += count
                 self.size = max(self.size, self._position)
                 data = data[count:]
@@ -315,4 +316,4 @@ class MediaFile:
         if self._entry_offset is None:
             self._entry_offset = sample_entry(self._descriptor, _CODES)
         if self._entry_offset is not None:
-            os.pwrite(self._descriptor, self._entry, self._entry_offset)
+            write_at(self._descriptor, self._entry, self._entry_offset)

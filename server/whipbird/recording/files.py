@@ -17,6 +17,7 @@ from pathlib import Path
 
 import av
 
+from .descriptors import open_file
 from .finishing import COPY, Finisher
 from .retention import Retention, free_octets
 
@@ -32,9 +33,6 @@ _NAME = re.compile(
     re.ASCII,
 )
 _TIME = "%Y%m%dT%H%M%SZ"
-
-_FLAGS = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
-_MODE = 0o644
 
 # File lengths kept in the cache.
 _MAX_CACHED = 10_000
@@ -146,7 +144,9 @@ class RecordingFolder:
             if not is_name(name):
                 raise ValueError(f"{name!r} is not a valid name of a recording")
             with contextlib.suppress(FileExistsError):
-                descriptor = os.open(self._path / name, _FLAGS, _MODE)
+                descriptor = open_file(
+                    self._path / name, os.O_RDWR | os.O_CREAT | os.O_EXCL
+                )
                 self._open.add(name)
                 return name, descriptor
             number += 1

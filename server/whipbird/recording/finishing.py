@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from concurrent.futures import Future
 from pathlib import Path
 
+from .descriptors import open_file, read_at, write_at
 from .mp4 import Abandoned, move_index
 from .retention import free_octets
 
@@ -84,8 +85,10 @@ class Finisher:
                     self._finish(path, picture_until)
         except Abandoned:
             logger.info("%s keeps its index at the end", path.name)
-        except Exception as error:
+        except OSError as error:
             logger.warning("%s cannot be finished: %s", path.name, error)
+        except Exception:
+            logger.exception("%s is not finished", path.name)
         finally:
             self._end(path, future)
 
@@ -106,14 +109,14 @@ class Finisher:
 
 def _extend_matroska(path: Path, until: float) -> None:
     """Write the duration of a Matroska file, if the last picture lasts longer."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+    descriptor = open_file(path, os.O_RDWR)
     try:
-        offset = os.pread(descriptor, _HEAD, 0).find(_DURATION)
+        offset = read_at(descriptor, _HEAD, 0).find(_DURATION)
         if offset < 0:
             return
         offset += len(_DURATION)
-        (duration,) = struct.unpack(">d", os.pread(descriptor, 8, offset))
+        (duration,) = struct.unpack(">d", read_at(descriptor, 8, offset))
         if until * 1000 > duration:
-            os.pwrite(descriptor, struct.pack(">d", until * 1000), offset)
+            write_at(descriptor, struct.pack(">d", until * 1000), offset)
     finally:
         os.close(descriptor)

@@ -1,11 +1,14 @@
 """Moves the index of an MP4 file to its front (ISO/IEC 14496-12)."""
 
+import contextlib
 import os
 import struct
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
+
+from .descriptors import open_file, read_at
 
 # Boxes that have only boxes in them, on the way to those that are changed.
 _CONTAINERS = frozenset({b"trak", b"edts", b"mdia", b"minf", b"stbl"})
@@ -32,7 +35,7 @@ def _boxes_of(descriptor: int) -> Iterator[_Box]:
     size = os.fstat(descriptor).st_size
     start = 0
     while start + 8 <= size:
-        head = os.pread(descriptor, 16, start)
+        head = read_at(descriptor, 16, start)
         box = _box(head, 0, size - start)
         if box is None:
             return
@@ -77,7 +80,7 @@ def sample_entry(descriptor: int, codes: frozenset[bytes]) -> int | None:
             index = box
     if index is None:
         return None
-    data = os.pread(descriptor, index.end - index.content, index.content)
+    data = read_at(descriptor, index.end - index.content, index.content)
     start = 0
     # stsd: its size and type, version, number of entries; the entry's size and type.
     while (start := data.find(b"stsd", start) + 4) >= 4:
@@ -106,42 +109,39 @@ def move_index(
         OSError: when the copy cannot be written; the file is as it was.
         Abandoned: likewise.
     """
-    old = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
     try:
-        boxes = {box.kind: box for box in _boxes_of(old)}
-        kinds = list(boxes)
-        if kinds[:1] != [b"ftyp"] or kinds[-1:] != [b"moov"] or b"mdat" not in boxes:
-            return
-        index = boxes[b"moov"]
-        front = boxes[b"ftyp"].end
-        content = os.pread(old, index.end - index.content, index.content)
-        content = _extended(content, picture_until)
-        moov = _moved(content)
-        with _temporary(new) as copy:
-            _write(copy, os.pread(old, front, 0) + moov)
-            _copy(old, copy, front, index.start, is_abandoned)
-            os.fsync(copy)
+        with _opened(path, os.O_RDONLY) as old:
+            boxes = {box.kind: box for box in _boxes_of(old)}
+            kinds = list(boxes)
+            if (
+                kinds[:1] != [b"ftyp"]
+                or kinds[-1:] != [b"moov"]
+                or b"mdat" not in boxes
+            ):
+                return
+            index, front = boxes[b"moov"], boxes[b"ftyp"].end
+            content = read_at(old, index.end - index.content, index.content)
+            moov = _moved(_extended(content, picture_until))
+            with _opened(new, os.O_RDWR | os.O_CREAT | os.O_TRUNC) as copy:
+                _write(copy, read_at(old, front, 0) + moov)
+                _copy(old, copy, front, index.start, is_abandoned)
+                os.fsync(copy)
             status = os.fstat(old)
-            os.utime(copy, ns=(status.st_atime_ns, status.st_mtime_ns))
-            os.replace(new, path)
+        # Both are closed: Windows replaces no file that is open.
+        os.utime(new, ns=(status.st_atime_ns, status.st_mtime_ns))
+        os.replace(new, path)
     finally:
-        os.close(old)
+        new.unlink(missing_ok=True)
 
 
-class _temporary:  # noqa: N801 - used as a function
-    """A new file, removed if it is not renamed."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def __enter__(self) -> int:
-        flags = os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW
-        self._descriptor = os.open(self._path, flags, 0o644)
-        return self._descriptor
-
-    def __exit__(self, *_: object) -> None:
-        os.close(self._descriptor)
-        self._path.unlink(missing_ok=True)
+@contextlib.contextmanager
+def _opened(path: Path, flags: int) -> Iterator[int]:
+    """A descriptor of a file."""
+    descriptor = open_file(path, flags)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
 
 
 def _write(descriptor: int, data: bytes) -> None:
@@ -156,7 +156,7 @@ def _copy(
     while start < end:
         if is_abandoned():
             raise Abandoned
-        data = os.pread(old, min(_CHUNK, end - start), start)
+        data = read_at(old, min(_CHUNK, end - start), start)
         if not data:
             raise OSError("The file has become shorter")
         _write(new, data)
