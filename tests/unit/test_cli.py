@@ -16,7 +16,7 @@ import pytest
 
 from tests.server import ServerProcess, free_port
 from whipbird.app import UDP_PORT
-from whipbird.cli import serve
+from whipbird.cli import descriptors, serve
 from whipbird.client import WhipClient, WhipError
 from whipbird.config import Settings
 from whipbird.http.listener import Listener
@@ -541,3 +541,15 @@ async def test_version() -> None:
     code, output, _ = await _whipbird("--version")
     assert code == 0
     assert output.startswith("whipbird, version ")
+
+
+def test_without_limits_of_descriptors_select_is_the_limit(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Windows: CPython's ``select`` watches 512 sockets."""
+    monkeypatch.setattr(descriptors, "resource", None)
+    assert descriptors.allow_descriptors(Settings(max_connections=100)) == 100
+    assert 400 < descriptors.allow_descriptors(Settings()) < 512
+    assert capsys.readouterr().err == ""
+    assert 400 < descriptors.allow_descriptors(Settings(max_connections=600)) < 512
+    assert "600 HTTP connections need" in capsys.readouterr().err
