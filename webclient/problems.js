@@ -127,13 +127,11 @@ export function explain(error, conflict = STREAM_TAKEN) {
       return explainHttp(error, conflict);
     case 'ice':
       return {
-        title: 'No UDP packet gets through to the server',
+        title: 'Nothing gets through to the server',
         // A known reason is better than a guess.
         text:
-          error.detail ??
-          'The server answered over HTTP, but no path for the media was found. A firewall ' +
-            'may block UDP, or the server announces an address that cannot be reached from ' +
-            'here; in a container, its UDP ports must be published.',
+          'The server answered over HTTP, but no path for the media was found. ' +
+          (error.detail ?? ''),
       };
     case 'lost':
     case 'ended':

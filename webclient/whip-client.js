@@ -14,6 +14,7 @@
  */
 
 import { IceRestart } from './ice-restart.js';
+import { whyNoPath } from './no-path.js';
 import { dtlsTransport, unlessAborted, untilConnected } from './peer-connection.js';
 import { readOfferIce } from './sdp-fragment.js';
 import { CandidateTrickle } from './trickle.js';
@@ -75,6 +76,8 @@ export class WhipClient extends EventTarget {
   /** @type {(sdp: string) => string} */ #adaptOffer;
   /** Whether to use the STUN and TURN servers that the endpoint names. */
   #takesServers;
+  /** Of STUN and TURN servers. @type {Map<string, import('./no-path.js').ServerError>} */
+  #serverErrors = new Map();
   #closing = new AbortController();
   /** @type {CandidateTrickle|null} */ #trickle = null;
   /** @type {IceRestart|null} */ #restart = null;
@@ -152,11 +155,11 @@ export class WhipClient extends EventTarget {
       await untilConnected(this.pc, this.#connectTimeout, signal);
     } catch (error) {
       const closed = signal.aborted;
+      const local = this.pc.localDescription?.sdp ?? '';
       await this.close();
       if (closed) throw new WhipError('closed', { title: 'Closed', cause: error });
-      if (error.kind === 'ice' && !/^a=candidate:/m.test(this.answer)) {
-        const detail = 'The answer of the server has no address to connect to.';
-        throw new WhipError('ice', { title: error.title, detail });
+      if (error.kind === 'ice') {
+        throw new WhipError('ice', { title: error.title, detail: this.#whyNoPath(local) });
       }
       throw asWhipError(error, 'The connection could not be set up');
     }
@@ -229,6 +232,9 @@ export class WhipClient extends EventTarget {
     const { pc } = this;
     const { signal } = this.#closing;
     pc.addEventListener('icecandidate', (e) => this.#trickle.add(e.candidate), { signal });
+    const failed = ({ url, errorCode, errorText }) =>
+      this.#serverErrors.set(`${url} ${errorCode}`, { url, errorCode, errorText });
+    pc.addEventListener('icecandidateerror', failed, { signal });
     const gathering = () => pc.iceGatheringState === 'complete' && this.mark('gathered');
     pc.addEventListener('icegatheringstatechange', gathering, { signal });
     const ice = () =>
@@ -293,6 +299,17 @@ export class WhipClient extends EventTarget {
   #newTrickle(local) {
     this.#trickle = new CandidateTrickle(local, () => this.#emit('trickle'));
     return this.#trickle;
+  }
+
+  /** @param {string} local The local description, which is lost when it is closed. */
+  #whyNoPath(local) {
+    return whyNoPath({
+      answer: this.answer,
+      local,
+      host: new URL(this.endpoint, globalThis.location?.href).hostname,
+      errors: [...this.#serverErrors.values()],
+      servers: this.pc.getConfiguration().iceServers ?? [],
+    });
   }
 
   #emit(type, detail = null) {

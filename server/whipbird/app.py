@@ -9,6 +9,7 @@ from .http.auth import SharedToken, authenticate
 from .http.body import MAX_BODY_SIZE
 from .http.cors import enable_cors
 from .http.host import AllowedHosts, check_host, check_origin
+from .http.ice_servers import IceServers
 from .http.limits import limit_rates
 from .http.page import PageResource, webclient_directory
 from .http.problems import problem_middleware
@@ -95,11 +96,12 @@ def create_app(settings: Settings) -> web.Application:
     guards = _guards(settings, tickets)
     origins = settings.allowed_origins
     for_pages = [check_origin(origins), *guards]
+    ice_servers = _ice_servers(settings)
     whip = web.Application(middlewares=for_pages)
-    enable_cors(whip, WhipResource(store, settings.ice_servers).add_to(whip), origins)
+    enable_cors(whip, WhipResource(store, ice_servers).add_to(whip), origins)
     app.add_subapp(WhipResource.prefix, whip)
     whep = web.Application(middlewares=for_pages)
-    enable_cors(whep, WhepResource(store, settings.ice_servers).add_to(whep), origins)
+    enable_cors(whep, WhepResource(store, ice_servers).add_to(whep), origins)
     app.add_subapp(WhepResource.prefix, whep)
     # What concerns everybody may be changed by pages of origins that are named.
     for_us = [check_origin(o for o in origins if o != ANY), *guards]
@@ -144,6 +146,15 @@ def _allowed_hosts(settings: Settings) -> tuple[str, ...]:
     if settings.token is not None and not settings.allowed_hosts:
         return (ANY,)
     return (*settings.allowed_hosts, *settings.public_addresses, settings.host)
+
+
+def _ice_servers(settings: Settings) -> IceServers:
+    secret = settings.turn_secret
+    return IceServers(
+        settings.ice_servers,
+        "" if secret is None else secret.get_secret_value(),
+        settings.turn_lifetime,
+    )
 
 
 def _reach(settings: Settings, addresses: HostAddresses) -> Reach:

@@ -176,7 +176,7 @@ async def test_no_path_for_udp(ping_page: PingPage) -> None:
             }
         }"""
     )
-    assert problem == ["ice", "closed", "No UDP packet gets through to the server"]
+    assert problem == ["ice", "closed", "Nothing gets through to the server"]
 
 
 async def test_a_token_is_asked_for_and_taken(

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from whipbird.config import ConfigError, Settings, load_settings
-from whipbird.sdp.link import IceServer
+from whipbird.sdp.link import IceServer, TurnServer
 
 WriteToml = Callable[[str], Path]
 
@@ -529,3 +529,37 @@ def test_denied_networks(monkeypatch: pytest.MonkeyPatch) -> None:
     assert load_settings().check_private_addresses is None
     with pytest.raises(ConfigError, match="denied_networks"):
         load_settings({"denied_networks": ("10.1.0.0/99",)})
+
+
+def test_a_turn_server_with_a_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WHIPBIRD_TURN_SECRET", "north")
+    monkeypatch.setenv(
+        "WHIPBIRD_ICE_SERVERS", "turn:turn.example\nturn:other.example user word"
+    )
+    settings = load_settings()
+    assert settings.ice_servers == (
+        TurnServer("turn:turn.example"),
+        IceServer("turn:other.example", "user", "word"),
+    )
+    assert "north" not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    ("secret", "servers", "said"),
+    [
+        (None, ("turn:turn.example",), "a username and a credential, or turn_secret"),
+        ("north", (), "and there is none"),
+        ("north", ("stun:stun.example",), "and there is none"),
+        ("north", ("turn:turn.example:x",), "the URL is not of the form"),
+        ("", ("turn:turn.example",), "turn_secret: it is empty"),
+    ],
+)
+def test_secrets_and_turn_servers_belong_together(
+    secret: str | None, servers: tuple[str, ...], said: str
+) -> None:
+    options: dict[str, object] = {"ice_servers": servers}
+    if secret is not None:
+        options["turn_secret"] = secret
+    message = refused(options)
+    assert said in message
+    assert "north" not in message

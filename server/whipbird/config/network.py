@@ -3,10 +3,10 @@
 from ipaddress import IPv4Network, IPv6Network
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, SecretStr
 from pydantic_settings import NoDecode
 
-from ..sdp.link import IceServer
+from ..sdp.link import IceServer, TurnServer
 from . import values
 
 
@@ -55,16 +55,34 @@ class NetworkSettings(BaseModel):
         description="Offer loopback addresses as ICE candidates even when there are "
         "others.",
     )
+    turn_secret: Annotated[SecretStr, AfterValidator(values.secret)] | None = Field(
+        default=None,
+        description="Secret that this server shares with its TURN servers (coturn's "
+        "static-auth-secret): each client gets credentials of its own, for a time. "
+        "Other users of the machine see the command line: better put it into the "
+        "environment or the settings file.",
+    )
+    turn_lifetime: float = Field(
+        default=86_400.0,
+        ge=1,
+        le=31_536_000,
+        description="Seconds for which such credentials are valid.",
+    )
     ice_servers: Annotated[
-        tuple[Annotated[IceServer, BeforeValidator(values.ice_server)], ...],
+        tuple[
+            Annotated[IceServer | TurnServer, BeforeValidator(values.ice_server)], ...
+        ],
         NoDecode,
         BeforeValidator(values.lines),
+        AfterValidator(values.with_turn_secret),
     ] = Field(
         default=(),
+        validate_default=True,
         description='STUN or TURN server to announce to clients, "URL" or '
-        '"URL USERNAME CREDENTIAL"; several may be given. Other users of the machine '
-        "see the command line: put credentials into the environment, one server per "
-        "line, or into the settings file.",
+        '"URL USERNAME CREDENTIAL"; several may be given. With --turn-secret the URL '
+        "of a TURN server is enough. Other users of the machine see the command line: "
+        "put credentials into the environment, one server per line, or into the "
+        "settings file.",
     )
     check_private_addresses: bool | None = Field(
         default=None,

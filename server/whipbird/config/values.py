@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import SecretStr, ValidationInfo
 
-from ..sdp.link import IceServer
+from ..sdp.link import IceServer, TurnServer
 
 # Stands for all hosts, or all origins.
 ANY = "*"
@@ -83,22 +83,58 @@ def origin(value: str) -> str:
     return value.lower()
 
 
-def ice_server(value: Any) -> IceServer:
+def ice_server(value: Any, info: ValidationInfo) -> IceServer | TurnServer:
     """Read an ICE server from a table or a string."""
+    server = _read_ice_server(value)
+    # If the secret itself is invalid, that error is reported.
+    if isinstance(server, TurnServer) and info.data.get("turn_secret", ...) is None:
+        raise ValueError(
+            "a TURN server needs a username and a credential, or turn_secret"
+        )
+    return server
+
+
+def _read_ice_server(value: Any) -> IceServer | TurnServer:
     match value:
-        case IceServer():
+        case IceServer() | TurnServer():
             return value
         case str():
             words = value.split()
             if len(words) not in (1, 3):
                 raise ValueError("expected URL [USERNAME CREDENTIAL]")
-            return IceServer(*words)
+            return _ice_server(*words)
         case {"url": str(), **others} if _are_credentials(others):
-            return IceServer(**value)
+            return _ice_server(**value)
         case _:
             raise ValueError(
                 "expected a table with url and, optionally, username and credential"
             )
+
+
+def _ice_server(
+    url: str, username: str | None = None, credential: str | None = None
+) -> IceServer | TurnServer:
+    if url.lower().startswith("turn") and username is None and credential is None:
+        return TurnServer(url)
+    return IceServer(url, username, credential)
+
+
+def with_turn_secret(
+    servers: tuple[IceServer | TurnServer, ...], info: ValidationInfo
+) -> tuple[IceServer | TurnServer, ...]:
+    uses_it = any(isinstance(server, TurnServer) for server in servers)
+    if info.data.get("turn_secret") is not None and not uses_it:
+        raise ValueError(
+            "turn_secret is for a TURN server without a username and a credential, "
+            "and there is none"
+        )
+    return servers
+
+
+def secret(value: SecretStr) -> SecretStr:
+    if not value.get_secret_value():
+        raise ValueError("it is empty")
+    return value
 
 
 def _are_credentials(others: dict[Any, Any]) -> bool:

@@ -13,7 +13,6 @@ from aiohttp.typedefs import Handler
 
 from ..sdp.errors import SdpError
 from ..sdp.fragment import parse_fragment
-from ..sdp.link import IceServer, format_ice_server
 from ..sdp.offer import Offer, parse_offer
 from ..sdp.role import Role
 from ..sessions import (
@@ -23,11 +22,13 @@ from ..sessions import (
     Session,
     SessionStore,
     Unavailable,
+    short_id,
 )
 from .body import read_body
 from .conditions import check_if_match
 from .cors import is_preflight
 from .delivery import SessionResponse, is_gone
+from .ice_servers import IceServers
 from .limits import charge
 from .problems import Problem, expect
 
@@ -64,10 +65,10 @@ class SessionsResource:
     role: Role
 
     def __init__(
-        self, store: SessionStore, ice_servers: Iterable[IceServer] = ()
+        self, store: SessionStore, ice_servers: IceServers | None = None
     ) -> None:
         self._store = store
-        self._links = [format_ice_server(server) for server in ice_servers]
+        self._ice_servers = ice_servers or IceServers()
 
     def add_to(self, app: web.Application) -> list[web.AbstractRoute]:
         """Add the routes to an application that is mounted at the prefix.
@@ -131,7 +132,7 @@ class SessionsResource:
                 "Accept-Patch": SDP_FRAGMENT,
             },
         )
-        self._add_links(response)
+        self._add_links(response, short_id(session.id))
         for link in self.extensions(session):
             response.headers.add(hdrs.LINK, link)
         return response
@@ -257,8 +258,7 @@ class SessionsResource:
         if "session" in request.match_info:
             self.session_of(request)
         else:
-            self._stream_of(request)
-            self._add_links(response)
+            self._add_links(response, self._stream_of(request))
         return response
 
     async def _announce(
@@ -278,9 +278,9 @@ class SessionsResource:
             return "Accept-Patch", SDP_FRAGMENT
         return "Accept-Post", SDP
 
-    def _add_links(self, response: web.Response) -> None:
+    def _add_links(self, response: web.Response, client: str) -> None:
         """Add a Link field for each ICE server (section 4.6)."""
-        for link in self._links:
+        for link in self._ice_servers.links(client):
             response.headers.add(hdrs.LINK, link)
 
 

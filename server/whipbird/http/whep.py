@@ -5,7 +5,6 @@ from collections.abc import Iterable
 from aiohttp import hdrs, web
 
 from ..sdp.codecs import Codec
-from ..sdp.link import IceServer
 from ..sdp.offer import Offer
 from ..sdp.role import VIEWER
 from ..sessions import (
@@ -16,6 +15,7 @@ from ..sessions import (
     WrongCodecs,
 )
 from .body import JSON
+from .ice_servers import IceServers
 from .problems import Problem
 from .sessions import SDP, SESSION_PATH, SessionsResource
 from .whep_extensions import WhepExtensions
@@ -31,7 +31,7 @@ class WhepResource(SessionsResource):
     role = VIEWER
 
     def __init__(
-        self, store: SessionStore, ice_servers: Iterable[IceServer] = ()
+        self, store: SessionStore, ice_servers: IceServers | None = None
     ) -> None:
         super().__init__(store, ice_servers)
         self._extensions = WhepExtensions(store, self.session_of)

@@ -67,6 +67,23 @@ class IceServer:
 
 
 @dataclass(frozen=True, slots=True)
+class TurnServer:
+    """A TURN server whose credentials are made for each client.
+
+    Args:
+        url: its URI (RFC 7065).
+
+    Raises:
+        ValueError: when it is invalid.
+    """
+
+    url: str
+
+    def __post_init__(self) -> None:
+        IceServer(self.url, "-", "-")
+
+
+@dataclass(frozen=True, slots=True)
 class Link:
     """One link of a Link header field.
 
