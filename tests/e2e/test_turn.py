@@ -152,6 +152,8 @@ async def test_another_secret_is_said(tmp_path: Path, open_page: OpenPage) -> No
         page,
         _,
     ):
+        # The session may have ended before the page has said so.
+        page.expects("404")
         await page.open()
         await page.page.get_by_text("does not accept the credentials").wait_for(
             timeout=60_000
@@ -169,6 +171,7 @@ async def test_expired_credentials_are_said(
             await asyncio.sleep(2.5)
             await route.fulfill(response=response)
 
+        page.expects("404")
         await page.page.route("**/whip/**", late)
         await page.open()
         await page.page.get_by_text("they were valid until").wait_for(timeout=60_000)
