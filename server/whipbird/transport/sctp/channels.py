@@ -168,7 +168,7 @@ class ChannelTable:
         """Note that the peer has closed channels: it has reset its streams."""
         for stream_id in streams:
             channel = self.channels.get(stream_id)
-            if channel is None:
+            if channel is None or channel.inbound_reset:
                 continue
             channel.inbound_reset = True
             if channel.held:

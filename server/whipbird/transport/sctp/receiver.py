@@ -1,8 +1,9 @@
 """Packets that come: they are checked, and their chunks handed to their parts."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from itertools import islice
 
+from ..budget import Budget
 from .chunks import (
     ABORT,
     CHUNK_HEADER,
@@ -39,6 +40,9 @@ from .packets import checksum_of
 from .parts import Parts
 from .reconfig import MAX_PARAMETERS, OUTGOING_RESET, RESPONSE
 
+# Requests of a peer to reset or to add streams that are handled in a second.
+MAX_REQUESTS = 500
+
 _COOKIE_ECHOED = AssociationState.COOKIE_ECHOED
 _ESTABLISHED = AssociationState.ESTABLISHED
 
@@ -61,6 +65,8 @@ class Receiver:
         self._recovery = parts.recovery
         self._inbound = parts.inbound
         self.is_over = False
+        self._has_reset = False
+        self._requests = Budget(MAX_REQUESTS, MAX_REQUESTS)
 
     def receive(self, packet: bytes, now: float) -> None:
         """Handle the chunks of a packet.
@@ -70,6 +76,7 @@ class Receiver:
         """
         self._check(packet)
         has_sack = False
+        self._has_reset = False
         position, end = COMMON_HEADER_SIZE, len(packet)
         while position + CHUNK_HEADER.size <= end and not self.is_over:
             kind, flags, length = CHUNK_HEADER.unpack_from(packet, position)
@@ -100,7 +107,9 @@ class Receiver:
         parts = self._parts
         request = parts.resets.take_due(self._inbound.acknowledger.cumulative)
         if request is not None:
-            streams = request.streams or {*parts.table.channels, *self._inbound.streams}
+            streams: Iterable[int] = {*parts.table.channels, *self._inbound.streams}
+            if request.streams:
+                streams = request.streams.intersection(streams)
             self._inbound.reset(streams)
             parts.table.reset_by_peer(streams)
             self._inbound.release()
@@ -238,10 +247,16 @@ class Receiver:
                 done = resets.receive_response(value, acknowledged, now, rto)
                 parts.sender.reset_streams({c.id for c in done if c.outbound_reset})
                 parts.table.reset_performed(done)
+            elif self._has_reset or not self._requests.take(now):
+                # A sound peer has one request at a time (RFC 6525 section 5.1.1), and
+                # repeats one that has no answer.
+                return
             elif kind == OUTGOING_RESET:
+                self._has_reset = True
                 resets.receive_request(value, self._inbound.acknowledger.cumulative)
                 self.perform_reset()
             else:
+                self._has_reset = True
                 resets.receive_other_request(kind, value)
 
     def _ignore(self, body: bytes, now: float) -> None:

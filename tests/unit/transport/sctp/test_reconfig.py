@@ -9,6 +9,7 @@ from tests.unit.transport.sctp.link import Link, chunks_of, connect
 from tests.unit.transport.sctp.packets import chunk, data, packet, sack
 from whipbird.transport.sctp import Association, ChannelState, DataChannel
 from whipbird.transport.sctp.chunks import RE_CONFIG
+from whipbird.transport.sctp.receiver import MAX_REQUESTS
 from whipbird.transport.sctp.reconfig import (
     ADD_INCOMING,
     ADD_OUTGOING,
@@ -337,3 +338,36 @@ def test_a_channel_reopened_early_may_close_early() -> None:
     assert server._resets.pending == 0
     assert server._sender.is_idle
     assert server._sender.queued_octets == 0
+
+
+def _reset_all(server: Association, count: int) -> bytes:
+    """Requests in a row, each to reset all streams."""
+    first, last = server._resets._expected, server._acknowledger.cumulative % 2**32
+    values = (pack("!LLL", (first + n) % 2**32, 0, last) for n in range(count))
+    return b"".join(
+        chunk(RE_CONFIG, _parameter(OUTGOING_RESET, value)) for value in values
+    )
+
+
+def test_one_request_of_a_packet_is_handled() -> None:
+    """RFC 6525 section 5.1.1: there is one at a time; each costs, by the streams."""
+    link, _ = connect()
+    server = link.server.association
+    server.receive(packet(server, _reset_all(server, 50)), link.now)
+    assert _results(link) == [PERFORMED]
+    server.receive(packet(server, _reset_all(server, 2)), link.now)
+    assert _results(link) == [PERFORMED]
+
+
+def test_requests_are_limited_in_a_second() -> None:
+    link, _ = connect()
+    server = link.server.association
+    answered = 0
+    for _ in range(2 * MAX_REQUESTS):
+        server.receive(packet(server, _reset_all(server, 1)), link.now)
+        answered += len(_results(link))
+    assert answered == MAX_REQUESTS
+    link.now += 1
+    server.receive(packet(server, _reset_all(server, 1)), link.now)
+    assert _results(link) == [PERFORMED]
+    assert server.malformed == 0
