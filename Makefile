@@ -6,10 +6,13 @@ BIN := .venv/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 # Tests at a time: most of them wait most of the time.
 WORKERS ?= 2
+# Of fuzzing, for each target; TARGETS names some of them.
+MINUTES ?= 3
+TARGETS ?=
 HOST ?= 127.0.0.1
 PORT ?= 8080
 
-.PHONY: setup browser serve test check format bench conformance screenshots clean
+.PHONY: setup browser serve test fuzz check format bench conformance screenshots clean
 
 setup: .venv/ready
 
@@ -37,6 +40,11 @@ serve: .venv/package
 test: browser
 	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile
 
+# Finds go to .fuzz; see tests/fuzz.
+fuzz: setup
+	@$(PIP) -e '.[fuzz]'
+	$(BIN)/python -m tests.fuzz --minutes $(MINUTES) $(TARGETS)
+
 check: setup
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
@@ -57,5 +65,5 @@ screenshots: browser
 	$(BIN)/python -m tests.e2e.screenshots
 
 clean:
-	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .fuzz
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -23,7 +23,8 @@ _FIR_ITEM_LENGTH = 8
 _REMB_LENGTH = 8
 
 
-# Sequence numbers that are read of a NACK, about: libwebrtc keeps 1,000 missing ones.
+# Sequence numbers that are read of all NACKs in a datagram: libwebrtc keeps 1,000
+# missing ones.
 MAX_LOST = 1000
 
 
@@ -84,6 +85,7 @@ def parse_requests(data: bytes) -> list[Request]:
         The reports and requests in order; malformed and unknown packets are skipped.
     """
     requests: list[Request] = []
+    room = MAX_LOST
     for count, packet_type, body in split_rtcp(data):
         if packet_type in _BLOCKS:
             requests += _reported(body[_BLOCKS[packet_type] :], count)
@@ -93,7 +95,9 @@ def parse_requests(data: bytes) -> list[Request]:
         elif len(body) < _FEEDBACK_LENGTH:
             continue
         elif packet_type == RTPFB and count == _NACK:
-            requests.append(Nack(_ssrc(body, 4), _lost(body[_FEEDBACK_LENGTH:])))
+            lost = _lost(body[_FEEDBACK_LENGTH:], room)
+            room -= len(lost)
+            requests.append(Nack(_ssrc(body, 4), lost))
         elif packet_type == PSFB and count == _PLI:
             requests.append(KeyFrameRequest(_ssrc(body, 4)))
         elif packet_type == PSFB and count == _FIR:
@@ -116,17 +120,18 @@ def _reported(blocks: bytes, count: int) -> list[Request]:
     return found
 
 
-def _lost(items: bytes) -> tuple[int, ...]:
+def _lost(items: bytes, room: int) -> tuple[int, ...]:
+    """The sequence numbers of a NACK, ``room`` of them at most."""
     sequences: list[int] = []
     for start in range(0, len(items) - 3, 4):
-        if len(sequences) >= MAX_LOST:
+        if len(sequences) >= room:
             break
         first, following = _NACK_ITEM.unpack_from(items, start)
         sequences.append(first)
         sequences += [
             (first + 1 + bit) & 0xFFFF for bit in range(16) if following >> bit & 1
         ]
-    return tuple(sequences)
+    return tuple(sequences[:room])
 
 
 def _estimate(item: bytes) -> list[Request]:

@@ -116,4 +116,8 @@ def test_what_is_read_of_one_datagram_is_bounded() -> None:
     head = struct.pack("!BBHII", 0x81, 205, 2 + len(items) // 4, 1, 2)
     (request,) = parse_requests(head + items)
     assert isinstance(request, Nack)
-    assert MAX_LOST <= len(request.sequences) < MAX_LOST + 17
+    assert len(request.sequences) == MAX_LOST
+    # Of all NACKs of a datagram together.
+    few = struct.pack("!BBHII", 0x81, 205, 2 + 20, 1, 2) + items[:80]
+    requests = parse_requests(few * MAX_PACKETS)
+    assert sum(len(r.sequences) for r in requests if isinstance(r, Nack)) == MAX_LOST

@@ -123,6 +123,8 @@ def join(payloads: Sequence[bytes]) -> bytes:
     obus: list[bytes] = []
     begun = b""
     for payload in payloads:
+        if not payload:
+            raise BitstreamError("A packet has no payload.")
         if bool(payload[0] & 0x80) != bool(begun):  # Z
             raise BitstreamError("A part of an OBU is missing.")
         elements = list(_all_elements(payload))

@@ -152,6 +152,8 @@ def join(payloads: Sequence[bytes]) -> bytes:
     """
     joiner = UnitJoiner()
     for payload in payloads:
+        if not payload:
+            raise BitstreamError("A packet has no payload.")
         kind = payload[0] & 0x1F
         if kind == _FU_A and len(payload) > 2:
             header = bytes([payload[0] & 0xE0 | payload[1] & 0x1F])

@@ -158,6 +158,8 @@ def join(payloads: Sequence[bytes]) -> bytes:
     """
     joiner = UnitJoiner()
     for payload in payloads:
+        if not payload:
+            raise BitstreamError("A packet has no payload.")
         kind = payload[0] >> 1 & 0x3F
         if kind == _FRAGMENTATION and len(payload) > 3:
             first = payload[0] & 0x81 | (payload[2] & 0x3F) << 1

@@ -99,7 +99,7 @@ def join(payloads: Sequence[bytes]) -> bytes:
     except IndexError:
         raise BitstreamError("A payload descriptor is truncated.") from None
     starts = [descriptor.starts_frame for descriptor in descriptors]
-    if not starts[0] or any(starts[1:]):
+    if starts[:1] != [True] or any(starts[1:]):
         raise BitstreamError("The packets are not those of one frame.")
     return b"".join(
         payload[descriptor.end :]

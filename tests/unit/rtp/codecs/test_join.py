@@ -74,11 +74,23 @@ def test_anything_is_joined_or_refused(name: str, data: st.DataObject) -> None:
     payloads = list(frames_of(name)[0].payloads[:4])
     at = data.draw(st.integers(0, len(payloads) - 1))
     payloads[at] = data.draw(
-        st.binary(min_size=1, max_size=12)
-        | st.integers(1, 12).map(lambda n: payloads[at][:n])
+        st.binary(max_size=12) | st.integers(1, 12).map(lambda n: payloads[at][:n])
     )
     with suppress(BitstreamError):
         join(name, *payloads)
+
+
+@pytest.mark.parametrize("name", ENCODERS)
+def test_a_packet_without_a_payload_is_refused(name: str) -> None:
+    first = frames_of(name)[0].payloads[0]
+    for payloads in ((b"",), (first, b"")):
+        with pytest.raises(BitstreamError):
+            join(name, *payloads)
+
+
+def test_a_frame_of_vp8_has_a_packet() -> None:
+    with pytest.raises(BitstreamError):
+        join("vp8")
 
 
 def test_aggregated_nal_units() -> None:
