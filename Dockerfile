@@ -9,6 +9,7 @@ print('\n'.join(p['project']['dependencies']))" > dependencies.txt \
 COPY README.md LICENSE ./
 COPY server server
 COPY webclient webclient
+COPY docs/openapi.yaml docs/openapi.yaml
 RUN /opt/whipbird/bin/pip install --no-cache-dir --no-deps .
 
 FROM python:3.13-slim

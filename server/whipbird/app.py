@@ -8,6 +8,7 @@ from .http.access import access_middleware
 from .http.auth import SharedToken, authenticate
 from .http.body import MAX_BODY_SIZE
 from .http.cors import enable_cors
+from .http.description import DescriptionResource, description_file
 from .http.host import AllowedHosts, check_host, check_origin
 from .http.ice_servers import IceServers
 from .http.limits import limit_rates
@@ -114,6 +115,7 @@ def create_app(settings: Settings) -> web.Application:
     RecordingsResource(recorder, tickets).add_to(recordings)
     app.add_subapp(RECORDINGS_PREFIX, recordings)
     StatusResource(store, port).add_to(app)
+    DescriptionResource(description_file()).add_to(app)
     PageResource(webclient_directory()).add_to(app)
 
     async def open_port(_app: web.Application) -> None:
