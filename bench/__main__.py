@@ -1,6 +1,7 @@
 """Measure Whipbird beside other servers, in one run and in turn.
 
 With --loss, instead: what a browser sees through bad networks (--loss --help).
+With --floods: what hostile clients cost the server, and the others (--floods --help).
 """
 
 import argparse
@@ -215,6 +216,10 @@ def main() -> int:
             print(f"Skipped: this needs {error.name}.")
             return 0
         return command.main([a for a in sys.argv[1:] if a != "--loss"])
+    if "--floods" in sys.argv:
+        from .floods.command import main as flood
+
+        return flood([a for a in sys.argv[1:] if a != "--floods"])
     options = _options()
     # What fails is said at the end.
     logging.disable(logging.CRITICAL)
