@@ -157,7 +157,7 @@ async def paced(strike: Callable[[], None], rate: float, seconds: float) -> int:
     """Call a function so many times per second.
 
     Returns:
-        How many times.
+        How many times; less when the server has ended the session of the attack.
     """
     count, began = 0, time.perf_counter()
     while (elapsed := time.perf_counter() - began) < seconds:
@@ -166,9 +166,12 @@ async def paced(strike: Callable[[], None], rate: float, seconds: float) -> int:
             # Not all at once what could not be sent in its time.
             began += (due - count) / rate - _MOST_LATE
             due = int(count + rate * _MOST_LATE)
-        for _ in range(due - count):
-            strike()
-        count = max(due, count)
+        try:
+            for _ in range(due - count):
+                strike()
+                count += 1
+        except ConnectionError:
+            return count
         await asyncio.sleep(_TICK)
     return count
 

@@ -7,6 +7,7 @@ from itertools import count
 from struct import Struct
 
 from whipbird.transport.sctp.chunks import (
+    ABORT,
     COOKIE_ECHO,
     DATA,
     DATA_HEADER,
@@ -15,6 +16,9 @@ from whipbird.transport.sctp.chunks import (
     INIT,
     RE_CONFIG,
     SACK_HEADER,
+    SHUTDOWN,
+    SHUTDOWN_ACK,
+    SHUTDOWN_COMPLETE,
     UNORDERED,
     WHOLE_MESSAGE,
     Init,
@@ -36,7 +40,12 @@ _PPID_CONTROL, _PPID_BINARY = 50, 53
 # The largest stream number that the server takes is lower.
 _STREAMS = 1 << 16
 _MAX_GAPS = 250
-_PACKET = 1150
+# The types of chunks that do not end the association.
+_HARMLESS = [
+    kind
+    for kind in range(256)
+    if kind not in (ABORT, SHUTDOWN, SHUTDOWN_ACK, SHUTDOWN_COMPLETE)
+]
 
 
 class _Sctp:
@@ -104,7 +113,9 @@ async def cookies(url: str) -> AsyncIterator[Strike]:
 async def garbage(url: str) -> AsyncIterator[Strike]:
     """Packets with the right tag and checksum, and random octets for chunks."""
     async with _association(url) as sctp:
-        yield lambda: sctp.send(secrets.token_bytes(600))
+        yield lambda: sctp.send(
+            bytes((secrets.choice(_HARMLESS),)) + secrets.token_bytes(599)
+        )
 
 
 @asynccontextmanager

@@ -72,6 +72,11 @@ class Attack:
         assert self._process.stdin is not None
         self._process.stdin.write(b"\n")
 
+    async def ended(self) -> None:
+        """Wait until it has let go of what it held, and ended."""
+        async with asyncio.timeout(READY_TIMEOUT):
+            await self._process.wait()
+
 
 @contextlib.asynccontextmanager
 async def attacking(flood: Flood, url: str, seconds: float) -> AsyncIterator[Attack]:
