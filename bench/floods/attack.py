@@ -17,7 +17,6 @@ import uvloop
 from .floods import BY_NAME, rounds
 
 
-
 async def _main(name: str, url: str, seconds: float) -> None:
     loop = asyncio.get_running_loop()
     cpu = 0.0

@@ -24,8 +24,8 @@ SHUTDOWN_TIMEOUT = 3.0
 BACKLOG = 1024
 
 # The part of all connections that is ended at a time when there are too many: looking
-# for them costs more than ending them.
-_SHARE = 16
+# for them takes as long as ending ten, and others are not to wait for many.
+_SHARE = 128
 
 Handler = RequestHandler
 

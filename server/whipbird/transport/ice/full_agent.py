@@ -255,7 +255,7 @@ class FullAgent(Agent):
             was_controlling = self._role.controlling
             self._role.refused(controlling=check.controlling)
             if check.pair.state is PairState.IN_PROGRESS:
-                check.pair.state = PairState.WAITING
+                self._pairs.wait(check.pair)
             if self._role.controlling is not was_controlling:
                 self._role_changed(now)
         elif code == ErrorCode.FORBIDDEN and check.pair is self._selected:
@@ -348,7 +348,10 @@ class FullAgent(Agent):
         if self._is_stopped:
             return
         deadline = min(self._checks.deadline, self._consent.deadline)
-        if self._maker is not None and self._pairs.count(PairState.WAITING):
+        controlling = self._role.controlling
+        if self._maker is not None and self._pairs.next_waiting(
+            controlling=controlling
+        ):
             deadline = min(deadline, self._check_at)
         if self._remotes_ended and self._selected is None and self._patient_until > now:
             deadline = min(deadline, self._patient_until)
