@@ -22,7 +22,7 @@ ADDRESS = "127.0.0.2"
 # Seconds from one look at the clock to the next.
 _TICK = 0.002
 # Seconds that are made up for at most, when the attacker itself was late.
-_MOST_LATE = 0.05
+_MOST_LATE = 0.01
 
 _FINGERPRINT = ":".join(["5B"] * 32)
 
