@@ -81,7 +81,10 @@ async def soak(
     floods: Sequence[Flood],
     minutes: float,
     seconds: float,
+    *,
+    warm_up: float | None = None,
     seed: int = 1,
+    options: Sequence[str] = (),
 ) -> Soak:
     """Run.
 
@@ -90,6 +93,8 @@ async def soak(
         core: the CPU of the server; None for any.
         minutes: in all; at least one round follows the warm-up.
         seconds: of load in a round.
+        warm_up: of load in the first one, in which nobody vanishes; None for as many.
+        options: further ones, of ``whipbird serve``.
 
     Returns:
         What was found; whatever is wrong is among the failures.
@@ -99,11 +104,20 @@ async def soak(
     sound = clip.sound()
     media = Media([clip.picture(), sound], [clip.h264_picture(), sound])
     end = time.monotonic() + 60 * minutes
-    async with watched(folder, core) as server:
+    async with watched(folder, core, options) as server:
         rounds = _batches(floods)
         while len(found.readings) < 2 or time.monotonic() + seconds < end:
+            is_first = not found.readings
+            length = warm_up if is_first and warm_up is not None else seconds
             said = await make_round(
-                server, clients, media, found.tally, next(rounds), seconds, rng
+                server,
+                clients,
+                media,
+                found.tally,
+                next(rounds),
+                length,
+                rng,
+                vanishing=not is_first,
             )
             reading = await _settled(server, found)
             await asyncio.to_thread(
@@ -196,7 +210,7 @@ async def _main(options: argparse.Namespace) -> int:
                 [BY_NAME[name] for name in names],
                 options.minutes,
                 options.round,
-                options.seed,
+                seed=options.seed,
             )
         except ServerError as error:
             print(f"Failed: {error}")

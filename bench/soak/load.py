@@ -45,8 +45,14 @@ async def make_round(
     floods: Sequence[Flood],
     seconds: float,
     rng: random.Random,
+    *,
+    vanishing: bool,
 ) -> dict[str, int]:
     """Let clients of all kinds come and go for a time; at the end all have gone.
+
+    Args:
+        vanishing: whether some vanish without a word: the server misses them half a
+            minute later.
 
     Returns:
         Recorded file -> pictures that the server said it had.
@@ -57,7 +63,7 @@ async def make_round(
     def goes_on(part: float = 1.0) -> bool:
         return time.monotonic() - began < part * seconds
 
-    may_vanish = partial(goes_on, VANISHING)
+    may_vanish = partial(goes_on, VANISHING if vanishing else 0.0)
     whip, whep = server.url / "whip", server.url / "whep"
     async with asyncio.TaskGroup() as group:
         for number in range(SESSIONS):

@@ -17,9 +17,9 @@ from .tally import Tally
 GoesOn = Callable[[], bool]
 
 # Seconds: of a publisher until another takes its place, of a viewer, of a recording.
-PUBLISHING = 6.0
-WATCHING = 3.0
-RECORDING = 4.0
+PUBLISHING = 3.5
+WATCHING = 2.0
+RECORDING = 2.5
 
 # Seconds between two looks for packets.
 _READ_INTERVAL = 0.1
