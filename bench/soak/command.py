@@ -172,7 +172,8 @@ def _line(number: int, reading: Reading) -> str:
     counts = ", ".join(f"{name} {n}" for name, n in reading.counts().items())
     return (
         f"round {number:3}: {reading.rss / 1e6:6.1f} MB resident, "
-        f"{reading.pss / 1e6:6.1f} MB proportional; {counts}, "
+        f"{reading.pss / 1e6:6.1f} MB proportional, "
+        f"{reading.private / 1e6:6.1f} MB its own; {counts}, "
         f"threads {reading.census.threads}, "
         f"objects {sum(reading.census.objects.values())}"
     )
@@ -183,8 +184,9 @@ def report(found: Soak) -> str:
     first, last = found.readings[0], found.readings[-1]
     lines = [
         str(found.tally),
-        f"memory: {first.pss / 1e6:.1f} MB after the warm-up, {last.pss / 1e6:.1f} MB "
-        f"at the end, {(last.at - first.at) / 60:.1f} minutes later; "
+        f"memory of its own: {first.private / 1e6:.1f} MB after the warm-up, "
+        f"{last.private / 1e6:.1f} MB at the end, "
+        f"{(last.at - first.at) / 60:.1f} minutes later; "
         f"{slope(found.readings) / 1e3:+.1f} kB a minute",
         *(f"Failed: {failure}" for failure in found.tally.failures),
     ]

@@ -26,6 +26,8 @@ class Reading:
     Attributes:
         at: when, in seconds of a monotonic clock.
         rss, pss: octets of memory: resident, and its share of it (proc_pid_smaps(5)).
+        private: octets that it alone has written. The others depend on which other
+            processes have the same libraries.
         descriptors, sockets: open ones.
         sessions: open ones, as ``/api/status`` says.
         census: what is alive in it.
@@ -34,6 +36,7 @@ class Reading:
     at: float
     rss: int
     pss: int
+    private: int
     descriptors: int
     sockets: int
     sessions: int
@@ -83,6 +86,7 @@ class Watched:
             at=time.monotonic(),
             rss=memory["Rss"],
             pss=memory["Pss"],
+            private=memory["Private_Dirty"],
             descriptors=len(links),
             sockets=sum(link.startswith("socket:") for link in links),
             sessions=sessions,

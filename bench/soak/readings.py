@@ -28,7 +28,8 @@ def slope(readings: Sequence[Reading]) -> float:
         change it.
     """
     return statistics.median(
-        (b.pss - a.pss) / (b.at - a.at) * 60 for a, b in combinations(readings, 2)
+        (b.private - a.private) / (b.at - a.at) * 60
+        for a, b in combinations(readings, 2)
     )
 
 
@@ -54,7 +55,7 @@ def growth(readings: Sequence[Reading]) -> list[str]:
     Args:
         readings: each when all clients had gone; the first after the warm-up.
     """
-    grown = readings[-1].pss - readings[0].pss
+    grown = readings[-1].private - readings[0].private
     if grown > MAX_GROWTH:
         return [f"memory: {grown / 1e6:.1f} MB more than after the warm-up"]
     if len(readings) >= MIN_READINGS and (rise := slope(readings)) > MAX_SLOPE:
