@@ -13,6 +13,8 @@ MESSAGES = 150
 SIZES = (8, 60, 1100, 6000)
 # Messages that are on their way at a time.
 WINDOW = 30
+# Seconds from one session to the next, about: all of them keep to the rate limits.
+PAUSE = 0.7
 # Seconds for all of them to be back.
 TIMEOUT = 30.0
 
@@ -87,7 +89,7 @@ async def churn(
     while goes_on():
         with tally.expecting("session"):
             await _session(url, clients, tally, rng, may_vanish())
-        await asyncio.sleep(rng.random() * 0.2)
+        await asyncio.sleep(PAUSE * (0.5 + rng.random()))
 
 
 async def _session(
