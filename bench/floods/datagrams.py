@@ -137,7 +137,7 @@ def _check(user: bytes, password: bytes, *, nominates: bool = False) -> bytes:
 def client_hello() -> bytes:
     """A ClientHello of DTLS 1.2 that OpenSSL takes (RFC 6347 section 4.2.1)."""
     extensions = bytes.fromhex(
-        "000a00040002001d"  # supported_groups: x25519
+        "000a00060004001d0017"  # supported_groups: x25519, secp256r1
         "000b00020100"  # ec_point_formats: uncompressed
         "000d000a00080403050308040401"  # signature_algorithms
         "000e00050002000700"  # use_srtp: AES-128-GCM

@@ -6,7 +6,31 @@ from bench.floods.attacker import attribute, candidate_lines, data_offer, paced
 from bench.floods.datagrams import client_hello
 from whipbird.sdp.offer import parse_offer
 from whipbird.sdp.role import PUBLISHER
+from whipbird.transport.certificate import Certificate
+from whipbird.transport.dtls import DtlsState, DtlsTransport
 from whipbird.transport.dtls_records import is_client_hello
+
+
+class Answers:
+    """What a DTLS server sends."""
+
+    def __init__(self) -> None:
+        self.records: list[bytes] = []
+
+    def send_record(self, datagram: bytes) -> None:
+        self.records.append(datagram)
+
+    def dtls_connected(self) -> None:
+        raise AssertionError("nobody has a key")
+
+    def dtls_data(self, data: bytes, now: float) -> None:
+        raise AssertionError("nobody has a key")
+
+    def dtls_closed(self) -> None:
+        raise AssertionError("there is nothing to close")
+
+    def dtls_failed(self, reason: str) -> None:
+        raise AssertionError(reason)
 
 
 async def test_the_pace_is_kept() -> None:
@@ -44,6 +68,17 @@ def test_offers_are_valid() -> None:
 def test_hellos_pass_for_those_of_a_client() -> None:
     assert is_client_hello(client_hello())
     assert client_hello() != client_hello()
+
+
+def test_a_server_answers_a_forged_hello() -> None:
+    """Otherwise the flood would show nothing."""
+    answers, certificate = Answers(), Certificate.generate()
+    server = DtlsTransport(answers, certificate)
+    server.configure(is_client=False, fingerprints=(certificate.fingerprint,))
+    server.start(0.0)
+    assert server.receive(client_hello(), 0.0)
+    assert server.state is DtlsState.CONNECTING
+    assert answers.records
 
 
 @pytest.mark.parametrize("name", ["ice-ufrag", "ice-pwd"])
