@@ -31,8 +31,9 @@ from .readings import growth, leftovers, slope
 from .tally import Tally
 
 MINUTES = 20.0
-# Seconds of a round; of the first one, which warms the server up, too.
+# Seconds of a round, and of the first one: each flood takes the memory that it needs.
 ROUND = 60.0
+WARM_UP = 120.0
 # Floods in a round.
 AT_A_TIME = 3
 # Seconds after a round for all that is left of the clients to end: the longest are
@@ -71,6 +72,12 @@ def _parser() -> argparse.ArgumentParser:
         metavar="NAME",
         help="these floods only, in turn [default: all]",
     )
+    parser.add_argument(
+        "--keep",
+        type=Path,
+        metavar="DIR",
+        help="copy recordings there with which anything is wrong",
+    )
     parser.add_argument("--seed", type=int, default=1, help="[default: %(default)s]")
     return parser
 
@@ -82,8 +89,9 @@ async def soak(
     minutes: float,
     seconds: float,
     *,
-    warm_up: float | None = None,
+    warm_up: float,
     seed: int = 1,
+    keep: Path | None = None,
     options: Sequence[str] = (),
 ) -> Soak:
     """Run.
@@ -93,7 +101,8 @@ async def soak(
         core: the CPU of the server; None for any.
         minutes: in all; at least one round follows the warm-up.
         seconds: of load in a round.
-        warm_up: of load in the first one, in which nobody vanishes; None for as many.
+        warm_up: of load in the first one, with all floods; nobody vanishes in it.
+        keep: a folder for recordings with which anything is wrong.
         options: further ones, of ``whipbird serve``.
 
     Returns:
@@ -108,20 +117,20 @@ async def soak(
         rounds = _batches(floods)
         while len(found.readings) < 2 or time.monotonic() + seconds < end:
             is_first = not found.readings
-            length = warm_up if is_first and warm_up is not None else seconds
+            length = warm_up if is_first else seconds
             said = await make_round(
                 server,
                 clients,
                 media,
                 found.tally,
-                next(rounds),
+                floods if is_first else next(rounds),
                 length,
                 rng,
                 vanishing=not is_first,
             )
             reading = await _settled(server, found)
             await asyncio.to_thread(
-                recordings.check, folder / "recordings", said, found.tally
+                recordings.check, folder / "recordings", said, found.tally, keep
             )
             found.readings.append(reading)
             print(_line(len(found.readings) - 1, reading), flush=True)
@@ -212,7 +221,9 @@ async def _main(options: argparse.Namespace) -> int:
                 [BY_NAME[name] for name in names],
                 options.minutes,
                 options.round,
+                warm_up=WARM_UP,
                 seed=options.seed,
+                keep=options.keep,
             )
         except ServerError as error:
             print(f"Failed: {error}")

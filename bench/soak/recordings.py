@@ -1,19 +1,24 @@
 """Recorded files: each can be decoded, and has what the server said it had."""
 
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
 import av
 from av.error import FFmpegError
 
+from ..clients import BenchError
 from .tally import Tally
 
 
-def check(folder: Path, said: Mapping[str, int], tally: Tally) -> None:
+def check(
+    folder: Path, said: Mapping[str, int], tally: Tally, keep: Path | None
+) -> None:
     """Decode and delete all files of a folder.
 
     Args:
         said: file -> pictures that it has, at least.
+        keep: a folder for those that cannot be decoded, or lack pictures.
     """
     for name in said:
         if not (folder / name).is_file():
@@ -21,14 +26,13 @@ def check(folder: Path, said: Mapping[str, int], tally: Tally) -> None:
     for file in sorted(folder.glob("*")) if folder.is_dir() else ():
         try:
             pictures = _pictures(file)
-        except (FFmpegError, OSError) as error:
+            if pictures < said.get(file.name, 0):
+                raise BenchError(f"{pictures} pictures, not {said[file.name]}")
+            tally.counts["pictures recorded"] += pictures
+        except (BenchError, FFmpegError, OSError) as error:
             tally.fail(f"recording {file.name}: {error}")
-            continue
-        tally.counts["pictures recorded"] += pictures
-        if pictures < said.get(file.name, 0):
-            tally.fail(
-                f"recording {file.name}: {pictures} pictures, not {said[file.name]}"
-            )
+            if keep is not None:
+                shutil.copy(file, keep)
         file.unlink()
 
 

@@ -23,7 +23,7 @@ async def test_nothing_is_left_and_nothing_is_lost(tmp_path: Path) -> None:
         [BY_NAME[name] for name in FLOODS],
         minutes=0,
         seconds=5,
-        warm_up=3,
+        warm_up=4,
         # Those that never connect end sooner than usual.
         options=("--setup-timeout", "5"),
     )
@@ -42,4 +42,5 @@ async def test_nothing_is_left_and_nothing_is_lost(tmp_path: Path) -> None:
         "pictures recorded",
     ):
         assert counts[kind], f"no {kind}: {report(found)}"
-    assert counts["floods"] == len(FLOODS)
+    # All in the warm-up, and some after it.
+    assert counts["floods"] > len(FLOODS)
