@@ -1,6 +1,7 @@
 """What the attackers have: an address of their own, sessions, and a pace."""
 
 import asyncio
+import os
 import secrets
 import time
 from collections.abc import Awaitable, Callable
@@ -16,8 +17,9 @@ from whipbird.rtc import Certificate, PeerOptions
 from whipbird.transport.path import Path
 from whipbird.transport.sctp import Association
 
-# Where attacks come from: on Linux all of 127.0.0.0/8 is this machine.
-ADDRESS = "127.0.0.2"
+# Where the attacks of this process come from: on Linux all of 127.0.0.0/8 is this
+# machine. Another one has other limits.
+ADDRESS = f"127.0.0.{2 + os.getpid() % 250}"
 
 # Seconds from one look at the clock to the next.
 _TICK = 0.002

@@ -59,10 +59,10 @@ def as_markdown(results: Results) -> str:
     return "\n".join(lines)
 
 
-def findings(results: Results) -> list[str]:
+def noticed(results: Results) -> list[str]:
     """The floods that others notice by more than ``BOUND``."""
     return [
-        f"Noticed: {name}"
+        name
         for name, rounds in results.items()
         if rounds
         and (

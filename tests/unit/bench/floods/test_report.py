@@ -6,7 +6,7 @@ import pytest
 
 from bench.floods.bystander import Times
 from bench.floods.floods import FLOODS
-from bench.floods.report import as_markdown, as_text, findings, put_into
+from bench.floods.report import as_markdown, as_text, noticed, put_into
 from bench.floods.trial import Result
 
 
@@ -28,7 +28,7 @@ def test_what_others_notice_is_found() -> None:
         "silent": [result(failures=1)],
         "posts": [],
     }
-    assert findings(results) == ["Noticed: nacks", "Noticed: silent"]
+    assert noticed(results) == ["nacks", "silent"]
 
 
 def test_the_tables_have_the_medians() -> None:
