@@ -99,7 +99,7 @@ FLOODS = (
     _packets(
         channels.resets,
         "RE-CONFIG, 256 streams each",
-        "numbered; 2 parameters of a chunk",
+        "one request of a packet, 500 a second",
     ),
     _packets(
         channels.opens,
