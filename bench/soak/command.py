@@ -35,7 +35,7 @@ MINUTES = 20.0
 ROUND = 60.0
 WARM_UP = 120.0
 # Floods in a round.
-AT_A_TIME = 3
+AT_A_TIME = 6
 # Seconds after a round for all that is left of the clients to end: the longest are
 # consent (30), and a session that does not connect (15).
 SETTLE_TIMEOUT = 60.0

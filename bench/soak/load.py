@@ -22,8 +22,8 @@ VIEWERS = 2
 # The part of a round in which clients may vanish: the server notices half a minute
 # later, so the round's end need not wait for it.
 VANISHING = 0.4
-# The part of a round that floods take.
-FLOODING = 0.7
+# Seconds of each flood: always as long, so that none takes more memory than before.
+FLOODING = 3.0
 
 # Two streams: of one the publisher changes.
 CHANGING, STEADY = "changing", "steady"
@@ -49,6 +49,8 @@ async def make_round(
     vanishing: bool,
 ) -> dict[str, int]:
     """Let clients of all kinds come and go for a time; at the end all have gone.
+
+    Floods may take longer than that.
 
     Args:
         vanishing: whether some vanish without a word: the server misses them half a
@@ -85,18 +87,15 @@ async def make_round(
                     watch(str(whep / name), clients, tally, rng, goes_on, may_vanish)
                 )
             group.create_task(record(server.url, name, tally, goes_on, said))
-        group.create_task(_flood(server, floods, seconds * FLOODING, tally))
+        group.create_task(_flood(server, floods, tally))
     return said
 
 
-async def _flood(
-    server: Watched, floods: Sequence[Flood], seconds: float, tally: Tally
-) -> None:
+async def _flood(server: Watched, floods: Sequence[Flood], tally: Tally) -> None:
     """The floods of a round, one after another."""
     for flood in floods:
-        length = seconds / len(floods)
         try:
-            async with attacking(flood, server.server.url, length) as attack:
+            async with attacking(flood, server.server.url, FLOODING) as attack:
                 attack.go_on()
                 said = await attack.step()
                 attack.go_on()

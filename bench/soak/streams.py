@@ -96,12 +96,18 @@ async def watch(
     while goes_on():
         number += 1
         with tally.expecting(f"viewer of {URL(url).name}"):
-            await _watch(url, clients, tally, number, may_vanish() and number % 3 == 0)
+            vanishes = may_vanish() and number % 3 == 0
+            await _watch(url, clients, tally, number, goes_on, vanishes)
         await asyncio.sleep(rng.random() * 0.3)
 
 
 async def _watch(
-    url: str, clients: Clients, tally: Tally, number: int, vanishes: bool
+    url: str,
+    clients: Clients,
+    tally: Tally,
+    number: int,
+    goes_on: GoesOn,
+    vanishes: bool,
 ) -> None:
     loop = asyncio.get_running_loop()
     client = clients.with_one_path(url)
@@ -114,6 +120,9 @@ async def _watch(
             viewer.read()
             if first is None and viewer.arrivals.times:
                 first = loop.time()
+            if first is None and not goes_on():
+                # The publishers have gone.
+                return
             if first is None and loop.time() - began > _FIRST:
                 raise BenchError("no packet came")
             await asyncio.sleep(_READ_INTERVAL)
