@@ -11,6 +11,7 @@ from .http.cors import enable_cors
 from .http.description import DescriptionResource, description_file
 from .http.host import AllowedHosts, check_host, check_origin
 from .http.ice_servers import IceServers
+from .http.https import demand_https, redirect_to_https
 from .http.limits import limit_rates
 from .http.page import PageResource, webclient_directory
 from .http.problems import problem_middleware
@@ -44,15 +45,15 @@ def create_app(settings: Settings) -> web.Application:
     Args:
         settings: the settings of the server.
     """
-    app = web.Application(
-        middlewares=[
-            access_middleware,
-            problem_middleware,
-            limit_rates({}, default=settings.request_rate),
-            check_host(AllowedHosts(_allowed_hosts(settings))),
-        ],
-        client_max_size=MAX_BODY_SIZE,
-    )
+    middlewares = [
+        access_middleware,
+        problem_middleware,
+        limit_rates({}, default=settings.request_rate),
+        check_host(AllowedHosts(_allowed_hosts(settings))),
+    ]
+    if settings.tls_redirect:
+        middlewares.append(redirect_to_https())
+    app = web.Application(middlewares=middlewares, client_max_size=MAX_BODY_SIZE)
     addresses = HostAddresses(loopback=settings.ice_loopback)
     port = UdpPort(
         addresses,
@@ -120,6 +121,8 @@ def create_app(settings: Settings) -> web.Application:
 
     async def open_port(_app: web.Application) -> None:
         await port.open(settings.udp_port or 0)
+        if settings.ice_tcp and settings.ice_tcp_port is not None:
+            await port.tcp.open(settings.ice_tcp_port, settings.max_connections)
         await recorder.open()
 
     async def close_port(_app: web.Application) -> None:
@@ -130,8 +133,10 @@ def create_app(settings: Settings) -> web.Application:
         await recorder.close()
         await snapshots.close()
 
-    async def sign(_request: web.Request, response: web.StreamResponse) -> None:
+    async def sign(request: web.Request, response: web.StreamResponse) -> None:
         response.headers["Server"] = "Whipbird"
+        if settings.hsts:
+            demand_https(request, response, settings.hsts)
 
     app.on_startup.append(open_port)
     app.on_shutdown.append(end_sessions)

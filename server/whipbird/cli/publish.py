@@ -14,7 +14,13 @@ from ..client.pattern import Pattern
 from ..client.publish import Publication, Report
 from ..config import ENV_PREFIX
 from .loop import run, until_interrupted
-from .parameters import Bitrate, FiniteRange, HttpUrl, PictureSize
+from .parameters import (
+    Bitrate,
+    FiniteRange,
+    HttpUrl,
+    PictureSize,
+    tls_fingerprint_option,
+)
 
 TEST_PATTERN = "testsrc"
 DEFAULT_SIZE = (1280, 720)
@@ -59,6 +65,7 @@ _CODECS: dict[str, VideoCodec] = {"h264": "H264", "vp8": "VP8"}
 @click.option(
     "--token", envvar=ENV_PREFIX + "TOKEN", show_envvar=True, help="Bearer token."
 )
+@tls_fingerprint_option
 @click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON object at the end."
 )
@@ -72,6 +79,7 @@ def publish_command(
     size: tuple[int, int] | None,
     rate: int | None,
     token: str | None,
+    tls_fingerprint: bytes | None,
     as_json: bool,
 ) -> None:
     """Send FILE, or a test pattern (testsrc), to the WHIP endpoint URL.
@@ -96,13 +104,14 @@ def publish_command(
     except MediaError as error:
         _finish(url, source, None, error, as_json)
         sys.exit(1)
-    sys.exit(run(_publish(media, url, token, duration, as_json)))
+    sys.exit(run(_publish(media, url, token, tls_fingerprint, duration, as_json)))
 
 
 async def _publish(
     media: MediaSource,
     url: str,
     token: str | None,
+    tls_fingerprint: bytes | None,
     duration: float | None,
     as_json: bool,
 ) -> int:
@@ -111,7 +120,9 @@ async def _publish(
 
     async def publish_all() -> None:
         nonlocal report
-        async with WhipClient(url, token=token) as client:
+        async with WhipClient(
+            url, token=token, tls_fingerprint=tls_fingerprint
+        ) as client:
             publication = Publication(media, client, duration)
             await publication.connect(None if as_json else _print_wait)
             if not as_json:

@@ -148,6 +148,18 @@ class FullAgent(Agent):
             self._send_consent_check(self._selected, now)
             self._find_deadline(now)
 
+    def path_closed(self, path: Path, now: float) -> None:
+        pair = self._pairs.get(path)
+        if pair is None:
+            return
+        self._checks.keep(lambda check: check.pair is not pair)
+        if pair is not self._selected:
+            self._pairs.remove(pair)
+        elif (other := self._pairs.freshest(now, other_than=pair)) is not None:
+            self._pairs.remove(pair)
+            self._replace_selected(other, now)
+        self._find_deadline(now)
+
     def stop(self) -> None:
         super().stop()
         self._selected = None
@@ -313,14 +325,18 @@ class FullAgent(Agent):
         assert selected is not None
         other = self._pairs.freshest(now, other_than=selected)
         if other is not None and self._consent.is_dead_beside(other):
-            self._nominations += 1
-            other.nomination = self._nominations
-            if self._role.controlling:
-                self._nominate(other, now)
-            else:
-                self._select(other, now)
+            self._replace_selected(other, now)
         else:
             self._send_consent_check(selected, now)
+
+    def _replace_selected(self, other: Pair, now: float) -> None:
+        """Go on with another pair that works."""
+        self._nominations += 1
+        other.nomination = self._nominations
+        if self._role.controlling:
+            self._nominate(other, now)
+        else:
+            self._select(other, now)
 
     def _send_consent_check(self, pair: Pair, now: float) -> None:
         """Send a check that is not retransmitted.

@@ -123,6 +123,10 @@ class CheckList:
         waiting = (p for p in self._pairs.values() if p.state is PairState.WAITING)
         self._order = sorted(waiting, key=self._priority)
 
+    def remove(self, pair: Pair) -> None:
+        """Take out a pair."""
+        self._pairs.pop(pair.path, None)
+
     def overflow(self, keep: Pair | None, *, controlling: bool) -> Pair | None:
         """Take out a pair when there are too many.
 
