@@ -51,7 +51,7 @@ class NetworkSettings(BaseModel):
         default=(),
         description="IPv4 or IPv6 address, or a name that has one, at which a NAT in "
         "front of this machine (a container's, a cloud's) forwards the ports; several "
-        "may be given. Names are looked up again every minute.",
+        "may be given.",
     )
     hide_host_addresses: bool = Field(
         default=False,

@@ -40,6 +40,8 @@ class _Arrival:
         self.network = network
         self.timer: asyncio.TimerHandle | None = None
         self.task: asyncio.Task[None] | None = None
+        self.is_shaking_hands = False
+        self.is_over = False
         self._drop = drop
 
     def end(self) -> None:
@@ -148,9 +150,11 @@ class Listener:
 
     @property
     def _handlers(self) -> list[RequestHandler]:
-        """Those of all connections of HTTP, the oldest first."""
+        """Those of all open connections of HTTP, the oldest first."""
         server = self._runner.server
-        return [] if server is None else server.connections
+        connections = [] if server is None else server.connections
+        # Those without a transport are about to end.
+        return [h for h in connections if h.transport is not None]
 
     # Connections
 
@@ -192,6 +196,7 @@ class Listener:
             self._ice.accept(sock)
 
     def _connect(self, arrival: _Arrival, tls: ssl.SSLContext | None) -> None:
+        arrival.is_shaking_hands = tls is not None
         arrival.task = asyncio.create_task(self._serve(arrival, tls))
 
     async def _serve(self, arrival: _Arrival, tls: ssl.SSLContext | None) -> None:
@@ -199,12 +204,14 @@ class Listener:
         server = self._runner.server
         assert server is not None
         try:
-            await asyncio.get_running_loop().connect_accepted_socket(
+            transport, _ = await asyncio.get_running_loop().connect_accepted_socket(
                 server,
                 arrival.socket,
                 ssl=tls,
                 ssl_handshake_timeout=None if tls is None else TLS_TIMEOUT,
             )
+            if arrival.is_over:
+                transport.abort()
         except (OSError, asyncio.CancelledError):
             # ssl.SSLError is one: what is wrong with a client's TLS is its own affair.
             arrival.socket.close()
@@ -213,11 +220,14 @@ class Listener:
 
     def _drop(self, arrival: _Arrival) -> None:
         """Close a connection that has not said what it is, or is shaking hands."""
+        self._arrivals.pop(arrival, None)
+        arrival.is_over = True
         if arrival.task is not None:
-            arrival.task.cancel()
+            # Without a handshake it takes an instant; uvloop does not end it well.
+            if arrival.is_shaking_hands:
+                arrival.task.cancel()
             return
         self._stop_waiting(arrival)
-        self._arrivals.pop(arrival, None)
         with contextlib.suppress(OSError):
             arrival.socket.close()
 
