@@ -10,8 +10,8 @@ from .http.body import MAX_BODY_SIZE
 from .http.cors import enable_cors
 from .http.description import DescriptionResource, description_file
 from .http.host import AllowedHosts, check_host, check_origin
-from .http.ice_servers import IceServers
 from .http.https import demand_https, redirect_to_https
+from .http.ice_servers import IceServers
 from .http.limits import limit_rates
 from .http.page import PageResource, webclient_directory
 from .http.problems import problem_middleware
