@@ -6,7 +6,7 @@ import os
 import shutil
 import signal
 import tempfile
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from itertools import count
 from pathlib import Path
@@ -178,15 +178,10 @@ class FirefoxPage:
 
 
 @asynccontextmanager
-async def running(
-    cache: pytest.Cache | None, inside: Sequence[str] = ()
-) -> AsyncIterator[Firefox]:
+async def running(cache: pytest.Cache | None) -> AsyncIterator[Firefox]:
     """Run Firefox without a window, with a fresh profile.
 
     Skips the test where Firefox or Node is missing.
-
-    Args:
-        inside: a command that runs another, in a namespace.
     """
     program = find()
     library = npm.install(cache, PACKAGE)
@@ -207,7 +202,7 @@ async def running(
             )
         )
         process = await asyncio.create_subprocess_exec(
-            *(*inside, "node", str(DRIVER), str(job)),
+            *("node", str(DRIVER), str(job)),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             limit=LINE_LIMIT,

@@ -1,4 +1,4 @@
-"""Browsers whose network drops all UDP: they connect over TCP, to the one number."""
+"""Chromium whose network drops all UDP: it connects over TCP, to the one number."""
 
 from collections.abc import AsyncIterator
 
@@ -8,7 +8,6 @@ from playwright.async_api import async_playwright
 from bench.loss.browsers import Endpoint, chromium, tab
 from tests.e2e.browser import NoBrowserError
 
-from . import firefox
 from .namespaces import PUBLIC, URL, Internet, why_impossible
 
 # UDP does not leave the client, nor come to it.
@@ -100,27 +99,3 @@ def selected(statistics: list[dict[str, object]]) -> set[object]:
         for s in statistics
         if s["type"] == "candidate-pair" and s.get("nominated")
     }
-
-
-@pytest.mark.timeout(7 * firefox.LIMIT)
-async def test_firefox_pings_and_watches(
-    internet: Internet, request: pytest.FixtureRequest
-) -> None:
-    server = await internet.start_server("--public-address", PUBLIC)
-    publishing = await internet.laptop.whipbird(
-        *("publish", "testsrc", f"{URL}/whip/show", "--size", "320x180"),
-        *("--rate", "15"),
-    )
-    inside = ("ip", "netns", "exec", internet.client.name)
-    async with firefox.running(request.config.cache, inside) as browser:
-        page = browser.page()
-        await page.open(f"{URL}/#ping")
-        ping = await page.run(f"({PING})('{URL}/whip/ping')")
-        assert ping["data"] == "here"
-        assert ping["took"] < IN_TIME
-        await page.open(f"{URL}/#watch/show")
-        await page.until("document.querySelector('#watch-video').videoWidth === 320")
-        await page.close()
-    assert await publishing.stop() == 0, publishing.output
-    assert await server.stop() == 0
-    assert "Traceback" not in server.output, server.output
