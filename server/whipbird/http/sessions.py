@@ -90,11 +90,13 @@ class SessionsResource:
             *((path, endpoint) for path in self.endpoints),
             (SESSION_PATH, session),
         ):
-            resource = app.router.add_resource(path)
-            for method, handler in handlers.items():
-                routes.append(
+            # Users type a slash at the end, and libraries add one.
+            for address in (path, f"{path}/"):
+                resource = app.router.add_resource(address)
+                routes += [
                     resource.add_route(method, handler, expect_handler=expect)
-                )
+                    for method, handler in handlers.items()
+                ]
         app.middlewares.append(self._options)
         app.on_response_prepare.append(self._announce)
         return routes
