@@ -18,6 +18,7 @@ class Echo:
         on_message: called with every message, its channel and its payload protocol
             identifier, before it is echoed.
         messages: messages echoed so far.
+        octets: octets of these messages.
         refused: messages not echoed.
     """
 
@@ -25,6 +26,7 @@ class Echo:
         self._peer = peer
         self.on_message: MessageHandler | None = None
         self.messages = 0
+        self.octets = 0
         self.refused = 0
         peer.on_message = self._echo
 
@@ -33,5 +35,6 @@ class Echo:
             self.on_message(channel, protocol, data)
         if self._peer.send_message(channel, protocol, data):
             self.messages += 1
+            self.octets += len(data)
         else:
             self.refused += 1

@@ -14,6 +14,7 @@ from .files import RecordedFile, RecordingFolder
 from .recording import Recording, RecordingState
 from .retention import Retention
 from .segments import SegmentLimits
+from .stats import RecorderStats, RecordingCounts
 
 logger = logging.getLogger(__name__)
 
@@ -76,6 +77,7 @@ class Recorder:
         self._recordings: dict[str, Recording] = {}
         # Recordings whose files are being finished.
         self._closing: dict[asyncio.Task[None], Recording] = {}
+        self._ended = RecordingCounts()
         self._retaining: asyncio.Task[None] | None = None
 
     @property
@@ -178,6 +180,17 @@ class Recorder:
             "left_out": recording.left_out,
         }
 
+    @property
+    def stats(self) -> RecorderStats:
+        """A snapshot."""
+        active = [
+            recording
+            for recording in self._recordings.values()
+            if recording.state is not RecordingState.FAILED
+        ]
+        counts = (RecordingCounts.of(recording) for recording in self._counted)
+        return RecorderStats(len(active), sum(counts, self._ended))
+
     # The files
 
     async def files(
@@ -262,8 +275,19 @@ class Recorder:
     def _end_soon(self, recording: Recording) -> asyncio.Task[None]:
         task = asyncio.create_task(self._end(recording))
         self._closing[task] = recording
-        task.add_done_callback(self._closing.pop)
+        task.add_done_callback(self._closed)
         return task
+
+    def _closed(self, task: asyncio.Task[None]) -> None:
+        recording = self._closing.pop(task)
+        # One that has failed stays until its publisher has gone.
+        if recording not in self._counted:
+            self._ended += RecordingCounts.of(recording)
+
+    @property
+    def _counted(self) -> set[Recording]:
+        """The recordings that are not counted as ended."""
+        return {*self._recordings.values(), *self._closing.values()}
 
     async def _end(self, recording: Recording) -> None:
         try:

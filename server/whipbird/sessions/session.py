@@ -8,13 +8,23 @@ import time
 from collections.abc import Callable
 
 from ..echo import Echo
-from ..rtc import EndCause, Peer
+from ..rtc import DataChannel, EndCause, Peer
 from ..sdp.answer import ice_attributes, media_line
 from ..sdp.errors import UnacceptableSdp
 from ..sdp.fragment import Fragment, write_fragment
 from ..sdp.offer import Offer
 from ..sdp.role import Role
 from ..sdp.transport import IceCredentials
+from ..streams import Viewer
+from .setup import Setup, SetupStep
+from .stats import (
+    SessionCounts,
+    SessionKind,
+    SessionStats,
+    counts_of,
+    loss_of,
+    round_trip_of,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -43,6 +53,7 @@ class EndReason(enum.StrEnum):
     """Why a session has ended."""
 
     DELETED = "deleted by the client"
+    ENDED_BY_OPERATOR = "ended by an operator"
     CLOSED_BY_PEER = "closed by the peer"
     CHANNELS_CLOSED = "data channels closed by the peer"
     CONSENT_LOST = "connection lost"
@@ -85,8 +96,10 @@ class Session:
         stream: the name of its stream.
         peer: our end of the connection.
         role: the role of the client: publisher or viewer.
+        kind: what the session is for.
         client: the client's address in the POST, for the log.
         setup_timeout: seconds within which it must be connected.
+        on_step: called with each step of its setup, and the seconds that it took.
         on_end: called with the session as soon as it ends.
         on_gone: called with the session when its peer is closed.
 
@@ -99,6 +112,8 @@ class Session:
         on_connected: called once, when it is connected.
         state: its state.
         reason: why it has ended; None while it has not.
+        setup: how long the steps of its setup took.
+        viewer: what it watches with; None if it does not.
     """
 
     def __init__(
@@ -107,17 +122,22 @@ class Session:
         peer: Peer,
         *,
         role: Role,
+        kind: SessionKind,
         client: str,
         setup_timeout: float,
+        on_step: Callable[[SetupStep, float], None],
         on_end: Callable[["Session"], None],
         on_gone: Callable[["Session"], None],
     ) -> None:
         self.id = secrets.token_urlsafe(ID_OCTETS)
         self.stream = stream
         self.role = role
+        self.kind = kind
         self.peer = peer
         self.client = client
         self.echo = Echo(peer)
+        self.setup = Setup(on_step)
+        self.viewer: Viewer | None = None
         self.etag = _new_etag()
         self.unused_ice: frozenset[IceCredentials] = frozenset()
         self.patching = asyncio.Lock()
@@ -151,8 +171,10 @@ class Session:
         self.unused_ice = offer.unused_ice
         self._section = media_line(offer.tagged), offer.tagged.mid, offer.bundle
         self.peer.on("connectionstatechange", self._peer_state_changed)
+        self.peer.on("iceconnectionstatechange", self._ice_state_changed)
         if not offer.has_media:
             self.peer.on_channels_closed = self._channels_closed
+            self.peer.once("datachannel", self._channel_opened)
         try:
             answer = await self.peer.answer(offer, self.stream)
         except ConnectionError as error:
@@ -164,6 +186,9 @@ class Session:
             raise
         if self.reason is not None:
             raise Unavailable
+        self.setup.reached(SetupStep.POST)
+        for track in self.peer.tracks:
+            track.on_encodings_changed.append(self.media_began)
         logger.info(
             "Session %s opened: stream=%s client=%s",
             short_id(self.id),
@@ -171,6 +196,31 @@ class Session:
             self.client,
         )
         return answer
+
+    @property
+    def counts(self) -> SessionCounts:
+        """What went through it."""
+        viewer = self.viewer
+        dropped = 0 if viewer is None else viewer.messages_dropped
+        return counts_of(self.peer, self.echo, dropped)
+
+    @property
+    def stats(self) -> SessionStats:
+        """A snapshot."""
+        return SessionStats(
+            id=short_id(self.id),
+            kind=self.kind,
+            stream=self.stream,
+            state=str(self.state),
+            age=time.monotonic() - self._opened,
+            client=self.client,
+            address=self.peer.peer_address,
+            candidate_type=self.peer.candidate_type,
+            round_trip=round_trip_of(self.peer),
+            loss=loss_of(self.peer),
+            setup=dict(self.setup.seconds),
+            counts=self.counts,
+        )
 
     def is_restart(self, fragment: Fragment) -> bool:
         """Whether a fragment asks for an ICE restart: its credentials are new."""
@@ -286,12 +336,24 @@ class Session:
                 self.state = SessionState.CONNECTED
                 self._address = self.peer.peer_address
                 self._deadline.cancel()
+                self.setup.reached(SetupStep.DTLS)
                 if self.on_connected is not None:
                     self.on_connected()
                     self.on_connected = None
                 logger.debug("Session %s connected", short_id(self.id))
             case "failed" | "closed":
                 self.end_soon(_END_REASONS.get(self.peer.end, EndReason.CONSENT_LOST))
+
+    def _ice_state_changed(self) -> None:
+        if self.peer.iceConnectionState == "completed":
+            self.setup.reached(SetupStep.ICE)
+
+    def _channel_opened(self, _channel: DataChannel) -> None:
+        self.setup.reached(SetupStep.CHANNEL)
+
+    def media_began(self) -> None:
+        """Note that the first packet has come from, or gone to, the client."""
+        self.setup.reached(SetupStep.MEDIA)
 
     def _channels_closed(self) -> None:
         self.end_soon(EndReason.CHANNELS_CLOSED)

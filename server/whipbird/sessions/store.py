@@ -13,7 +13,7 @@ from ..sdp.codecs import Codec, best_match
 from ..sdp.errors import UnacceptableSdp
 from ..sdp.media import OfferedMedia
 from ..sdp.offer import Offer
-from ..sdp.role import Role
+from ..sdp.role import VIEWER, Role
 from ..streams import (
     BROADCAST,
     Audiences,
@@ -24,7 +24,9 @@ from ..streams import (
     Viewer,
 )
 from .admission import Admission, SessionLimits
-from .session import EndReason, Session, SessionState, Unavailable
+from .session import EndReason, Session, SessionState, Unavailable, short_id
+from .stats import SessionKind, SessionsStats, SessionStats
+from .tally import Tally
 
 _REPLACED = {
     Replacement.SAME_ENCODER: EndReason.PUBLISHED_AGAIN,
@@ -117,7 +119,7 @@ class SessionStore:
         self._viewers: dict[Session, Viewer] = {}
         self._sessions: dict[str, Session] = {}
         self._ending: set[Session] = set()
-        self._echoed_by_ended = 0
+        self._tally = Tally()
         self._is_shutting_down = False
         # Set when no session is open any more.
         self._has_ended = asyncio.Event()
@@ -186,7 +188,10 @@ class SessionStore:
                 session.peer, LayerChoice(rid=rid), video_line=offer.line("video")
             )
             session.on_connected = partial(self.audiences.join, stream, viewer)
-            self._viewers[session] = viewer
+            self._viewers[session] = session.viewer = viewer
+            if self.streams.get(stream) is not None:
+                # Else the time that it waits for a publisher would be setup time.
+                viewer.egress.on_media = session.media_began
         self.opened += 1
         return session, answer
 
@@ -270,19 +275,23 @@ class SessionStore:
             stream,
             Peer(self._options),
             role=offer.role,
+            kind=_kind_of(offer),
             client=client,
             setup_timeout=self._setup_timeout,
+            on_step=self._tally.setup.observe,
             on_end=self._forget,
             on_gone=self._gone,
         )
         make_room()
         self._sessions[session.id] = session
+        self._tally.opened(session)
         self._has_ended.clear()
         self._admission.add(session)
         return session
 
     def _gone(self, session: Session) -> None:
         self._ending.discard(session)
+        self._tally.gone(session)
         self._admission.remove(session)
 
     def get(self, role: Role, stream: str, session_id: str) -> Session | None:
@@ -299,9 +308,35 @@ class SessionStore:
     @property
     def messages_echoed(self) -> int:
         """Messages echoed so far."""
-        return self._echoed_by_ended + sum(
-            session.echo.messages for session in self._sessions.values()
+        return self._tally.counts.messages + sum(
+            session.echo.messages for session in self._all
         )
+
+    # What operators see and do
+
+    @property
+    def stats(self) -> SessionsStats:
+        """A snapshot of all sessions together."""
+        return self._tally.stats(
+            self._sessions.values(), self._ending, self._admission.refused
+        )
+
+    def session_stats(self) -> list[SessionStats]:
+        """A snapshot of each open session, the oldest first."""
+        return [session.stats for session in self._sessions.values()]
+
+    def find(self, public_id: str) -> Session | None:
+        """Find an open session by the part of its id that may be shown."""
+        found = (s for s in self._sessions.values() if short_id(s.id) == public_id)
+        return next(found, None)
+
+    def publisher_of(self, stream: str) -> Session | None:
+        """The session that publishes a stream; None if there is none."""
+        published = self.streams.get(stream)
+        if published is None:
+            return None
+        peers = (s for s in self._sessions.values() if s.peer is published.source)
+        return next(peers, None)
 
     @property
     def is_accepting(self) -> bool:
@@ -317,8 +352,12 @@ class SessionStore:
     async def close(self) -> None:
         """End all sessions, and refuse new ones."""
         self._is_shutting_down = True
-        sessions = [*self._sessions.values(), *self._ending]
-        await asyncio.gather(*(s.end(EndReason.SHUTDOWN) for s in sessions))
+        await asyncio.gather(*(s.end(EndReason.SHUTDOWN) for s in self._all))
+
+    @property
+    def _all(self) -> list[Session]:
+        """The sessions whose peers are not closed yet: something may still come."""
+        return [*self._sessions.values(), *self._ending]
 
     def _forget(self, session: Session) -> None:
         self._sessions.pop(session.id, None)
@@ -327,9 +366,15 @@ class SessionStore:
         if viewer is not None:
             self.audiences.leave(session.stream, viewer)
         self._ending.add(session)
+        self._tally.ended(session)
         if not self._sessions:
             self._has_ended.set()
-        self._echoed_by_ended += session.echo.messages
+
+
+def _kind_of(offer: Offer) -> SessionKind:
+    if offer.role is VIEWER:
+        return SessionKind.VIEWER
+    return SessionKind.PUBLISHER if offer.has_media else SessionKind.DATA
 
 
 @asynccontextmanager

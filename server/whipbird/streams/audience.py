@@ -219,6 +219,11 @@ class Audiences:
         audience = self._audiences.get(name)
         return len(audience.viewers) if audience else 0
 
+    @property
+    def viewers(self) -> int:
+        """The number of viewers of all streams together."""
+        return sum(len(audience.viewers) for audience in self._audiences.values())
+
     def join(self, name: str, viewer: Viewer) -> None:
         """Add a viewer to a stream."""
         self[name].join(viewer)
