@@ -1,9 +1,13 @@
 """The application: connects the packages."""
 
+from collections import Counter
+from collections.abc import Callable, Sequence
+
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Middleware
 
-from .config import ANY, Settings
+from . import __version__
+from .config import ANY, Settings, split_listen
 from .http.access import access_middleware
 from .http.auth import SharedToken, authenticate
 from .http.body import MAX_BODY_SIZE
@@ -12,6 +16,11 @@ from .http.description import DescriptionResource, description_file
 from .http.host import AllowedHosts, check_host, check_origin
 from .http.ice_servers import IceServers
 from .http.limits import limit_rates
+from .http.listener import Listener
+from .http.metrics import PREFIX as METRICS_PREFIX
+from .http.metrics import MetricsResource, ServerStats
+from .http.operators import PREFIX as SESSIONS_PREFIX
+from .http.operators import PublisherResource, SessionsResource
 from .http.page import PageResource, webclient_directory
 from .http.problems import problem_middleware
 from .http.recordings import PREFIX as RECORDINGS_PREFIX
@@ -30,9 +39,14 @@ from .recording import Recorder, Retention, SegmentLimits
 from .recording.snapshots import Snapshots
 from .rtp.history import GopLimits
 from .sessions import SessionLimits, SessionStore
+from .stats.loop_lag import LoopLag
 
 STORE = web.AppKey("store", SessionStore)
 UDP_PORT = web.AppKey("udp_port", UdpPort)
+# The application for ``settings.admin_listen``; absent without this setting.
+ADMIN_APP = web.AppKey("admin_app", web.Application)
+# The listeners by name, for the metrics; whoever opens them adds them.
+LISTENERS: web.AppKey[dict[str, Listener]] = web.AppKey("listeners", dict)
 
 
 def create_app(settings: Settings) -> web.Application:
@@ -44,15 +58,9 @@ def create_app(settings: Settings) -> web.Application:
     Args:
         settings: the settings of the server.
     """
-    app = web.Application(
-        middlewares=[
-            access_middleware,
-            problem_middleware,
-            limit_rates({}, default=settings.request_rate),
-            check_host(AllowedHosts(_allowed_hosts(settings))),
-        ],
-        client_max_size=MAX_BODY_SIZE,
-    )
+    refused: Counter[str] = Counter()
+    for_all = _middlewares_for_all(settings, refused)
+    app = web.Application(middlewares=for_all, client_max_size=MAX_BODY_SIZE)
     addresses = HostAddresses(loopback=settings.ice_loopback)
     port = UdpPort(
         addresses,
@@ -94,7 +102,7 @@ def create_app(settings: Settings) -> web.Application:
     snapshots = Snapshots(store.audiences.current_gop)
     tickets = Tickets() if settings.token is not None else None
     # Shared by all applications: their requests are counted together.
-    guards = _guards(settings, tickets)
+    guards = _guards(settings, tickets, refused)
     origins = settings.allowed_origins
     for_pages = [check_origin(origins), *guards]
     ice_servers = _ice_servers(settings)
@@ -110,20 +118,50 @@ def create_app(settings: Settings) -> web.Application:
     StreamsResource(store.streams, store.audiences, recorder).add_to(streams)
     StreamRecordingResource(recorder).add_to(streams)
     SnapshotResource(store.streams, snapshots).add_to(streams)
+    lag = LoopLag()
+    listeners = app[LISTENERS] = {}
+
+    def stats() -> ServerStats:
+        return ServerStats(
+            version=__version__,
+            sessions=store.stats,
+            publishers=len(store.streams),
+            viewers=store.audiences.viewers,
+            recordings=recorder.stats,
+            udp=port.stats,
+            backlog=port.all_backlog.octets,
+            faults=port.dispatcher.faults.count,
+            refused=dict(refused),
+            listeners={name: one.stats for name, one in listeners.items()},
+            loop=lag.stats,
+        )
+
+    status = StatusResource(store, port)
+    if settings.admin_listen is None:
+        _add_operators(app, streams, for_us, store, stats)
+    else:
+        admin = web.Application(middlewares=for_all)
+        published = web.Application(middlewares=for_us)
+        _add_operators(admin, published, for_us, store, stats)
+        admin.add_subapp(STREAMS_PREFIX, published)
+        status.add_to(admin)
+        app[ADMIN_APP] = admin
     app.add_subapp(STREAMS_PREFIX, streams)
     recordings = web.Application(middlewares=for_us)
     RecordingsResource(recorder, tickets).add_to(recordings)
     app.add_subapp(RECORDINGS_PREFIX, recordings)
-    StatusResource(store, port).add_to(app)
+    status.add_to(app)
     DescriptionResource(description_file()).add_to(app)
     PageResource(webclient_directory()).add_to(app)
 
     async def open_port(_app: web.Application) -> None:
         await port.open(settings.udp_port or 0)
         await recorder.open()
+        lag.start()
 
     async def close_port(_app: web.Application) -> None:
         port.close()
+        lag.stop()
 
     async def end_sessions(_app: web.Application) -> None:
         await store.close()
@@ -136,8 +174,48 @@ def create_app(settings: Settings) -> web.Application:
     app.on_startup.append(open_port)
     app.on_shutdown.append(end_sessions)
     app.on_cleanup.append(close_port)
-    app.on_response_prepare.append(sign)
+    for served in (app, app.get(ADMIN_APP)):
+        if served is not None:
+            served.on_response_prepare.append(sign)
     return app
+
+
+def _add_operators(
+    app: web.Application,
+    streams: web.Application,
+    middlewares: Sequence[Middleware],
+    store: SessionStore,
+    stats: Callable[[], ServerStats],
+) -> None:
+    """Add what only operators may see and do: the right for it is required here.
+
+    Args:
+        app: the application of a listener.
+        streams: its application below ``/api/streams``, which has the middlewares.
+        middlewares: for all of it.
+        stats: takes a snapshot of the server.
+    """
+    sessions = web.Application(middlewares=middlewares)
+    SessionsResource(store).add_to(sessions)
+    app.add_subapp(SESSIONS_PREFIX, sessions)
+    metrics = web.Application(middlewares=middlewares)
+    MetricsResource(stats).add_to(metrics)
+    app.add_subapp(METRICS_PREFIX, metrics)
+    PublisherResource(store).add_to(streams)
+
+
+def _middlewares_for_all(
+    settings: Settings, refused: Counter[str]
+) -> Sequence[Middleware]:
+    """The middlewares of all requests to any listener."""
+    return [
+        access_middleware,
+        problem_middleware,
+        limit_rates(
+            {}, default=settings.request_rate, name="requests", refused=refused
+        ),
+        check_host(AllowedHosts(_allowed_hosts(settings))),
+    ]
 
 
 def _allowed_hosts(settings: Settings) -> tuple[str, ...]:
@@ -147,7 +225,10 @@ def _allowed_hosts(settings: Settings) -> tuple[str, ...]:
     """
     if settings.token is not None and not settings.allowed_hosts:
         return (ANY,)
-    return (*settings.allowed_hosts, *settings.public_addresses, settings.host)
+    hosts = (*settings.allowed_hosts, *settings.public_addresses, settings.host)
+    if settings.admin_listen is not None:
+        return (*hosts, split_listen(settings.admin_listen)[0])
+    return hosts
 
 
 def _ice_servers(settings: Settings) -> IceServers:
@@ -168,11 +249,14 @@ def _reach(settings: Settings, addresses: HostAddresses) -> Reach:
     return Reach(settings.denied_networks, private=private)
 
 
-def _guards(settings: Settings, tickets: Tickets | None) -> list[Middleware]:
+def _guards(
+    settings: Settings, tickets: Tickets | None, refused: Counter[str]
+) -> list[Middleware]:
     """The middlewares for all requests that concern a stream.
 
     Args:
         tickets: accepted instead of the token; None if there is no token.
+        refused: counts the requests that are over a rate limit.
     """
     # The rate limit comes first, so that guesses of the token count too.
     guards = [
@@ -183,6 +267,7 @@ def _guards(settings: Settings, tickets: Tickets | None) -> list[Middleware]:
                 hdrs.METH_DELETE: settings.delete_rate,
             },
             default=settings.patch_rate,
+            refused=refused,
         )
     ]
     if settings.token is not None and tickets is not None:

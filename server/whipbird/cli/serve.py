@@ -15,12 +15,13 @@ import click
 from aiohttp import web
 
 from .. import __version__
-from ..app import STORE, UDP_PORT, create_app
+from ..app import ADMIN_APP, LISTENERS, STORE, UDP_PORT, create_app
 from ..config import (
     ENV_PREFIX,
     ConfigError,
     Settings,
     load_settings,
+    split_listen,
     unknown_variables,
 )
 from ..http.listener import Listener
@@ -33,6 +34,9 @@ from .parameters import settings_options
 
 # Octets of the UDP receive buffer below which the operator is told.
 SMALL_BUFFER = 1024 * 1024
+
+# Connections of operators and of what reads the metrics, at most.
+ADMIN_CONNECTIONS = 64
 
 # Numbers that are tried until one is free for both TCP and UDP.
 TRIES = 10
@@ -93,7 +97,7 @@ async def _serve(settings: Settings, max_connections: int) -> int:
             # nobody is sent anything: that took tens of milliseconds.
             gc.collect()
             gc.freeze()
-            _greet(settings, listener.port, app[UDP_PORT].stats)
+            _greet(settings, app[LISTENERS], app[UDP_PORT].stats)
             await stop.wait()
             await _drain(app[STORE], settings.drain, at_once)
             return 0
@@ -154,7 +158,8 @@ async def _listen(
         app = create_app(settings.model_copy(update={"udp_port": settings.port}))
     else:
         app = create_app(settings)
-    listener = Listener(app, max_connections)
+    listener = app[LISTENERS]["public"] = Listener(app, max_connections)
+    admin = _admin_listener(app)
     try:
         try:
             await listener.start_app()
@@ -165,10 +170,41 @@ async def _listen(
             await listener.open(settings.host, port)
         except OSError as error:
             raise _CannotStart(_why_no_tcp(settings.host, port, error)) from error
+        if admin is not None and settings.admin_listen is not None:
+            await _open_admin(admin, *split_listen(settings.admin_listen))
     except BaseException:
         await listener.close()
         raise
     return listener, app
+
+
+def _admin_listener(app: web.Application) -> Listener | None:
+    """The listener of operators; it closes when the sessions have ended."""
+    if ADMIN_APP not in app:
+        return None
+    listener = app[LISTENERS]["admin"] = Listener(app[ADMIN_APP], ADMIN_CONNECTIONS)
+
+    async def start(_app: web.Application) -> None:
+        await listener.start_app()
+
+    async def close(_app: web.Application) -> None:
+        await listener.close()
+
+    app.on_startup.append(start)
+    app.on_cleanup.append(close)
+    return listener
+
+
+async def _open_admin(listener: Listener, host: str, port: int) -> None:
+    """Open the port of operators.
+
+    Raises:
+        _CannotStart: when it cannot be used.
+    """
+    try:
+        await listener.open(host, port)
+    except OSError as error:
+        raise _CannotStart(_why_no_tcp(host, port, error, "--admin-listen")) from error
 
 
 def _why_no_udp(settings: Settings, error: OSError) -> str:
@@ -181,18 +217,19 @@ def _why_no_udp(settings: Settings, error: OSError) -> str:
     return f"{error.strerror or error}{hint}"
 
 
-def _why_no_tcp(host: str, port: int, error: OSError) -> str:
+def _why_no_tcp(host: str, port: int, error: OSError, option: str = "--port") -> str:
     """Why the address cannot be listened on."""
     number = error.errno or 0
     # asyncio's message would repeat the address.
     reason = os.strerror(number) if number in errno.errorcode else str(error)
-    hint = "; choose another with --port" if error.errno == errno.EADDRINUSE else ""
+    hint = f"; choose another with {option}" if error.errno == errno.EADDRINUSE else ""
     return f"cannot listen on {host} port {port}: {reason}{hint}"
 
 
-def _greet(settings: Settings, port: int, udp: UdpStats) -> None:
+def _greet(settings: Settings, listeners: dict[str, Listener], udp: UdpStats) -> None:
     """Say where the page is, what to put into OBS, and what to let through."""
-    host, needs_token = settings.host, settings.token is not None
+    host, port = settings.host, listeners["public"].port
+    needs_token = settings.token is not None
     lines = [f"Whipbird {__version__} is listening.", ""]
     everywhere = _is_unspecified(host)
     # A WHIP client on another machine needs an address of this one.
@@ -214,8 +251,11 @@ def _greet(settings: Settings, port: int, udp: UdpStats) -> None:
         f"Bearer Token: {'your token' if needs_token else '(empty)'}",
         f"  Watch: {bases[-1]}/#watch/mystream",
         f"  Open:  TCP port {port} (HTTP) and UDP port {udp.port} (media and data)",
-        "",
     ]
+    if settings.admin_listen is not None:
+        name = settings.admin_listen.rpartition(":")[0]
+        lines.append(f"  Admin: http://{name}:{listeners['admin'].port}/metrics")
+    lines.append("")
     if udp.receive_buffer < SMALL_BUFFER:
         lines += [
             f"The UDP receive buffer has {udp.receive_buffer // 1024} kB only: many "

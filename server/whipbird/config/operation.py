@@ -1,13 +1,20 @@
 """How the process runs."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import AfterValidator, BaseModel, Field
+
+from . import values
 
 
 class OperationSettings(BaseModel):
     """How the process runs."""
 
+    admin_listen: Annotated[str, AfterValidator(values.listen)] | None = Field(
+        default=None,
+        description="HOST:PORT, as 127.0.0.1:9090 or [::1]:9090, for metrics and for "
+        "what operators may do; they are not at --port then. Port 0 for any.",
+    )
     drain: float = Field(
         default=0.0,
         ge=0,

@@ -60,6 +60,38 @@ def host(value: str) -> str:
     return str(address)
 
 
+def listen(value: str) -> str:
+    """An address or a name to listen on, and a port, parted by a colon."""
+    split_listen(value)
+    return value
+
+
+def split_listen(value: str) -> tuple[str, int]:
+    """The two parts of ``HOST:PORT``; an IPv6 address stands in brackets.
+
+    Raises:
+        ValueError: when it is not of this form.
+    """
+    name, colon, port = value.rpartition(":")
+    literal = name[1:-1] if name.startswith("[") and name.endswith("]") else ""
+    try:
+        if literal:
+            valid = ip_address(literal).version == 6
+        else:
+            valid = ":" not in name and bool(_HOST_NAME.fullmatch(name))
+            if valid and name.replace(".", "").isdigit():
+                ip_address(name)
+    except ValueError:
+        valid = False
+    if not (colon and valid and port.isascii() and port.isdigit()):
+        raise ValueError(
+            f'expected HOST:PORT, such as 127.0.0.1:9090 or [::1]:9090, not "{value}"'
+        )
+    if len(port) > 5 or int(port) > 65535:
+        raise ValueError(f"a port is a number from 0 to 65535, not {port[:20]}")
+    return literal or name, int(port)
+
+
 def host_pattern(value: str) -> str:
     """A name, an address, ``*`` or ``*.name``."""
     name = value.removeprefix("*.")

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import socket
 from collections import defaultdict
+from dataclasses import dataclass
 
 from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
@@ -28,6 +29,19 @@ BACKLOG = 1024
 _SHARE = 128
 
 Handler = RequestHandler
+
+
+@dataclass(frozen=True, slots=True)
+class ListenerStats:
+    """A listener at a moment.
+
+    Attributes:
+        connections: those that are open.
+        ended: those that were ended to make room for others.
+    """
+
+    connections: int = 0
+    ended: int = 0
 
 
 class ConnectionLimit:
@@ -90,12 +104,21 @@ class Listener:
             access_log=None,  # it would show whole session ids
         )
         self._server: asyncio.Server | None = None
+        self._limit: ConnectionLimit | None = None
 
     @property
     def port(self) -> int:
         """The number of the port; 0 before ``open``."""
         sockets = () if self._server is None else self._server.sockets
         return sockets[0].getsockname()[1] if sockets else 0
+
+    @property
+    def stats(self) -> ListenerStats:
+        """A snapshot."""
+        handlers, limit = self._runner.server, self._limit
+        if handlers is None or limit is None:
+            return ListenerStats()
+        return ListenerStats(len(handlers.connections), limit.ended)
 
     async def start_app(self) -> None:
         """Start the application up.
@@ -113,8 +136,9 @@ class Listener:
         """
         handlers = self._runner.server
         assert handlers is not None
+        self._limit = ConnectionLimit(handlers, self._max_connections)
         self._server = server = await asyncio.get_running_loop().create_server(
-            ConnectionLimit(handlers, self._max_connections),
+            self._limit,
             host,
             port,
             backlog=BACKLOG,

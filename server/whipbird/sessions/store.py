@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
+from itertools import islice
 
 from ..net.reach import Reach
 from ..rtc import Certificate, DataChannel, Peer, PeerOptions, Port
@@ -25,7 +26,7 @@ from ..streams import (
 )
 from .admission import Admission, SessionLimits
 from .session import EndReason, Session, SessionState, Unavailable, short_id
-from .stats import SessionKind, SessionsStats, SessionStats
+from .stats import SessionKind, SessionsStats
 from .tally import Tally
 
 _REPLACED = {
@@ -321,9 +322,10 @@ class SessionStore:
             self._sessions.values(), self._ending, self._admission.refused
         )
 
-    def session_stats(self) -> list[SessionStats]:
-        """A snapshot of each open session, the oldest first."""
-        return [session.stats for session in self._sessions.values()]
+    def newest(self, offset: int, limit: int) -> tuple[list[Session], int]:
+        """A page of the open sessions, the newest first, and how many there are."""
+        sessions = reversed(self._sessions.values())
+        return list(islice(sessions, offset, offset + limit)), len(self._sessions)
 
     def find(self, public_id: str) -> Session | None:
         """Find an open session by the part of its id that may be shown."""
