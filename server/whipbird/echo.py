@@ -3,6 +3,7 @@
 import logging
 
 from .rtc import DataChannel, MessageHandler, Peer
+from .rtc.data_channel import EMPTY
 
 logger = logging.getLogger(__name__)
 
@@ -35,6 +36,7 @@ class Echo:
             self.on_message(channel, protocol, data)
         if self._peer.send_message(channel, protocol, data):
             self.messages += 1
-            self.octets += len(data)
+            if protocol not in EMPTY:
+                self.octets += len(data)
         else:
             self.refused += 1

@@ -44,7 +44,10 @@ _RECEIVED = {
 # The same for ``SentCounts``.
 _SENT = {
     "packets": ("rtp_sent_packets", "RTP packets sent, without retransmissions."),
-    "octets": ("rtp_sent_bytes", "Octets of payload of the RTP packets sent."),
+    "octets": (
+        "rtp_sent_bytes",
+        "Octets of the RTP packets sent, without their fixed headers.",
+    ),
     "nacked": ("nacks_received_packets", "Packets that viewers requested by NACK."),
     "retransmissions": (
         "rtp_retransmitted_packets",

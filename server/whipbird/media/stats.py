@@ -43,7 +43,7 @@ class SentCounts(Counts):
 
     Attributes:
         packets: RTP packets, without retransmissions.
-        octets: octets of their payload.
+        octets: octets of their payloads and header extensions.
         nacked: packets that viewers have requested by NACK, each time.
         nacks_refused: those of them that were more than a viewer may request.
         retransmissions: packets retransmitted on request.
