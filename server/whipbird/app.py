@@ -131,6 +131,7 @@ def create_app(settings: Settings) -> web.Application:
             udp=port.stats,
             backlog=port.all_backlog.octets,
             faults=port.dispatcher.faults.count,
+            gops_given_up=store.audiences.gops_given_up,
             refused=dict(refused),
             listeners={name: one.stats for name, one in listeners.items()},
             loop=lag.stats,

@@ -12,7 +12,7 @@ class OperationSettings(BaseModel):
 
     admin_listen: Annotated[str, AfterValidator(values.listen)] | None = Field(
         default=None,
-        description="HOST:PORT, as 127.0.0.1:9090 or [::1]:9090, for metrics and for "
+        description="HOST:PORT, as 127.0.0.1:9464 or [::1]:9464, for metrics and for "
         "what operators may do; they are not at --port then. Port 0 for any.",
     )
     drain: float = Field(

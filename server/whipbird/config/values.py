@@ -85,7 +85,7 @@ def split_listen(value: str) -> tuple[str, int]:
         valid = False
     if not (colon and valid and port.isascii() and port.isdigit()):
         raise ValueError(
-            f'expected HOST:PORT, such as 127.0.0.1:9090 or [::1]:9090, not "{value}"'
+            f'expected HOST:PORT, such as 127.0.0.1:9464 or [::1]:9464, not "{value}"'
         )
     if len(port) > 5 or int(port) > 65535:
         raise ValueError(f"a port is a number from 0 to 65535, not {port[:20]}")

@@ -29,6 +29,7 @@ class ServerStats:
         listeners: each HTTP listener, by its name.
         faults: exceptions that were our fault.
         backlog: octets that wait for the network.
+        gops_given_up: GOPs that were too long to be kept for new viewers.
     """
 
     version: str
@@ -39,6 +40,7 @@ class ServerStats:
     udp: UdpStats
     backlog: int
     faults: int
+    gops_given_up: int
     refused: Mapping[str, int]
     listeners: Mapping[str, ListenerStats]
     loop: LoopLagStats
@@ -111,6 +113,7 @@ def _recordings(stats: RecorderStats) -> Iterator[Family]:
 def _limits(stats: ServerStats) -> dict[tuple[str, ...], int]:
     counts = stats.sessions.counts
     nacks = sum(sent.nacks_refused for sent in counts.sent.values())
+    retransmissions = sum(x.retransmissions_refused for x in counts.sent.values())
     connections = sum(listener.ended for listener in stats.listeners.values())
     named = {
         **{f"rate_{name}": count for name, count in stats.refused.items()},
@@ -118,9 +121,13 @@ def _limits(stats: ServerStats) -> dict[tuple[str, ...], int]:
         "connections": connections,
         "rtcp_rate": counts.rtcp_refused,
         "nack_rate": nacks,
+        "retransmissions": retransmissions,
         "stun_probes": counts.probes_withheld,
         "broadcast_queue": counts.broadcasts_dropped,
         "echo_refused": counts.messages_refused,
+        "data_channels": counts.channels_refused,
+        "event_streams": counts.event_streams_refused,
+        "gop": stats.gops_given_up,
     }
     return {(name,): count for name, count in named.items()}
 

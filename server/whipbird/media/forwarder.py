@@ -124,6 +124,7 @@ class Forwarder:
             nacked=self.nacked,
             nacks_refused=self.nacks_refused,
             retransmissions=self.retransmitter.retransmitted,
+            retransmissions_refused=self.retransmitter.refused,
             copies=self.retransmitter.copies,
             key_frame_requests=self.key_frame_requests,
             frames_dropped=self.frames_dropped,

@@ -47,6 +47,7 @@ class SentCounts(Counts):
         nacked: packets that viewers have requested by NACK, each time.
         nacks_refused: those of them that were more than a viewer may request.
         retransmissions: packets retransmitted on request.
+        retransmissions_refused: packets requested that were more than may be sent.
         copies: packets sent beside those.
         key_frame_requests: PLI and FIR received.
         frames_dropped: frames skipped because the socket was congested.
@@ -57,6 +58,7 @@ class SentCounts(Counts):
     nacked: int = 0
     nacks_refused: int = 0
     retransmissions: int = 0
+    retransmissions_refused: int = 0
     copies: int = 0
     key_frame_requests: int = 0
     frames_dropped: int = 0

@@ -200,9 +200,7 @@ class Session:
     @property
     def counts(self) -> SessionCounts:
         """What went through it."""
-        viewer = self.viewer
-        dropped = 0 if viewer is None else viewer.messages_dropped
-        return counts_of(self.peer, self.echo, dropped)
+        return counts_of(self.peer, self.echo, self.viewer)
 
     @property
     def stats(self) -> SessionStats:

@@ -8,6 +8,7 @@ from ..echo import Echo
 from ..media.stats import ReceivedCounts, SentCounts
 from ..rtc import Peer
 from ..stats import Counts, HistogramStats
+from ..streams import Viewer
 from .setup import SetupStep
 
 
@@ -29,6 +30,8 @@ class SessionCounts(Counts):
         messages_refused: messages that were not echoed.
         broadcasts_dropped: messages of a publisher that a viewer's queue had no room
             for.
+        event_streams_refused: event streams that were more than a viewer may have.
+        channels_refused: data channels that were more than a peer may open.
         packets_received, octets_received, packets_sent, octets_sent: of DTLS and SRTP.
         rtcp_refused: RTCP packets that were more than a peer may send.
         probes_withheld: STUN messages that were not sent (see ``PeerTransport``).
@@ -40,6 +43,8 @@ class SessionCounts(Counts):
     message_octets: int = 0
     messages_refused: int = 0
     broadcasts_dropped: int = 0
+    event_streams_refused: int = 0
+    channels_refused: int = 0
     packets_received: int = 0
     octets_received: int = 0
     packets_sent: int = 0
@@ -117,7 +122,7 @@ class SessionsStats:
     counts: SessionCounts
 
 
-def counts_of(peer: Peer, echo: Echo, broadcasts_dropped: int) -> SessionCounts:
+def counts_of(peer: Peer, echo: Echo, viewer: Viewer | None) -> SessionCounts:
     """What went through a peer."""
     transport = peer.connection.transport
     received = {"audio": ReceivedCounts(), "video": ReceivedCounts()}
@@ -130,7 +135,9 @@ def counts_of(peer: Peer, echo: Echo, broadcasts_dropped: int) -> SessionCounts:
         messages=echo.messages,
         message_octets=echo.octets,
         messages_refused=echo.refused,
-        broadcasts_dropped=broadcasts_dropped,
+        broadcasts_dropped=viewer.messages_dropped if viewer else 0,
+        event_streams_refused=viewer.event_streams_refused if viewer else 0,
+        channels_refused=transport.sctp.channels_refused if transport.sctp else 0,
         packets_received=transport.packets_received,
         octets_received=transport.bytes_received,
         packets_sent=transport.packets_sent,

@@ -220,6 +220,11 @@ class Audiences:
         return len(audience.viewers) if audience else 0
 
     @property
+    def gops_given_up(self) -> int:
+        """GOPs so far that were too long to be kept for new viewers."""
+        return self._budget.given_up
+
+    @property
     def viewers(self) -> int:
         """The number of viewers of all streams together."""
         return sum(len(audience.viewers) for audience in self._audiences.values())

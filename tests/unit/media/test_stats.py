@@ -119,3 +119,18 @@ async def test_what_is_requested_of_a_publisher(rigged: Rigged, feedback: str) -
     assert found.key_frame_requests == asked >= 1
     # They never came, and are given up.
     assert (found.lost, found.recovered) == (2, 0)
+
+
+async def test_retransmissions_beyond_the_limit_are_counted_as_refused() -> None:
+    wire, source = Wire(), Source()
+    egress = Egress(wire.connection, "live")
+    ssrc = egress.add(taken(VIEWER_VP8, RTX)).ssrc
+    (forwarder,) = egress.forwarders
+    forwarder.watch(Feed(source.encoding, {}, GopBudget()))
+    await source.play(KEY, *[DELTA] * 9)
+    numbers = [packet.sequence for packet in wire.packets]
+    forwarder.retransmitter._left = 6
+    egress.rtcp_received(write_nack(5, ssrc, numbers))
+    sent = forwarder.sent
+    assert (sent.retransmissions, sent.retransmissions_refused) == (6, 4)
+    egress.stop()

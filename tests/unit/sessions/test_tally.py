@@ -21,6 +21,8 @@ from whipbird.sessions import (
     SessionLimits,
     SessionStore,
 )
+from whipbird.streams import EVENT_TYPES, TooManyEventStreams
+from whipbird.streams.viewer import MAX_EVENT_STREAMS
 
 DATA = parse_offer(offers.CHROMIUM_DATA)
 MEDIA = parse_offer(offers.CHROMIUM_MEDIA)
@@ -151,3 +153,28 @@ async def test_a_session_that_makes_room_is_counted(new_store: NewStore) -> None
     stats = store.stats
     assert (stats.refused["client_sessions"], stats.refused["made_room"]) == (1, 1)
     assert stats.ended == {(SessionKind.DATA, EndReason.MADE_ROOM): 1}
+
+
+async def test_channels_beyond_the_limit_are_counted(
+    store: SessionStore, open_session: Open
+) -> None:
+    opened = await open_session(store)
+    assert store.stats.counts.channels_refused == 0
+    for _ in range(6):
+        opened.client.createDataChannel("x" * 60_000)
+    await until(lambda: store.stats.counts.channels_refused == 2)
+    await opened.session.end(EndReason.DELETED)
+    assert store.stats.counts.channels_refused == 2
+
+
+async def test_event_streams_beyond_the_limit_are_counted(store: SessionStore) -> None:
+    session, _ = await store.watch(
+        "live", parse_offer(offers.CHROMIUM_VIEWER, role=VIEWER), CLIENT
+    )
+    viewer = store.viewer(session)
+    for _ in range(MAX_EVENT_STREAMS):
+        viewer.open_events(EVENT_TYPES)
+    with pytest.raises(TooManyEventStreams):
+        viewer.open_events(EVENT_TYPES)
+    await session.end(EndReason.DELETED)
+    assert store.stats.counts.event_streams_refused == 1
