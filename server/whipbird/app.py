@@ -1,14 +1,16 @@
 """The application: connects the packages."""
 
+import logging
 from collections import Counter
 from collections.abc import Callable, Sequence
+from typing import TypedDict
 
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Middleware
 
 from . import __version__
-from .config import ANY, Settings, split_listen
-from .http.access import access_middleware
+from .config import ANY, Settings, split_listen, webhook_key
+from .http.access import log_requests
 from .http.auth import SharedToken, authenticate
 from .http.body import MAX_BODY_SIZE
 from .http.cors import enable_cors
@@ -40,8 +42,10 @@ from .recording.snapshots import Snapshots
 from .rtp.history import GopLimits
 from .sessions import SessionLimits, SessionStore
 from .stats.loop_lag import LoopLag
+from .webhook import Delivery, Reporter, Sender
 
 STORE = web.AppKey("store", SessionStore)
+RECORDER = web.AppKey("recorder", Recorder)
 UDP_PORT = web.AppKey("udp_port", UdpPort)
 # The application for ``settings.admin_listen``; absent without this setting.
 ADMIN_APP = web.AppKey("admin_app", web.Application)
@@ -70,35 +74,19 @@ def create_app(settings: Settings) -> web.Application:
     app[UDP_PORT] = port
     store = SessionStore(
         port,
-        setup_timeout=settings.setup_timeout,
         echo_buffer=settings.echo_buffer,
         ice_lite=settings.ice_lite,
         reach=_reach(settings, addresses),
-        limits=SessionLimits(
-            settings.max_sessions,
-            settings.max_client_sessions or None,
-            settings.max_client_connecting or None,
-        ),
-        takeover=settings.takeover,
-        wait_for_publisher=settings.wait_for_publisher,
-        gop_limits=GopLimits(
-            settings.gop_size, settings.gop_seconds, settings.gop_total_size
-        ),
+        **_session_options(settings),
     )
     app[STORE] = store
     recorder = Recorder(
         settings.record,
-        all_streams=settings.record_all,
-        limits=SegmentLimits(
-            settings.record_segment or None, settings.record_segment_size or None
-        ),
-        retention=Retention(
-            settings.record_max_age or None,
-            settings.record_max_size or None,
-            settings.record_min_free or None,
-        ),
+        **_recording_options(settings),
     )
+    app[RECORDER] = recorder
     store.streams.observers.append(recorder)
+    events = _event_delivery(settings, store, recorder)
     snapshots = Snapshots(store.audiences.current_gop)
     tickets = Tickets() if settings.token is not None else None
     # Shared by all applications: their requests are counted together.
@@ -159,6 +147,8 @@ def create_app(settings: Settings) -> web.Application:
         await port.open(settings.udp_port or 0)
         await recorder.open()
         lag.start()
+        if events is not None:
+            events.open()
 
     async def close_port(_app: web.Application) -> None:
         port.close()
@@ -168,6 +158,8 @@ def create_app(settings: Settings) -> web.Application:
         await store.close()
         await recorder.close()
         await snapshots.close()
+        if events is not None:
+            await events.close()
 
     async def sign(_request: web.Request, response: web.StreamResponse) -> None:
         response.headers["Server"] = "Whipbird"
@@ -179,6 +171,56 @@ def create_app(settings: Settings) -> web.Application:
         if served is not None:
             served.on_response_prepare.append(sign)
     return app
+
+
+def reconfigure(app: web.Application, settings: Settings) -> None:
+    """Let a running server take over those settings that it can."""
+    app[STORE].configure(**_session_options(settings))
+    app[RECORDER].configure(**_recording_options(settings))
+
+
+class _SessionOptions(TypedDict):
+    setup_timeout: float
+    limits: SessionLimits
+    takeover: bool
+    wait_for_publisher: bool
+    gop_limits: GopLimits
+
+
+def _session_options(settings: Settings) -> _SessionOptions:
+    return {
+        "setup_timeout": settings.setup_timeout,
+        "limits": SessionLimits(
+            settings.max_sessions,
+            settings.max_client_sessions or None,
+            settings.max_client_connecting or None,
+        ),
+        "takeover": settings.takeover,
+        "wait_for_publisher": settings.wait_for_publisher,
+        "gop_limits": GopLimits(
+            settings.gop_size, settings.gop_seconds, settings.gop_total_size
+        ),
+    }
+
+
+class _RecordingOptions(TypedDict):
+    all_streams: bool
+    limits: SegmentLimits
+    retention: Retention
+
+
+def _recording_options(settings: Settings) -> _RecordingOptions:
+    return {
+        "all_streams": settings.record_all,
+        "limits": SegmentLimits(
+            settings.record_segment or None, settings.record_segment_size or None
+        ),
+        "retention": Retention(
+            settings.record_max_age or None,
+            settings.record_max_size or None,
+            settings.record_min_free or None,
+        ),
+    }
 
 
 def _add_operators(
@@ -210,7 +252,7 @@ def _middlewares_for_all(
 ) -> Sequence[Middleware]:
     """The middlewares of all requests to any listener."""
     return [
-        access_middleware,
+        log_requests(logging.INFO if settings.access_log else logging.DEBUG),
         problem_middleware,
         limit_rates(
             {}, default=settings.request_rate, name="requests", refused=refused
@@ -230,6 +272,21 @@ def _allowed_hosts(settings: Settings) -> tuple[str, ...]:
     if settings.admin_listen is not None:
         return (*hosts, split_listen(settings.admin_listen)[0])
     return hosts
+
+
+def _event_delivery(
+    settings: Settings, store: SessionStore, recorder: Recorder
+) -> Delivery | None:
+    """What delivers events; None without a URL."""
+    if settings.event_url is None:
+        return None
+    secret = settings.event_secret
+    key = None if secret is None else webhook_key(secret.get_secret_value())
+    delivery = Delivery(Sender(settings.event_url, key))
+    reporter = Reporter(delivery.put)
+    store.observers.append(reporter)
+    recorder.observers.append(reporter.file_finished)
+    return delivery
 
 
 def _ice_servers(settings: Settings) -> IceServers:

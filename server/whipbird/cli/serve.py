@@ -4,10 +4,10 @@ import asyncio
 import errno
 import gc
 import ipaddress
-import logging
 import os
 import shutil
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +29,11 @@ from ..net import HostAddresses, PortInUse, UdpStats
 from ..recording import RecordingFolder
 from ..sessions import SessionStore
 from .descriptors import allow_descriptors
-from .loop import interruptions, run
+from .logs import set_up_logging
+from .loop import interruptions, on_reload, run
 from .parameters import settings_options
+from .reloading import Reloading
+from .service import notify_ready, notify_stopping
 
 # Octets of the UDP receive buffer below which the operator is told.
 SMALL_BUFFER = 1024 * 1024
@@ -60,27 +63,17 @@ def serve_command(config: Path | None, **options: Any) -> None:
         sys.exit(2)
     for name in unknown_variables():
         click.echo(f"Warning: {name}: there is no such setting", err=True)
-    _set_up_logging(settings)
-    sys.exit(run(_serve(settings, allow_descriptors(settings))))
-
-
-def _set_up_logging(settings: Settings) -> None:
-    logging.basicConfig(
-        level=settings.log_level.upper(),
-        format="%(asctime)s %(levelname)-7s %(message)s",
-    )
-    if settings.log_level != "debug":
-        logging.getLogger("aiortc").setLevel(logging.WARNING)
-        # It logs a traceback for what is not HTTP, which anybody can send; failures
-        # of ours are logged by ourselves.
-        logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)
+    set_up_logging(settings.log_level, settings.log_format, sys.stderr)
+    reloading = Reloading(settings, lambda: load_settings(given, config))
+    sys.exit(run(_serve(reloading, allow_descriptors(settings))))
 
 
 class _CannotStart(Exception):  # noqa: N818 - a state, not a fault
     """The server cannot start. The message says why."""
 
 
-async def _serve(settings: Settings, max_connections: int) -> int:
+async def _serve(reloading: Reloading, max_connections: int) -> int:
+    settings = reloading.settings
     stop, at_once = asyncio.Event(), asyncio.Event()
 
     def stop_or_end() -> None:
@@ -98,8 +91,11 @@ async def _serve(settings: Settings, max_connections: int) -> int:
             gc.collect()
             gc.freeze()
             _greet(settings, app[LISTENERS], app[UDP_PORT].stats)
+            on_reload(partial(reloading.reload, app))
+            notify_ready()
             await stop.wait()
-            await _drain(app[STORE], settings.drain, at_once)
+            notify_stopping()
+            await _drain(app[STORE], reloading.settings.drain, at_once)
             return 0
         finally:
             await listener.close()

@@ -1,5 +1,7 @@
 """Readers of settings' values: each returns a value, or raises ValueError."""
 
+import base64
+import binascii
 import re
 from ipaddress import ip_address
 from typing import Any
@@ -22,6 +24,12 @@ _HOST_NAME = re.compile(
 
 # Scheme, host and port; browsers leave the default port out.
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^/?#@\s]+", re.IGNORECASE)
+
+
+# Secrets of the Standard Webhooks scheme in base64.
+_KEY_PREFIX = "whsec_"
+
+_HTTP_URL = re.compile(r"https?://[^/?#@\s]+(?:[/?][^#\s]*)?", re.IGNORECASE)
 
 
 def token(value: SecretStr) -> SecretStr:
@@ -166,6 +174,31 @@ def with_turn_secret(
 def secret(value: SecretStr) -> SecretStr:
     if not value.get_secret_value():
         raise ValueError("it is empty")
+    return value
+
+
+def event_secret(value: SecretStr) -> SecretStr:
+    webhook_key(secret(value).get_secret_value())
+    return value
+
+
+def webhook_key(secret: str) -> bytes:
+    """The key of a secret: base64 after ``whsec_``, otherwise its characters.
+
+    Raises:
+        ValueError: when it is not base64.
+    """
+    if not secret.startswith(_KEY_PREFIX):
+        return secret.encode()
+    try:
+        return base64.b64decode(secret.removeprefix(_KEY_PREFIX), validate=True)
+    except binascii.Error:
+        raise ValueError(f"what follows {_KEY_PREFIX} is not base64") from None
+
+
+def http_url(value: str) -> str:
+    if not _HTTP_URL.fullmatch(value):
+        raise ValueError("expected a URL, as https://example.org/events")
     return value
 
 

@@ -5,6 +5,7 @@ import errno
 import logging
 import os
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -58,6 +59,9 @@ class Recorder:
         all_streams: whether to record every publisher from its beginning.
         limits: the limits of a file.
         retention: which files are kept.
+
+    Attributes:
+        observers: called with each file that is complete.
     """
 
     def __init__(
@@ -69,7 +73,6 @@ class Recorder:
         retention: Retention | None = None,
     ) -> None:
         self._folder = None if folder is None else RecordingFolder(folder, retention)
-        self._retains = retention is not None and retention != Retention()
         self._all = all_streams
         self._limits = limits or SegmentLimits()
         self._published: dict[str, Stream] = {}
@@ -79,6 +82,7 @@ class Recorder:
         self._closing: dict[asyncio.Task[None], Recording] = {}
         self._ended = RecordingCounts()
         self._retaining: asyncio.Task[None] | None = None
+        self.observers: list[Callable[[RecordedFile], None]] = []
 
     @property
     def is_enabled(self) -> bool:
@@ -86,9 +90,22 @@ class Recorder:
         return self._folder is not None
 
     async def open(self) -> None:
-        """Begin to delete files that are not to be kept any longer."""
-        if self._folder is not None and self._retains:
+        """Report finished files, and delete those that are not to be kept."""
+        if self._folder is not None:
+            loop = asyncio.get_running_loop()
+            self._folder.finisher.on_finished = lambda path: loop.call_soon_threadsafe(
+                self._finished, path
+            )
             self._retaining = asyncio.create_task(self._retain(self._folder))
+
+    def configure(
+        self, *, all_streams: bool, limits: SegmentLimits, retention: Retention
+    ) -> None:
+        """Change what is recorded from the next publishers on, and what is kept."""
+        self._all = all_streams
+        self._limits = limits
+        if self._folder is not None:
+            self._folder.retain(retention)
 
     # Observer of streams
 
@@ -251,6 +268,12 @@ class Recorder:
         self._published.clear()
         if self._closing:
             await asyncio.wait(set(self._closing))
+
+    def _finished(self, path: Path) -> None:
+        file = None if self._folder is None else self._folder.get(path.name)
+        if file is not None:
+            for observer in self.observers:
+                observer(file)
 
     async def _retain(self, folder: RecordingFolder) -> None:
         """Delete files regularly. If that is not enough, end all recordings."""

@@ -52,13 +52,14 @@ class Admission:
     A session that has ended counts until its peer is closed.
 
     Attributes:
+        limits: the limits; they may be changed.
         refused: how often each limit was reached: sessions that were not opened, and
             those that made room for another.
     """
 
     def __init__(self, limits: SessionLimits) -> None:
         self.refused: Counter[str] = Counter(dict.fromkeys(REFUSALS, 0))
-        self._limits = limits
+        self.limits = limits
         self._clients: defaultdict[str, dict[Session, None]] = defaultdict(dict)
         self._count = 0
 
@@ -75,7 +76,7 @@ class Admission:
         Raises:
             Full: when it may not.
         """
-        limits, network = self._limits, network_of(client)
+        limits, network = self.limits, network_of(client)
         held = self._clients.get(network, {})
         if limits.of_client is not None and len(held) - replaces >= limits.of_client:
             self.refused["client_sessions"] += 1

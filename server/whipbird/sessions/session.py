@@ -100,6 +100,7 @@ class Session:
         client: the client's address in the POST, for the log.
         setup_timeout: seconds within which it must be connected.
         on_step: called with each step of its setup, and the seconds that it took.
+        on_open: called with the session once, when it is connected.
         on_end: called with the session as soon as it ends.
         on_gone: called with the session when its peer is closed.
 
@@ -126,6 +127,7 @@ class Session:
         client: str,
         setup_timeout: float,
         on_step: Callable[[SetupStep, float], None],
+        on_open: Callable[["Session"], None],
         on_end: Callable[["Session"], None],
         on_gone: Callable[["Session"], None],
     ) -> None:
@@ -149,9 +151,20 @@ class Session:
         # The m-line, mid and BUNDLE group of the answer, for fragments.
         self._section: tuple[str, str | None, tuple[str, ...]] = ("", None, ())
         self._address: tuple[str, int] | None = None
+        self._on_open = on_open
         self._on_end = on_end
         self._on_gone = on_gone
         self._opened = time.monotonic()
+        self._was_connected = False
+        self._log = logging.LoggerAdapter(
+            logger,
+            {
+                "session": short_id(self.id),
+                "kind": str(kind),
+                "stream": stream,
+                "client": client,
+            },
+        )
         self._ended = asyncio.get_running_loop().create_future()
         self._ending: asyncio.Task[None] | None = None
         self._deadline = asyncio.get_running_loop().call_later(
@@ -178,7 +191,7 @@ class Session:
         try:
             answer = await self.peer.answer(offer, self.stream)
         except ConnectionError as error:
-            logger.error("Session %s not opened: %s", short_id(self.id), error)
+            self._log.error("Session %s not opened: %s", short_id(self.id), error)
             raise Unavailable from None
         except Exception:
             if self.reason is not None:
@@ -189,13 +202,23 @@ class Session:
         self.setup.reached(SetupStep.POST)
         for track in self.peer.tracks:
             track.on_encodings_changed.append(self.media_began)
-        logger.info(
+        self._log.info(
             "Session %s opened: stream=%s client=%s",
             short_id(self.id),
             self.stream,
             self.client,
         )
         return answer
+
+    @property
+    def age(self) -> float:
+        """Seconds since it was opened."""
+        return time.monotonic() - self._opened
+
+    @property
+    def was_connected(self) -> bool:
+        """Whether it is or was connected."""
+        return self._was_connected
 
     @property
     def counts(self) -> SessionCounts:
@@ -210,7 +233,7 @@ class Session:
             kind=self.kind,
             stream=self.stream,
             state=str(self.state),
-            age=time.monotonic() - self._opened,
+            age=self.age,
             client=self.client,
             address=self.peer.peer_address,
             candidate_type=self.peer.candidate_type,
@@ -271,7 +294,7 @@ class Session:
         del self._earlier_ice[:-REMEMBERED_ICE_SESSIONS]
         self._ice = ice
         self.etag = _new_etag()
-        logger.info("Session %s restarts ICE", short_id(self.id))
+        self._log.info("Session %s restarts ICE", short_id(self.id))
         line, mid, bundle = self._section
         return write_fragment(
             line,
@@ -301,7 +324,7 @@ class Session:
         address = self.peer.peer_address or self._address
         self._ending = asyncio.create_task(self._close_peer())
         detail = self.peer.end_detail if reason in _TRANSPORT_REASONS else ""
-        logger.info(
+        self._log.info(
             "Session %s ended: stream=%s client=%s peer=%s reason=%r%s "
             "duration=%.3fs messages=%d",
             short_id(self.id),
@@ -310,7 +333,7 @@ class Session:
             _host_and_port(address) if address else "-",
             str(reason),
             f" ({detail})" if detail else "",
-            time.monotonic() - self._opened,
+            self.age,
             self.echo.messages,
         )
 
@@ -319,9 +342,13 @@ class Session:
             async with asyncio.timeout(CLOSE_TIMEOUT):
                 await self.peer.close()
         except TimeoutError:
-            logger.warning("Session %s: closing the peer timed out", short_id(self.id))
+            self._log.warning(
+                "Session %s: closing the peer timed out", short_id(self.id)
+            )
         except Exception:
-            logger.exception("Session %s: closing the peer failed", short_id(self.id))
+            self._log.exception(
+                "Session %s: closing the peer failed", short_id(self.id)
+            )
         finally:
             self._ended.set_result(None)
             self._on_gone(self)
@@ -338,7 +365,10 @@ class Session:
                 if self.on_connected is not None:
                     self.on_connected()
                     self.on_connected = None
-                logger.debug("Session %s connected", short_id(self.id))
+                if not self._was_connected:
+                    self._was_connected = True
+                    self._log.debug("Session %s connected", short_id(self.id))
+                    self._on_open(self)
             case "failed" | "closed":
                 self.end_soon(_END_REASONS.get(self.peer.end, EndReason.CONSENT_LOST))
 

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
 from itertools import islice
+from typing import Protocol
 
 from ..net.reach import Reach
 from ..rtc import Certificate, DataChannel, Peer, PeerOptions, Port
@@ -71,6 +72,16 @@ class NoSuchLayer(Exception):  # noqa: N818 - said of a request, not of us
         )
 
 
+class SessionObserver(Protocol):
+    """An observer of sessions. Its methods return quickly and never raise."""
+
+    def session_connected(self, session: Session) -> None:
+        """Called once when a session is connected."""
+
+    def session_ended(self, session: Session) -> None:
+        """Called when a session that was connected has ended."""
+
+
 class SessionStore:
     """Opens, finds and ends the sessions of a server.
 
@@ -88,6 +99,7 @@ class SessionStore:
     Attributes:
         streams: the published streams.
         audiences: their viewers.
+        observers: called when sessions are connected, and when they end.
         opened: sessions opened so far.
     """
 
@@ -113,6 +125,7 @@ class SessionStore:
             ice_lite=ice_lite,
             reach=reach or Reach(),
         )
+        self.observers: list[SessionObserver] = []
         self.streams = Streams(takeover=takeover)
         self.audiences = Audiences(GopBudget(gop_limits))
         self.streams.observers.append(self.audiences)
@@ -125,6 +138,22 @@ class SessionStore:
         # Set when no session is open any more.
         self._has_ended = asyncio.Event()
         self.opened = 0
+
+    def configure(
+        self,
+        *,
+        setup_timeout: float,
+        limits: SessionLimits,
+        takeover: bool,
+        wait_for_publisher: bool,
+        gop_limits: GopLimits,
+    ) -> None:
+        """Change what new sessions and viewers get; open ones go on."""
+        self._setup_timeout = setup_timeout
+        self._admission.limits = limits
+        self.streams.takeover = takeover
+        self._wait_for_publisher = wait_for_publisher
+        self.audiences.gop_budget.limits = gop_limits
 
     async def publish(
         self, stream: str, offer: Offer, client: str
@@ -280,6 +309,7 @@ class SessionStore:
             client=client,
             setup_timeout=self._setup_timeout,
             on_step=self._tally.setup.observe,
+            on_open=self._connected,
             on_end=self._forget,
             on_gone=self._gone,
         )
@@ -289,6 +319,10 @@ class SessionStore:
         self._has_ended.clear()
         self._admission.add(session)
         return session
+
+    def _connected(self, session: Session) -> None:
+        for observer in self.observers:
+            observer.session_connected(session)
 
     def _gone(self, session: Session) -> None:
         self._ending.discard(session)
@@ -367,6 +401,9 @@ class SessionStore:
         viewer = self._viewers.pop(session, None)
         if viewer is not None:
             self.audiences.leave(session.stream, viewer)
+        if session.was_connected:
+            for observer in self.observers:
+                observer.session_ended(session)
         self._ending.add(session)
         self._tally.ended(session)
         if not self._sessions:

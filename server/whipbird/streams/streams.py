@@ -169,12 +169,13 @@ class Streams:
             the same encoder does, and anybody if the current one has fallen silent.
 
     Attributes:
+        takeover: see above.
         observers: called when publishers come and go.
     """
 
     def __init__(self, *, takeover: bool = False) -> None:
         self.observers: list[Observer] = []
-        self._takeover = takeover
+        self.takeover = takeover
         self._streams: dict[str, Stream] = {}
 
     def __len__(self) -> int:
@@ -249,6 +250,6 @@ class Streams:
         """Why a new publisher may replace the current one; None if it may not."""
         if not current.fingerprints.isdisjoint(fingerprints):
             return Replacement.SAME_ENCODER
-        if self._takeover:
+        if self.takeover:
             return Replacement.TAKEOVER
         return None if current.time_left else Replacement.SILENT
