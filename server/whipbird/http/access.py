@@ -6,8 +6,7 @@ import time
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
-from ..sdp.errors import quote
-from ..sessions import short_id
+from .paths import public_path
 
 logger = logging.getLogger(__name__)
 
@@ -15,7 +14,7 @@ logger = logging.getLogger(__name__)
 def log_requests(level: int) -> Middleware:
     """Make a middleware that logs each request, its status, duration and octets.
 
-    Session ids are shortened, and queries are not logged: both may be secret.
+    The path is that of ``public_path``, which has nothing secret.
 
     Args:
         level: the level of these records.
@@ -35,12 +34,9 @@ def log_requests(level: int) -> Middleware:
 def _log(
     level: int, request: web.Request, response: web.StreamResponse, seconds: float
 ) -> None:
-    path = request.rel_url.raw_path
-    if session := request.match_info.get("session"):
-        path = path.replace(session, short_id(session))
     fields = {
         "method": request.method,
-        "path": quote(path, 200),
+        "path": public_path(request),
         "client": request.remote,
         "status": response.status,
         "octets": response.body_length or response.content_length or 0,
