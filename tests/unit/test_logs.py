@@ -1,5 +1,6 @@
 """The log of a command."""
 
+import asyncio
 import io
 import json
 import logging
@@ -10,11 +11,13 @@ import pytest
 from whipbird.cli.logs import (
     LIMIT_OF_OTHERS,
     LIMIT_OF_PROBLEMS,
+    LIMIT_OF_TRACEBACKS,
     MAX_KINDS,
     PERIOD,
     JsonFormatter,
     TextFormatter,
     ThrottledHandler,
+    tell_left_out,
 )
 
 
@@ -75,18 +78,62 @@ def test_other_levels_have_a_limit_of_their_own(log: Log) -> None:
     assert len(log.lines) == LIMIT_OF_OTHERS
 
 
-def test_tracebacks_are_throttled_too(log: Log) -> None:
-    for _ in range(50):
-        try:
-            raise ValueError
-        except ValueError:
-            log.logger.exception("A fault")
+def fail(text: str) -> Exception:
+    try:
+        raise ValueError(text)
+    except ValueError as error:
+        return error
+
+
+def test_tracebacks_are_fewer_and_never_none(log: Log) -> None:
+    for number in range(500):
+        log.clock.now = number * PERIOD / 100
+        log.logger.error("A fault %d", number, exc_info=fail(str(number)))
     text = log.stream.getvalue()
-    assert text.count("Traceback") == LIMIT_OF_PROBLEMS
+    assert text.count("Traceback") == 5 * LIMIT_OF_TRACEBACKS
     log.handler.close()
-    assert (
-        log.lines[-1] == f"ERROR {50 - LIMIT_OF_PROBLEMS} more like it in 10 s: A fault"
-    )
+    summaries = [line for line in log.lines if "more like it" in line]
+    each = f"ERROR {100 - LIMIT_OF_TRACEBACKS} more like it in 10 s: A fault %d"
+    assert summaries == [each] * 5
+
+
+def test_tracebacks_of_one_place_are_alike_whatever_is_said_of_them(log: Log) -> None:
+    """As asyncio does it, with the name of the task."""
+    for number in range(50):
+        message = f"Task exception was never retrieved\nfuture: <Task-{number}>"
+        log.logger.error(message, exc_info=fail("x"))
+    log.logger.error("Another", exc_info=KeyError("of another place"))
+    assert log.stream.getvalue().count("ValueError: x") == LIMIT_OF_TRACEBACKS
+    assert "of another place" in log.stream.getvalue()
+
+
+def test_the_number_is_told_without_another_record(log: Log) -> None:
+    for number in range(LIMIT_OF_PROBLEMS + 3):
+        log.logger.warning("Packet %d is wrong", number)
+    log.handler.tell_left_out()
+    assert len(log.lines) == LIMIT_OF_PROBLEMS
+    log.clock.now = PERIOD
+    log.handler.tell_left_out()
+    log.handler.tell_left_out()
+    told = log.lines[LIMIT_OF_PROBLEMS:]
+    assert told == ["WARNING 3 more like it in 10 s: Packet %d is wrong"]
+
+
+@pytest.mark.virtual_time
+async def test_it_is_told_by_the_clock(log: Log) -> None:
+    loop = asyncio.get_running_loop()
+    log.handler._clock = loop.time
+    root = logging.getLogger()
+    root.addHandler(log.handler)
+    telling = asyncio.create_task(tell_left_out())
+    try:
+        for number in range(LIMIT_OF_PROBLEMS + 3):
+            log.logger.warning("Packet %d is wrong", number)
+        await asyncio.sleep(2 * PERIOD)
+    finally:
+        telling.cancel()
+        root.removeHandler(log.handler)
+    assert "3 more like it" in log.lines[-1]
 
 
 def test_kinds_that_are_remembered_are_bounded(log: Log) -> None:
@@ -95,13 +142,26 @@ def test_kinds_that_are_remembered_are_bounded(log: Log) -> None:
     assert len(log.handler._kinds) == MAX_KINDS
 
 
-@pytest.mark.parametrize("text", ["a\nERROR b", "a\r\x1b[31mb", "a\u2028b", "a\x85b"])
+@pytest.mark.parametrize(
+    "text", ["a\nERROR b", "a\r\x1b[31mb", "a\u2028b", "a\x85b", "a\u202eb"]
+)
 def test_nobody_can_write_lines_of_their_own(text: str) -> None:
     log = Log(TextFormatter())
     log.logger.info("Stream %s", text)
     assert len(log.lines) == 1
-    assert "\x1b" not in log.lines[0]
+    assert log.lines[0].isprintable()
     assert log.lines[0].endswith("b")
+
+
+def test_tracebacks_cannot_be_forged_either() -> None:
+    """An exception may quote what a peer has sent."""
+    log = Log(TextFormatter())
+    said = "a\n2026-11-30 07:00:00,000 INFO    forged\x1b[31m\u202e"
+    log.logger.error("A fault", exc_info=fail(said))
+    first, *others = log.stream.getvalue().rstrip("\n").split("\n")
+    assert first.endswith("A fault")
+    assert others[-1].endswith("forged\\x1b[31m\\u202e")
+    assert all(line.startswith("  | ") and line.isprintable() for line in others)
 
 
 def test_json() -> None:

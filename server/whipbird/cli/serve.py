@@ -29,7 +29,7 @@ from ..net import HostAddresses, PortInUse, UdpStats
 from ..recording import RecordingFolder
 from ..sessions import SessionStore
 from .descriptors import allow_descriptors
-from .logs import set_up_logging
+from .logs import set_up_logging, tell_left_out
 from .loop import interruptions, on_reload, run
 from .parameters import settings_options
 from .reloading import Reloading
@@ -91,11 +91,13 @@ async def _serve(reloading: Reloading, max_connections: int) -> int:
             gc.collect()
             gc.freeze()
             _greet(settings, app[LISTENERS], app[UDP_PORT].stats)
+            telling = asyncio.create_task(tell_left_out())
             on_reload(partial(reloading.reload, app))
             notify_ready()
             await stop.wait()
             notify_stopping()
             await _drain(app[STORE], reloading.settings.drain, at_once)
+            telling.cancel()
             return 0
         finally:
             await listener.close()
