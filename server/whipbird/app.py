@@ -147,8 +147,6 @@ def create_app(settings: Settings) -> web.Application:
         await port.open(settings.udp_port or 0)
         await recorder.open()
         lag.start()
-        if events is not None:
-            events.open()
 
     async def close_port(_app: web.Application) -> None:
         port.close()

@@ -105,10 +105,13 @@ class Finisher:
             _extend_matroska(path, picture_until)
 
     def _end(self, path: Path, future: Future[None]) -> None:
-        del self._files[path.name]
-        future.set_result(None)
-        if self.on_finished is not None:
-            self.on_finished(path)
+        try:
+            # Before those go on who wait for it, perhaps to end the server.
+            if self.on_finished is not None:
+                self.on_finished(path)
+        finally:
+            del self._files[path.name]
+            future.set_result(None)
 
 
 def _extend_matroska(path: Path, until: float) -> None:

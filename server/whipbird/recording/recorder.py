@@ -1,12 +1,14 @@
 """The recordings of a server: which streams to record, and the recorded files."""
 
 import asyncio
+import contextlib
 import errno
 import logging
 import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -93,8 +95,8 @@ class Recorder:
         """Report finished files, and delete those that are not to be kept."""
         if self._folder is not None:
             loop = asyncio.get_running_loop()
-            self._folder.finisher.on_finished = lambda path: loop.call_soon_threadsafe(
-                self._finished, path
+            self._folder.finisher.on_finished = partial(
+                self._finished, self._folder, loop
             )
             self._retaining = asyncio.create_task(self._retain(self._folder))
 
@@ -269,11 +271,18 @@ class Recorder:
         if self._closing:
             await asyncio.wait(set(self._closing))
 
-    def _finished(self, path: Path) -> None:
-        file = None if self._folder is None else self._folder.get(path.name)
+    def _finished(
+        self, folder: RecordingFolder, loop: asyncio.AbstractEventLoop, path: Path
+    ) -> None:
+        """Report a file that is complete; called in a thread."""
+        file = folder.get(path.name)
         if file is not None:
-            for observer in self.observers:
-                observer(file)
+            with contextlib.suppress(RuntimeError):  # the event loop has gone
+                loop.call_soon_threadsafe(self._report, file)
+
+    def _report(self, file: RecordedFile) -> None:
+        for observer in self.observers:
+            observer(file)
 
     async def _retain(self, folder: RecordingFolder) -> None:
         """Delete files regularly. If that is not enough, end all recordings."""

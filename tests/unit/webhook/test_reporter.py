@@ -73,3 +73,29 @@ async def test_a_stream(
     assert by_type["recorded"]["file"] == path.name
     assert by_type["recorded"]["octets"] == path.stat().st_size
     assert len({event["id"] for event in received}) == 5
+
+
+async def test_the_end_of_the_server(
+    aiohttp_server: AiohttpServer,
+    events: tuple[str, list[dict[str, Any]]],
+    tmp_path: Path,
+) -> None:
+    """What its end causes is told before it."""
+    url, received = events
+    app = create_app(Settings(event_url=url, record=tmp_path, record_all=True))
+    server = await aiohttp_server(app)
+    async with WhipClient(str(server.make_url("/whip/live"))) as client:
+        publication = Publication(Pattern((160, 96), 30, "VP8", 200_000), client)
+        await publication.connect()
+        running = asyncio.create_task(publication.run())
+        await until(lambda: files_in(tmp_path))
+        await server.close()
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        client.location = None
+    assert [event["type"] for event in received] == [
+        "published",
+        "unpublished",
+        "recorded",
+    ]
+    assert received[1]["reason"] == "server shutdown"
