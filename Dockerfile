@@ -1,12 +1,12 @@
 FROM python:3.13-slim AS build
 WORKDIR /src
 RUN python -m venv /opt/whipbird
-# The dependencies first: a change of the source does not fetch them again.
-COPY pyproject.toml ./
-RUN python -c "import tomllib; p = tomllib.load(open('pyproject.toml', 'rb')); \
-print('\n'.join(p['project']['dependencies']))" > dependencies.txt \
-    && /opt/whipbird/bin/pip install --no-cache-dir -r dependencies.txt
-COPY README.md LICENSE ./
+# The dependencies first: a change of the source does not fetch them again. Their versions
+# and hashes are locked: see deploy/requirements.txt.
+COPY deploy/requirements.txt deploy/
+RUN /opt/whipbird/bin/pip install --no-cache-dir --require-hashes \
+    -r deploy/requirements.txt
+COPY pyproject.toml README.md LICENSE ./
 COPY server server
 COPY webclient webclient
 COPY docs/openapi.yaml docs/openapi.yaml

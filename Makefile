@@ -12,7 +12,8 @@ TARGETS ?=
 HOST ?= 127.0.0.1
 PORT ?= 8080
 
-.PHONY: setup browser serve test fuzz check format bench soak conformance screenshots clean
+.PHONY: setup browser serve test fuzz check format bench soak conformance screenshots lock \
+	clean
 
 setup: .venv/ready
 
@@ -67,6 +68,12 @@ conformance: setup
 
 screenshots: browser
 	$(BIN)/python -m tests.e2e.screenshots
+
+# Writes deploy/requirements.txt: the newest versions that pyproject.toml allows.
+lock: setup
+	$(BIN)/uv pip compile pyproject.toml --output-file deploy/requirements.txt \
+		--universal --python-version 3.11 --generate-hashes --upgrade --quiet \
+		--custom-compile-command "make lock"
 
 clean:
 	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .fuzz

@@ -1,10 +1,16 @@
 """The application: connects the packages."""
 
+import logging
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import TypedDict
+
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Middleware
 
-from .config import ANY, Settings
-from .http.access import access_middleware
+from . import __version__
+from .config import ANY, Settings, split_listen, webhook_key
+from .http.access import log_requests
 from .http.auth import SharedToken, authenticate
 from .http.body import MAX_BODY_SIZE
 from .http.cors import enable_cors
@@ -13,6 +19,11 @@ from .http.host import AllowedHosts, check_host, check_origin
 from .http.https import demand_https, redirect_to_https
 from .http.ice_servers import IceServers
 from .http.limits import limit_rates
+from .http.listener import Listener
+from .http.metrics import PREFIX as METRICS_PREFIX
+from .http.metrics import MetricsResource, ServerStats
+from .http.operators import PREFIX as SESSIONS_PREFIX
+from .http.operators import PublisherResource, SessionsResource
 from .http.page import PageResource, webclient_directory
 from .http.problems import problem_middleware
 from .http.recordings import PREFIX as RECORDINGS_PREFIX
@@ -31,9 +42,16 @@ from .recording import Recorder, Retention, SegmentLimits
 from .recording.snapshots import Snapshots
 from .rtp.history import GopLimits
 from .sessions import SessionLimits, SessionStore
+from .stats.loop_lag import LoopLag
+from .webhook import Delivery, Reporter, Sender
 
 STORE = web.AppKey("store", SessionStore)
+RECORDER = web.AppKey("recorder", Recorder)
 UDP_PORT = web.AppKey("udp_port", UdpPort)
+# The application for ``settings.admin_listen``; absent without this setting.
+ADMIN_APP = web.AppKey("admin_app", web.Application)
+# The listeners by name, for the metrics; whoever opens them adds them.
+LISTENERS: web.AppKey[dict[str, Listener]] = web.AppKey("listeners", dict)
 
 
 def create_app(settings: Settings) -> web.Application:
@@ -45,15 +63,9 @@ def create_app(settings: Settings) -> web.Application:
     Args:
         settings: the settings of the server.
     """
-    middlewares = [
-        access_middleware,
-        problem_middleware,
-        limit_rates({}, default=settings.request_rate),
-        check_host(AllowedHosts(_allowed_hosts(settings))),
-    ]
-    if settings.tls_redirect:
-        middlewares.append(redirect_to_https())
-    app = web.Application(middlewares=middlewares, client_max_size=MAX_BODY_SIZE)
+    refused: Counter[str] = Counter()
+    for_all = _middlewares_for_all(settings, refused)
+    app = web.Application(middlewares=for_all, client_max_size=MAX_BODY_SIZE)
     addresses = HostAddresses(loopback=settings.ice_loopback)
     port = UdpPort(
         addresses,
@@ -63,39 +75,23 @@ def create_app(settings: Settings) -> web.Application:
     app[UDP_PORT] = port
     store = SessionStore(
         port,
-        setup_timeout=settings.setup_timeout,
         echo_buffer=settings.echo_buffer,
         ice_lite=settings.ice_lite,
         reach=_reach(settings, addresses),
-        limits=SessionLimits(
-            settings.max_sessions,
-            settings.max_client_sessions or None,
-            settings.max_client_connecting or None,
-        ),
-        takeover=settings.takeover,
-        wait_for_publisher=settings.wait_for_publisher,
-        gop_limits=GopLimits(
-            settings.gop_size, settings.gop_seconds, settings.gop_total_size
-        ),
+        **_session_options(settings),
     )
     app[STORE] = store
     recorder = Recorder(
         settings.record,
-        all_streams=settings.record_all,
-        limits=SegmentLimits(
-            settings.record_segment or None, settings.record_segment_size or None
-        ),
-        retention=Retention(
-            settings.record_max_age or None,
-            settings.record_max_size or None,
-            settings.record_min_free or None,
-        ),
+        **_recording_options(settings),
     )
+    app[RECORDER] = recorder
     store.streams.observers.append(recorder)
+    events = _event_delivery(settings, store, recorder)
     snapshots = Snapshots(store.audiences.current_gop)
     tickets = Tickets() if settings.token is not None else None
     # Shared by all applications: their requests are counted together.
-    guards = _guards(settings, tickets)
+    guards = _guards(settings, tickets, refused)
     origins = settings.allowed_origins
     for_pages = [check_origin(origins), *guards]
     ice_servers = _ice_servers(settings)
@@ -111,11 +107,40 @@ def create_app(settings: Settings) -> web.Application:
     StreamsResource(store.streams, store.audiences, recorder).add_to(streams)
     StreamRecordingResource(recorder).add_to(streams)
     SnapshotResource(store.streams, snapshots).add_to(streams)
+    lag = LoopLag()
+    listeners = app[LISTENERS] = {}
+
+    def stats() -> ServerStats:
+        return ServerStats(
+            version=__version__,
+            sessions=store.stats,
+            publishers=len(store.streams),
+            viewers=store.audiences.viewers,
+            recordings=recorder.stats,
+            udp=port.stats,
+            backlog=port.all_backlog.octets,
+            faults=port.dispatcher.faults.count,
+            gops_given_up=store.audiences.gops_given_up,
+            refused=dict(refused),
+            listeners={name: one.stats for name, one in listeners.items()},
+            loop=lag.stats,
+        )
+
+    status = StatusResource(store, port)
+    if settings.admin_listen is None:
+        _add_operators(app, streams, for_us, store, stats)
+    else:
+        admin = web.Application(middlewares=for_all)
+        published = web.Application(middlewares=for_us)
+        _add_operators(admin, published, for_us, store, stats)
+        admin.add_subapp(STREAMS_PREFIX, published)
+        status.add_to(admin)
+        app[ADMIN_APP] = admin
     app.add_subapp(STREAMS_PREFIX, streams)
     recordings = web.Application(middlewares=for_us)
     RecordingsResource(recorder, tickets).add_to(recordings)
     app.add_subapp(RECORDINGS_PREFIX, recordings)
-    StatusResource(store, port).add_to(app)
+    status.add_to(app)
     DescriptionResource(description_file()).add_to(app)
     PageResource(webclient_directory()).add_to(app)
 
@@ -124,14 +149,18 @@ def create_app(settings: Settings) -> web.Application:
         if settings.ice_tcp and settings.ice_tcp_port is not None:
             await port.tcp.open(settings.ice_tcp_port, settings.max_connections)
         await recorder.open()
+        lag.start()
 
     async def close_port(_app: web.Application) -> None:
         port.close()
+        lag.stop()
 
     async def end_sessions(_app: web.Application) -> None:
         await store.close()
         await recorder.close()
         await snapshots.close()
+        if events is not None:
+            await events.close()
 
     async def sign(request: web.Request, response: web.StreamResponse) -> None:
         response.headers["Server"] = "Whipbird"
@@ -141,8 +170,99 @@ def create_app(settings: Settings) -> web.Application:
     app.on_startup.append(open_port)
     app.on_shutdown.append(end_sessions)
     app.on_cleanup.append(close_port)
-    app.on_response_prepare.append(sign)
+    for served in (app, app.get(ADMIN_APP)):
+        if served is not None:
+            served.on_response_prepare.append(sign)
     return app
+
+
+def reconfigure(app: web.Application, settings: Settings) -> None:
+    """Let a running server take over those settings that it can."""
+    app[STORE].configure(**_session_options(settings))
+    app[RECORDER].configure(**_recording_options(settings))
+
+
+class _SessionOptions(TypedDict):
+    setup_timeout: float
+    limits: SessionLimits
+    takeover: bool
+    wait_for_publisher: bool
+    gop_limits: GopLimits
+
+
+def _session_options(settings: Settings) -> _SessionOptions:
+    return {
+        "setup_timeout": settings.setup_timeout,
+        "limits": SessionLimits(
+            settings.max_sessions,
+            settings.max_client_sessions or None,
+            settings.max_client_connecting or None,
+        ),
+        "takeover": settings.takeover,
+        "wait_for_publisher": settings.wait_for_publisher,
+        "gop_limits": GopLimits(
+            settings.gop_size, settings.gop_seconds, settings.gop_total_size
+        ),
+    }
+
+
+class _RecordingOptions(TypedDict):
+    all_streams: bool
+    limits: SegmentLimits
+    retention: Retention
+
+
+def _recording_options(settings: Settings) -> _RecordingOptions:
+    return {
+        "all_streams": settings.record_all,
+        "limits": SegmentLimits(
+            settings.record_segment or None, settings.record_segment_size or None
+        ),
+        "retention": Retention(
+            settings.record_max_age or None,
+            settings.record_max_size or None,
+            settings.record_min_free or None,
+        ),
+    }
+
+
+def _add_operators(
+    app: web.Application,
+    streams: web.Application,
+    middlewares: Sequence[Middleware],
+    store: SessionStore,
+    stats: Callable[[], ServerStats],
+) -> None:
+    """Add what only operators may see and do: the right for it is required here.
+
+    Args:
+        app: the application of a listener.
+        streams: its application below ``/api/streams``, which has the middlewares.
+        middlewares: for all of it.
+        stats: takes a snapshot of the server.
+    """
+    sessions = web.Application(middlewares=middlewares)
+    SessionsResource(store).add_to(sessions)
+    app.add_subapp(SESSIONS_PREFIX, sessions)
+    metrics = web.Application(middlewares=middlewares)
+    MetricsResource(stats).add_to(metrics)
+    app.add_subapp(METRICS_PREFIX, metrics)
+    PublisherResource(store).add_to(streams)
+
+
+def _middlewares_for_all(settings: Settings, refused: Counter[str]) -> list[Middleware]:
+    """The middlewares of all requests to any listener."""
+    middlewares = [
+        log_requests(logging.INFO if settings.access_log else logging.DEBUG),
+        problem_middleware,
+        limit_rates(
+            {}, default=settings.request_rate, name="requests", refused=refused
+        ),
+        check_host(AllowedHosts(_allowed_hosts(settings))),
+    ]
+    if settings.tls_redirect:
+        middlewares.append(redirect_to_https())
+    return middlewares
 
 
 def _allowed_hosts(settings: Settings) -> tuple[str, ...]:
@@ -152,7 +272,25 @@ def _allowed_hosts(settings: Settings) -> tuple[str, ...]:
     """
     if settings.token is not None and not settings.allowed_hosts:
         return (ANY,)
-    return (*settings.allowed_hosts, *settings.public_addresses, settings.host)
+    hosts = (*settings.allowed_hosts, *settings.public_addresses, settings.host)
+    if settings.admin_listen is not None:
+        return (*hosts, split_listen(settings.admin_listen)[0])
+    return hosts
+
+
+def _event_delivery(
+    settings: Settings, store: SessionStore, recorder: Recorder
+) -> Delivery | None:
+    """What delivers events; None without a URL."""
+    if settings.event_url is None:
+        return None
+    secret = settings.event_secret
+    key = None if secret is None else webhook_key(secret.get_secret_value())
+    delivery = Delivery(Sender(settings.event_url, key))
+    reporter = Reporter(delivery.put)
+    store.observers.append(reporter)
+    recorder.observers.append(reporter.file_finished)
+    return delivery
 
 
 def _ice_servers(settings: Settings) -> IceServers:
@@ -173,11 +311,14 @@ def _reach(settings: Settings, addresses: HostAddresses) -> Reach:
     return Reach(settings.denied_networks, private=private)
 
 
-def _guards(settings: Settings, tickets: Tickets | None) -> list[Middleware]:
+def _guards(
+    settings: Settings, tickets: Tickets | None, refused: Counter[str]
+) -> list[Middleware]:
     """The middlewares for all requests that concern a stream.
 
     Args:
         tickets: accepted instead of the token; None if there is no token.
+        refused: counts the requests that are over a rate limit.
     """
     # The rate limit comes first, so that guesses of the token count too.
     guards = [
@@ -188,6 +329,7 @@ def _guards(settings: Settings, tickets: Tickets | None) -> list[Middleware]:
                 hdrs.METH_DELETE: settings.delete_rate,
             },
             default=settings.patch_rate,
+            refused=refused,
         )
     ]
     if settings.token is not None and tickets is not None:

@@ -3,6 +3,7 @@
 import logging
 
 from .rtc import DataChannel, MessageHandler, Peer
+from .rtc.data_channel import EMPTY
 
 logger = logging.getLogger(__name__)
 
@@ -18,6 +19,7 @@ class Echo:
         on_message: called with every message, its channel and its payload protocol
             identifier, before it is echoed.
         messages: messages echoed so far.
+        octets: octets of these messages.
         refused: messages not echoed.
     """
 
@@ -25,6 +27,7 @@ class Echo:
         self._peer = peer
         self.on_message: MessageHandler | None = None
         self.messages = 0
+        self.octets = 0
         self.refused = 0
         peer.on_message = self._echo
 
@@ -33,5 +36,7 @@ class Echo:
             self.on_message(channel, protocol, data)
         if self._peer.send_message(channel, protocol, data):
             self.messages += 1
+            if protocol not in EMPTY:
+                self.octets += len(data)
         else:
             self.refused += 1

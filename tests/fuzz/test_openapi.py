@@ -54,5 +54,5 @@ async def test_responses_are_as_they_are_described(
     output, _ = await process.communicate()
     text = output.decode(errors="replace")
     assert process.returncode == 0, text
-    assert "Tested: 5" in text, text
+    assert "Tested: 6" in text, text
     await server.wait_for_sessions(0)

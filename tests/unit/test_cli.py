@@ -14,6 +14,7 @@ from collections.abc import Iterator
 import aiohttp
 import pytest
 
+from tests.scrape import scrape_url
 from tests.server import ServerProcess, free_port
 from whipbird.app import UDP_PORT
 from whipbird.cli import descriptors, serve
@@ -366,6 +367,66 @@ async def test_a_port_in_use(server: ServerProcess) -> None:
     assert code == 1
     assert f"cannot listen on 127.0.0.1 port {server.port}" in errors
     assert "Traceback" not in errors
+
+
+async def _status_of(url: str, method: str = "GET", **headers: str) -> int:
+    async with (
+        aiohttp.ClientSession() as http,
+        http.request(method, url, headers=headers) as response,
+    ):
+        return response.status
+
+
+async def test_operators_have_a_port_of_their_own() -> None:
+    port = free_port()
+    server = ServerProcess("--admin-listen", f"127.0.0.1:{port}")
+    await server.start()
+    try:
+        admin = f"http://127.0.0.1:{port}"
+        assert f"Admin: {admin}/metrics" in server.output
+        metrics = await scrape_url(f"{admin}/metrics")
+        assert metrics.value("whipbird_http_connections", listener="admin") >= 1
+        assert metrics.value("process_open_fds") > 0
+        for path in ("/api/sessions", "/api/status", "/healthz", "/readyz"):
+            assert await _status_of(admin + path) == 200
+        for path in ("/metrics", "/api/sessions"):
+            assert await _status_of(server.url + path) == 404
+        for path in ("/", "/whip/live", "/whep/live", "/api/streams"):
+            assert await _status_of(admin + path) == 404
+        # A page that uses DNS rebinding has another name.
+        assert await _status_of(f"{admin}/metrics", Host="evil.example") == 421
+    finally:
+        await server.stop()
+
+
+async def test_any_port_for_operators() -> None:
+    banner = await _banner("--port", "0", "--admin-listen", "127.0.0.1:0")
+    found = re.search(r"^  Admin: http://127\.0\.0\.1:(\d+)/metrics$", banner, re.M)
+    assert found, banner
+    assert int(found[1]) not in (0, *_opened(banner))
+
+
+@pytest.mark.parametrize(
+    ("value", "code", "said"),
+    [
+        ("127.0.0.1:{taken}", 1, "cannot listen on 127.0.0.1 port {taken}: "),
+        ("192.0.2.9:0", 1, "cannot listen on 192.0.2.9 port 0: "),
+        ("9090", 2, "admin_listen: expected HOST:PORT"),
+        ("127.0.0.1:70000", 2, "admin_listen: a port is a number from 0 to 65535"),
+    ],
+)
+async def test_where_operators_cannot_be_listened_for(
+    value: str, code: int, said: str, server: ServerProcess
+) -> None:
+    taken = str(server.port)
+    found, _, errors = await _whipbird(
+        *("serve", "--port", "0", "--admin-listen", value.format(taken=taken))
+    )
+    assert found == code
+    assert said.format(taken=taken) in errors
+    assert len(errors.splitlines()) == 1
+    if "{taken}" in value:
+        assert "choose another with --admin-listen" in errors
 
 
 @pytest.mark.parametrize("folder", ["/proc/recordings", "/dev/null/recordings"])

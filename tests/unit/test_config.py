@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from whipbird.config import ConfigError, Settings, load_settings
+from whipbird.config import ConfigError, Settings, load_settings, split_listen
 from whipbird.sdp.link import IceServer, TurnServer
 
 WriteToml = Callable[[str], Path]
@@ -563,3 +563,38 @@ def test_secrets_and_turn_servers_belong_together(
     message = refused(options)
     assert said in message
     assert "north" not in message
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("127.0.0.1:9090", ("127.0.0.1", 9090)),
+        ("[::1]:9090", ("::1", 9090)),
+        ("localhost:0", ("localhost", 0)),
+        ("0.0.0.0:65535", ("0.0.0.0", 65535)),
+        ("metrics.studio.example:1", ("metrics.studio.example", 1)),
+    ],
+)
+def test_where_operators_are_listened_for(
+    value: str, expected: tuple[str, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert load_settings().admin_listen is None
+    monkeypatch.setenv("WHIPBIRD_ADMIN_LISTEN", value)
+    assert split_listen(load_settings().admin_listen or "") == expected
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        *("", "9090", ":9090", "127.0.0.1", "127.0.0.1:", "127.0.0.1:http"),
+        *("::1:9090", "[::1]", "[::1]9090", "[127.0.0.1]:9090", "[]:9090"),
+        *("127.0.0.256:9090", "127.0.0.1:65536", "127.0.0.1:-1", "a b:9090"),
+        *("http://127.0.0.1:9090", "127.0.0.1:9090/", "127.0.0.1:٣"),
+        *("127.0.0.1:" + "9" * 5000, "-a:9090"),
+    ],
+)
+def test_where_nobody_can_be_listened_for(value: str) -> None:
+    message = refused({"admin_listen": value})
+    assert message.startswith("admin_listen: ")
+    assert "HOST:PORT" in message or "from 0 to 65535" in message
+    assert "\n" not in message

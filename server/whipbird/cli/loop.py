@@ -61,6 +61,13 @@ def interruptions(interrupt: Callable[[], object]) -> Iterator[None]:
                 signal.signal(number, signal.SIG_DFL)
 
 
+def on_reload(reload: Callable[[], object]) -> None:
+    """Call a function in the running loop at each SIGHUP (not on Windows)."""
+    if hasattr(signal, "SIGHUP"):
+        with contextlib.suppress(NotImplementedError):
+            asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reload)
+
+
 @contextlib.contextmanager
 def _wake_for_signals(loop: asyncio.AbstractEventLoop) -> Iterator[None]:
     """Let a signal end the loop's wait: Windows waits on, and handles it afterwards."""

@@ -4,11 +4,11 @@ import asyncio
 import errno
 import gc
 import ipaddress
-import logging
 import os
 import shutil
 import socket
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +16,14 @@ import click
 from aiohttp import web
 
 from .. import __version__
-from ..app import STORE, UDP_PORT, create_app
+from ..app import ADMIN_APP, LISTENERS, STORE, UDP_PORT, create_app
 from ..config import (
     ANY,
     ENV_PREFIX,
     ConfigError,
     Settings,
     load_settings,
+    split_listen,
     unknown_variables,
 )
 from ..http.listener import Listener
@@ -31,11 +32,17 @@ from ..net import HostAddresses, PortInUse, UdpPort
 from ..recording import RecordingFolder
 from ..sessions import SessionStore
 from .descriptors import allow_descriptors
-from .loop import interruptions, run
+from .logs import set_up_logging, tell_left_out
+from .loop import interruptions, on_reload, run
 from .parameters import settings_options
+from .reloading import Reloading
+from .service import notify_ready, notify_stopping
 
 # Octets of the UDP receive buffer below which the operator is told.
 SMALL_BUFFER = 1024 * 1024
+
+# Connections of operators and of what reads the metrics, at most.
+ADMIN_CONNECTIONS = 64
 
 # Numbers that are tried until one is free for both TCP and UDP.
 TRIES = 10
@@ -59,20 +66,9 @@ def serve_command(config: Path | None, **options: Any) -> None:
         sys.exit(2)
     for name in unknown_variables():
         click.echo(f"Warning: {name}: there is no such setting", err=True)
-    _set_up_logging(settings)
-    sys.exit(run(_serve(settings, allow_descriptors(settings))))
-
-
-def _set_up_logging(settings: Settings) -> None:
-    logging.basicConfig(
-        level=settings.log_level.upper(),
-        format="%(asctime)s %(levelname)-7s %(message)s",
-    )
-    if settings.log_level != "debug":
-        logging.getLogger("aiortc").setLevel(logging.WARNING)
-        # It logs a traceback for what is not HTTP, which anybody can send; failures
-        # of ours are logged by ourselves.
-        logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)
+    set_up_logging(settings.log_level, settings.log_format, sys.stderr)
+    reloading = Reloading(settings, lambda: load_settings(given, config))
+    sys.exit(run(_serve(reloading, allow_descriptors(settings))))
 
 
 Tls = TlsFiles | SelfSigned
@@ -82,7 +78,8 @@ class _CannotStart(Exception):  # noqa: N818 - a state, not a fault
     """The server cannot start. The message says why."""
 
 
-async def _serve(settings: Settings, max_connections: int) -> int:
+async def _serve(reloading: Reloading, max_connections: int) -> int:
+    settings = reloading.settings
     stop, at_once = asyncio.Event(), asyncio.Event()
 
     def stop_or_end() -> None:
@@ -100,9 +97,14 @@ async def _serve(settings: Settings, max_connections: int) -> int:
             # nobody is sent anything: that took tens of milliseconds.
             gc.collect()
             gc.freeze()
-            _greet(settings, listener.port, app[UDP_PORT], tls)
+            _greet(settings, app[LISTENERS], app[UDP_PORT], tls)
+            telling = asyncio.create_task(tell_left_out())
+            on_reload(partial(reloading.reload, app))
+            notify_ready()
             await stop.wait()
-            await _drain(app[STORE], settings.drain, at_once)
+            notify_stopping()
+            await _drain(app[STORE], reloading.settings.drain, at_once)
+            telling.cancel()
             return 0
         finally:
             await listener.close()
@@ -188,6 +190,8 @@ async def _listen(
     shares_port = settings.ice_tcp and settings.ice_tcp_port is None
     ice = app[UDP_PORT].tcp if shares_port else None
     listener = Listener(app, max_connections, tls=tls, ice=ice)
+    app[LISTENERS]["public"] = listener
+    admin = _admin_listener(app)
     try:
         try:
             await listener.start_app()
@@ -198,10 +202,41 @@ async def _listen(
             await listener.open(settings.host, port)
         except OSError as error:
             raise _CannotStart(_why_no_tcp(settings.host, port, error)) from error
+        if admin is not None and settings.admin_listen is not None:
+            await _open_admin(admin, *split_listen(settings.admin_listen))
     except BaseException:
         await listener.close()
         raise
     return listener, app
+
+
+def _admin_listener(app: web.Application) -> Listener | None:
+    """The listener of operators; it closes when the sessions have ended."""
+    if ADMIN_APP not in app:
+        return None
+    listener = app[LISTENERS]["admin"] = Listener(app[ADMIN_APP], ADMIN_CONNECTIONS)
+
+    async def start(_app: web.Application) -> None:
+        await listener.start_app()
+
+    async def close(_app: web.Application) -> None:
+        await listener.close()
+
+    app.on_startup.append(start)
+    app.on_cleanup.append(close)
+    return listener
+
+
+async def _open_admin(listener: Listener, host: str, port: int) -> None:
+    """Open the port of operators.
+
+    Raises:
+        _CannotStart: when it cannot be used.
+    """
+    try:
+        await listener.open(host, port)
+    except OSError as error:
+        raise _CannotStart(_why_no_tcp(host, port, error, "--admin-listen")) from error
 
 
 def _why_no_ice(settings: Settings, error: OSError) -> str:
@@ -214,18 +249,21 @@ def _why_no_ice(settings: Settings, error: OSError) -> str:
     return f"{error.strerror or error}{hint}"
 
 
-def _why_no_tcp(host: str, port: int, error: OSError) -> str:
+def _why_no_tcp(host: str, port: int, error: OSError, option: str = "--port") -> str:
     """Why the address cannot be listened on."""
     number = error.errno or 0
     # asyncio's message would repeat the address.
     reason = os.strerror(number) if number in errno.errorcode else str(error)
-    hint = "; choose another with --port" if error.errno == errno.EADDRINUSE else ""
+    hint = f"; choose another with {option}" if error.errno == errno.EADDRINUSE else ""
     return f"cannot listen on {host} port {port}: {reason}{hint}"
 
 
-def _greet(settings: Settings, port: int, media: UdpPort, tls: Tls | None) -> None:
+def _greet(
+    settings: Settings, listeners: dict[str, Listener], media: UdpPort, tls: Tls | None
+) -> None:
     """Say where the page is, what to put into OBS, and what to let through."""
-    host, needs_token = settings.host, settings.token is not None
+    host, port = settings.host, listeners["public"].port
+    needs_token = settings.token is not None
     lines = [f"Whipbird {__version__} is listening.", ""]
     everywhere = _is_unspecified(host)
     # A WHIP client on another machine needs an address of this one.
@@ -255,6 +293,9 @@ def _greet(settings: Settings, port: int, media: UdpPort, tls: Tls | None) -> No
     ]
     if tcp.port not in (0, port):
         lines.append(f"         TCP port {tcp.port} (media and data without UDP)")
+    if settings.admin_listen is not None:
+        name = settings.admin_listen.rpartition(":")[0]
+        lines.append(f"  Admin: http://{name}:{listeners['admin'].port}/metrics")
     lines.append("")
     if isinstance(tls, SelfSigned):
         lines += [

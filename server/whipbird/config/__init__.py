@@ -1,15 +1,20 @@
 """The settings and their sources."""
 
+from .reload import RELOADABLE, taken_over
 from .settings import ENV_PREFIX, Settings
 from .sources import ConfigError, load_settings, unknown_variables
-from .values import ANY, BEARER_TOKEN
+from .values import ANY, BEARER_TOKEN, split_listen, webhook_key
 
 __all__ = [
     "ANY",
     "BEARER_TOKEN",
     "ENV_PREFIX",
+    "RELOADABLE",
     "ConfigError",
     "Settings",
     "load_settings",
+    "split_listen",
+    "taken_over",
     "unknown_variables",
+    "webhook_key",
 ]

@@ -1,5 +1,7 @@
 """Readers of settings' values: each returns a value, or raises ValueError."""
 
+import base64
+import binascii
 import re
 from ipaddress import ip_address
 from pathlib import Path
@@ -25,6 +27,12 @@ _HOST_NAME = re.compile(
 
 # Scheme, host and port; browsers leave the default port out.
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^/?#@\s]+", re.IGNORECASE)
+
+
+# Secrets of the Standard Webhooks scheme in base64.
+_KEY_PREFIX = "whsec_"
+
+_HTTP_URL = re.compile(r"https?://[^/?#@\s]+(?:[/?][^#\s]*)?", re.IGNORECASE)
 
 
 def token(value: SecretStr) -> SecretStr:
@@ -61,6 +69,38 @@ def host(value: str) -> str:
     if address.is_link_local:
         raise ValueError(f"{value} is known on one link only")
     return str(address)
+
+
+def listen(value: str) -> str:
+    """An address or a name to listen on, and a port, parted by a colon."""
+    split_listen(value)
+    return value
+
+
+def split_listen(value: str) -> tuple[str, int]:
+    """The two parts of ``HOST:PORT``; an IPv6 address stands in brackets.
+
+    Raises:
+        ValueError: when it is not of this form.
+    """
+    name, colon, port = value.rpartition(":")
+    literal = name[1:-1] if name.startswith("[") and name.endswith("]") else ""
+    try:
+        if literal:
+            valid = ip_address(literal).version == 6
+        else:
+            valid = ":" not in name and bool(_HOST_NAME.fullmatch(name))
+            if valid and name.replace(".", "").isdigit():
+                ip_address(name)
+    except ValueError:
+        valid = False
+    if not (colon and valid and port.isascii() and port.isdigit()):
+        raise ValueError(
+            f'expected HOST:PORT, such as 127.0.0.1:9464 or [::1]:9464, not "{value}"'
+        )
+    if len(port) > 5 or int(port) > 65535:
+        raise ValueError(f"a port is a number from 0 to 65535, not {port[:20]}")
+    return literal or name, int(port)
 
 
 def host_pattern(value: str) -> str:
@@ -137,6 +177,31 @@ def with_turn_secret(
 def secret(value: SecretStr) -> SecretStr:
     if not value.get_secret_value():
         raise ValueError("it is empty")
+    return value
+
+
+def event_secret(value: SecretStr) -> SecretStr:
+    webhook_key(secret(value).get_secret_value())
+    return value
+
+
+def webhook_key(secret: str) -> bytes:
+    """The key of a secret: base64 after ``whsec_``, otherwise its characters.
+
+    Raises:
+        ValueError: when it is not base64.
+    """
+    if not secret.startswith(_KEY_PREFIX):
+        return secret.encode()
+    try:
+        return base64.b64decode(secret.removeprefix(_KEY_PREFIX), validate=True)
+    except binascii.Error:
+        raise ValueError(f"what follows {_KEY_PREFIX} is not base64") from None
+
+
+def http_url(value: str) -> str:
+    if not _HTTP_URL.fullmatch(value):
+        raise ValueError("expected a URL, as https://example.org/events")
     return value
 
 

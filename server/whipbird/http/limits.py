@@ -1,7 +1,7 @@
 """Rate limits for each client (RFC 9725 section 5)."""
 
 import math
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Mapping
 
 from aiohttp import hdrs, web
@@ -27,11 +27,23 @@ class RateLimit:
     Args:
         rate: requests per minute and client.
         max_clients: clients remembered, at most.
+        name: its name in ``refused``.
+        refused: where it counts the requests that exceed it.
     """
 
-    def __init__(self, rate: int, max_clients: int = MAX_CLIENTS) -> None:
+    def __init__(
+        self,
+        rate: int,
+        max_clients: int = MAX_CLIENTS,
+        *,
+        name: str = "other",
+        refused: Counter[str] | None = None,
+    ) -> None:
         self.rate = rate
         self._max_clients = max_clients
+        self._name = name
+        self._refused = Counter() if refused is None else refused
+        self._refused[name] += 0
         self._buckets: OrderedDict[str, AsyncLimiter] = OrderedDict()
 
     def __len__(self) -> int:
@@ -57,6 +69,7 @@ class RateLimit:
         else:
             self._buckets.move_to_end(client)
         if not bucket.has_capacity(count):
+            self._refused[self._name] += 1
             return False
         await bucket.acquire(count)
         return True
@@ -71,17 +84,29 @@ class RateLimit:
 _LIMIT = web.RequestKey("limit", RateLimit)
 
 
-def limit_rates(rates: Mapping[str, int], default: int) -> Middleware:
+def limit_rates(
+    rates: Mapping[str, int],
+    default: int,
+    *,
+    name: str = "other",
+    refused: Counter[str] | None = None,
+) -> Middleware:
     """Make a middleware that limits the rates of requests, except preflights.
 
     Args:
         rates: method -> requests per minute and client; 0 for no limit.
         default: the limit for all other methods together.
+        name: the name of this limit.
+        refused: counts the requests that are refused, by the limit: the method in lower
+            case, or ``name``.
     """
+    if refused is None:
+        refused = Counter()
     limits = {
-        method: RateLimit(rate) if rate else None for method, rate in rates.items()
+        method: RateLimit(rate, name=method.lower(), refused=refused) if rate else None
+        for method, rate in rates.items()
     }
-    others = RateLimit(default) if default else None
+    others = RateLimit(default, name=name, refused=refused) if default else None
 
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:

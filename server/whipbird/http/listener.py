@@ -5,6 +5,7 @@ import contextlib
 import socket
 import ssl
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
@@ -30,6 +31,19 @@ _TLS = 22
 # ... and above which one is that of HTTP, which begins with a letter: or with an empty
 # line (RFC 9112 section 2.2). Frames (RFC 4571) begin with the length of a datagram.
 _HTTP = frozenset(b"\r\nABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
+
+
+@dataclass(frozen=True, slots=True)
+class ListenerStats:
+    """A listener at a moment.
+
+    Attributes:
+        connections: those that are open.
+        ended: those that were ended to make room for others.
+    """
+
+    connections: int = 0
+    ended: int = 0
 
 
 class _Arrival:
@@ -107,6 +121,11 @@ class Listener:
         """The number of the port; 0 before ``open``."""
         addresses = self._listener.addresses
         return addresses[0][1] if addresses else 0
+
+    @property
+    def stats(self) -> ListenerStats:
+        """A snapshot."""
+        return ListenerStats(self._count(), self._limit.ended)
 
     async def start_app(self) -> None:
         """Start the application up.

@@ -8,6 +8,7 @@ from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
 
 from ..sdp.errors import MalformedSdp, SdpError, quote
+from .paths import public_path
 
 logger = logging.getLogger(__name__)
 
@@ -101,8 +102,7 @@ async def problem_middleware(
             raise
         return _of_aiohttp(request, error).response()
     except Exception:
-        path = quote(request.rel_url.raw_path)
-        logger.exception("Failed to answer %s %s", request.method, path)
+        logger.exception("Failed to answer %s %s", request.method, public_path(request))
         return Problem(
             500,
             "Internal error",

@@ -4,8 +4,7 @@ from typing import Any
 
 from aiohttp import web
 
-from ..media.encoding import Encoding
-from ..media.track import Track
+from ..media.stats import EncodingStats, TrackStats
 from ..recording import Recorder
 from ..streams import Audiences, Stream, Streams
 from .problems import no_such_stream
@@ -46,23 +45,28 @@ class StreamsResource:
         return web.json_response(self._describe(stream), headers=NO_STORE)
 
     def _describe(self, stream: Stream) -> dict[str, Any]:
+        stats = stream.stats(self._audiences.count(stream.name))
         return {
-            "name": stream.name,
-            "state": stream.source.connectionState,
-            "duration": round(stream.age, 3),
-            "viewers": self._audiences.count(stream.name),
-            "recording": self._recorder.describe(stream.name),
-            "tracks": [_track(track) for track in stream.source.tracks],
+            "name": stats.name,
+            "state": stats.state,
+            "duration": round(stats.age, 3),
+            "viewers": stats.viewers,
+            "recording": self._recorder.describe(stats.name),
+            "tracks": [_track(track) for track in stats.tracks],
         }
 
 
-def _track(track: Track) -> dict[str, Any]:
+def _track(track: TrackStats) -> dict[str, Any]:
     encodings = [_encoding(encoding) for encoding in track.encodings]
     # The API calls an encoding a layer.
-    return {"kind": track.kind, "layers": encodings, "malformed": track.malformed}
+    return {
+        "kind": track.kind,
+        "layers": encodings,
+        "malformed": track.received.malformed,
+    }
 
 
-def _encoding(encoding: Encoding) -> dict[str, Any]:
+def _encoding(encoding: EncodingStats) -> dict[str, Any]:
     totals, codec = encoding.totals, encoding.codec
     described: dict[str, Any] = {
         "rid": encoding.rid,
@@ -76,7 +80,7 @@ def _encoding(encoding: Encoding) -> dict[str, Any]:
         "lost": totals.lost + totals.retransmitted,
         "recovered": totals.recovered + totals.retransmitted,
         "duplicates": totals.duplicates,
-        "jitter": round(encoding.reception.jitter, 6),
+        "jitter": round(encoding.jitter, 6),
     }
     if encoding.is_video:
         described |= _video(encoding)
@@ -85,7 +89,7 @@ def _encoding(encoding: Encoding) -> dict[str, Any]:
     return described
 
 
-def _video(encoding: Encoding) -> dict[str, Any]:
+def _video(encoding: EncodingStats) -> dict[str, Any]:
     parameters = encoding.parameters
     interval = encoding.key_frame_interval
     described: dict[str, Any] = {

@@ -5,7 +5,7 @@ import contextlib
 import math
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from ..rtp.round_trip import RoundTrip, short_ntp
 from ..rtp.rtcp import SenderReport, write_sdes, write_sender_report
@@ -50,6 +50,7 @@ class Egress:
         estimate: the viewer's bandwidth estimate.
         round_trip: the round trip to the viewer.
         on_feedback: called when the viewer's estimate or loss may have changed.
+        on_media: called once, when media is sent for the first time.
     """
 
     def __init__(self, transport: MediaTransport, stream: str) -> None:
@@ -57,6 +58,7 @@ class Egress:
         self.estimate = ViewerEstimate()
         self.round_trip = RoundTrip()
         self.on_feedback: Callable[[], None] | None = None
+        self.on_media: Callable[[], None] | None = None
         self._redundancy = RedundancyLevel()
         self._transport = transport
         self._stream = stream
@@ -119,13 +121,13 @@ class Egress:
         for request in parse_requests(data):
             match request:
                 case Nack(ssrc=ssrc, sequences=sequences):
-                    forwarder = self._find(ssrc)
-                    if forwarder and self._requests.take(now, len(sequences)):
-                        forwarder.retransmit(sequences, now)
+                    if forwarder := self._find(ssrc):
+                        self._retransmit(forwarder, sequences, now)
                 case KeyFrameRequest(ssrc=ssrc):
-                    forwarder = self._find(ssrc)
-                    if forwarder is not None and forwarder.feed is not None:
-                        forwarder.feed.encoding.request_key_frame()
+                    if forwarder := self._find(ssrc):
+                        forwarder.key_frame_requests += 1
+                        if forwarder.feed is not None:
+                            forwarder.feed.encoding.request_key_frame()
                 case Estimate(bitrate=bitrate):
                     self.estimate.received(bitrate, now)
                     is_estimated = True
@@ -144,6 +146,15 @@ class Egress:
             self._review()
         if is_estimated:
             self._notify()
+
+    def _retransmit(
+        self, forwarder: Forwarder, sequences: Sequence[int], now: float
+    ) -> None:
+        forwarder.nacked += len(sequences)
+        if self._requests.take(now, len(sequences)):
+            forwarder.retransmit(sequences, now)
+        else:
+            forwarder.nacks_refused += len(sequences)
 
     def available_to(self, forwarder: Forwarder) -> float | None:
         """The part of the viewer's estimate that is left for one forwarder, in bit/s.
@@ -185,6 +196,9 @@ class Egress:
                 forwarder.set_redundancy(level)
 
     def _source_changed(self, forwarder: Forwarder) -> None:
+        if self.on_media is not None:
+            self.on_media()
+            self.on_media = None
         self._send_report(forwarder)
         self._review()
 

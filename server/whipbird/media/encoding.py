@@ -11,6 +11,7 @@ from ..rtp.source_clock import Anchor
 from ..rtp.totals import Totals
 from ..sdp.codecs import Codec
 from .source import Source
+from .stats import EncodingStats, ReceivedCounts
 
 # Seconds between measurements of the rates.
 RATE_INTERVAL = 1.0
@@ -66,6 +67,8 @@ class Encoding:
         frame_rate: frames per second, measured likewise.
         epoch: how often it has gone on with another source, or a restarted one.
         wants_key_frame: whether to request a key frame from the sender.
+        nacked: packets requested by NACK so far, each time; the caller counts them.
+        key_frame_requests: PLI and FIR sent so far; likewise.
     """
 
     source: Source
@@ -84,6 +87,7 @@ class Encoding:
         self.frame_rate = 0.0
         self.epoch = 0
         self.wants_key_frame = False
+        self.nacked = self.key_frame_requests = 0
         self.send_feedback_soon = send_feedback_soon
         self._subscribers: tuple[PacketHandler, ...] = ()
         # The last frame's timestamp, and the last packet's sequence number.
@@ -123,6 +127,40 @@ class Encoding:
         """What was received of all its sources, those that have ended included."""
         found = (Totals.of(source.reception) for source in self.sources.values())
         return sum(found, self._ended)
+
+    @property
+    def received(self) -> ReceivedCounts:
+        """What was received of it, and requested for it."""
+        totals = self.totals
+        return ReceivedCounts(
+            packets=totals.packets,
+            octets=totals.octets,
+            lost=totals.given_up,
+            recovered=totals.recovered + totals.retransmitted,
+            duplicates=totals.duplicates,
+            frames=self.frames,
+            key_frames=self.key_frames,
+            nacked=self.nacked,
+            key_frame_requests=self.key_frame_requests,
+        )
+
+    @property
+    def stats(self) -> EncodingStats:
+        """A snapshot."""
+        return EncodingStats(
+            rid=self.rid,
+            codec=self.codec,
+            is_video=self.is_video,
+            totals=self.totals,
+            jitter=self.reception.jitter,
+            bitrate=self.bitrate,
+            frame_rate=self.frame_rate,
+            frames=self.frames,
+            key_frames=self.key_frames,
+            key_frame_interval=self.key_frame_interval,
+            parameters=self.parameters,
+            channels=self.channels,
+        )
 
     @property
     def last_packet_at(self) -> float:

@@ -21,6 +21,7 @@ from .pacer import Pacer
 from .redundancy import MAX_LEVEL, Redundancy
 from .retransmission_writer import RetransmissionWriter
 from .retransmitter import Retransmitter
+from .stats import SentCounts
 from .transport import MediaTransport
 from .viewer_codecs import ViewerCodecs, holds_structure
 
@@ -47,6 +48,8 @@ class Forwarder:
         pacer: holds back the end of large frames, for a viewer behind a thin path.
         fraction_lost: the loss in the viewer's last receiver report, 0 to 1.
         frames_dropped: frames skipped because its socket was congested.
+        nacked, nacks_refused, key_frame_requests: see ``SentCounts``; the caller counts
+            them.
     """
 
     def __init__(
@@ -65,6 +68,7 @@ class Forwarder:
         )
         self.fraction_lost = 0.0
         self.frames_dropped = 0
+        self.nacked = self.nacks_refused = self.key_frame_requests = 0
         self._codecs = ViewerCodecs(media.codecs, is_sound=media.kind == "audio")
         self._renumbering = Renumbering()
         self._redundancy = Redundancy()
@@ -107,6 +111,21 @@ class Forwarder:
         self._highest = self.rewriter.last_sequence
         self._now = asyncio.get_running_loop().time
         self.forward = self._send
+
+    @property
+    def sent(self) -> SentCounts:
+        """What it has sent, and was requested to send."""
+        return SentCounts(
+            packets=self.rewriter.packets,
+            octets=self.rewriter.octets,
+            nacked=self.nacked,
+            nacks_refused=self.nacks_refused,
+            retransmissions=self.retransmitter.retransmitted,
+            retransmissions_refused=self.retransmitter.refused,
+            copies=self.retransmitter.copies,
+            key_frame_requests=self.key_frame_requests,
+            frames_dropped=self.frames_dropped,
+        )
 
     @property
     def is_congested(self) -> bool:

@@ -172,15 +172,18 @@ class Requests:
             if missing.next_due <= now:
                 if lost := missing.to_request(now, rtt):
                     self.last_at = now
+                    encoding.nacked += len(lost)
                     found.append(write_nack(self._ssrc, source.ssrc, lost))
                 source.release(now)
         if encoding.should_request_key_frame(now):
             ssrc = encoding.wanted_from
+            requests = len(found)
             if "nack pli" in encoding.codec.feedback:
                 found.append(write_pli(self._ssrc, ssrc))
             elif "ccm fir" in encoding.codec.feedback:
                 self._fir_requests += 1
                 found.append(write_fir(self._ssrc, ssrc, self._fir_requests))
+            encoding.key_frame_requests += len(found) - requests
         return found
 
     def _unexplained(self) -> int:
@@ -207,6 +210,7 @@ class Requests:
             if not source.ends_frame and silence >= FRAME_PAUSE:
                 count = max(count, 1)
             if lost := source.request_ahead(count, now, rtt):
+                encoding.nacked += len(lost)
                 found.append(write_nack(self._ssrc, source.ssrc, lost))
         return found
 

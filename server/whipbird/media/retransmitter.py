@@ -54,6 +54,7 @@ class Retransmitter:
         allowance: what may be sent beside the stream.
         retransmitted: packets retransmitted on request.
         copies: packets sent beside those.
+        refused: packets that were requested, and were more than may be sent.
         deadline: when the next copy is due; infinite without one.
     """
 
@@ -68,6 +69,7 @@ class Retransmitter:
         self.loss = Loss()
         self.retransmitted = 0
         self.copies = 0
+        self.refused = 0
         self._codecs = codecs
         self._write = write
         self._send = send
@@ -102,7 +104,10 @@ class Retransmitter:
         copies = self.loss.copies
         for sequence in sequences:
             since = now - self._answers.get(sequence, -math.inf)
-            if since < self._repeat_time or not self._left:
+            if since < self._repeat_time:
+                continue
+            if not self._left:
+                self.refused += 1
                 continue
             if not self._transmit(sequence, now, is_requested=True):
                 continue
@@ -170,6 +175,7 @@ class Retransmitter:
         """Send a packet once more; return whether it was sent."""
         # An RTX packet that is written has a number, and is missing if it is not sent.
         if not self.allowance.allows(now, is_requested=is_requested):
+            self.refused += is_requested
             return False
         data = self._write(sequence, now)
         if data is None:

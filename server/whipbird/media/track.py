@@ -14,6 +14,7 @@ from ..sdp.simulcast import MAX_ENCODINGS
 from .encoding import Encoding
 from .feedback import Feedback
 from .source import Source
+from .stats import ReceivedCounts, TrackStats
 from .transport import MediaTransport
 
 # Seconds without packets after which a source makes room for a new one, if it is not
@@ -68,6 +69,8 @@ class Track:
         # the rids that the offer has for SSRCs.
         self._nameless: dict[int, float] = {}
         self._offered_sources: dict[int, str] = {}
+        # What was received of encodings that have ended.
+        self._ended = ReceivedCounts()
         self._now = asyncio.get_running_loop().time
 
     def configure(self, media: OfferedMedia, feedback: Feedback) -> None:
@@ -121,6 +124,18 @@ class Track:
         """Octets of these RTP packets."""
         return sum(source.reception.octets for source in self._sources.values())
 
+    @property
+    def received(self) -> ReceivedCounts:
+        """What was received of all its encodings, those that have ended included."""
+        found = (encoding.received for encoding in self.encodings)
+        return sum(found, self._ended + ReceivedCounts(malformed=self.malformed))
+
+    @property
+    def stats(self) -> TrackStats:
+        """A snapshot."""
+        encodings = tuple(encoding.stats for encoding in self.encodings)
+        return TrackStats(self.kind, encodings, self.received)
+
     def source_of(self, ssrc: int) -> Source | None:
         """The source with this SSRC."""
         return self._sources.get(ssrc)
@@ -138,6 +153,7 @@ class Track:
             encoding = self._encodings.pop(ssrc)
             if encoding.remove_source(ssrc):
                 self.encodings.remove(encoding)
+                self._ended += encoding.received
                 self._notify()
 
     # Packets

@@ -101,7 +101,8 @@ class UdpPort:
         # Known from ``open`` on: a port can be made before the loop runs.
         self._loop: asyncio.AbstractEventLoop | None = None
         self._closed = False
-        self._closed_drops = 0
+        # Of sockets that are closed: ``kernel_drops``, and ``dropped``.
+        self._closed_kernel_drops = self._closed_send_drops = 0
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = math.inf
         self._flushing = False
@@ -197,10 +198,15 @@ class UdpPort:
             self._timer.cancel()
 
     def _close_sockets(self) -> None:
-        for opened in self._sockets.values():
-            opened.close()
-        self._sockets.clear()
-        self._by_local.clear()
+        for address in tuple(self._sockets):
+            self._close_socket(address)
+
+    def _close_socket(self, address: str) -> None:
+        closed = self._sockets.pop(address)
+        del self._by_local[closed.local]
+        closed.close()
+        self._closed_kernel_drops += closed.kernel_drops
+        self._closed_send_drops += closed.dropped
 
     # For sessions
 
@@ -255,9 +261,7 @@ class UdpPort:
                     logger.debug("Cannot bind to %s: %s", address, error)
         for address, opened in list(self._sockets.items()):
             if address not in current and not self.dispatcher.is_used(opened.local):
-                self._closed_drops += opened.kernel_drops
-                opened.close()
-                del self._sockets[address], self._by_local[opened.local]
+                self._close_socket(address)
 
     def send(self, datagram: bytes, path: Path) -> None:
         """Send a datagram; it is lost if the socket is closed."""
@@ -309,8 +313,9 @@ class UdpPort:
             addresses=tuple(self._sockets),
             receive_buffer=min((s.receive_buffer for s in sockets), default=0),
             send_buffer=min((s.send_buffer for s in sockets), default=0),
-            kernel_drops=self._closed_drops + sum(s.kernel_drops for s in sockets),
-            send_drops=sum(s.dropped for s in sockets),
+            kernel_drops=self._closed_kernel_drops
+            + sum(s.kernel_drops for s in sockets),
+            send_drops=self._closed_send_drops + sum(s.dropped for s in sockets),
             unknown_stun=drops.unknown_stun,
             unknown_address=drops.unknown_address,
             refused=drops.refused,

@@ -5,6 +5,7 @@ from .recorder import ListedFile, NoFolder, NotPublished, Recorder
 from .recording import RecordingState
 from .retention import Retention
 from .segments import SegmentLimits
+from .stats import RecorderStats, RecordingCounts
 
 __all__ = [
     "FileIsOpen",
@@ -12,6 +13,8 @@ __all__ = [
     "NoFolder",
     "NotPublished",
     "Recorder",
+    "RecorderStats",
+    "RecordingCounts",
     "RecordingFolder",
     "RecordingState",
     "Retention",

@@ -88,6 +88,11 @@ class RecordingFolder:
         self._open: set[str] = set()
         self._deleting = threading.Lock()
 
+    def retain(self, retention: Retention) -> None:
+        """Keep files by other limits from now on."""
+        self._retention = retention
+        self.finisher.min_free = retention.free or 0
+
     def check(self) -> None:
         """Check that files can be written, without creating the folder.
 

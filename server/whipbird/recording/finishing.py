@@ -6,7 +6,7 @@ import logging
 import os
 import struct
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from pathlib import Path
 
@@ -30,12 +30,14 @@ class Finisher:
 
     A file is complete before that. So it does not matter if it is given up.
 
-    Args:
+    Attributes:
         min_free: octets of the file system that stay free beside a copy.
+        on_finished: called with the path of each file that is complete, in a thread.
     """
 
     def __init__(self, min_free: int = 0) -> None:
-        self._min_free = min_free
+        self.on_finished: Callable[[Path], object] | None = None
+        self.min_free = min_free
         self._files: dict[str, Future[None]] = {}
         self._one_at_a_time = threading.Lock()
         self._is_abandoned = threading.Event()
@@ -94,7 +96,7 @@ class Finisher:
 
     def _finish(self, path: Path, picture_until: float) -> None:
         if path.suffix == ".mp4":
-            needed = path.stat().st_size + self._min_free
+            needed = path.stat().st_size + self.min_free
             if free_octets(path.parent) < needed:
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             new = path.with_name(path.name + COPY)
@@ -103,8 +105,13 @@ class Finisher:
             _extend_matroska(path, picture_until)
 
     def _end(self, path: Path, future: Future[None]) -> None:
-        del self._files[path.name]
-        future.set_result(None)
+        try:
+            # Before those go on who wait for it, perhaps to end the server.
+            if self.on_finished is not None:
+                self.on_finished(path)
+        finally:
+            del self._files[path.name]
+            future.set_result(None)
 
 
 def _extend_matroska(path: Path, until: float) -> None:

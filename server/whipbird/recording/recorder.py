@@ -1,11 +1,14 @@
 """The recordings of a server: which streams to record, and the recorded files."""
 
 import asyncio
+import contextlib
 import errno
 import logging
 import os
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +17,7 @@ from .files import RecordedFile, RecordingFolder
 from .recording import Recording, RecordingState
 from .retention import Retention
 from .segments import SegmentLimits
+from .stats import RecorderStats, RecordingCounts
 
 logger = logging.getLogger(__name__)
 
@@ -57,6 +61,9 @@ class Recorder:
         all_streams: whether to record every publisher from its beginning.
         limits: the limits of a file.
         retention: which files are kept.
+
+    Attributes:
+        observers: called with each file that is complete.
     """
 
     def __init__(
@@ -68,7 +75,6 @@ class Recorder:
         retention: Retention | None = None,
     ) -> None:
         self._folder = None if folder is None else RecordingFolder(folder, retention)
-        self._retains = retention is not None and retention != Retention()
         self._all = all_streams
         self._limits = limits or SegmentLimits()
         self._published: dict[str, Stream] = {}
@@ -76,7 +82,9 @@ class Recorder:
         self._recordings: dict[str, Recording] = {}
         # Recordings whose files are being finished.
         self._closing: dict[asyncio.Task[None], Recording] = {}
+        self._ended = RecordingCounts()
         self._retaining: asyncio.Task[None] | None = None
+        self.observers: list[Callable[[RecordedFile], None]] = []
 
     @property
     def is_enabled(self) -> bool:
@@ -84,9 +92,22 @@ class Recorder:
         return self._folder is not None
 
     async def open(self) -> None:
-        """Begin to delete files that are not to be kept any longer."""
-        if self._folder is not None and self._retains:
+        """Report finished files, and delete those that are not to be kept."""
+        if self._folder is not None:
+            loop = asyncio.get_running_loop()
+            self._folder.finisher.on_finished = partial(
+                self._finished, self._folder, loop
+            )
             self._retaining = asyncio.create_task(self._retain(self._folder))
+
+    def configure(
+        self, *, all_streams: bool, limits: SegmentLimits, retention: Retention
+    ) -> None:
+        """Change what is recorded from the next publishers on, and what is kept."""
+        self._all = all_streams
+        self._limits = limits
+        if self._folder is not None:
+            self._folder.retain(retention)
 
     # Observer of streams
 
@@ -178,6 +199,17 @@ class Recorder:
             "left_out": recording.left_out,
         }
 
+    @property
+    def stats(self) -> RecorderStats:
+        """A snapshot."""
+        active = [
+            recording
+            for recording in self._recordings.values()
+            if recording.state is not RecordingState.FAILED
+        ]
+        counts = (RecordingCounts.of(recording) for recording in self._counted)
+        return RecorderStats(len(active), sum(counts, self._ended))
+
     # The files
 
     async def files(
@@ -239,6 +271,19 @@ class Recorder:
         if self._closing:
             await asyncio.wait(set(self._closing))
 
+    def _finished(
+        self, folder: RecordingFolder, loop: asyncio.AbstractEventLoop, path: Path
+    ) -> None:
+        """Report a file that is complete; called in a thread."""
+        file = folder.get(path.name)
+        if file is not None:
+            with contextlib.suppress(RuntimeError):  # the event loop has gone
+                loop.call_soon_threadsafe(self._report, file)
+
+    def _report(self, file: RecordedFile) -> None:
+        for observer in self.observers:
+            observer(file)
+
     async def _retain(self, folder: RecordingFolder) -> None:
         """Delete files regularly. If that is not enough, end all recordings."""
         while True:
@@ -262,8 +307,19 @@ class Recorder:
     def _end_soon(self, recording: Recording) -> asyncio.Task[None]:
         task = asyncio.create_task(self._end(recording))
         self._closing[task] = recording
-        task.add_done_callback(self._closing.pop)
+        task.add_done_callback(self._closed)
         return task
+
+    def _closed(self, task: asyncio.Task[None]) -> None:
+        recording = self._closing.pop(task)
+        # One that has failed stays until its publisher has gone.
+        if recording not in self._counted:
+            self._ended += RecordingCounts.of(recording)
+
+    @property
+    def _counted(self) -> set[Recording]:
+        """The recordings that are not counted as ended."""
+        return {*self._recordings.values(), *self._closing.values()}
 
     async def _end(self, recording: Recording) -> None:
         try:

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from .transports import SctpTransport
 
 # RFC 8831 section 8; SCTP cannot carry an empty message, so one octet stands for it.
-_EMPTY = frozenset({sctp.PPID_STRING_EMPTY, sctp.PPID_BINARY_EMPTY})
+# Of messages without octets, which SCTP cannot carry: they have one that is ignored.
+EMPTY = frozenset({sctp.PPID_STRING_EMPTY, sctp.PPID_BINARY_EMPTY})
 _TEXT = frozenset({sctp.PPID_STRING, sctp.PPID_STRING_EMPTY})
 _PLACEHOLDER = b"\0"
 
@@ -204,7 +205,7 @@ class DataChannel(RTCDataChannel):
     def emit_message(self, protocol: int, data: bytes) -> None:
         """Emit a message as the W3C API has it, if anybody listens."""
         if self.listeners("message"):
-            octets = b"" if protocol in _EMPTY else data
+            octets = b"" if protocol in EMPTY else data
             self.emit(
                 "message",
                 octets.decode(errors="replace") if protocol in _TEXT else octets,

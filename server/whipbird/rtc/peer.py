@@ -66,6 +66,18 @@ class Peer(PeerConnection):
         return path.remote[:2] if path else None
 
     @property
+    def candidate_type(self) -> str | None:
+        """The type of the other side's candidate in use; None before there is one.
+
+        One that it has not named was found by its checks (RFC 8445 section 5.1.1).
+        """
+        address = self.peer_address
+        if address is None:
+            return None
+        named = {(c.address, c.port): c.type for c in self.remote_candidates}
+        return named.get(address, "prflx")
+
+    @property
     def silence(self) -> float:
         """Seconds since anything authentic came from the other side.
 

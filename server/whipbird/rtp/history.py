@@ -41,11 +41,12 @@ class GopBudget:
 
     Attributes:
         octets: octets that are taken now.
+        given_up: GOPs that were too long to be kept.
     """
 
     def __init__(self, limits: GopLimits | None = None) -> None:
         self.limits = limits or GopLimits()
-        self.octets = 0
+        self.octets = self.given_up = 0
 
     def take(self, octets: int) -> bool:
         """Take octets; return whether there are as many."""
@@ -150,9 +151,13 @@ class PacketHistory:
         limits = self._budget.limits
         is_long = difference(timestamp, self._gop_timestamp) > self._max_ticks
         if is_long or self._octets > limits.octets or not self._budget.take(_SHARE):
-            self._end_gop()
+            self._give_up()
         else:
             self._taken += _SHARE
+
+    def _give_up(self) -> None:
+        self._budget.given_up += 1
+        self._end_gop()
 
     def _end_gop(self) -> None:
         """Keep the last packets only."""
@@ -167,7 +172,7 @@ class PacketHistory:
         if self._mask + 1 < MAX_GOP:
             self._resize(2 * (self._mask + 1))
         else:
-            self._end_gop()
+            self._give_up()
 
     def _resize(self, size: int) -> None:
         before, mask = self._packets, self._mask

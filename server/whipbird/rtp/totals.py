@@ -1,13 +1,18 @@
 """What was received of several sources together."""
 
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 
+from ..stats import Counts
 from .reception import Reception
 
 
 @dataclass(frozen=True, slots=True)
-class Totals:
-    """Counts of several sources; see ``Reception`` for each of them."""
+class Totals(Counts):
+    """Counts of several sources; see ``Reception`` for each of them.
+
+    Attributes:
+        given_up: packets that were missing, and are not waited for any longer.
+    """
 
     packets: int = 0
     octets: int = 0
@@ -15,6 +20,7 @@ class Totals:
     recovered: int = 0
     retransmitted: int = 0
     duplicates: int = 0
+    given_up: int = 0
 
     @classmethod
     def of(cls, reception: Reception) -> "Totals":
@@ -26,9 +32,5 @@ class Totals:
             recovered=reception.recovered,
             retransmitted=reception.retransmitted,
             duplicates=reception.duplicates,
-        )
-
-    def __add__(self, other: "Totals") -> "Totals":
-        return Totals(
-            *(a + b for a, b in zip(astuple(self), astuple(other), strict=True))
+            given_up=reception.missing.given_up,
         )

@@ -9,6 +9,8 @@ from .session import (
     Unavailable,
     short_id,
 )
+from .setup import SetupStep
+from .stats import SessionCounts, SessionKind, SessionsStats, SessionStats
 from .store import NoSuchLayer, NothingToWatch, SessionStore, WrongCodecs
 
 __all__ = [
@@ -18,9 +20,14 @@ __all__ = [
     "NothingToWatch",
     "OutdatedIce",
     "Session",
+    "SessionCounts",
+    "SessionKind",
     "SessionLimits",
     "SessionState",
+    "SessionStats",
     "SessionStore",
+    "SessionsStats",
+    "SetupStep",
     "Unavailable",
     "WrongCodecs",
     "short_id",

@@ -1,11 +1,14 @@
 """Who gets another session, and whose sessions make room for it."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from ..net.clients import network_of
 from .session import EndReason, Session, SessionState, Unavailable
+
+# What ``Admission`` refuses by: see ``SessionLimits``.
+REFUSALS = ("sessions", "client_sessions", "client_connecting", "made_room")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +50,16 @@ class Admission:
     a client cannot keep others out by requests alone.
 
     A session that has ended counts until its peer is closed.
+
+    Attributes:
+        limits: the limits; they may be changed.
+        refused: how often each limit was reached: sessions that were not opened, and
+            those that made room for another.
     """
 
     def __init__(self, limits: SessionLimits) -> None:
-        self._limits = limits
+        self.refused: Counter[str] = Counter(dict.fromkeys(REFUSALS, 0))
+        self.limits = limits
         self._clients: defaultdict[str, dict[Session, None]] = defaultdict(dict)
         self._count = 0
 
@@ -67,20 +76,27 @@ class Admission:
         Raises:
             Full: when it may not.
         """
-        limits, network = self._limits, network_of(client)
+        limits, network = self.limits, network_of(client)
         held = self._clients.get(network, {})
         if limits.of_client is not None and len(held) - replaces >= limits.of_client:
+            self.refused["client_sessions"] += 1
             raise Full(limits.of_client, is_of_client=True)
         if limits.connecting is not None:
             connecting = sum(map(_is_connecting, held)) - replaces
             if connecting >= limits.connecting:
+                self.refused["client_connecting"] += 1
                 raise Full(limits.connecting, is_of_client=True)
         if limits.total is None or self._count - replaces < limits.total:
             return _nothing
         loser = self._loser(network)
         if loser is None:
+            self.refused["sessions"] += 1
             raise Full(limits.total)
-        return lambda: loser.end_soon(EndReason.MADE_ROOM)
+        return lambda: self._make_room(loser)
+
+    def _make_room(self, loser: Session) -> None:
+        self.refused["made_room"] += 1
+        loser.end_soon(EndReason.MADE_ROOM)
 
     def add(self, session: Session) -> None:
         """Count a session."""

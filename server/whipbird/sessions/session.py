@@ -8,13 +8,23 @@ import time
 from collections.abc import Callable
 
 from ..echo import Echo
-from ..rtc import EndCause, Peer
+from ..rtc import DataChannel, EndCause, Peer
 from ..sdp.answer import ice_attributes, media_line
 from ..sdp.errors import UnacceptableSdp
 from ..sdp.fragment import Fragment, write_fragment
 from ..sdp.offer import Offer
 from ..sdp.role import Role
 from ..sdp.transport import IceCredentials
+from ..streams import Viewer
+from .setup import Setup, SetupStep
+from .stats import (
+    SessionCounts,
+    SessionKind,
+    SessionStats,
+    counts_of,
+    loss_of,
+    round_trip_of,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -43,6 +53,7 @@ class EndReason(enum.StrEnum):
     """Why a session has ended."""
 
     DELETED = "deleted by the client"
+    ENDED_BY_OPERATOR = "ended by an operator"
     CLOSED_BY_PEER = "closed by the peer"
     CHANNELS_CLOSED = "data channels closed by the peer"
     CONSENT_LOST = "connection lost"
@@ -85,8 +96,11 @@ class Session:
         stream: the name of its stream.
         peer: our end of the connection.
         role: the role of the client: publisher or viewer.
+        kind: what the session is for.
         client: the client's address in the POST, for the log.
         setup_timeout: seconds within which it must be connected.
+        on_step: called with each step of its setup, and the seconds that it took.
+        on_open: called with the session once, when it is connected.
         on_end: called with the session as soon as it ends.
         on_gone: called with the session when its peer is closed.
 
@@ -99,6 +113,8 @@ class Session:
         on_connected: called once, when it is connected.
         state: its state.
         reason: why it has ended; None while it has not.
+        setup: how long the steps of its setup took.
+        viewer: what it watches with; None if it does not.
     """
 
     def __init__(
@@ -107,17 +123,23 @@ class Session:
         peer: Peer,
         *,
         role: Role,
+        kind: SessionKind,
         client: str,
         setup_timeout: float,
+        on_step: Callable[[SetupStep, float], None],
+        on_open: Callable[["Session"], None],
         on_end: Callable[["Session"], None],
         on_gone: Callable[["Session"], None],
     ) -> None:
         self.id = secrets.token_urlsafe(ID_OCTETS)
         self.stream = stream
         self.role = role
+        self.kind = kind
         self.peer = peer
         self.client = client
         self.echo = Echo(peer)
+        self.setup = Setup(on_step)
+        self.viewer: Viewer | None = None
         self.etag = _new_etag()
         self.unused_ice: frozenset[IceCredentials] = frozenset()
         self.patching = asyncio.Lock()
@@ -129,9 +151,20 @@ class Session:
         # The m-line, mid and BUNDLE group of the answer, for fragments.
         self._section: tuple[str, str | None, tuple[str, ...]] = ("", None, ())
         self._address: tuple[str, int] | None = None
+        self._on_open = on_open
         self._on_end = on_end
         self._on_gone = on_gone
         self._opened = time.monotonic()
+        self._was_connected = False
+        self._log = logging.LoggerAdapter(
+            logger,
+            {
+                "session": short_id(self.id),
+                "kind": str(kind),
+                "stream": stream,
+                "client": client,
+            },
+        )
         self._ended = asyncio.get_running_loop().create_future()
         self._ending: asyncio.Task[None] | None = None
         self._deadline = asyncio.get_running_loop().call_later(
@@ -151,12 +184,14 @@ class Session:
         self.unused_ice = offer.unused_ice
         self._section = media_line(offer.tagged), offer.tagged.mid, offer.bundle
         self.peer.on("connectionstatechange", self._peer_state_changed)
+        self.peer.on("iceconnectionstatechange", self._ice_state_changed)
         if not offer.has_media:
             self.peer.on_channels_closed = self._channels_closed
+            self.peer.once("datachannel", self._channel_opened)
         try:
             answer = await self.peer.answer(offer, self.stream)
         except ConnectionError as error:
-            logger.error("Session %s not opened: %s", short_id(self.id), error)
+            self._log.error("Session %s not opened: %s", short_id(self.id), error)
             raise Unavailable from None
         except Exception:
             if self.reason is not None:
@@ -164,13 +199,49 @@ class Session:
             raise
         if self.reason is not None:
             raise Unavailable
-        logger.info(
+        self.setup.reached(SetupStep.POST)
+        for track in self.peer.tracks:
+            track.on_encodings_changed.append(self.media_began)
+        self._log.info(
             "Session %s opened: stream=%s client=%s",
             short_id(self.id),
             self.stream,
             self.client,
         )
         return answer
+
+    @property
+    def age(self) -> float:
+        """Seconds since it was opened."""
+        return time.monotonic() - self._opened
+
+    @property
+    def was_connected(self) -> bool:
+        """Whether it is or was connected."""
+        return self._was_connected
+
+    @property
+    def counts(self) -> SessionCounts:
+        """What went through it."""
+        return counts_of(self.peer, self.echo, self.viewer)
+
+    @property
+    def stats(self) -> SessionStats:
+        """A snapshot."""
+        return SessionStats(
+            id=short_id(self.id),
+            kind=self.kind,
+            stream=self.stream,
+            state=str(self.state),
+            age=self.age,
+            client=self.client,
+            address=self.peer.peer_address,
+            candidate_type=self.peer.candidate_type,
+            round_trip=round_trip_of(self.peer),
+            loss=loss_of(self.peer),
+            setup=dict(self.setup.seconds),
+            counts=self.counts,
+        )
 
     def is_restart(self, fragment: Fragment) -> bool:
         """Whether a fragment asks for an ICE restart: its credentials are new."""
@@ -223,7 +294,7 @@ class Session:
         del self._earlier_ice[:-REMEMBERED_ICE_SESSIONS]
         self._ice = ice
         self.etag = _new_etag()
-        logger.info("Session %s restarts ICE", short_id(self.id))
+        self._log.info("Session %s restarts ICE", short_id(self.id))
         line, mid, bundle = self._section
         return write_fragment(
             line,
@@ -253,7 +324,7 @@ class Session:
         address = self.peer.peer_address or self._address
         self._ending = asyncio.create_task(self._close_peer())
         detail = self.peer.end_detail if reason in _TRANSPORT_REASONS else ""
-        logger.info(
+        self._log.info(
             "Session %s ended: stream=%s client=%s peer=%s reason=%r%s "
             "duration=%.3fs messages=%d",
             short_id(self.id),
@@ -262,7 +333,7 @@ class Session:
             _host_and_port(address) if address else "-",
             str(reason),
             f" ({detail})" if detail else "",
-            time.monotonic() - self._opened,
+            self.age,
             self.echo.messages,
         )
 
@@ -271,9 +342,13 @@ class Session:
             async with asyncio.timeout(CLOSE_TIMEOUT):
                 await self.peer.close()
         except TimeoutError:
-            logger.warning("Session %s: closing the peer timed out", short_id(self.id))
+            self._log.warning(
+                "Session %s: closing the peer timed out", short_id(self.id)
+            )
         except Exception:
-            logger.exception("Session %s: closing the peer failed", short_id(self.id))
+            self._log.exception(
+                "Session %s: closing the peer failed", short_id(self.id)
+            )
         finally:
             self._ended.set_result(None)
             self._on_gone(self)
@@ -286,12 +361,27 @@ class Session:
                 self.state = SessionState.CONNECTED
                 self._address = self.peer.peer_address
                 self._deadline.cancel()
+                self.setup.reached(SetupStep.DTLS)
                 if self.on_connected is not None:
                     self.on_connected()
                     self.on_connected = None
-                logger.debug("Session %s connected", short_id(self.id))
+                if not self._was_connected:
+                    self._was_connected = True
+                    self._log.debug("Session %s connected", short_id(self.id))
+                    self._on_open(self)
             case "failed" | "closed":
                 self.end_soon(_END_REASONS.get(self.peer.end, EndReason.CONSENT_LOST))
+
+    def _ice_state_changed(self) -> None:
+        if self.peer.iceConnectionState == "completed":
+            self.setup.reached(SetupStep.ICE)
+
+    def _channel_opened(self, _channel: DataChannel) -> None:
+        self.setup.reached(SetupStep.CHANNEL)
+
+    def media_began(self) -> None:
+        """Note that the first packet has come from, or gone to, the client."""
+        self.setup.reached(SetupStep.MEDIA)
 
     def _channels_closed(self) -> None:
         self.end_soon(EndReason.CHANNELS_CLOSED)

@@ -5,6 +5,8 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
+from itertools import islice
+from typing import Protocol
 
 from ..net.reach import Reach
 from ..rtc import Certificate, DataChannel, Peer, PeerOptions, Port
@@ -13,7 +15,7 @@ from ..sdp.codecs import Codec, best_match
 from ..sdp.errors import UnacceptableSdp
 from ..sdp.media import OfferedMedia
 from ..sdp.offer import Offer
-from ..sdp.role import Role
+from ..sdp.role import VIEWER, Role
 from ..streams import (
     BROADCAST,
     Audiences,
@@ -24,7 +26,9 @@ from ..streams import (
     Viewer,
 )
 from .admission import Admission, SessionLimits
-from .session import EndReason, Session, SessionState, Unavailable
+from .session import EndReason, Session, SessionState, Unavailable, short_id
+from .stats import SessionKind, SessionsStats
+from .tally import Tally
 
 _REPLACED = {
     Replacement.SAME_ENCODER: EndReason.PUBLISHED_AGAIN,
@@ -68,6 +72,16 @@ class NoSuchLayer(Exception):  # noqa: N818 - said of a request, not of us
         )
 
 
+class SessionObserver(Protocol):
+    """An observer of sessions. Its methods return quickly and never raise."""
+
+    def session_connected(self, session: Session) -> None:
+        """Called once when a session is connected."""
+
+    def session_ended(self, session: Session) -> None:
+        """Called when a session that was connected has ended."""
+
+
 class SessionStore:
     """Opens, finds and ends the sessions of a server.
 
@@ -85,6 +99,7 @@ class SessionStore:
     Attributes:
         streams: the published streams.
         audiences: their viewers.
+        observers: called when sessions are connected, and when they end.
         opened: sessions opened so far.
     """
 
@@ -110,6 +125,7 @@ class SessionStore:
             ice_lite=ice_lite,
             reach=reach or Reach(),
         )
+        self.observers: list[SessionObserver] = []
         self.streams = Streams(takeover=takeover)
         self.audiences = Audiences(GopBudget(gop_limits))
         self.streams.observers.append(self.audiences)
@@ -117,11 +133,27 @@ class SessionStore:
         self._viewers: dict[Session, Viewer] = {}
         self._sessions: dict[str, Session] = {}
         self._ending: set[Session] = set()
-        self._echoed_by_ended = 0
+        self._tally = Tally()
         self._is_shutting_down = False
         # Set when no session is open any more.
         self._has_ended = asyncio.Event()
         self.opened = 0
+
+    def configure(
+        self,
+        *,
+        setup_timeout: float,
+        limits: SessionLimits,
+        takeover: bool,
+        wait_for_publisher: bool,
+        gop_limits: GopLimits,
+    ) -> None:
+        """Change what new sessions and viewers get; open ones go on."""
+        self._setup_timeout = setup_timeout
+        self._admission.limits = limits
+        self.streams.takeover = takeover
+        self._wait_for_publisher = wait_for_publisher
+        self.audiences.gop_budget.limits = gop_limits
 
     async def publish(
         self, stream: str, offer: Offer, client: str
@@ -186,7 +218,10 @@ class SessionStore:
                 session.peer, LayerChoice(rid=rid), video_line=offer.line("video")
             )
             session.on_connected = partial(self.audiences.join, stream, viewer)
-            self._viewers[session] = viewer
+            self._viewers[session] = session.viewer = viewer
+            if self.streams.get(stream) is not None:
+                # Else the time that it waits for a publisher would be setup time.
+                viewer.egress.on_media = session.media_began
         self.opened += 1
         return session, answer
 
@@ -270,19 +305,28 @@ class SessionStore:
             stream,
             Peer(self._options),
             role=offer.role,
+            kind=_kind_of(offer),
             client=client,
             setup_timeout=self._setup_timeout,
+            on_step=self._tally.setup.observe,
+            on_open=self._connected,
             on_end=self._forget,
             on_gone=self._gone,
         )
         make_room()
         self._sessions[session.id] = session
+        self._tally.opened(session)
         self._has_ended.clear()
         self._admission.add(session)
         return session
 
+    def _connected(self, session: Session) -> None:
+        for observer in self.observers:
+            observer.session_connected(session)
+
     def _gone(self, session: Session) -> None:
         self._ending.discard(session)
+        self._tally.gone(session)
         self._admission.remove(session)
 
     def get(self, role: Role, stream: str, session_id: str) -> Session | None:
@@ -299,9 +343,36 @@ class SessionStore:
     @property
     def messages_echoed(self) -> int:
         """Messages echoed so far."""
-        return self._echoed_by_ended + sum(
-            session.echo.messages for session in self._sessions.values()
+        return self._tally.counts.messages + sum(
+            session.echo.messages for session in self._all
         )
+
+    # What operators see and do
+
+    @property
+    def stats(self) -> SessionsStats:
+        """A snapshot of all sessions together."""
+        return self._tally.stats(
+            self._sessions.values(), self._ending, self._admission.refused
+        )
+
+    def newest(self, offset: int, limit: int) -> tuple[list[Session], int]:
+        """A page of the open sessions, the newest first, and how many there are."""
+        sessions = reversed(self._sessions.values())
+        return list(islice(sessions, offset, offset + limit)), len(self._sessions)
+
+    def find(self, public_id: str) -> Session | None:
+        """Find an open session by the part of its id that may be shown."""
+        found = (s for s in self._sessions.values() if short_id(s.id) == public_id)
+        return next(found, None)
+
+    def publisher_of(self, stream: str) -> Session | None:
+        """The session that publishes a stream; None if there is none."""
+        published = self.streams.get(stream)
+        if published is None:
+            return None
+        peers = (s for s in self._sessions.values() if s.peer is published.source)
+        return next(peers, None)
 
     @property
     def is_accepting(self) -> bool:
@@ -317,8 +388,12 @@ class SessionStore:
     async def close(self) -> None:
         """End all sessions, and refuse new ones."""
         self._is_shutting_down = True
-        sessions = [*self._sessions.values(), *self._ending]
-        await asyncio.gather(*(s.end(EndReason.SHUTDOWN) for s in sessions))
+        await asyncio.gather(*(s.end(EndReason.SHUTDOWN) for s in self._all))
+
+    @property
+    def _all(self) -> list[Session]:
+        """The sessions whose peers are not closed yet: something may still come."""
+        return [*self._sessions.values(), *self._ending]
 
     def _forget(self, session: Session) -> None:
         self._sessions.pop(session.id, None)
@@ -326,10 +401,19 @@ class SessionStore:
         viewer = self._viewers.pop(session, None)
         if viewer is not None:
             self.audiences.leave(session.stream, viewer)
+        if session.was_connected:
+            for observer in self.observers:
+                observer.session_ended(session)
         self._ending.add(session)
+        self._tally.ended(session)
         if not self._sessions:
             self._has_ended.set()
-        self._echoed_by_ended += session.echo.messages
+
+
+def _kind_of(offer: Offer) -> SessionKind:
+    if offer.role is VIEWER:
+        return SessionKind.VIEWER
+    return SessionKind.PUBLISHER if offer.has_media else SessionKind.DATA
 
 
 @asynccontextmanager

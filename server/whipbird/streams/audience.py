@@ -191,17 +191,17 @@ class Audiences:
     """The audiences of a server, by the name of the stream.
 
     Args:
-        budget: the octets that are kept for new viewers.
+        gop_budget: the octets that are kept for new viewers.
     """
 
-    def __init__(self, budget: GopBudget) -> None:
-        self._budget = budget
+    def __init__(self, gop_budget: GopBudget) -> None:
+        self.gop_budget = gop_budget
         self._audiences: dict[str, Audience] = {}
 
     def __getitem__(self, name: str) -> Audience:
         """The audience of a stream name, with or without a publisher."""
         if name not in self._audiences:
-            self._audiences[name] = Audience(self._budget)
+            self._audiences[name] = Audience(self.gop_budget)
         return self._audiences[name]
 
     def codecs(self, name: str, kind: str) -> tuple[Codec, ...]:
@@ -218,6 +218,16 @@ class Audiences:
         """The number of viewers of a stream."""
         audience = self._audiences.get(name)
         return len(audience.viewers) if audience else 0
+
+    @property
+    def gops_given_up(self) -> int:
+        """GOPs so far that were too long to be kept for new viewers."""
+        return self.gop_budget.given_up
+
+    @property
+    def viewers(self) -> int:
+        """The number of viewers of all streams together."""
+        return sum(len(audience.viewers) for audience in self._audiences.values())
 
     def join(self, name: str, viewer: Viewer) -> None:
         """Add a viewer to a stream."""

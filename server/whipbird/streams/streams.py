@@ -3,8 +3,10 @@
 import enum
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
+from ..media.stats import TrackStats
 from ..media.track import Track
 from ..sdp.codecs import Codec, fmtp_parameters
 from ..sdp.transport import Fingerprint
@@ -34,6 +36,23 @@ class Replacement(enum.Enum):
     SAME_ENCODER = enum.auto()
     TAKEOVER = enum.auto()
     SILENT = enum.auto()
+
+
+@dataclass(frozen=True, slots=True)
+class StreamStats:
+    """A published stream at a moment.
+
+    Attributes:
+        state: of the connection that it comes over.
+        age: seconds since it was published.
+        viewers: how many watch it.
+    """
+
+    name: str
+    state: str
+    age: float
+    viewers: int
+    tracks: tuple[TrackStats, ...]
 
 
 class StreamSource(Protocol):
@@ -98,6 +117,20 @@ class Stream:
         """The rids of its simulcast encodings; none without simulcast."""
         return tuple(rid for track in self.source.tracks for rid in track.rids)
 
+    def stats(self, viewers: int) -> StreamStats:
+        """A snapshot.
+
+        Args:
+            viewers: how many watch it.
+        """
+        return StreamStats(
+            name=self.name,
+            state=self.source.connectionState,
+            age=self.age,
+            viewers=viewers,
+            tracks=tuple(track.stats for track in self.source.tracks),
+        )
+
     def codecs(self, kind: str) -> tuple[Codec, ...]:
         """The codecs that its publisher may use for audio or for video."""
         tracks = (track for track in self.source.tracks if track.kind == kind)
@@ -136,13 +169,18 @@ class Streams:
             the same encoder does, and anybody if the current one has fallen silent.
 
     Attributes:
+        takeover: see above.
         observers: called when publishers come and go.
     """
 
     def __init__(self, *, takeover: bool = False) -> None:
         self.observers: list[Observer] = []
-        self._takeover = takeover
+        self.takeover = takeover
         self._streams: dict[str, Stream] = {}
+
+    def __len__(self) -> int:
+        """How many are published."""
+        return len(self._streams)
 
     def __iter__(self) -> Iterator[Stream]:
         """The published streams, sorted by name."""
@@ -212,6 +250,6 @@ class Streams:
         """Why a new publisher may replace the current one; None if it may not."""
         if not current.fingerprints.isdisjoint(fingerprints):
             return Replacement.SAME_ENCODER
-        if self._takeover:
+        if self.takeover:
             return Replacement.TAKEOVER
         return None if current.time_left else Replacement.SILENT

@@ -39,6 +39,7 @@ class Viewer:
         egress: sends media to it.
         event_streams: its event streams by name; a name is known only to the viewer.
         messages_dropped: messages dropped because its queue was full.
+        event_streams_refused: event streams that were more than it may have.
     """
 
     def __init__(
@@ -52,7 +53,7 @@ class Viewer:
         self.choice = choice or LayerChoice()
         self.video_line = video_line
         self.event_streams: dict[str, EventStream] = {}
-        self.messages_dropped = 0
+        self.messages_dropped = self.event_streams_refused = 0
         self._peer = peer
         self._layer_selector: LayerSelector[Feed] = LayerSelector()
         self._now = asyncio.get_running_loop().time
@@ -101,6 +102,7 @@ class Viewer:
             TooManyEventStreams: when there are ``MAX_EVENT_STREAMS`` already.
         """
         if len(self.event_streams) >= MAX_EVENT_STREAMS:
+            self.event_streams_refused += 1
             raise TooManyEventStreams
         name = secrets.token_urlsafe(_ID_OCTETS)
         self.event_streams[name] = EventStream(types)

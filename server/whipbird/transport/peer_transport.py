@@ -63,6 +63,8 @@ class PeerTransport:
         dropped: datagrams that were not authentic, of no known kind, or too many.
         probes_withheld: STUN messages that were not sent: there were too many already
             to addresses that have not shown to be the peer's.
+        rtcp_refused: RTCP packets that were more than a peer may send; ``dropped``
+            counts them too.
         bytes_sent, bytes_received, packets_sent, packets_received: of DTLS and SRTP.
     """
 
@@ -108,7 +110,7 @@ class PeerTransport:
         self._all_probes = all_probes
         self._verified: set[Path] = set()
         self.on_stun: Callable[[bytes, Path], None] | None = None
-        self.dropped = self.probes_withheld = 0
+        self.dropped = self.probes_withheld = self.rtcp_refused = 0
         self.bytes_sent = self.bytes_received = 0
         self.packets_sent = self.packets_received = 0
         # When DTLS or SRTP was last received.
@@ -443,6 +445,7 @@ class PeerTransport:
             # RFC 5761 section 4
             if datagram[1] in RTCP_TYPES:
                 if not self._rtcp_budget.take(self._now):
+                    self.rtcp_refused += 1
                     return False
                 packet, route = srtp.unprotect_rtcp(datagram), self.rtcp_route
             else:

@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+from collections import Counter
 from collections.abc import Callable
 
 import pytest
@@ -180,3 +181,20 @@ async def test_what_is_said_of_too_many(aiohttp_client: AiohttpClient) -> None:
     assert response.headers[hdrs.RETRY_AFTER] == "9"
     problem = await response.json(content_type="application/problem+json")
     assert "more than 7 requests" in problem["detail"]
+
+
+async def test_refusals_are_counted_by_limit(aiohttp_client: AiohttpClient) -> None:
+    async def handler(_request: web.Request) -> web.Response:
+        return web.Response(text="let in")
+
+    refused: Counter[str] = Counter()
+    limits = limit_rates(
+        {"POST": 1, "PATCH": 5, "DELETE": 0}, default=2, refused=refused
+    )
+    app = web.Application(middlewares=[problem_middleware, limits])
+    app.router.add_route("*", "/whip", handler)
+    client = await aiohttp_client(app)
+    # All limits that there are have a count from the start.
+    assert refused == {"post": 0, "patch": 0, "other": 0}
+    await statuses(client, *["POST"] * 4, *["DELETE"] * 9, *["GET", "PUT"] * 2)
+    assert refused == {"post": 3, "patch": 0, "other": 2}

@@ -8,8 +8,9 @@ import aiohttp
 import pytest
 from aiohttp import web
 
+from tests.waiting import until
 from whipbird.http import listener as module
-from whipbird.http.listener import Listener
+from whipbird.http.listener import Listener, ListenerStats
 from whipbird.net import tcp_listener
 
 ENDED = web.AppKey("ended", asyncio.Event)
@@ -179,4 +180,22 @@ async def test_one_that_is_slow_is_not(app: web.Application) -> None:
             assert await response.content.readexactly(1000)
             await asyncio.sleep(0.01)
         assert not app[ENDED].is_set()
+    await listener.close()
+
+
+async def test_connections_are_counted(app: web.Application) -> None:
+    listener = Listener(app, max_connections=4)
+    assert listener.stats == ListenerStats()
+    await listener.start_app()
+    await listener.open("127.0.0.1", 0)
+    opened = [await connect(listener) for _ in range(4)]
+    assert await is_answered(opened[-1])
+    assert listener.stats == ListenerStats(connections=4)
+    more = [await connect(listener) for _ in range(2)]
+    assert await is_answered(more[-1])
+    assert listener.stats.ended >= 2
+    ended = listener.stats.ended
+    await close(*opened, *more)
+    await until(lambda: listener.stats.connections == 0)
+    assert listener.stats.ended == ended
     await listener.close()

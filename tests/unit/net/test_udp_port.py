@@ -528,3 +528,21 @@ async def test_a_socket_reads_more_at_once_while_much_comes(
     await until(lambda: len(got) == 200)
     assert flushes < 60
     receiver.close()
+
+
+async def test_drops_of_sockets_that_are_closed_stay_counted(
+    ports: list[UdpPort],
+) -> None:
+    found = Addresses("127.0.0.1")
+    port = UdpPort(found)
+    ports.append(port)
+    await port.open()
+    port.send(bytes(70_000), Path(("127.0.0.1", port.number), ("127.0.0.1", 9)))
+    assert port.stats.send_drops == 1
+    found.found = ["127.0.0.2"]
+    port.candidates()
+    assert list(port.stats.addresses) == ["127.0.0.2"]
+    assert port.stats.send_drops == 1
+    port.send(bytes(70_000), Path(("127.0.0.2", port.number), ("127.0.0.1", 9)))
+    port.close()
+    assert port.stats.send_drops == 2

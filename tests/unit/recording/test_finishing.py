@@ -397,3 +397,24 @@ async def test_a_system_without_another_thread(
     finisher.submit(tmp_path / "file.mp4", 0.0)
     await finisher.wait(["file.mp4"])
     assert "file.mp4" not in finisher
+
+
+async def test_a_file_is_reported_before_it_counts_as_done(tmp_path: Path) -> None:
+    """Whoever waits for it may end the server."""
+    finisher = Finisher()
+    path = tmp_path / "live_1.mkv"
+    path.write_bytes(b"")
+    told: list[bool] = []
+    release = threading.Event()
+
+    def finished(_path: Path) -> None:
+        release.wait(20)
+        told.append(True)
+
+    finisher.on_finished = finished
+    finisher.submit(path, 1.0)
+    waiting = asyncio.create_task(finisher.wait([path.name]))
+    await asyncio.sleep(0)
+    release.set()
+    await waiting
+    assert told == [True]

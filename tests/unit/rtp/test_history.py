@@ -75,8 +75,11 @@ def test_too_many_octets() -> None:
     budget = GopBudget(GopLimits(octets=1_000_000))
     history = filled(*range(700), key_frames=(0,), budget=budget, payload=bytes(1200))
     assert len(history.current_gop()) == 700
+    assert budget.given_up == 0
     history = filled(*range(1100), key_frames=(0,), budget=budget, payload=bytes(1200))
     assert history.current_gop() == []
+    # Once for the whole of it.
+    assert budget.given_up == 1
 
 
 def test_too_many_seconds() -> None:

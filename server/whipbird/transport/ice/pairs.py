@@ -109,6 +109,9 @@ class CheckList:
         """Add a pair, unless its path has one already."""
         if self._pairs.setdefault(pair.path, pair) is pair:
             insort(self._order, pair, key=self._priority)
+            if len(self._order) > 2 * len(self._pairs):
+                # Those that were taken out, and are not looked at: others come first.
+                self._sort(self._is_order_controlling)
 
     def wait(self, pair: Pair) -> None:
         """Let a pair be checked again."""

@@ -71,6 +71,11 @@ class Association:
         return self._handshake.state
 
     @property
+    def channels_refused(self) -> int:
+        """Channels of the peer that were more than it may open."""
+        return self._parts.table.refused
+
+    @property
     def channels(self) -> Mapping[int, DataChannel]:
         """The channels that are not closed, by stream."""
         return self._parts.table.channels

@@ -45,6 +45,7 @@ class ChannelTable:
         channels: those that are not closed, by stream.
         is_established: messages can be sent.
         limit: streams that the peer allows.
+        refused: channels of the peer that were too many, or had too long names.
     """
 
     def __init__(
@@ -59,6 +60,7 @@ class ChannelTable:
         self._resets = resets
         self._first = self._next = 0 if is_dtls_client else 1
         self._names = 0  # octets of labels and protocols
+        self.refused = 0
         self.channels: dict[int, DataChannel] = {}
         self.is_established = False
         self.limit = MAX_STREAMS
@@ -243,12 +245,15 @@ class ChannelTable:
         """
         options = _read_open(data)
         is_sound = options is not None
-        if options is None or self._names + len(data) > MAX_NAMES:
+        is_too_much = self._names + len(data) > MAX_NAMES
+        self.refused += is_too_much
+        if options is None or is_too_much:
             # Opened without its names, and closed at once.
             is_sound, options = False, ChannelOptions()
         channel = DataChannel(options, stream_id)
         if predecessor is not None:
             if self._resets.pending >= MAX_RESETS:
+                self.refused += 1
                 return
             # Its messages must not be taken for those before the reset.
             channel.held = []

@@ -1,0 +1,31 @@
+"""Which settings a running server takes over."""
+
+from .settings import Settings
+
+# What is read anew for each session, stream, recording or line of the log.
+RELOADABLE = frozenset(
+    {
+        *("drain", "log_format", "log_level", "setup_timeout"),
+        *("max_sessions", "max_client_sessions", "max_client_connecting"),
+        *("takeover", "wait_for_publisher"),
+        *("gop_size", "gop_seconds", "gop_total_size"),
+        *("record_all", "record_segment", "record_segment_size"),
+        *("record_max_age", "record_max_size", "record_min_free"),
+    }
+)
+
+
+def taken_over(current: Settings, new: Settings) -> tuple[Settings, list[str]]:
+    """Merge new settings into those of a running server.
+
+    Returns:
+        The settings from now on, and the names of those that have changed but need
+        another start.
+    """
+    changed = {
+        name
+        for name in Settings.model_fields
+        if getattr(current, name) != getattr(new, name)
+    }
+    update = {name: getattr(new, name) for name in changed & RELOADABLE}
+    return current.model_copy(update=update), sorted(changed - RELOADABLE)

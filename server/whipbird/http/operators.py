@@ -1,0 +1,136 @@
+"""What operators see and end: the sessions, and the publishers of streams."""
+
+import re
+from typing import Any
+
+from aiohttp import web
+
+from ..sdp.errors import quote
+from ..sessions import EndReason, Session, SessionStats, SessionStore
+from .problems import Problem, no_such_stream
+
+PREFIX = "/api/sessions"
+
+# Sessions on a page: by default, and at most.
+DEFAULT_LIMIT = 100
+MAX_LIMIT = 1000
+_NUMBER = re.compile("[0-9]{1,6}", re.ASCII)
+
+_NO_STORE = {"Cache-Control": "no-store"}
+
+
+class SessionsResource:
+    """The handlers of ``/api/sessions`` and ``/api/sessions/{id}``.
+
+    Its application must be mounted at ``PREFIX``. The ids are those of the log; with
+    them alone, nobody can use the URL of a session.
+    """
+
+    def __init__(self, store: SessionStore) -> None:
+        self._store = store
+
+    def add_to(self, app: web.Application) -> None:
+        """Add the routes to an application."""
+        app.router.add_get("", self.all)
+        app.router.add_get("/{id}", self.one)
+        app.router.add_delete("/{id}", self.end)
+
+    async def all(self, request: web.Request) -> web.Response:
+        """Describe the open sessions, the newest first, one page of them."""
+        limit = _read_number(request, "limit", DEFAULT_LIMIT, 1, MAX_LIMIT)
+        offset = _read_number(request, "offset", 0, 0, 999_999)
+        page, total = self._store.newest(offset, limit)
+        headers = dict(_NO_STORE)
+        if offset + limit < total:
+            query = f"limit={limit}&offset={offset + limit}"
+            headers["Link"] = f'<?{query}>; rel="next"'
+        sessions = [_describe(session.stats) for session in page]
+        return web.json_response(
+            {"total": total, "sessions": sessions}, headers=headers
+        )
+
+    async def one(self, request: web.Request) -> web.Response:
+        """Describe an open session."""
+        session = self._find(request)
+        return web.json_response(_describe(session.stats), headers=_NO_STORE)
+
+    async def end(self, request: web.Request) -> web.Response:
+        """End a session; its client is told."""
+        await self._find(request).end(EndReason.ENDED_BY_OPERATOR)
+        return web.Response(status=204)
+
+    def _find(self, request: web.Request) -> Session:
+        public_id = request.match_info["id"]
+        session = self._store.find(public_id)
+        if session is None:
+            raise Problem(
+                404,
+                "No such session",
+                f'There is no open session "{quote(public_id)}".',
+            )
+        return session
+
+
+class PublisherResource:
+    """The handler of ``/api/streams/{stream}/publisher``.
+
+    Its route belongs to an application that is mounted at ``/api/streams``.
+    """
+
+    def __init__(self, store: SessionStore) -> None:
+        self._store = store
+
+    def add_to(self, app: web.Application) -> None:
+        """Add the route to an application."""
+        app.router.add_delete("/{stream}/publisher", self.end)
+
+    async def end(self, request: web.Request) -> web.Response:
+        """End the session that publishes the stream; its client is told."""
+        session = self._store.publisher_of(request.match_info["stream"])
+        if session is None:
+            raise no_such_stream()
+        await session.end(EndReason.ENDED_BY_OPERATOR)
+        return web.Response(status=204)
+
+
+def _read_number(
+    request: web.Request, name: str, default: int, least: int, most: int
+) -> int:
+    """A number in the query.
+
+    Raises:
+        Problem: when it is not one, or not in the range.
+    """
+    value = request.query.get(name, str(default))
+    if not _NUMBER.fullmatch(value) or not least <= int(value) <= most:
+        raise Problem(
+            400,
+            f"Invalid {name}",
+            f'The {name} is a number from {least} to {most}, not "{quote(value)}".',
+        )
+    return int(value)
+
+
+def _describe(stats: SessionStats) -> dict[str, Any]:
+    counts, address = stats.counts, stats.address
+    return {
+        "id": stats.id,
+        "kind": stats.kind,
+        "stream": stats.stream,
+        "state": stats.state,
+        "age": round(stats.age, 3),
+        "client": stats.client,
+        "address": None if address is None else address[0],
+        "port": None if address is None else address[1],
+        "candidate_type": stats.candidate_type,
+        "round_trip": _rounded(stats.round_trip),
+        "loss": _rounded(stats.loss),
+        "setup": {step: _rounded(took) for step, took in stats.setup.items()},
+        "octets_received": counts.octets_received,
+        "octets_sent": counts.octets_sent,
+        "messages_echoed": counts.messages,
+    }
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 6)

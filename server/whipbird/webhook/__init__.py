@@ -1,0 +1,8 @@
+"""What happens to streams, told to a URL of the operator."""
+
+from .delivery import Delivery
+from .event import Event, EventType
+from .reporter import Reporter
+from .sender import Sender
+
+__all__ = ["Delivery", "Event", "EventType", "Reporter", "Sender"]

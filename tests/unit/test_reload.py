@@ -1,0 +1,124 @@
+"""Settings that are read again while the server runs."""
+
+import logging
+import socket
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+from pydantic import SecretStr
+
+from whipbird.app import RECORDER, STORE, create_app
+from whipbird.cli.reloading import Reloading
+from whipbird.config import RELOADABLE, ConfigError, Settings, taken_over
+
+
+@pytest.fixture(autouse=True)
+def _keep_logging(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("whipbird.cli.reloading.set_up_logging", lambda *_: None)
+
+
+def test_only_settings_can_be_reloaded() -> None:
+    assert set(Settings.model_fields) >= RELOADABLE
+
+
+APPLIED = sorted(RELOADABLE - {"log_level", "log_format", "drain"})
+
+
+@pytest.mark.parametrize("name", APPLIED)
+async def test_each_setting_is_taken_over(name: str, tmp_path: Path) -> None:
+    """The running server then differs from one that was started without it."""
+    current = Settings(record=tmp_path)
+    value = getattr(current, name)
+    other = not value if isinstance(value, bool) else value + 1
+    new = current.model_copy(update={name: other})
+    app = create_app(current)
+    before = state(app)
+    Reloading(current, lambda: new).reload(app)
+    assert state(app) != before
+    assert state(app) == state(create_app(new))
+
+
+def state(app: web.Application) -> list[object]:
+    """All that a reload may change."""
+    store, recorder = app[STORE], app[RECORDER]
+    assert recorder._folder is not None
+    return [
+        store._setup_timeout,
+        store._admission.limits,
+        store.streams.takeover,
+        store._wait_for_publisher,
+        store.audiences.gop_budget.limits,
+        recorder._all,
+        recorder._limits,
+        recorder._folder._retention,
+        recorder._folder.finisher.min_free,
+    ]
+
+
+async def test_what_needs_a_restart_is_said(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    app = create_app(Settings())
+    reloading = Reloading(
+        Settings(), lambda: Settings(port=9000, token=SecretStr("new"), max_sessions=7)
+    )
+    reloading.reload(app)
+    assert app[STORE]._admission.limits.total == 7
+    assert reloading.settings.port == 8080
+    assert reloading.settings.token is None
+    assert [r.getMessage() for r in caplog.records if r.levelno == logging.WARNING] == [
+        "The setting port has changed: it needs a restart",
+        "The setting token has changed: it needs a restart",
+    ]
+
+
+async def test_invalid_settings_change_nothing(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def load() -> Settings:
+        raise ConfigError("port: it is no number")
+
+    app = create_app(Settings())
+    reloading = Reloading(Settings(), load)
+    reloading.reload(app)
+    assert reloading.settings == Settings()
+    assert "not reloaded: port: it is no number" in caplog.text
+
+
+def test_settings_that_are_the_same() -> None:
+    assert taken_over(Settings(), Settings()) == (Settings(), [])
+
+
+@pytest.fixture
+def manager(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[str]]:
+    """A service manager. It returns what it was told."""
+    path = tmp_path / "notify"
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    sock.bind(str(path))
+    sock.setblocking(False)
+    monkeypatch.setenv("NOTIFY_SOCKET", str(path))
+
+    def told() -> list[str]:
+        found = []
+        while True:
+            try:
+                found.append(sock.recv(1000).decode())
+            except BlockingIOError:
+                return found
+
+    return told
+
+
+async def test_the_service_manager_is_told(manager: Callable[[], list[str]]) -> None:
+    """sd_notify(3): RELOADING needs a time of the monotonic clock."""
+    Reloading(Settings(), Settings).reload(create_app(Settings()))
+    reloading, ready = manager()
+    first, second = reloading.split("\n")
+    assert (first, ready) == ("RELOADING=1", "READY=1")
+    assert int(second.removeprefix("MONOTONIC_USEC=")) > 0
+
+
+async def test_no_service_manager(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NOTIFY_SOCKET", "/nowhere/notify")
+    Reloading(Settings(), Settings).reload(create_app(Settings()))
