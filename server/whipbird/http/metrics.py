@@ -125,6 +125,7 @@ def _limits(stats: ServerStats) -> dict[tuple[str, ...], int]:
         "stun_probes": counts.probes_withheld,
         "broadcast_queue": counts.broadcasts_dropped,
         "echo_refused": counts.messages_refused,
+        "stream_resets": counts.reset_requests_refused,
         "data_channels": counts.channels_refused,
         "event_streams": counts.event_streams_refused,
         "gop": stats.gops_given_up,

@@ -31,6 +31,7 @@ class SessionCounts(Counts):
         broadcasts_dropped: messages of a publisher that a viewer's queue had no room
             for.
         event_streams_refused: event streams that were more than a viewer may have.
+        reset_requests_refused: requests to reset SCTP streams that were too many.
         channels_refused: data channels that were more than a peer may open.
         packets_received, octets_received, packets_sent, octets_sent: of DTLS and SRTP.
         rtcp_refused: RTCP packets that were more than a peer may send.
@@ -44,6 +45,7 @@ class SessionCounts(Counts):
     messages_refused: int = 0
     broadcasts_dropped: int = 0
     event_streams_refused: int = 0
+    reset_requests_refused: int = 0
     channels_refused: int = 0
     packets_received: int = 0
     octets_received: int = 0
@@ -122,13 +124,18 @@ class SessionsStats:
     counts: SessionCounts
 
 
+_NOTHING_RECEIVED = ReceivedCounts()
+_NOTHING_SENT = SentCounts()
+
+
 def counts_of(peer: Peer, echo: Echo, viewer: Viewer | None) -> SessionCounts:
     """What went through a peer."""
     transport = peer.connection.transport
-    received = {"audio": ReceivedCounts(), "video": ReceivedCounts()}
+    sctp = transport.sctp
+    received = {"audio": _NOTHING_RECEIVED, "video": _NOTHING_RECEIVED}
     for track in peer.tracks:
         received[track.kind] += track.received
-    sent = {"audio": SentCounts(), "video": SentCounts()}
+    sent = {"audio": _NOTHING_SENT, "video": _NOTHING_SENT}
     for forwarder in peer.egress.forwarders if peer.egress is not None else ():
         sent[forwarder.kind] += forwarder.sent
     return SessionCounts(
@@ -137,7 +144,8 @@ def counts_of(peer: Peer, echo: Echo, viewer: Viewer | None) -> SessionCounts:
         messages_refused=echo.refused,
         broadcasts_dropped=viewer.messages_dropped if viewer else 0,
         event_streams_refused=viewer.event_streams_refused if viewer else 0,
-        channels_refused=transport.sctp.channels_refused if transport.sctp else 0,
+        reset_requests_refused=sctp.reset_requests_refused if sctp else 0,
+        channels_refused=sctp.channels_refused if sctp else 0,
         packets_received=transport.packets_received,
         octets_received=transport.bytes_received,
         packets_sent=transport.packets_sent,

@@ -1,6 +1,9 @@
 """Counts that can be added."""
 
-from typing import ClassVar, Self
+from collections.abc import Callable
+from functools import cache
+from operator import add, attrgetter
+from typing import Any, ClassVar, Self
 
 
 class Counts:
@@ -14,5 +17,11 @@ class Counts:
     __match_args__: ClassVar[tuple[str, ...]] = ()
 
     def __add__(self, other: Self) -> Self:
-        names = self.__match_args__
-        return type(self)(*(getattr(self, n) + getattr(other, n) for n in names))
+        values = _values(self.__match_args__)
+        return type(self)(*map(add, values(self), values(other)))
+
+
+@cache
+def _values(names: tuple[str, ...]) -> Callable[[Counts], tuple[Any, ...]]:
+    """What returns the fields with these names, of which there are several."""
+    return attrgetter(*names)

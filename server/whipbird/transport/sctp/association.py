@@ -76,6 +76,11 @@ class Association:
         return self._parts.table.refused
 
     @property
+    def reset_requests_refused(self) -> int:
+        """Requests of the peer to reset streams that were more than it may send."""
+        return self._receiver.requests_refused
+
+    @property
     def channels(self) -> Mapping[int, DataChannel]:
         """The channels that are not closed, by stream."""
         return self._parts.table.channels

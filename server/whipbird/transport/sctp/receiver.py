@@ -56,6 +56,7 @@ class Receiver:
 
     Attributes:
         is_over: the association is over: what is left of a packet is dropped.
+        requests_refused: the peer's requests to reset streams that were too many.
     """
 
     def __init__(self, parts: Parts, end: Callable[[str], None]) -> None:
@@ -66,6 +67,7 @@ class Receiver:
         self._inbound = parts.inbound
         self.is_over = False
         self._has_reset = False
+        self.requests_refused = 0
         self._requests = Budget(MAX_REQUESTS, MAX_REQUESTS)
 
     def receive(self, packet: bytes, now: float) -> None:
@@ -250,6 +252,7 @@ class Receiver:
             elif self._has_reset or not self._requests.take(now):
                 # A sound peer has one request at a time (RFC 6525 section 5.1.1), and
                 # repeats one that has no answer.
+                self.requests_refused += 1
                 return
             elif kind == OUTGOING_RESET:
                 self._has_reset = True
