@@ -1,30 +1,27 @@
 """The application: connects the packages."""
 
-import logging
 from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import TypedDict
 
-from aiohttp import hdrs, web
+from aiohttp import web
 from aiohttp.typedefs import Middleware
 
 from . import __version__
 from .config import ANY, Settings, split_listen, webhook_key
-from .http.access import log_requests
 from .http.auth import SharedToken, authenticate
 from .http.body import MAX_BODY_SIZE
 from .http.cors import enable_cors
 from .http.description import DescriptionResource, description_file
 from .http.host import AllowedHosts, check_host, check_origin
 from .http.https import demand_https, redirect_to_https
-from .http.ice_servers import IceServers
-from .http.limits import limit_rates
 from .http.listener import Listener
 from .http.metrics import PREFIX as METRICS_PREFIX
 from .http.metrics import MetricsResource, ServerStats
 from .http.operators import PREFIX as SESSIONS_PREFIX
 from .http.operators import PublisherResource, SessionsResource
 from .http.page import PageResource, webclient_directory
+from .http.policy import HttpPolicy
 from .http.problems import problem_middleware
 from .http.recordings import PREFIX as RECORDINGS_PREFIX
 from .http.recordings import RecordingsResource, StreamRecordingResource
@@ -47,6 +44,7 @@ from .webhook import Delivery, Reporter, Sender
 
 STORE = web.AppKey("store", SessionStore)
 RECORDER = web.AppKey("recorder", Recorder)
+POLICY = web.AppKey("policy", HttpPolicy)
 UDP_PORT = web.AppKey("udp_port", UdpPort)
 # The application for ``settings.admin_listen``; absent without this setting.
 ADMIN_APP = web.AppKey("admin_app", web.Application)
@@ -64,8 +62,10 @@ def create_app(settings: Settings) -> web.Application:
         settings: the settings of the server.
     """
     refused: Counter[str] = Counter()
-    for_all = _middlewares_for_all(settings, refused)
+    policy = HttpPolicy(settings, refused)
+    for_all = _middlewares_for_all(settings, policy)
     app = web.Application(middlewares=for_all, client_max_size=MAX_BODY_SIZE)
+    app[POLICY] = policy
     addresses = HostAddresses(loopback=settings.ice_loopback)
     port = UdpPort(
         addresses,
@@ -91,10 +91,10 @@ def create_app(settings: Settings) -> web.Application:
     snapshots = Snapshots(store.audiences.current_gop)
     tickets = Tickets() if settings.token is not None else None
     # Shared by all applications: their requests are counted together.
-    guards = _guards(settings, tickets, refused)
+    guards = _guards(settings, tickets, policy)
     origins = settings.allowed_origins
     for_pages = [check_origin(origins), *guards]
-    ice_servers = _ice_servers(settings)
+    ice_servers = policy.ice_servers
     whip = web.Application(middlewares=for_pages)
     enable_cors(whip, WhipResource(store, ice_servers).add_to(whip), origins)
     app.add_subapp(WhipResource.prefix, whip)
@@ -180,6 +180,7 @@ def reconfigure(app: web.Application, settings: Settings) -> None:
     """Let a running server take over those settings that it can."""
     app[STORE].configure(**_session_options(settings))
     app[RECORDER].configure(**_recording_options(settings))
+    app[POLICY].change(settings)
 
 
 class _SessionOptions(TypedDict):
@@ -250,14 +251,12 @@ def _add_operators(
     PublisherResource(store).add_to(streams)
 
 
-def _middlewares_for_all(settings: Settings, refused: Counter[str]) -> list[Middleware]:
+def _middlewares_for_all(settings: Settings, policy: HttpPolicy) -> list[Middleware]:
     """The middlewares of all requests to any listener."""
     middlewares = [
-        log_requests(logging.INFO if settings.access_log else logging.DEBUG),
+        policy.access_log,
         problem_middleware,
-        limit_rates(
-            {}, default=settings.request_rate, name="requests", refused=refused
-        ),
+        policy.all_requests,
         check_host(AllowedHosts(_allowed_hosts(settings))),
     ]
     if settings.tls_redirect:
@@ -293,15 +292,6 @@ def _event_delivery(
     return delivery
 
 
-def _ice_servers(settings: Settings) -> IceServers:
-    secret = settings.turn_secret
-    return IceServers(
-        settings.ice_servers,
-        "" if secret is None else secret.get_secret_value(),
-        settings.turn_lifetime,
-    )
-
-
 def _reach(settings: Settings, addresses: HostAddresses) -> Reach:
     """The addresses that the server checks by itself."""
     private = settings.check_private_addresses
@@ -312,26 +302,15 @@ def _reach(settings: Settings, addresses: HostAddresses) -> Reach:
 
 
 def _guards(
-    settings: Settings, tickets: Tickets | None, refused: Counter[str]
+    settings: Settings, tickets: Tickets | None, policy: HttpPolicy
 ) -> list[Middleware]:
     """The middlewares for all requests that concern a stream.
 
     Args:
         tickets: accepted instead of the token; None if there is no token.
-        refused: counts the requests that are over a rate limit.
     """
     # The rate limit comes first, so that guesses of the token count too.
-    guards = [
-        limit_rates(
-            {
-                hdrs.METH_POST: settings.post_rate,
-                hdrs.METH_PATCH: settings.patch_rate,
-                hdrs.METH_DELETE: settings.delete_rate,
-            },
-            default=settings.patch_rate,
-            refused=refused,
-        )
-    ]
+    guards: list[Middleware] = [policy.stream_requests]
     if settings.token is not None and tickets is not None:
         token = SharedToken(settings.token.get_secret_value())
         guards.append(authenticate(token, knows_event_stream, tickets.admit))

@@ -9,11 +9,14 @@ import signal
 import socket
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import aiohttp
 import pytest
 
+from tests import offers
 from tests.scrape import scrape_url
 from tests.server import ServerProcess, free_port
 from whipbird.app import UDP_PORT
@@ -345,6 +348,16 @@ async def test_sessions_may_go_on_when_the_server_stops(how: str) -> None:
         with pytest.raises(WhipError, match="503"):
             await other.connect()
         await other.close()
+        async with (
+            aiohttp.ClientSession() as http,
+            http.post(
+                f"{server.url}/whip/other",
+                data=offers.CHROMIUM_DATA.encode(),
+                headers={"Content-Type": "application/sdp"},
+            ) as response,
+        ):
+            assert response.status == 503
+            assert int(response.headers["Retry-After"]) > 0
         if how == "by themselves":
             await client.close()
             assert await ending == 0
@@ -358,6 +371,100 @@ async def test_sessions_may_go_on_when_the_server_stops(how: str) -> None:
         assert "Open sessions (1) may go on for 600 s" in server.output
     finally:
         await server.stop()
+
+
+@pytest.fixture
+def manager(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[socket.socket]:
+    """A service manager, as systemd is to the processes that the test starts."""
+    path = tmp_path / "notify"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listening:
+        listening.bind(str(path))
+        listening.settimeout(120)
+        monkeypatch.setenv("NOTIFY_SOCKET", str(path))
+        yield listening
+
+
+async def _told(manager: socket.socket) -> dict[str, str]:
+    """The next message to a service manager."""
+    lines = (await asyncio.to_thread(manager.recv, 1000)).decode().splitlines()
+    return dict(line.split("=", 1) for line in lines)
+
+
+async def test_settings_are_read_again_while_sessions_go_on(
+    tmp_path: Path, manager: socket.socket
+) -> None:
+    file = tmp_path / "settings.toml"
+    file.write_text('ice_servers = ["stun:one.example.org"]\n')
+    server = ServerProcess("--config", str(file), "--drain", "60")
+    await server.start()
+    try:
+        assert await _told(manager) == {"READY": "1"}
+        client = WhipClient(f"{server.url}/whip/test")
+        channel = client.peer.createDataChannel("test")
+        echoes: asyncio.Queue[str | bytes] = asyncio.Queue()
+        channel.on("message", echoes.put_nowait)
+        await client.connect()
+        await client.opened(channel)
+
+        async def links() -> str:
+            async with (
+                aiohttp.ClientSession() as http,
+                http.options(f"{server.url}/whip/test") as response,
+            ):
+                return response.headers["Link"]
+
+        async def reloaded(text: str) -> None:
+            file.write_text(text)
+            os.kill(server.pid, signal.SIGHUP)
+            reloading = await _told(manager)
+            assert reloading["RELOADING"] == "1"
+            assert int(reloading["MONOTONIC_USEC"]) <= time.monotonic_ns() // 1000
+            assert await _told(manager) == {"READY": "1"}
+
+        assert "one.example.org" in await links()
+        await reloaded('ice_servers = ["stun:two.example.org"]\nport = 1\n')
+        assert "two.example.org" in await links()
+        await reloaded("ice_servers = 3\n")
+        assert "two.example.org" in await links()
+        assert "The settings are not reloaded: ice_servers: " in server.output
+        channel.send("still here")
+        async with asyncio.timeout(60):
+            assert await echoes.get() == "still here"
+        ending = asyncio.create_task(server.end(signal.SIGTERM))
+        stopping = await _told(manager)
+        assert stopping["STOPPING"] == "1"
+        assert int(stopping["EXTEND_TIMEOUT_USEC"]) > 60_000_000
+        await client.close()
+        assert await ending == 0
+    finally:
+        await server.stop()
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/ptmx"), reason="needs pseudoterminals")
+async def test_a_server_ends_with_its_terminal() -> None:
+    """The system sends the signal that reloads the settings of others."""
+    controller, terminal = os.openpty()
+    # It takes the terminal as that of its session.
+    takes_it = "import fcntl, runpy, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0)"
+    runs = "runpy.run_module('whipbird', run_name='__main__', alter_sys=True)"
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", f"{takes_it}; {runs}", "serve", "--port", "0"),
+        stdin=terminal,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        start_new_session=True,
+        cwd=tempfile.gettempdir(),
+        env={k: v for k, v in os.environ.items() if not k.startswith("WHIPBIRD_")},
+    )
+    os.close(terminal)
+    assert process.stdout is not None
+    async with asyncio.timeout(120):
+        while "Press Ctrl+C" not in (await process.stdout.readline()).decode():
+            pass
+        os.close(controller)
+        _, errors = await process.communicate()
+    assert process.returncode == 0
+    assert b"reloaded" not in errors
 
 
 async def test_a_port_in_use(server: ServerProcess) -> None:

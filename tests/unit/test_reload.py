@@ -9,9 +9,16 @@ import pytest
 from aiohttp import web
 from pydantic import SecretStr
 
-from whipbird.app import RECORDER, STORE, create_app
+from whipbird.app import POLICY, RECORDER, STORE, create_app
 from whipbird.cli.reloading import Reloading
-from whipbird.config import RELOADABLE, ConfigError, Settings, taken_over
+from whipbird.config import (
+    NEEDS_RESTART,
+    RELOADABLE,
+    ConfigError,
+    Settings,
+    taken_over,
+)
+from whipbird.sdp.link import IceServer
 
 
 @pytest.fixture(autouse=True)
@@ -19,11 +26,19 @@ def _keep_logging(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("whipbird.cli.reloading.set_up_logging", lambda *_: None)
 
 
-def test_only_settings_can_be_reloaded() -> None:
-    assert set(Settings.model_fields) >= RELOADABLE
+def test_each_setting_is_taken_over_or_needs_a_restart() -> None:
+    """A new one must be put into one of the lists of config/reload.py."""
+    assert set(Settings.model_fields) == RELOADABLE | NEEDS_RESTART
+    assert not RELOADABLE & NEEDS_RESTART
 
 
 APPLIED = sorted(RELOADABLE - {"log_level", "log_format", "drain"})
+
+
+OTHERS = {
+    "ice_servers": (IceServer("stun:stun.example.org"),),
+    "turn_secret": SecretStr("new"),
+}
 
 
 @pytest.mark.parametrize("name", APPLIED)
@@ -31,7 +46,9 @@ async def test_each_setting_is_taken_over(name: str, tmp_path: Path) -> None:
     """The running server then differs from one that was started without it."""
     current = Settings(record=tmp_path)
     value = getattr(current, name)
-    other = not value if isinstance(value, bool) else value + 1
+    other = OTHERS.get(name)
+    if other is None:
+        other = not value if isinstance(value, bool) else value + 1
     new = current.model_copy(update={name: other})
     app = create_app(current)
     before = state(app)
@@ -42,7 +59,7 @@ async def test_each_setting_is_taken_over(name: str, tmp_path: Path) -> None:
 
 def state(app: web.Application) -> list[object]:
     """All that a reload may change."""
-    store, recorder = app[STORE], app[RECORDER]
+    store, recorder, policy = app[STORE], app[RECORDER], app[POLICY]
     assert recorder._folder is not None
     return [
         store._setup_timeout,
@@ -54,6 +71,13 @@ def state(app: web.Application) -> list[object]:
         recorder._limits,
         recorder._folder._retention,
         recorder._folder.finisher.min_free,
+        policy.access_log.level,
+        policy.all_requests._others.rate,
+        policy.stream_requests._others.rate,
+        [limit.rate for limit in policy.stream_requests._limits.values()],
+        policy.ice_servers._servers,
+        policy.ice_servers._secret,
+        policy.ice_servers._lifetime,
     ]
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 import signal
 import socket
 import sys
@@ -61,11 +62,37 @@ def interruptions(interrupt: Callable[[], object]) -> Iterator[None]:
                 signal.signal(number, signal.SIG_DFL)
 
 
-def on_reload(reload: Callable[[], object]) -> None:
-    """Call a function in the running loop at each SIGHUP (not on Windows)."""
-    if hasattr(signal, "SIGHUP"):
-        with contextlib.suppress(NotImplementedError):
-            asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reload)
+@contextlib.contextmanager
+def reloads(
+    reload: Callable[[], object], hang_up: Callable[[], object]
+) -> Iterator[None]:
+    """Call a function in the running loop at each SIGHUP, where there is that signal.
+
+    Args:
+        hang_up: called instead when the terminal of the program has been closed: the
+            system sends the same signal then.
+    """
+    loop, had_terminal = asyncio.get_running_loop(), _has_terminal()
+
+    def hear() -> None:
+        (hang_up if had_terminal and not _has_terminal() else reload)()
+
+    with contextlib.ExitStack() as stack:
+        number = getattr(signal, "SIGHUP", None)
+        if number is not None:
+            with contextlib.suppress(NotImplementedError):
+                loop.add_signal_handler(number, hear)
+                stack.callback(loop.remove_signal_handler, number)
+        yield
+
+
+def _has_terminal() -> bool:
+    """Whether the program has a terminal that is still open."""
+    try:
+        os.close(os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY))
+    except OSError:
+        return False
+    return True
 
 
 @contextlib.contextmanager

@@ -33,7 +33,7 @@ from ..recording import RecordingFolder
 from ..sessions import SessionStore
 from .descriptors import allow_descriptors
 from .logs import set_up_logging, tell_left_out
-from .loop import interruptions, on_reload, run
+from .loop import interruptions, reloads, run
 from .parameters import settings_options
 from .reloading import Reloading
 from .service import notify_ready, notify_stopping
@@ -92,22 +92,23 @@ async def _serve(reloading: Reloading, max_connections: int) -> int:
         except _CannotStart as error:
             click.echo(f"Error: {error}", err=True)
             return 1
-        try:
-            # All that was imported stays. While it is looked through for garbage,
-            # nobody is sent anything: that took tens of milliseconds.
-            gc.collect()
-            gc.freeze()
-            _greet(settings, app[LISTENERS], app[UDP_PORT], tls)
-            telling = asyncio.create_task(tell_left_out())
-            on_reload(partial(reloading.reload, app))
-            notify_ready()
-            await stop.wait()
-            notify_stopping()
-            await _drain(app[STORE], reloading.settings.drain, at_once)
-            telling.cancel()
-            return 0
-        finally:
-            await listener.close()
+        with reloads(partial(reloading.reload, app), stop_or_end):
+            try:
+                # All that was imported stays. While it is looked through for garbage,
+                # nobody is sent anything: that took tens of milliseconds.
+                gc.collect()
+                gc.freeze()
+                _greet(settings, app[LISTENERS], app[UDP_PORT], tls)
+                telling = asyncio.create_task(tell_left_out())
+                notify_ready()
+                await stop.wait()
+                drain = reloading.settings.drain
+                notify_stopping(drain)
+                await _drain(app[STORE], drain, at_once)
+                telling.cancel()
+                return 0
+            finally:
+                await listener.close()
 
 
 async def _drain(store: SessionStore, seconds: float, at_once: asyncio.Event) -> None:

@@ -5,6 +5,9 @@ import os
 import socket
 import time
 
+# Seconds that the end takes at most when no session is to go on.
+_TO_CLOSE = 30.0
+
 
 def notify_ready() -> None:
     """The server has started, or has read its settings again."""
@@ -16,9 +19,14 @@ def notify_reloading() -> None:
     _notify(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}")
 
 
-def notify_stopping() -> None:
-    """The server has begun to end."""
-    _notify("STOPPING=1")
+def notify_stopping(seconds: float) -> None:
+    """The server has begun to end.
+
+    Args:
+        seconds: how long its sessions may go on; the manager waits for longer.
+    """
+    microseconds = int((seconds + _TO_CLOSE) * 1e6)
+    _notify(f"STOPPING=1\nEXTEND_TIMEOUT_USEC={microseconds}")
 
 
 def _notify(state: str) -> None:

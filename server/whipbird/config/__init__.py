@@ -1,6 +1,6 @@
 """The settings and their sources."""
 
-from .reload import RELOADABLE, taken_over
+from .reload import NEEDS_RESTART, RELOADABLE, taken_over
 from .settings import ENV_PREFIX, Settings
 from .sources import ConfigError, load_settings, unknown_variables
 from .values import ANY, BEARER_TOKEN, split_listen, webhook_key
@@ -9,6 +9,7 @@ __all__ = [
     "ANY",
     "BEARER_TOKEN",
     "ENV_PREFIX",
+    "NEEDS_RESTART",
     "RELOADABLE",
     "ConfigError",
     "Settings",

@@ -2,15 +2,28 @@
 
 from .settings import Settings
 
-# What is read anew for each session, stream, recording or line of the log.
+# What is read anew for each request, session, stream, recording or line of the log.
 RELOADABLE = frozenset(
     {
-        *("drain", "log_format", "log_level", "setup_timeout"),
+        *("access_log", "drain", "log_format", "log_level", "setup_timeout"),
         *("max_sessions", "max_client_sessions", "max_client_connecting"),
+        *("request_rate", "post_rate", "patch_rate", "delete_rate"),
+        *("ice_servers", "turn_secret", "turn_lifetime"),
         *("takeover", "wait_for_publisher"),
         *("gop_size", "gop_seconds", "gop_total_size"),
         *("record_all", "record_segment", "record_segment_size"),
         *("record_max_age", "record_max_size", "record_min_free"),
+    }
+)
+
+# What is decided when the server starts. A test fails for a setting in neither list.
+NEEDS_RESTART = frozenset(
+    {
+        *("host", "port", "udp_port", "admin_listen", "max_connections"),
+        *("public_addresses", "hide_host_addresses", "ice_lite", "ice_loopback"),
+        *("check_private_addresses", "denied_networks", "echo_buffer", "record"),
+        *("token", "allowed_hosts", "allowed_origins"),
+        *("event_url", "event_secret"),
     }
 )
 

@@ -4,31 +4,36 @@ import logging
 import time
 
 from aiohttp import web
-from aiohttp.typedefs import Handler, Middleware
+from aiohttp.typedefs import Handler
 
 from .paths import public_path
 
 logger = logging.getLogger(__name__)
 
 
-def log_requests(level: int) -> Middleware:
-    """Make a middleware that logs each request, its status, duration and octets.
+class AccessLog:
+    """A middleware that logs each request, its status, duration and octets.
 
     The path is that of ``public_path``, which has nothing secret.
 
-    Args:
+    Attributes:
         level: the level of these records.
     """
 
-    @web.middleware
-    async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
+    __middleware_version__ = 1
+
+    def __init__(self, level: int) -> None:
+        self.level = level
+
+    async def __call__(
+        self, request: web.Request, handler: Handler
+    ) -> web.StreamResponse:
+        """Let a request through, and log what came of it."""
         began = time.monotonic()
         response = await handler(request)
-        if logger.isEnabledFor(level):
-            _log(level, request, response, time.monotonic() - began)
+        if logger.isEnabledFor(self.level):
+            _log(self.level, request, response, time.monotonic() - began)
         return response
-
-    return middleware
 
 
 def _log(

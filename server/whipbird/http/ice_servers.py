@@ -29,10 +29,16 @@ class IceServers:
         lifetime: float = 86_400,
         clock: Callable[[], float] = time.time,
     ) -> None:
+        self._clock = clock
+        self.change(servers, secret, lifetime)
+
+    def change(
+        self, servers: Iterable[IceServer | TurnServer], secret: str, lifetime: float
+    ) -> None:
+        """Tell clients of other servers from now on."""
         self._servers = tuple(servers)
         self._secret = secret.encode()
         self._lifetime = lifetime
-        self._clock = clock
 
     def links(self, client: str) -> list[str]:
         """The values of the Link fields for one client.

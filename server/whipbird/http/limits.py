@@ -5,7 +5,7 @@ from collections import Counter, OrderedDict
 from collections.abc import Mapping
 
 from aiohttp import hdrs, web
-from aiohttp.typedefs import Handler, Middleware
+from aiohttp.typedefs import Handler
 from aiolimiter import AsyncLimiter
 
 from ..net.clients import network_of
@@ -25,7 +25,7 @@ class RateLimit:
     The requests of a minute may be sent at once.
 
     Args:
-        rate: requests per minute and client.
+        rate: requests per minute and client; 0 for no limit.
         max_clients: clients remembered, at most.
         name: its name in ``refused``.
         refused: where it counts the requests that exceed it.
@@ -50,6 +50,12 @@ class RateLimit:
         """The number of clients remembered."""
         return len(self._buckets)
 
+    def change(self, rate: int) -> None:
+        """Set another rate; all clients begin anew."""
+        if rate != self.rate:
+            self.rate = rate
+            self._buckets.clear()
+
     async def take(self, address: str, count: int = 1) -> bool:
         """Count a request, unless it exceeds the limit; it never waits.
 
@@ -60,6 +66,8 @@ class RateLimit:
         Returns:
             Whether the request is within the limit.
         """
+        if not self.rate:
+            return True
         client = network_of(address)
         bucket = self._buckets.get(client)
         if bucket is None:
@@ -84,14 +92,8 @@ class RateLimit:
 _LIMIT = web.RequestKey("limit", RateLimit)
 
 
-def limit_rates(
-    rates: Mapping[str, int],
-    default: int,
-    *,
-    name: str = "other",
-    refused: Counter[str] | None = None,
-) -> Middleware:
-    """Make a middleware that limits the rates of requests, except preflights.
+class RateLimits:
+    """A middleware that limits the rates of requests, except preflights.
 
     Args:
         rates: method -> requests per minute and client; 0 for no limit.
@@ -100,23 +102,38 @@ def limit_rates(
         refused: counts the requests that are refused, by the limit: the method in lower
             case, or ``name``.
     """
-    if refused is None:
-        refused = Counter()
-    limits = {
-        method: RateLimit(rate, name=method.lower(), refused=refused) if rate else None
-        for method, rate in rates.items()
-    }
-    others = RateLimit(default, name=name, refused=refused) if default else None
 
-    @web.middleware
-    async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
-        limit = limits.get(request.method, others)
-        if limit is not None and not is_preflight(request):
+    __middleware_version__ = 1
+
+    def __init__(
+        self,
+        rates: Mapping[str, int],
+        default: int,
+        *,
+        name: str = "other",
+        refused: Counter[str] | None = None,
+    ) -> None:
+        self._limits = {
+            method: RateLimit(rate, name=method.lower(), refused=refused)
+            for method, rate in rates.items()
+        }
+        self._others = RateLimit(default, name=name, refused=refused)
+
+    def change(self, rates: Mapping[str, int], default: int) -> None:
+        """Set other rates for the same methods."""
+        for method, limit in self._limits.items():
+            limit.change(rates[method])
+        self._others.change(default)
+
+    async def __call__(
+        self, request: web.Request, handler: Handler
+    ) -> web.StreamResponse:
+        """Let a request through, or raise a ``Problem``."""
+        if not is_preflight(request):
+            limit = self._limits.get(request.method, self._others)
             request[_LIMIT] = limit
             await _take(request, limit, 1)
         return await handler(request)
-
-    return middleware
 
 
 async def charge(request: web.Request, count: int) -> None:
@@ -130,7 +147,7 @@ async def charge(request: web.Request, count: int) -> None:
         Problem: 429 when that exceeds the limit.
     """
     limit = request.get(_LIMIT)
-    if limit is not None:
+    if limit is not None and limit.rate:
         await _take(request, limit, min(count, limit.rate - 1))
 
 

@@ -10,7 +10,7 @@ from aiohttp import hdrs, web
 from aiohttp.test_utils import TestClient
 from pytest_aiohttp.plugin import AiohttpClient
 
-from whipbird.http.limits import RateLimit, charge, limit_rates
+from whipbird.http.limits import RateLimit, RateLimits, charge
 from whipbird.http.problems import problem_middleware
 
 A, B = "192.0.2.1", "192.0.2.2"
@@ -119,7 +119,7 @@ async def serve(aiohttp_client: AiohttpClient, rates: dict[str, int]) -> Client:
     async def handler(_request: web.Request) -> web.Response:
         return web.Response(text="let in")
 
-    limits = limit_rates(rates, default=2)
+    limits = RateLimits(rates, default=2)
     app = web.Application(middlewares=[problem_middleware, limits])
     app.router.add_route("*", "/whip", handler)
     return await aiohttp_client(app)
@@ -138,7 +138,7 @@ async def test_a_request_may_count_for_several(aiohttp_client: AiohttpClient) ->
         await charge(request, int(request.query["more"]))
         return web.Response(text="let in")
 
-    limits = limit_rates({"PATCH": 10, "PUT": 1}, default=0)
+    limits = RateLimits({"PATCH": 10, "PUT": 1}, default=0)
     app = web.Application(middlewares=[problem_middleware, limits])
     app.router.add_route("*", "/whip", handler)
     client = await aiohttp_client(app)
@@ -188,13 +188,34 @@ async def test_refusals_are_counted_by_limit(aiohttp_client: AiohttpClient) -> N
         return web.Response(text="let in")
 
     refused: Counter[str] = Counter()
-    limits = limit_rates(
+    limits = RateLimits(
         {"POST": 1, "PATCH": 5, "DELETE": 0}, default=2, refused=refused
     )
     app = web.Application(middlewares=[problem_middleware, limits])
     app.router.add_route("*", "/whip", handler)
     client = await aiohttp_client(app)
-    # All limits that there are have a count from the start.
-    assert refused == {"post": 0, "patch": 0, "other": 0}
+    # All limits have a count from the start, for one that is off may be set later.
+    assert refused == {"post": 0, "patch": 0, "delete": 0, "other": 0}
     await statuses(client, *["POST"] * 4, *["DELETE"] * 9, *["GET", "PUT"] * 2)
-    assert refused == {"post": 3, "patch": 0, "other": 2}
+    assert refused == {"post": 3, "patch": 0, "delete": 0, "other": 2}
+
+
+async def test_rates_change_for_all_clients(aiohttp_client: AiohttpClient) -> None:
+    async def handler(request: web.Request) -> web.Response:
+        await charge(request, 1)
+        return web.Response(text="let in")
+
+    limits = RateLimits({"POST": 4}, default=2)
+    app = web.Application(middlewares=[problem_middleware, limits])
+    app.router.add_route("*", "/whip", handler)
+    client = await aiohttp_client(app)
+    assert await statuses(client, *["POST"] * 3) == [200, 200, 429]
+    limits.change({"POST": 6}, default=0)
+    assert await statuses(client, *["POST"] * 4) == [200, 200, 200, 429]
+    assert await statuses(client, *["GET"] * 20) == [200] * 20
+    limits.change({"POST": 0}, default=2)
+    assert await statuses(client, *["POST"] * 20) == [200] * 20
+    assert await statuses(client, *["GET"] * 2) == [200, 429]
+    # The same rate again forgets nothing.
+    limits.change({"POST": 0}, default=2)
+    assert await statuses(client, "GET") == [429]

@@ -1,0 +1,68 @@
+"""What HTTP takes from the settings, and takes over when they change."""
+
+import logging
+from collections import Counter
+from collections.abc import Iterable, Mapping
+
+from aiohttp import hdrs
+
+from ..config import Settings
+from ..sdp.link import IceServer, TurnServer
+from .access import AccessLog
+from .ice_servers import IceServers
+from .limits import RateLimits
+
+
+class HttpPolicy:
+    """The parts of HTTP that follow the settings while the server runs.
+
+    Args:
+        settings: the settings of the server.
+        refused: counts the requests that are over a rate limit.
+
+    Attributes:
+        access_log: the middleware that logs requests.
+        all_requests: the middleware that limits the rate of all requests.
+        stream_requests: the middleware that limits those that concern streams.
+        ice_servers: what clients are told of STUN and TURN servers.
+    """
+
+    def __init__(self, settings: Settings, refused: Counter[str]) -> None:
+        self.access_log = AccessLog(_log_level(settings))
+        self.all_requests = RateLimits(
+            {}, default=settings.request_rate, name="requests", refused=refused
+        )
+        self.stream_requests = RateLimits(
+            _rates(settings), default=settings.patch_rate, refused=refused
+        )
+        self.ice_servers = IceServers(*_ice_servers(settings))
+
+    def change(self, settings: Settings) -> None:
+        """Follow other settings from now on."""
+        self.access_log.level = _log_level(settings)
+        self.all_requests.change({}, settings.request_rate)
+        self.stream_requests.change(_rates(settings), settings.patch_rate)
+        self.ice_servers.change(*_ice_servers(settings))
+
+
+def _log_level(settings: Settings) -> int:
+    return logging.INFO if settings.access_log else logging.DEBUG
+
+
+def _rates(settings: Settings) -> Mapping[str, int]:
+    return {
+        hdrs.METH_POST: settings.post_rate,
+        hdrs.METH_PATCH: settings.patch_rate,
+        hdrs.METH_DELETE: settings.delete_rate,
+    }
+
+
+def _ice_servers(
+    settings: Settings,
+) -> tuple[Iterable[IceServer | TurnServer], str, float]:
+    secret = settings.turn_secret
+    return (
+        settings.ice_servers,
+        "" if secret is None else secret.get_secret_value(),
+        settings.turn_lifetime,
+    )
