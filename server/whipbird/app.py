@@ -1,17 +1,20 @@
 """The application: connects the packages."""
 
+from collections.abc import Callable
+
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Middleware
 
 from .config import ANY, Settings
 from .http.access import access_middleware
-from .http.auth import SharedToken, authenticate
+from .http.auth import authorize
 from .http.body import MAX_BODY_SIZE
 from .http.cors import enable_cors
 from .http.description import DescriptionResource, description_file
 from .http.host import AllowedHosts, check_host, check_origin
 from .http.ice_servers import IceServers
 from .http.limits import limit_rates
+from .http.needs import of_recordings, of_streams, to_publish, to_watch
 from .http.page import PageResource, webclient_directory
 from .http.problems import problem_middleware
 from .http.recordings import PREFIX as RECORDINGS_PREFIX
@@ -28,10 +31,13 @@ from .net import HostAddresses, UdpPort
 from .net.reach import Reach, is_public
 from .recording import Recorder, Retention, SegmentLimits
 from .recording.snapshots import Snapshots
+from .rights import Need, Rights
 from .rtp.history import GopLimits
 from .sessions import SessionLimits, SessionStore
 
 STORE = web.AppKey("store", SessionStore)
+# ``app[RIGHTS].reload()`` reads the file of rules again.
+RIGHTS = web.AppKey("rights", Rights)
 UDP_PORT = web.AppKey("udp_port", UdpPort)
 
 
@@ -43,16 +49,21 @@ def create_app(settings: Settings) -> web.Application:
 
     Args:
         settings: the settings of the server.
+
+    Raises:
+        RulesError: when the file of rules cannot be read or is invalid.
     """
+    rights = Rights(settings.shared_token, settings.rights_file)
     app = web.Application(
         middlewares=[
             access_middleware,
             problem_middleware,
             limit_rates({}, default=settings.request_rate),
-            check_host(AllowedHosts(_allowed_hosts(settings))),
+            check_host(_allowed_hosts(settings, rights)),
         ],
         client_max_size=MAX_BODY_SIZE,
     )
+    app[RIGHTS] = rights
     addresses = HostAddresses(loopback=settings.ice_loopback)
     port = UdpPort(
         addresses,
@@ -92,29 +103,38 @@ def create_app(settings: Settings) -> web.Application:
     )
     store.streams.observers.append(recorder)
     snapshots = Snapshots(store.audiences.current_gop)
-    tickets = Tickets() if settings.token is not None else None
+    tickets = None if rights.is_open else Tickets()
+    admits = (
+        [knows_event_stream] if tickets is None else [knows_event_stream, tickets.admit]
+    )
     # Shared by all applications: their requests are counted together.
-    guards = _guards(settings, tickets)
+    limit = _limit(settings)
     origins = settings.allowed_origins
-    for_pages = [check_origin(origins), *guards]
+
+    def guards(
+        need_of: Callable[[web.Request], Need], *allowed: str
+    ) -> list[Middleware]:
+        # The rate limit comes first, so that guesses of the token count too.
+        return [check_origin(allowed), limit, authorize(rights, need_of, *admits)]
+
     ice_servers = _ice_servers(settings)
-    whip = web.Application(middlewares=for_pages)
+    whip = web.Application(middlewares=guards(to_publish, *origins))
     enable_cors(whip, WhipResource(store, ice_servers).add_to(whip), origins)
     app.add_subapp(WhipResource.prefix, whip)
-    whep = web.Application(middlewares=for_pages)
+    whep = web.Application(middlewares=guards(to_watch, *origins))
     enable_cors(whep, WhepResource(store, ice_servers).add_to(whep), origins)
     app.add_subapp(WhepResource.prefix, whep)
     # What concerns everybody may be changed by pages of origins that are named.
-    for_us = [check_origin(o for o in origins if o != ANY), *guards]
-    streams = web.Application(middlewares=for_us)
+    named = [origin for origin in origins if origin != ANY]
+    streams = web.Application(middlewares=guards(of_streams, *named))
     StreamsResource(store.streams, store.audiences, recorder).add_to(streams)
     StreamRecordingResource(recorder).add_to(streams)
     SnapshotResource(store.streams, snapshots).add_to(streams)
     app.add_subapp(STREAMS_PREFIX, streams)
-    recordings = web.Application(middlewares=for_us)
+    recordings = web.Application(middlewares=guards(of_recordings, *named))
     RecordingsResource(recorder, tickets).add_to(recordings)
     app.add_subapp(RECORDINGS_PREFIX, recordings)
-    StatusResource(store, port).add_to(app)
+    StatusResource(store, port, rights).add_to(app)
     DescriptionResource(description_file()).add_to(app)
     PageResource(webclient_directory()).add_to(app)
 
@@ -140,14 +160,16 @@ def create_app(settings: Settings) -> web.Application:
     return app
 
 
-def _allowed_hosts(settings: Settings) -> tuple[str, ...]:
-    """The names that the server answers for (see ``AllowedHosts``).
+def _allowed_hosts(settings: Settings, rights: Rights) -> AllowedHosts:
+    """The names that the server answers for.
 
-    A page that uses DNS rebinding has no token: then any name is harmless.
+    A page that uses DNS rebinding has no token: where nothing is permitted without one,
+    any name is harmless.
     """
-    if settings.token is not None and not settings.allowed_hosts:
-        return (ANY,)
-    return (*settings.allowed_hosts, *settings.public_addresses, settings.host)
+    return AllowedHosts(
+        (*settings.allowed_hosts, *settings.public_addresses, settings.host),
+        lambda: not settings.allowed_hosts and not rights.admits_strangers,
+    )
 
 
 def _ice_servers(settings: Settings) -> IceServers:
@@ -168,24 +190,13 @@ def _reach(settings: Settings, addresses: HostAddresses) -> Reach:
     return Reach(settings.denied_networks, private=private)
 
 
-def _guards(settings: Settings, tickets: Tickets | None) -> list[Middleware]:
-    """The middlewares for all requests that concern a stream.
-
-    Args:
-        tickets: accepted instead of the token; None if there is no token.
-    """
-    # The rate limit comes first, so that guesses of the token count too.
-    guards = [
-        limit_rates(
-            {
-                hdrs.METH_POST: settings.post_rate,
-                hdrs.METH_PATCH: settings.patch_rate,
-                hdrs.METH_DELETE: settings.delete_rate,
-            },
-            default=settings.patch_rate,
-        )
-    ]
-    if settings.token is not None and tickets is not None:
-        token = SharedToken(settings.token.get_secret_value())
-        guards.append(authenticate(token, knows_event_stream, tickets.admit))
-    return guards
+def _limit(settings: Settings) -> Middleware:
+    """The limit of requests that concern a stream."""
+    return limit_rates(
+        {
+            hdrs.METH_POST: settings.post_rate,
+            hdrs.METH_PATCH: settings.patch_rate,
+            hdrs.METH_DELETE: settings.delete_rate,
+        },
+        default=settings.patch_rate,
+    )

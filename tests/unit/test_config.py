@@ -563,3 +563,27 @@ def test_secrets_and_turn_servers_belong_together(
     message = refused(options)
     assert said in message
     assert "north" not in message
+
+
+def test_a_token_in_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "token"
+    file.write_text("c2VjcmV0\n")
+    settings = load_settings({"token_file": str(file)})
+    assert settings.shared_token == "c2VjcmV0"
+    assert "c2VjcmV0" not in repr(settings)
+    assert load_settings({"token": "abc"}).shared_token == "abc"
+    assert load_settings().shared_token is None
+    monkeypatch.setenv("WHIPBIRD_TOKEN", "abc")
+    with pytest.raises(ConfigError, match="token: there is a token_file too"):
+        load_settings({"token_file": file})
+
+
+@pytest.mark.parametrize("data", [b"", b"a b", b"top-secret\ntop-secret", b"\xff"])
+def test_what_is_no_file_of_a_token(tmp_path: Path, data: bytes) -> None:
+    file = tmp_path / "token"
+    file.write_bytes(data)
+    with pytest.raises(ConfigError, match=r"^token_file: .* one token") as caught:
+        load_settings({"token_file": file})
+    assert "top-secret" not in str(caught.value)
+    with pytest.raises(ConfigError, match=r"^token_file: .*No such file"):
+        load_settings({"token_file": tmp_path / "none"})

@@ -42,7 +42,8 @@ def _option(name: str, field: FieldInfo) -> Callable[[Command], Command]:
         if int in get_args(field.annotation):
             kind = int
         if Path in get_args(field.annotation):
-            kind = click.Path(file_okay=False, path_type=Path)
+            is_file = name.endswith("_file")
+            kind = click.Path(file_okay=is_file, dir_okay=not is_file, path_type=Path)
     source = f"[default: {shown}; env: {ENV_PREFIX}{name.upper()}]"
     return click.option(
         flag,

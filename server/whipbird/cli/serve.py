@@ -26,6 +26,7 @@ from ..config import (
 from ..http.listener import Listener
 from ..net import HostAddresses, PortInUse, UdpStats
 from ..recording import RecordingFolder
+from ..rights import RulesError
 from ..sessions import SessionStore
 from .descriptors import allow_descriptors
 from .loop import interruptions, run
@@ -150,10 +151,11 @@ async def _listen(
 ) -> tuple[Listener, web.Application]:
     """Open the UDP port, then the TCP port, by default with the same number."""
     one_number = settings.udp_port is None
-    if one_number:
-        app = create_app(settings.model_copy(update={"udp_port": settings.port}))
-    else:
-        app = create_app(settings)
+    udp_port = settings.port if one_number else settings.udp_port
+    try:
+        app = create_app(settings.model_copy(update={"udp_port": udp_port}))
+    except RulesError as error:
+        raise _CannotStart(str(error)) from None
     listener = Listener(app, max_connections)
     try:
         try:

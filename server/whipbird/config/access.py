@@ -1,5 +1,6 @@
 """Who may use the server, and how much of it."""
 
+from pathlib import Path
 from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, SecretStr
@@ -12,11 +13,29 @@ from .values import ANY
 class AccessSettings(BaseModel):
     """Who may use the server, and how much of it."""
 
-    token: Annotated[SecretStr, AfterValidator(values.token)] | None = Field(
+    token_file: Annotated[SecretStr, BeforeValidator(values.token_in_file)] | None = (
+        Field(
+            default=None,
+            description="File with the Bearer token that permits everything.",
+        )
+    )
+    token: (
+        Annotated[
+            SecretStr,
+            AfterValidator(values.token),
+            AfterValidator(values.no_second_token),
+        ]
+        | None
+    ) = Field(
         default=None,
-        description="Bearer token that requests for streams must have; by default none "
-        "is required. Other users of the machine see the command line: better put it "
-        "into the environment or the settings file.",
+        description="Bearer token that permits everything; by default none is "
+        "required. Other users of the machine see the command line: better put it "
+        "into a file (--token-file), the environment or the settings file.",
+    )
+    rights_file: Path | None = Field(
+        default=None,
+        description="TOML file with rules: what each token permits, for which "
+        "streams, and what is permitted without one. It is read again when it changes.",
     )
     allowed_hosts: Annotated[
         tuple[Annotated[str, AfterValidator(values.host_pattern)], ...],
@@ -26,8 +45,9 @@ class AccessSettings(BaseModel):
         default=(),
         description="Name at which this server is reached, as users type it; *.NAME "
         "for all below it, * for any; several may be given. Addresses, names without a "
-        "dot and names of local networks need not be listed. By default, a server with "
-        "a token answers for any name, others for --host and --public-address.",
+        "dot and names of local networks need not be listed. By default, a server "
+        "that permits nothing without a token answers for any name, others for --host "
+        "and --public-address.",
     )
     allowed_origins: Annotated[
         tuple[Annotated[str, AfterValidator(values.origin)], ...],
@@ -92,3 +112,9 @@ class AccessSettings(BaseModel):
         description="DELETE requests that one client address may send per minute; "
         "0 for no limit.",
     )
+
+    @property
+    def shared_token(self) -> str | None:
+        """The token that permits everything; None if there is none."""
+        found = self.token or self.token_file
+        return None if found is None else found.get_secret_value()

@@ -2,6 +2,7 @@
 
 import re
 from ipaddress import ip_address
+from pathlib import Path
 from typing import Any
 
 from pydantic import SecretStr, ValidationInfo
@@ -13,6 +14,12 @@ ANY = "*"
 
 # The syntax of a Bearer token (RFC 6750 section 2.1).
 BEARER_TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")
+
+_TOKEN_SYNTAX = (
+    'a token has letters, digits, "- . _ ~ + /" and, optionally, "=" at its end'
+)
+# Octets of a file with a token, which may be a JWT, that are read.
+_MAX_TOKEN = 16_384
 
 # RFC 1123 section 2.1: the labels of a host name.
 _HOST_NAME = re.compile(
@@ -26,9 +33,40 @@ _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^/?#@\s]+", re.IGNORECASE)
 
 def token(value: SecretStr) -> SecretStr:
     if not BEARER_TOKEN.fullmatch(value.get_secret_value()):
+        raise ValueError(_TOKEN_SYNTAX)
+    return value
+
+
+def token_in_file(value: Any) -> Any:
+    """The token in a file, without white space around it."""
+    if isinstance(value, SecretStr):
+        return value
+    return token(SecretStr(read_token(Path(value))))
+
+
+def read_token(file: Path) -> str:
+    """Read the file of a token.
+
+    Raises:
+        ValueError: when it cannot be read, or contains no token.
+    """
+    try:
+        with file.open("rb") as opened:
+            text = opened.read(_MAX_TOKEN).decode("ascii").strip()
+    except OSError as error:
+        raise ValueError(f"{file}: {error.strerror or error}") from None
+    except UnicodeDecodeError:
+        text = ""
+    if not BEARER_TOKEN.fullmatch(text):
         raise ValueError(
-            'a token has letters, digits, "- . _ ~ + /" and, optionally, "=" at its end'
+            f"{file}: it has to contain one token and nothing else; {_TOKEN_SYNTAX}"
         )
+    return text
+
+
+def no_second_token(value: SecretStr, info: ValidationInfo) -> SecretStr:
+    if info.data.get("token_file") is not None:
+        raise ValueError("there is a token_file too; set one of them")
     return value
 
 

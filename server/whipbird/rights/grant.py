@@ -40,12 +40,20 @@ class Grant:
             stream: the stream's name; None for what concerns all streams, which only
                 a grant for all streams permits.
         """
-        if action not in self.actions and Action.ADMIN not in self.actions:
+        if not self.has(action):
             return False
         if stream is None:
             return ALL in self.streams
         return any(fnmatchcase(stream, glob) for glob in self.streams)
 
+    def has(self, action: Action) -> bool:
+        """Whether it permits an action for some stream."""
+        return action in self.actions or Action.ADMIN in self.actions
+
     def has_expired(self, now: float) -> bool:
         """Whether it has ended; `now` is in seconds since the epoch."""
         return self.expires is not None and now >= self.expires
+
+
+# The grant of all clients of a server without rules.
+EVERYBODY = Grant("everybody", frozenset(Action))

@@ -17,6 +17,8 @@ from pydantic import (
 from .grant import ALL, Action, Grant
 
 ANONYMOUS = "anonymous"
+# The name of the one token that permits everything.
+TOKEN = "token"
 
 _Hash = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 _Glob = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._~*?-]{1,64}$")]
@@ -58,10 +60,10 @@ class Rules:
         self._tokens = tokens
         self.anonymous = anonymous
 
-    @classmethod
-    def of_token(cls, token: str) -> "Rules":
-        """The rules where one token permits everything."""
-        return cls({digest_of(token): Grant("token", frozenset(Action))})
+    def and_token(self, token: str) -> "Rules":
+        """These rules, and a token that permits everything."""
+        one = {digest_of(token): Grant(TOKEN, frozenset(Action))}
+        return Rules({**self._tokens, **one}, self.anonymous)
 
     @classmethod
     def parse(cls, text: str) -> "Rules":
@@ -80,7 +82,7 @@ class Rules:
             # The value may be a token that was meant to be hashed: it is not shown.
             raise RulesError(f"{place}: {first['msg']}") from None
         tokens: dict[str, Grant] = {}
-        names: set[str] = {ANONYMOUS}
+        names = {ANONYMOUS, TOKEN}
         for token in file.tokens:
             if token.name in names or token.hash in tokens:
                 raise RulesError(f"{token.name}: this name or its hash is used twice")

@@ -72,7 +72,7 @@ def test_anonymous() -> None:
 
 
 def test_one_token_for_everything() -> None:
-    grant = Rules.of_token("abc").find("abc", 0)
+    grant = Rules({}).and_token("abc").find("abc", 0)
     assert isinstance(grant, Grant)
     assert all(grant.allows(action, None) for action in Action)
 
@@ -86,6 +86,7 @@ def test_one_token_for_everything() -> None:
         (TEXT.replace('["admin"]', "[]"), "tokens.1.actions"),
         (TEXT.replace('"chief"', '"studio"'), "studio: .* twice"),
         (TEXT.replace('"chief"', '"anonymous"'), "anonymous: .* twice"),
+        (TEXT.replace('"chief"', '"token"'), "token: .* twice"),
         (TEXT.replace("[anonymous]", "[nobody]"), "nobody"),
         (TEXT.replace("00Z", "00"), "expires"),
     ],
