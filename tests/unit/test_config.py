@@ -587,3 +587,39 @@ def test_what_is_no_file_of_a_token(tmp_path: Path, data: bytes) -> None:
     assert "top-secret" not in str(caught.value)
     with pytest.raises(ConfigError, match=r"^token_file: .*No such file"):
         load_settings({"token_file": tmp_path / "none"})
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "media.example.org"])
+def test_what_others_can_reach_needs_rules(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, host: str
+) -> None:
+    file = tmp_path / "token"
+    file.write_text("abc")
+    given = {"host": host}
+    with pytest.raises(ConfigError, match=r"^open: .*--token-file.*--open") as caught:
+        load_settings(given)
+    assert host in str(caught.value)
+    for more in (
+        {"open": True},
+        {"token": "abc"},
+        {"token_file": file},
+        {"rights_file": file},
+    ):
+        assert load_settings({**given, **more}).host == host
+    monkeypatch.setenv("WHIPBIRD_OPEN", "true")
+    assert load_settings(given).open
+    # A mistake in the token is reported alone.
+    monkeypatch.delenv("WHIPBIRD_OPEN")
+    with pytest.raises(ConfigError) as caught:
+        load_settings({**given, "token": "a b"})
+    assert "open" not in str(caught.value)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2", "::1", "localhost"])
+def test_this_machine_needs_no_rules(host: str) -> None:
+    assert not load_settings({"host": host}).open
+
+
+def test_open_and_rules_contradict_each_other() -> None:
+    with pytest.raises(ConfigError, match=r"^open: there are a token or rules"):
+        load_settings({"open": True, "token": "abc"})

@@ -8,10 +8,9 @@ import click
 
 from ..client import WhipClient, WhipError
 from ..client.ping import MIN_SIZE, Reply, Summary, ping
-from ..config import ENV_PREFIX
 from ..transport.sctp import MAX_MESSAGE_SIZE
 from .loop import run, until_interrupted
-from .parameters import FiniteRange, HttpUrl
+from .parameters import FiniteRange, HttpUrl, token_options
 
 
 @click.command("ping")
@@ -43,9 +42,7 @@ from .parameters import FiniteRange, HttpUrl
     show_default=True,
     help="Seconds to wait for an echo before it counts as lost.",
 )
-@click.option(
-    "--token", envvar=ENV_PREFIX + "TOKEN", show_envvar=True, help="Bearer token."
-)
+@token_options
 @click.option(
     "--json",
     "as_json",

@@ -15,7 +15,7 @@ import click
 from aiohttp import web
 
 from .. import __version__
-from ..app import STORE, UDP_PORT, create_app
+from ..app import RIGHTS, STORE, UDP_PORT, create_app
 from ..config import (
     ENV_PREFIX,
     ConfigError,
@@ -26,7 +26,7 @@ from ..config import (
 from ..http.listener import Listener
 from ..net import HostAddresses, PortInUse, UdpStats
 from ..recording import RecordingFolder
-from ..rights import RulesError
+from ..rights import Rights, RulesError
 from ..sessions import SessionStore
 from .descriptors import allow_descriptors
 from .loop import interruptions, run
@@ -94,7 +94,7 @@ async def _serve(settings: Settings, max_connections: int) -> int:
             # nobody is sent anything: that took tens of milliseconds.
             gc.collect()
             gc.freeze()
-            _greet(settings, listener.port, app[UDP_PORT].stats)
+            _greet(settings, app[RIGHTS], listener.port, app[UDP_PORT].stats)
             await stop.wait()
             await _drain(app[STORE], settings.drain, at_once)
             return 0
@@ -192,9 +192,9 @@ def _why_no_tcp(host: str, port: int, error: OSError) -> str:
     return f"cannot listen on {host} port {port}: {reason}{hint}"
 
 
-def _greet(settings: Settings, port: int, udp: UdpStats) -> None:
+def _greet(settings: Settings, rights: Rights, port: int, udp: UdpStats) -> None:
     """Say where the page is, what to put into OBS, and what to let through."""
-    host, needs_token = settings.host, settings.token is not None
+    host, needs_token = settings.host, not rights.is_open
     lines = [f"Whipbird {__version__} is listening.", ""]
     everywhere = _is_unspecified(host)
     # A WHIP client on another machine needs an address of this one.
@@ -210,7 +210,7 @@ def _greet(settings: Settings, port: int, udp: UdpStats) -> None:
     lines += [f"  Page:  {base}/" for base in bases]
     lines += [
         f"  Ping:  {_command()} ping {bases[0]}/whip/test"
-        + (" --token TOKEN" if needs_token else ""),
+        + (" --token-file FILE" if needs_token else ""),
         "  OBS:   Settings > Stream > Service: WHIP",
         f"         Server: {bases[-1]}/whip/mystream   "
         f"Bearer Token: {'your token' if needs_token else '(empty)'}",
@@ -225,9 +225,22 @@ def _greet(settings: Settings, port: int, udp: UdpStats) -> None:
             "On Linux, raise net.core.rmem_max to 8388608 or more.",
             "",
         ]
-    if everywhere and not needs_token:
-        lines += ["There is no authentication: whoever can reach it can use it.", ""]
+    if settings.open:
+        lines += [_what_strangers_may(settings), ""]
     click.echo("\n".join([*lines, "Press Ctrl+C to stop."]))
+
+
+def _what_strangers_may(settings: Settings) -> str:
+    """The warning of a server that is open to all."""
+    said = (
+        "WARNING: this server is open. Whoever can reach it may, without a token, "
+        "publish under any name,\nand watch everything"
+    )
+    if settings.record is not None:
+        said += "; start and stop recordings, download and delete them"
+    if settings.ice_servers:
+        said += "; use the TURN servers with its credentials"
+    return f"{said}.\n--token-file or --rights-file end that."
 
 
 def _command() -> str:

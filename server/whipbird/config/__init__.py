@@ -2,7 +2,7 @@
 
 from .settings import ENV_PREFIX, Settings
 from .sources import ConfigError, load_settings, unknown_variables
-from .values import ANY, BEARER_TOKEN
+from .values import ANY, BEARER_TOKEN, read_token
 
 __all__ = [
     "ANY",
@@ -11,5 +11,6 @@ __all__ = [
     "ConfigError",
     "Settings",
     "load_settings",
+    "read_token",
     "unknown_variables",
 ]

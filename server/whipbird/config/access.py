@@ -37,6 +37,12 @@ class AccessSettings(BaseModel):
         description="TOML file with rules: what each token permits, for which "
         "streams, and what is permitted without one. It is read again when it changes.",
     )
+    open: Annotated[bool, AfterValidator(values.open_if_meant)] = Field(
+        default=False,
+        validate_default=True,
+        description="Let everybody do everything, on an address that others can reach, "
+        "without a token or rules.",
+    )
     allowed_hosts: Annotated[
         tuple[Annotated[str, AfterValidator(values.host_pattern)], ...],
         NoDecode,

@@ -18,6 +18,9 @@ BEARER_TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")
 _TOKEN_SYNTAX = (
     'a token has letters, digits, "- . _ ~ + /" and, optionally, "=" at its end'
 )
+# The settings of which one says who may do what.
+_RULES = ("token", "token_file", "rights_file")
+
 # Octets of a file with a token, which may be a JWT, that are read.
 _MAX_TOKEN = 16_384
 
@@ -67,6 +70,29 @@ def read_token(file: Path) -> str:
 def no_second_token(value: SecretStr, info: ValidationInfo) -> SecretStr:
     if info.data.get("token_file") is not None:
         raise ValueError("there is a token_file too; set one of them")
+    return value
+
+
+def is_loopback(name: str) -> bool:
+    """Whether only programs on this machine reach a server that listens there."""
+    try:
+        return ip_address(name).is_loopback
+    except ValueError:
+        return name.lower() == "localhost"
+
+
+def open_if_meant(value: bool, info: ValidationInfo) -> bool:
+    # A setting that is itself invalid is missing here: its own error is reported.
+    host = info.data.get("host", "localhost")
+    has_rules = any(info.data.get(name, ...) is not None for name in _RULES)
+    if value and has_rules:
+        raise ValueError("there are a token or rules; leave one of them out")
+    if not value and not has_rules and not is_loopback(host):
+        raise ValueError(
+            f"whoever reaches {host} could publish, watch and record: set a token "
+            "(token_file) or rules (rights_file), or open if that is meant; on the "
+            "command line --token-file, --rights-file or --open"
+        )
     return value
 
 
