@@ -31,7 +31,16 @@ from .net import HostAddresses, UdpPort
 from .net.reach import Reach, is_public
 from .recording import Recorder, Retention, SegmentLimits
 from .recording.snapshots import Snapshots
-from .rights import Need, Rights
+from .rights import (
+    Authority,
+    JsonTokens,
+    KeyFile,
+    KeyUrl,
+    Need,
+    Rights,
+    Webhook,
+)
+from .rights.keys import Keys
 from .rtp.history import GopLimits
 from .sessions import SessionLimits, SessionStore
 
@@ -53,7 +62,7 @@ def create_app(settings: Settings) -> web.Application:
     Raises:
         RulesError: when the file of rules cannot be read or is invalid.
     """
-    rights = Rights(settings.shared_token, settings.rights_file)
+    rights = Rights(settings.shared_token, settings.rights_file, _authorities(settings))
     app = web.Application(
         middlewares=[
             access_middleware,
@@ -149,6 +158,7 @@ def create_app(settings: Settings) -> web.Application:
         await store.close()
         await recorder.close()
         await snapshots.close()
+        await rights.close()
 
     async def sign(_request: web.Request, response: web.StreamResponse) -> None:
         response.headers["Server"] = "Whipbird"
@@ -158,6 +168,21 @@ def create_app(settings: Settings) -> web.Application:
     app.on_cleanup.append(close_port)
     app.on_response_prepare.append(sign)
     return app
+
+
+def _authorities(settings: Settings) -> list[Authority]:
+    """Who is asked about clients that the rules do not know."""
+    found: list[Authority] = []
+    keys: Keys | None = None
+    if settings.jwt_key_file is not None:
+        keys = KeyFile(settings.jwt_key_file)
+    elif settings.jwt_key_url is not None:
+        keys = KeyUrl(settings.jwt_key_url)
+    if keys is not None:
+        found.append(JsonTokens(keys, settings.jwt_issuer, settings.jwt_audience))
+    if settings.auth_url is not None:
+        found.append(Webhook(settings.auth_url))
+    return found
 
 
 def _allowed_hosts(settings: Settings, rights: Rights) -> AllowedHosts:

@@ -623,3 +623,35 @@ def test_this_machine_needs_no_rules(host: str) -> None:
 def test_open_and_rules_contradict_each_other() -> None:
     with pytest.raises(ConfigError, match=r"^open: there are a token or rules"):
         load_settings({"open": True, "token": "abc"})
+
+
+@pytest.mark.parametrize(
+    ("given", "reason"),
+    [
+        ({"auth_url": "auth.example"}, r"^auth_url: expected an http:// or"),
+        ({"jwt_key_url": "http://id.example/keys"}, r"^jwt_key_url: .*https://"),
+        ({"jwt_key_url": "ftp://id.example"}, r"^jwt_key_url: expected"),
+        (
+            {"jwt_key_file": "key", "jwt_key_url": "https://id.example"},
+            r"^jwt_key_url: there is a jwt_key_file too",
+        ),
+        ({"jwt_issuer": "x"}, r"^jwt_issuer: it needs keys"),
+        ({"jwt_audience": "x"}, r"^jwt_audience: it needs keys"),
+    ],
+)
+def test_wrong_authorities(given: dict[str, str], reason: str) -> None:
+    with pytest.raises(ConfigError, match=reason):
+        load_settings(given)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"auth_url": "http://127.0.0.1:9000/auth"},
+        {"jwt_key_file": "key", "jwt_issuer": "x"},
+        {"jwt_key_url": "https://id.example/keys", "jwt_audience": "x"},
+        {"jwt_key_url": "http://localhost:9000/keys"},
+    ],
+)
+def test_authorities_are_rules(given: dict[str, str]) -> None:
+    assert load_settings({"host": "0.0.0.0", **given}).host == "0.0.0.0"

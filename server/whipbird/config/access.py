@@ -37,6 +37,32 @@ class AccessSettings(BaseModel):
         description="TOML file with rules: what each token permits, for which "
         "streams, and what is permitted without one. It is read again when it changes.",
     )
+    jwt_key_file: Path | None = Field(
+        default=None,
+        description="File with the key of JSON Web Tokens: a PEM public key, a set of "
+        "keys (JWKS), or a secret of at least 32 octets.",
+    )
+    jwt_key_url: (
+        Annotated[
+            str,
+            AfterValidator(values.secure_url),
+            AfterValidator(values.one_key_source),
+        ]
+        | None
+    ) = Field(default=None, description="URL of a set of keys (JWKS) instead.")
+    jwt_issuer: Annotated[str, AfterValidator(values.with_keys)] | None = Field(
+        default=None, description="The issuer that JSON Web Tokens must name."
+    )
+    jwt_audience: Annotated[str, AfterValidator(values.with_keys)] | None = Field(
+        default=None,
+        description="The audience that JSON Web Tokens must name; without it, they "
+        "must name none.",
+    )
+    auth_url: Annotated[str, AfterValidator(values.http_url)] | None = Field(
+        default=None,
+        description="URL to ask what a client may do, by POST, as MediaMTX asks its "
+        "authHTTPAddress.",
+    )
     open: Annotated[bool, AfterValidator(values.open_if_meant)] = Field(
         default=False,
         validate_default=True,

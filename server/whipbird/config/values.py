@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import SecretStr, ValidationInfo
+from yarl import URL
 
 from ..sdp.link import IceServer, TurnServer
 
@@ -19,7 +20,10 @@ _TOKEN_SYNTAX = (
     'a token has letters, digits, "- . _ ~ + /" and, optionally, "=" at its end'
 )
 # The settings of which one says who may do what.
-_RULES = ("token", "token_file", "rights_file")
+_RULES = (
+    *("token", "token_file", "rights_file"),
+    *("jwt_key_file", "jwt_key_url", "auth_url"),
+)
 
 # Octets of a file with a token, which may be a JWT, that are read.
 _MAX_TOKEN = 16_384
@@ -70,6 +74,38 @@ def read_token(file: Path) -> str:
 def no_second_token(value: SecretStr, info: ValidationInfo) -> SecretStr:
     if info.data.get("token_file") is not None:
         raise ValueError("there is a token_file too; set one of them")
+    return value
+
+
+def http_url(value: str) -> str:
+    try:
+        url = URL(value)
+        is_valid = url.scheme in ("http", "https") and bool(url.host and url.port)
+    except ValueError:
+        is_valid = False
+    if not is_valid:
+        raise ValueError(f'expected an http:// or https:// URL, not "{value}"')
+    return value
+
+
+def secure_url(value: str) -> str:
+    """A URL whose responses nobody on the way can change."""
+    url = URL(http_url(value))
+    if url.scheme != "https" and not is_loopback(url.host or ""):
+        raise ValueError("keys are trusted: use https://")
+    return value
+
+
+def one_key_source(value: str, info: ValidationInfo) -> str:
+    if info.data.get("jwt_key_file") is not None:
+        raise ValueError("there is a jwt_key_file too; set one of them")
+    return value
+
+
+def with_keys(value: str, info: ValidationInfo) -> str:
+    names = ("jwt_key_file", "jwt_key_url")
+    if all(info.data.get(name, ...) is None for name in names):
+        raise ValueError("it needs keys: set jwt_key_file or jwt_key_url too")
     return value
 
 

@@ -9,11 +9,14 @@ from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler, Middleware
 
 from ..config import BEARER_TOKEN
-from ..rights import Grant, Inquiry, Need, Rights
+from ..rights import Grant, Inquiry, Need, Rights, Unanswered
 from .cors import is_preflight
 from .problems import Problem
 
 REALM = "whipbird"
+
+# Seconds after which a client may ask again what it may do.
+_RETRY_AFTER = "5"
 
 # The grant of the client, in requests that have passed ``authorize``, unless another
 # secret admits them.
@@ -64,20 +67,27 @@ async def grant_for(request: web.Request, rights: Rights, need: Need) -> Grant:
 
     Raises:
         Problem: 401 without a valid token, 403 with one of too few rights, 400 if it
-            is malformed (RFC 6750 section 3.1).
+            is malformed (RFC 6750 section 3.1), 503 if the rights cannot be found out.
     """
     # Who needs no token may be set to send one all the same.
     credentials = None if rights.is_open else credentials_of(request)
     sent = credentials or Credentials("")
-    grant = await rights.find(
-        Inquiry(
-            need,
-            token=None if credentials is None else credentials.token,
-            user=sent.user,
-            client=request.remote or "",
-            query=request.query_string,
-        )
+    inquiry = Inquiry(
+        need,
+        token=None if credentials is None else credentials.token,
+        user=sent.user,
+        client=request.remote or "",
+        query=request.query_string,
     )
+    try:
+        grant = await rights.find(inquiry)
+    except Unanswered as error:
+        raise Problem(
+            503,
+            "Rights unknown",
+            f"The server cannot find out what you may do: {error}.",
+            headers={hdrs.RETRY_AFTER: _RETRY_AFTER},
+        ) from None
     if grant is None and credentials is None:
         raise _challenge(
             401,

@@ -54,6 +54,10 @@ class Inquiry:
     query: str = ""
 
 
+class Unanswered(Exception):  # noqa: N818 - a state, not a fault
+    """It cannot be found out now what a client may do. The message says why."""
+
+
 class Authority(Protocol):
     """Answers inquiries about clients that it knows."""
 
@@ -66,4 +70,17 @@ class Authority(Protocol):
 
         Args:
             now: seconds since the epoch.
+
+        Raises:
+            Unanswered: when it cannot be found out.
         """
+
+    def reload(self) -> None:
+        """Read again what it knows from files.
+
+        Raises:
+            RulesError: when it is invalid; then nothing changes.
+        """
+
+    async def close(self) -> None:
+        """Close its connections."""

@@ -79,24 +79,34 @@ class Rights:
         )
 
     def reload(self) -> bool:
-        """Read the file of rules now. If it is invalid, the rules stay as they are.
+        """Read the files of rules and of keys now. An invalid one changes nothing.
 
         Returns:
-            Whether the rules are those of the file.
+            Whether all are as the files say.
         """
         try:
             self._rules = self._read()
+            for other in self._others:
+                other.reload()
         except RulesError as error:
             logger.error("The rules stay as they were: %s", error)
             return False
-        if self._file is not None:
-            logger.info("The rules have been read from %s", self._file)
+        if not self.is_open:
+            logger.info("The rules have been read again")
         return True
+
+    async def close(self) -> None:
+        """Close the connections of others."""
+        for other in self._others:
+            await other.close()
 
     async def find(self, inquiry: Inquiry) -> Grant | None:
         """The grant of a client; None if it has no token, or one that is not valid.
 
         It need not have the right that is asked for.
+
+        Raises:
+            Unanswered: when it cannot be found out.
         """
         if self.is_open:
             return EVERYBODY

@@ -21,7 +21,7 @@ ANONYMOUS = "anonymous"
 TOKEN = "token"
 
 _Hash = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
-_Glob = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._~*?-]{1,64}$")]
+Glob = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._~*?-]{1,64}$")]
 
 
 class RulesError(Exception):
@@ -31,7 +31,7 @@ class RulesError(Exception):
 class _Rights(BaseModel):
     model_config = ConfigDict(extra="forbid")
     actions: frozenset[Action] = Field(min_length=1)
-    streams: tuple[_Glob, ...] = Field(default=(ALL,), min_length=1)
+    streams: tuple[Glob, ...] = Field(default=(ALL,), min_length=1)
 
 
 class _Token(_Rights):

@@ -1,11 +1,13 @@
 """What each token may do on a whole server, and what nobody may without one."""
 
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import jwt
 import pytest
 from aiohttp import hdrs, web
-from aiohttp.test_utils import TestClient
+from aiohttp.test_utils import TestClient, TestServer
 from pytest_aiohttp.plugin import AiohttpClient
 
 from tests import offers
@@ -245,3 +247,53 @@ async def test_any_name_while_nothing_is_permitted_to_strangers(
     write(file, RULES + '[anonymous]\nactions = ["watch"]')
     assert client.app[RIGHTS].reload()
     assert (await client.get("/healthz", headers=headers)).status == 421
+
+
+def secret_in(folder: Path) -> tuple[bytes, Path]:
+    """A secret, and a file with it."""
+    secret, file = b"0123456789abcdef0123456789abcdef", folder / "secret"
+    file.write_bytes(secret)
+    return secret, file
+
+
+async def test_json_tokens(aiohttp_client: AiohttpClient, tmp_path: Path) -> None:
+    secret, file = secret_in(tmp_path)
+    client = await aiohttp_client(create_app(Settings(jwt_key_file=file)))
+    claims = {"sub": "ann", "actions": ["publish"], "streams": ["live"]}
+    for seconds, statuses in ((600, [204, 403, 403]), (-600, [401, 401, 401])):
+        token = jwt.encode({**claims, "exp": time.time() + seconds}, secret)
+        found = [
+            (await client.get(path, headers=bearer(token))).status
+            for path in ("/whip/live", "/whip/other", "/whep/live")
+        ]
+        assert found == statuses
+    assert (await client.get("/whip/live")).status == 401
+
+
+async def test_a_webhook(aiohttp_client: AiohttpClient) -> None:
+    """With and without a token; nothing is permitted when it does not answer."""
+
+    async def decide(request: web.Request) -> web.Response:
+        asked = await request.json()
+        if asked["path"] == "broken":
+            return web.Response(status=500)
+        is_right = asked["token"] == "good" or asked["path"] == "public"
+        return web.Response(status=200 if is_right else 401)
+
+    program = web.Application()
+    program.router.add_post("/", decide)
+    async with TestServer(program) as server:
+        settings = Settings(auth_url=str(server.make_url("/")))
+        client = await aiohttp_client(create_app(settings))
+        for path, token, status in (
+            ("/whip/live", "good", 204),
+            ("/whip/live", "bad", 401),
+            ("/whip/live", None, 401),
+            ("/whip/public", None, 204),
+            ("/whip/broken", "good", 503),
+            ("/whip/broken", None, 503),
+        ):
+            headers = {} if token is None else bearer(token)
+            response = await client.get(path, headers=headers)
+            assert response.status == status, (path, token)
+            assert (hdrs.RETRY_AFTER in response.headers) is (status == 503)

@@ -38,6 +38,10 @@ class Guests:
             return Grant("guest", frozenset({Action.WATCH}))
         return None
 
+    def reload(self) -> None: ...
+
+    async def close(self) -> None: ...
+
 
 def rules(token: str, more: str = "") -> str:
     return f"""
