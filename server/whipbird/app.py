@@ -73,6 +73,17 @@ def create_app(settings: Settings) -> web.Application:
         client_max_size=MAX_BODY_SIZE,
     )
     app[RIGHTS] = rights
+
+    def takeover(stream: str) -> bool:
+        rules = rights.rules.of_stream(stream)
+        given = None if rules is None else rules.takeover
+        return settings.takeover if given is None else given
+
+    def wait_for_publisher(stream: str) -> bool:
+        rules = rights.rules.of_stream(stream)
+        given = None if rules is None else rules.wait_for_publisher
+        return settings.wait_for_publisher if given is None else given
+
     addresses = HostAddresses(loopback=settings.ice_loopback)
     port = UdpPort(
         addresses,
@@ -91,8 +102,8 @@ def create_app(settings: Settings) -> web.Application:
             settings.max_client_sessions or None,
             settings.max_client_connecting or None,
         ),
-        takeover=settings.takeover,
-        wait_for_publisher=settings.wait_for_publisher,
+        takeover=takeover,
+        wait_for_publisher=wait_for_publisher,
         gop_limits=GopLimits(
             settings.gop_size, settings.gop_seconds, settings.gop_total_size
         ),

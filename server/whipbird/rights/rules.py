@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 import tomllib
+from fnmatch import fnmatchcase
 from typing import Annotated
 
 from pydantic import (
@@ -40,10 +41,26 @@ class _Token(_Rights):
     expires: AwareDatetime | None = None
 
 
+class StreamRules(BaseModel):
+    """What holds for some streams; None where the server's setting does.
+
+    Attributes:
+        names: globs of their names.
+        takeover: whether any new publisher replaces the current one.
+        wait_for_publisher: whether they may be watched before they are published.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    names: tuple[Glob, ...] = Field(min_length=1)
+    takeover: bool | None = None
+    wait_for_publisher: bool | None = None
+
+
 class _File(BaseModel):
     model_config = ConfigDict(extra="forbid")
     tokens: tuple[_Token, ...] = ()
     anonymous: _Rights | None = None
+    streams: tuple[StreamRules, ...] = ()
 
 
 class Rules:
@@ -52,18 +69,23 @@ class Rules:
     Args:
         tokens: digest of a token (see ``digest_of``) -> its grant.
         anonymous: the grant of clients without a token; None if they have none.
+        streams: what holds for streams; the first that has a name counts.
     """
 
     def __init__(
-        self, tokens: dict[str, Grant], anonymous: Grant | None = None
+        self,
+        tokens: dict[str, Grant],
+        anonymous: Grant | None = None,
+        streams: tuple[StreamRules, ...] = (),
     ) -> None:
         self._tokens = tokens
+        self._streams = streams
         self.anonymous = anonymous
 
     def and_token(self, token: str) -> "Rules":
         """These rules, and a token that permits everything."""
         one = {digest_of(token): Grant(TOKEN, frozenset(Action))}
-        return Rules({**self._tokens, **one}, self.anonymous)
+        return Rules({**self._tokens, **one}, self.anonymous, self._streams)
 
     @classmethod
     def parse(cls, text: str) -> "Rules":
@@ -91,10 +113,17 @@ class Rules:
             tokens[token.hash] = Grant(
                 token.name, token.actions, token.streams, expires
             )
-        given = file.anonymous
-        if given is None:
-            return cls(tokens)
-        return cls(tokens, Grant(ANONYMOUS, given.actions, given.streams))
+        anonymous = None
+        if (given := file.anonymous) is not None:
+            anonymous = Grant(ANONYMOUS, given.actions, given.streams)
+        return cls(tokens, anonymous, file.streams)
+
+    def of_stream(self, name: str) -> StreamRules | None:
+        """What holds for a stream; None if the rules do not say."""
+        for rules in self._streams:
+            if any(fnmatchcase(name, glob) for glob in rules.names):
+                return rules
+        return None
 
     def find(self, token: str, now: float) -> Grant | None:
         """The grant of a token; None if it is unknown or has expired.

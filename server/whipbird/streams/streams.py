@@ -132,14 +132,15 @@ class Streams:
     """The streams of a server, by name.
 
     Args:
-        takeover: whether any new publisher replaces the current one; otherwise only
-            the same encoder does, and anybody if the current one has fallen silent.
+        takeover: whether any new publisher of a name replaces the current one;
+            otherwise only the same encoder does, and anybody if the current one has
+            fallen silent.
 
     Attributes:
         observers: called when publishers come and go.
     """
 
-    def __init__(self, *, takeover: bool = False) -> None:
+    def __init__(self, *, takeover: Callable[[str], bool] = lambda _: False) -> None:
         self.observers: list[Observer] = []
         self._takeover = takeover
         self._streams: dict[str, Stream] = {}
@@ -212,6 +213,6 @@ class Streams:
         """Why a new publisher may replace the current one; None if it may not."""
         if not current.fingerprints.isdisjoint(fingerprints):
             return Replacement.SAME_ENCODER
-        if self._takeover:
+        if self._takeover(current.name):
             return Replacement.TAKEOVER
         return None if current.time_left else Replacement.SILENT

@@ -297,3 +297,32 @@ async def test_a_webhook(aiohttp_client: AiohttpClient) -> None:
             response = await client.get(path, headers=headers)
             assert response.status == status, (path, token)
             assert (hdrs.RETRY_AFTER in response.headers) is (status == 503)
+
+
+STREAMS = """
+[[streams]]
+names = ["stage"]
+takeover = true
+
+[[streams]]
+names = ["premiere"]
+wait_for_publisher = false
+"""
+
+
+async def test_streams_have_rules_of_their_own(client: Client, file: Path) -> None:
+    """The second encoder takes over where it may; viewers wait where they may."""
+    write(file, RULES + STREAMS)
+    assert client.app is not None
+    assert client.app[RIGHTS].reload()
+    changed = offers.FINGERPRINT[:-2] + "0F"
+    assert changed != offers.FINGERPRINT
+    other = offers.CHROMIUM_MEDIA.replace(offers.FINGERPRINT, changed)
+    for stream, status in (("stage", 201), ("live", 409)):
+        for offer, expected in ((offers.CHROMIUM_MEDIA, 201), (other, status)):
+            response = await post(client, f"/whip/{stream}", "chief", offer)
+            assert response.status == expected, stream
+    for stream, status in (("premiere", 409), ("anything", 201)):
+        viewer = offers.CHROMIUM_VIEWER
+        response = await post(client, f"/whep/{stream}", "chief", viewer)
+        assert response.status == status, stream

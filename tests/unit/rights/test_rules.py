@@ -100,3 +100,39 @@ def test_a_token_instead_of_its_hash_is_not_shown() -> None:
     with pytest.raises(RulesError) as caught:
         Rules.parse(TEXT.replace(digest_of("chief"), "my-own-token"))
     assert "my-own-token" not in str(caught.value)
+
+
+STREAMS = """
+[[streams]]
+names = ["studio-1"]
+takeover = false
+
+[[streams]]
+names = ["studio-*", "test"]
+takeover = true
+wait_for_publisher = false
+"""
+
+
+def test_what_holds_for_streams() -> None:
+    for rules in (Rules.parse(STREAMS), Rules.parse(STREAMS).and_token("abc")):
+        first, second = rules.of_stream("studio-1"), rules.of_stream("studio-2")
+        assert first is not None
+        assert (first.takeover, first.wait_for_publisher) == (False, None)
+        assert second is not None
+        assert second is rules.of_stream("test")
+        assert (second.takeover, second.wait_for_publisher) == (True, False)
+        assert rules.of_stream("other") is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[[streams]]",
+        '[[streams]]\nnames = ["a"]\ntakover = true',
+        '[streams]\nnames = "a"',
+    ],
+)
+def test_invalid_rules_of_streams(text: str) -> None:
+    with pytest.raises(RulesError, match=r"^streams"):
+        Rules.parse(text)
