@@ -6,14 +6,14 @@ BIN := .venv/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 # Tests at a time: most of them wait most of the time.
 WORKERS ?= 2
-# Of fuzzing, for each target; TARGETS names some of them.
-MINUTES ?= 3
+# Of fuzzing (by default 3, for each target; TARGETS names some), or of a soak (20).
+MINUTES ?=
 TARGETS ?=
 # Another address needs WHIPBIRD_TOKEN_FILE, WHIPBIRD_RIGHTS_FILE or WHIPBIRD_OPEN=true.
 HOST ?= 127.0.0.1
 PORT ?= 8080
 
-.PHONY: setup browser serve test fuzz check format bench conformance screenshots clean
+.PHONY: setup browser serve test fuzz check format bench soak conformance screenshots clean
 
 setup: .venv/ready
 
@@ -44,7 +44,7 @@ test: browser
 # Finds go to .fuzz; see tests/fuzz.
 fuzz: setup
 	@$(PIP) -e '.[fuzz]'
-	$(BIN)/python -m tests.fuzz --minutes $(MINUTES) $(TARGETS)
+	$(BIN)/python -m tests.fuzz --minutes $(or $(MINUTES),3) $(TARGETS)
 
 check: setup
 	$(BIN)/ruff check
@@ -57,6 +57,10 @@ format: setup
 
 bench: setup
 	$(BIN)/python -m bench
+
+# A server under mixed load and floods; fails when anything grows or gets lost.
+soak: setup
+	$(BIN)/python -m bench --soak --minutes $(or $(MINUTES),20)
 
 # Writes docs/conformance.md; takes a minute.
 conformance: setup

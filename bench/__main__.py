@@ -1,6 +1,8 @@
 """Measure Whipbird beside other servers, in one run and in turn.
 
 With --loss, instead: what a browser sees through bad networks (--loss --help).
+With --floods: what hostile clients cost the server, and the others (--floods --help).
+With --soak: a server under mixed load for minutes; nothing may grow (--soak --help).
 """
 
 import argparse
@@ -23,8 +25,10 @@ import uvloop
 from whipbird.client import WhipError
 
 from .clients import BenchError
+from .floods import command as floods
 from .measures import FULL, MEASURES, QUICK, Load, Measure
 from .servers import TEXTBOOK, WHIPBIRD, Program, ServerError, before, running
+from .soak import command as soak
 from .table import Row, as_json, as_text, rows_of
 
 ROUNDS = 5
@@ -215,6 +219,11 @@ def main() -> int:
             print(f"Skipped: this needs {error.name}.")
             return 0
         return command.main([a for a in sys.argv[1:] if a != "--loss"])
+    # These have options of their own. The first one is what is meant.
+    if sys.argv[1:2] == ["--floods"]:
+        return floods.main(sys.argv[2:])
+    if sys.argv[1:2] == ["--soak"]:
+        return soak.main(sys.argv[2:])
     options = _options()
     # What fails is said at the end.
     logging.disable(logging.CRITICAL)

@@ -10,7 +10,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO
 
 from yarl import URL
 
@@ -77,11 +76,13 @@ class Server:
         url: its WHIP endpoint.
         pid: its process id.
         program: what runs.
+        log: what it writes.
     """
 
     url: str
     pid: int
     program: Program
+    log: Path
 
     def watch_url(self, stream: str) -> str:
         """The WHEP endpoint of a stream."""
@@ -94,12 +95,25 @@ class Server:
         """
         return time.clock_gettime((~self.pid << 3) | _CPU_CLOCK)
 
+    def faults(self) -> tuple[str, ...]:
+        """The lines of its log that tell of an error, and the ends of tracebacks."""
+        return faults_in(self.log.read_text(errors="replace"))
+
     def memory(self) -> int:
         """Octets of its memory that are resident (VmRSS)."""
         for line in Path(f"/proc/{self.pid}/status").read_text().splitlines():
             if line.startswith("VmRSS:"):
                 return int(line.split()[1]) * 1024
         raise ServerError(f"process {self.pid} has ended")
+
+
+def faults_in(log: str) -> tuple[str, ...]:
+    """The lines of a log that tell of an error, and where tracebacks begin."""
+    return tuple(
+        line
+        for line in log.splitlines()
+        if " ERROR " in line or " CRITICAL " in line or line.startswith("Traceback")
+    )
 
 
 @asynccontextmanager
@@ -112,7 +126,10 @@ async def running(program: Program, core: int | None) -> AsyncIterator[Server]:
     Raises:
         ServerError: when it does not listen in time.
     """
-    with tempfile.TemporaryDirectory() as empty, tempfile.TemporaryFile() as log:
+    with (
+        tempfile.TemporaryDirectory() as empty,
+        tempfile.NamedTemporaryFile() as log,
+    ):
         port = _free_port()
         process = await asyncio.create_subprocess_exec(
             sys.executable,
@@ -131,8 +148,13 @@ async def running(program: Program, core: int | None) -> AsyncIterator[Server]:
         try:
             if core is not None:
                 os.sched_setaffinity(process.pid, {core})
-            await _listening(process, port, program.name, log)
-            yield Server(f"http://127.0.0.1:{port}/whip/bench", process.pid, program)
+            await _listening(process, port, program.name, Path(log.name))
+            yield Server(
+                f"http://127.0.0.1:{port}/whip/bench",
+                process.pid,
+                program,
+                Path(log.name),
+            )
         finally:
             await stop(process)
 
@@ -159,7 +181,7 @@ def environment(tree: Path) -> dict[str, str]:
 
 
 async def _listening(
-    process: asyncio.subprocess.Process, port: int, name: str, log: IO[bytes]
+    process: asyncio.subprocess.Process, port: int, name: str, log: Path
 ) -> None:
     """Wait until a port accepts connections."""
     deadline = time.monotonic() + START_TIMEOUT
@@ -171,10 +193,11 @@ async def _listening(
             continue
         writer.close()
         return
-    log.seek(0)
-    raise ServerError(
-        f"{name} does not listen: {log.read()[-2000:].decode(errors='replace')}"
-    )
+    raise ServerError(f"{name} does not listen: {_end_of(log)}")
+
+
+def _end_of(log: Path) -> str:
+    return log.read_text(errors="replace")[-2000:]
 
 
 async def stop(process: asyncio.subprocess.Process) -> None:

@@ -88,7 +88,7 @@ class Viewer:
         assert path is not None
         self._path = path
         client.share_address()
-        self._socket = _second_socket(path.local, path.remote)
+        self._socket = _second_socket(path.local[:2], path.remote[:2])
 
     async def close(self) -> None:
         """End the session."""

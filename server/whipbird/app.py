@@ -12,6 +12,7 @@ from .http.body import MAX_BODY_SIZE
 from .http.cors import enable_cors
 from .http.description import DescriptionResource, description_file
 from .http.host import AllowedHosts, check_host, check_origin
+from .http.https import demand_https, redirect_to_https
 from .http.ice_servers import IceServers
 from .http.limits import limit_rates
 from .http.needs import of_recordings, of_streams, to_publish, to_watch
@@ -63,15 +64,15 @@ def create_app(settings: Settings) -> web.Application:
         RulesError: when the file of rules cannot be read or is invalid.
     """
     rights = Rights(settings.shared_token, settings.rights_file, _authorities(settings))
-    app = web.Application(
-        middlewares=[
-            access_middleware,
-            problem_middleware,
-            limit_rates({}, default=settings.request_rate),
-            check_host(_allowed_hosts(settings, rights)),
-        ],
-        client_max_size=MAX_BODY_SIZE,
-    )
+    middlewares = [
+        access_middleware,
+        problem_middleware,
+        limit_rates({}, default=settings.request_rate),
+        check_host(_allowed_hosts(settings, rights)),
+    ]
+    if settings.tls_redirect:
+        middlewares.append(redirect_to_https())
+    app = web.Application(middlewares=middlewares, client_max_size=MAX_BODY_SIZE)
     app[RIGHTS] = rights
 
     def takeover(stream: str) -> bool:
@@ -160,6 +161,8 @@ def create_app(settings: Settings) -> web.Application:
 
     async def open_port(_app: web.Application) -> None:
         await port.open(settings.udp_port or 0)
+        if settings.ice_tcp and settings.ice_tcp_port is not None:
+            await port.tcp.open(settings.ice_tcp_port, settings.max_connections)
         await recorder.open()
 
     async def close_port(_app: web.Application) -> None:
@@ -171,8 +174,10 @@ def create_app(settings: Settings) -> web.Application:
         await snapshots.close()
         await rights.close()
 
-    async def sign(_request: web.Request, response: web.StreamResponse) -> None:
+    async def sign(request: web.Request, response: web.StreamResponse) -> None:
         response.headers["Server"] = "Whipbird"
+        if settings.hsts:
+            demand_https(request, response, settings.hsts)
 
     app.on_startup.append(open_port)
     app.on_shutdown.append(end_sessions)

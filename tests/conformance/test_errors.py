@@ -57,11 +57,8 @@ async def test_methods_of_what_is_only_read(client: Client, path: str) -> None:
     "path",
     [
         "/no-such-page",
-        "/whip/",
-        "/whip/live/",
         "/whip/live/session/more",
         "/whep/",
-        "/whep/live/",
         "/whep/live/session/more",
         "/api/",
         "/%ff",

@@ -201,7 +201,7 @@ async def test_no_cors_headers_without_an_origin(client: Client) -> None:
         ("PUT", "/whip/live", 405),
         ("PATCH", "/whip", 405),
         ("GET", "/whip/a:b", 404),
-        ("GET", "/whip/", 404),
+        ("GET", "/whip/a/b/c", 404),
         ("GET", "/whip/live/session", 404),
         ("GET", "/whip/live/session/more", 404),
     ],

@@ -29,7 +29,7 @@ async def answer(url: str) -> dict[str, Any]:
         await client.post()
         section = parse_description(client.answer).media[0]
     lines = [a.value.split() for a in section.attributes if a.name == "candidate"]
-    return {"candidates": [[line[4], int(line[5])] for line in lines]}
+    return {"candidates": [[line[2].lower(), line[4], int(line[5])] for line in lines]}
 
 
 async def restart(url: str) -> dict[str, Any]:

@@ -192,7 +192,7 @@ class Namespace:
             stderr=asyncio.subprocess.STDOUT,
             # Where there is no settings file.
             cwd=tempfile.gettempdir(),
-            env=env | {"PYTHONUNBUFFERED": "1", "PYTHONPATH": str(ROOT)},
+            env=env | {"PYTHONUNBUFFERED": "1", "PYTHONPATH": f"{ROOT}:{ROOT}/server"},
             limit=2**20,
         )
         program = Program(process)

@@ -176,7 +176,11 @@ async def test_what_the_server_offers(internet: Internet) -> None:
     server = await internet.start_server(*AT_PUBLIC_ADDRESS)
     asking = await internet.client.python("-m", CLIENTS, "answer", PING_URL)
     assert await asking.ended() == 0, asking.output
-    assert asking.result["candidates"] == [[PUBLIC, PORT], [SERVER, PORT]]
+    assert asking.result["candidates"] == [
+        [protocol, address, PORT]
+        for protocol in ("udp", "tcp")
+        for address in (PUBLIC, SERVER)
+    ]
     await stop(server)
 
 
@@ -185,7 +189,10 @@ async def test_only_the_public_address_is_offered(internet: Internet) -> None:
     asking = await internet.laptop.python("-m", CLIENTS, "answer", PING_URL)
     ping = await internet.laptop.whipbird("ping", PING_URL, "-c", "1")
     assert await asking.ended() == 0, asking.output
-    assert asking.result["candidates"] == [[PUBLIC, PORT]]
+    assert asking.result["candidates"] == [
+        ["udp", PUBLIC, PORT],
+        ["tcp", PUBLIC, PORT],
+    ]
     assert await ping.ended() == 0, ping.output
     await stop(server)
 

@@ -128,7 +128,7 @@ class Host:
         Raises:
             ValueError: when the address is not this host's, or in use.
         """
-        ip, port = address
+        ip, port = address[:2]
         if ip not in self._accesses:
             raise ValueError(f"{ip} is not an address of {self.name}")
         while port == 0:

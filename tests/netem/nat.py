@@ -155,7 +155,7 @@ class Nat:
         self.access.up.send(Datagram((self.public_address, port), destination, data))
 
     def _come_in(self, datagram: Datagram) -> None:
-        source, (_, port), data = datagram
+        source, (_, port, *_), data = datagram
         inside = self._forwards.get(port) or self._permitted(port, source)
         if inside is None:
             self.refused += 1

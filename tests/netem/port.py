@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 from tests.netem.host import Host, Socket
 from tests.netem.world import Timer
+from whipbird.net.backlog import Backlog
 from whipbird.net.dispatcher import Dispatcher
-from whipbird.net.udp_socket import Backlog
 from whipbird.transport.ice import LocalCandidate, host_candidate
 from whipbird.transport.path import Address, Path
 
@@ -61,9 +61,9 @@ class VirtualPort:
         bases = [socket.address for socket in self.sockets.values()]
         offered = [(public, bases[0]) for public in self._public]
         offered += [(base, base) for base in bases]
-        for (address, port), base in offered:
+        for address, base in offered:
             preference = _HIGHEST_PREFERENCE - len(found)
-            found.append(host_candidate(address, port, base, preference))
+            found.append(host_candidate(*address[:2], base, preference))
         return tuple(found)
 
     def send(self, datagram: bytes, path: Path) -> None:
@@ -76,9 +76,9 @@ class VirtualPort:
         for datagram in datagrams:
             socket.send(bytes(datagram), path.remote)
 
-    def backlog(self, path: Path) -> int:
+    def is_congested(self, path: Path) -> bool:
         """Nothing ever waits here: a link's queue is the network's."""
-        return 0
+        return False
 
     def flush_soon(self) -> None:
         """Flush the sessions that were touched, after all events of this moment."""

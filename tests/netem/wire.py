@@ -42,7 +42,7 @@ class Wire:
         self, world: World, there: Conditions, back: Conditions, name: str, take: Take
     ) -> None:
         self.rtp_routes: dict[int, Callable[[bytes], None]] = {}
-        self.waiting = 0
+        self.is_congested = False
         self.sent = self.received = 0
         self.there = Link(world, f"{name} there", self._arrive, there)
         self.back = Link(world, f"{name} back", self._arrive_back, back)

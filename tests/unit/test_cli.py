@@ -321,7 +321,7 @@ async def test_a_port_that_is_free_for_udp_alone_is_not_taken_for_any(
         await begin(listener, host, port)
 
     monkeypatch.setattr(Listener, "open", start)
-    listener, app = await serve._start(Settings(port=0), 10)
+    listener, app = await serve._start(Settings(port=0), 10, None)
     try:
         # Others may have taken one meanwhile.
         assert len(set(chosen)) >= 3

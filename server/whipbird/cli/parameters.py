@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
 import click
+from pydantic import BeforeValidator
 from pydantic.fields import FieldInfo
 from yarl import URL
 
-from ..config import ENV_PREFIX, Settings, read_token
+from ..config import ENV_PREFIX, Settings, read_token, values
 
 Command = Callable[..., None]
 
@@ -43,8 +44,10 @@ def _option(name: str, field: FieldInfo) -> Callable[[Command], Command]:
         if int in get_args(field.annotation):
             kind = int
         if Path in get_args(field.annotation):
-            is_file = name.endswith("_file")
-            kind = click.Path(file_okay=is_file, dir_okay=not is_file, path_type=Path)
+            is_folder = BeforeValidator(values.folder) in field.metadata
+            kind = click.Path(
+                file_okay=not is_folder, dir_okay=is_folder, path_type=Path
+            )
     source = f"[default: {shown}; env: {ENV_PREFIX}{name.upper()}]"
     return click.option(
         flag,
@@ -124,6 +127,30 @@ class HttpUrl(click.ParamType[str]):
         return self.fail(
             f"{value!r} is not an http:// or https:// URL{hint}", param, ctx
         )
+
+
+class Sha256(click.ParamType[bytes]):
+    """A SHA-256 digest in hexadecimal digits, with or without colons."""
+
+    name = "sha-256"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> bytes:
+        if isinstance(value, bytes):
+            return value
+        digits = value.replace(":", "")
+        if not re.fullmatch(r"[0-9A-Fa-f]{64}", digits):
+            self.fail("expected the 64 hexadecimal digits of a SHA-256", param, ctx)
+        return bytes.fromhex(digits)
+
+
+tls_fingerprint_option = click.option(
+    "--tls-fingerprint",
+    type=Sha256(),
+    help="SHA-256 digest of the server's certificate: no other is accepted, and nobody "
+    "needs to have signed it.",
+)
 
 
 class PictureSize(click.ParamType[tuple[int, int]]):

@@ -10,7 +10,12 @@ from ..client import WhipClient, WhipError
 from ..client.ping import MIN_SIZE, Reply, Summary, ping
 from ..transport.sctp import MAX_MESSAGE_SIZE
 from .loop import run, until_interrupted
-from .parameters import FiniteRange, HttpUrl, token_options
+from .parameters import (
+    FiniteRange,
+    HttpUrl,
+    tls_fingerprint_option,
+    token_options,
+)
 
 
 @click.command("ping")
@@ -43,6 +48,7 @@ from .parameters import FiniteRange, HttpUrl, token_options
     help="Seconds to wait for an echo before it counts as lost.",
 )
 @token_options
+@tls_fingerprint_option
 @click.option(
     "--json",
     "as_json",
@@ -56,6 +62,7 @@ def ping_command(
     size: int,
     timeout: float,
     token: str | None,
+    tls_fingerprint: bytes | None,
     as_json: bool,
 ) -> None:
     """Measure round trips over a data channel of the WHIP endpoint URL.
@@ -63,15 +70,23 @@ def ping_command(
     Exits with 0 if replies were received, 1 if none was, 2 for wrong arguments.
     """
     options = {"interval": interval, "size": size, "timeout": timeout}
-    sys.exit(run(_ping(url, token, as_json, count=count, **options)))
+    sys.exit(run(_ping(url, token, tls_fingerprint, as_json, count=count, **options)))
 
 
-async def _ping(url: str, token: str | None, as_json: bool, **options: Any) -> int:
+async def _ping(
+    url: str,
+    token: str | None,
+    tls_fingerprint: bytes | None,
+    as_json: bool,
+    **options: Any,
+) -> int:
     replies: list[Reply] = []
     error: WhipError | None = None
 
     async def ping_all() -> None:
-        async with WhipClient(url, token=token) as client:
+        async with WhipClient(
+            url, token=token, tls_fingerprint=tls_fingerprint
+        ) as client:
             async for reply in ping(client, **options):
                 if not replies and not as_json:
                     host, port = client.peer.peer_address or ("?", 0)

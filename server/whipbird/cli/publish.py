@@ -13,7 +13,14 @@ from ..client.media_file import MediaFile
 from ..client.pattern import Pattern
 from ..client.publish import Publication, Report
 from .loop import run, until_interrupted
-from .parameters import Bitrate, FiniteRange, HttpUrl, PictureSize, token_options
+from .parameters import (
+    Bitrate,
+    FiniteRange,
+    HttpUrl,
+    PictureSize,
+    tls_fingerprint_option,
+    token_options,
+)
 
 TEST_PATTERN = "testsrc"
 DEFAULT_SIZE = (1280, 720)
@@ -56,6 +63,7 @@ _CODECS: dict[str, VideoCodec] = {"h264": "H264", "vp8": "VP8"}
     help="Pictures per second of the test pattern.  [default: 30]",
 )
 @token_options
+@tls_fingerprint_option
 @click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON object at the end."
 )
@@ -69,6 +77,7 @@ def publish_command(
     size: tuple[int, int] | None,
     rate: int | None,
     token: str | None,
+    tls_fingerprint: bytes | None,
     as_json: bool,
 ) -> None:
     """Send FILE, or a test pattern (testsrc), to the WHIP endpoint URL.
@@ -93,13 +102,14 @@ def publish_command(
     except MediaError as error:
         _finish(url, source, None, error, as_json)
         sys.exit(1)
-    sys.exit(run(_publish(media, url, token, duration, as_json)))
+    sys.exit(run(_publish(media, url, token, tls_fingerprint, duration, as_json)))
 
 
 async def _publish(
     media: MediaSource,
     url: str,
     token: str | None,
+    tls_fingerprint: bytes | None,
     duration: float | None,
     as_json: bool,
 ) -> int:
@@ -108,7 +118,9 @@ async def _publish(
 
     async def publish_all() -> None:
         nonlocal report
-        async with WhipClient(url, token=token) as client:
+        async with WhipClient(
+            url, token=token, tls_fingerprint=tls_fingerprint
+        ) as client:
             publication = Publication(media, client, duration)
             await publication.connect(None if as_json else _print_wait)
             if not as_json:

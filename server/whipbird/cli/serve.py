@@ -7,6 +7,7 @@ import ipaddress
 import logging
 import os
 import shutil
+import socket
 import sys
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from aiohttp import web
 from .. import __version__
 from ..app import RIGHTS, STORE, UDP_PORT, create_app
 from ..config import (
+    ANY,
     ENV_PREFIX,
     ConfigError,
     Settings,
@@ -24,7 +26,8 @@ from ..config import (
     unknown_variables,
 )
 from ..http.listener import Listener
-from ..net import HostAddresses, PortInUse, UdpStats
+from ..http.tls import SelfSigned, TlsError, TlsFiles
+from ..net import HostAddresses, PortInUse, UdpPort
 from ..recording import RecordingFolder
 from ..rights import Rights, RulesError
 from ..sessions import SessionStore
@@ -73,6 +76,9 @@ def _set_up_logging(settings: Settings) -> None:
         logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)
 
 
+Tls = TlsFiles | SelfSigned
+
+
 class _CannotStart(Exception):  # noqa: N818 - a state, not a fault
     """The server cannot start. The message says why."""
 
@@ -85,7 +91,8 @@ async def _serve(settings: Settings, max_connections: int) -> int:
 
     with interruptions(stop_or_end):
         try:
-            listener, app = await _start(settings, max_connections)
+            tls = _certificate(settings)
+            listener, app = await _start(settings, max_connections, tls)
         except _CannotStart as error:
             click.echo(f"Error: {error}", err=True)
             return 1
@@ -94,7 +101,7 @@ async def _serve(settings: Settings, max_connections: int) -> int:
             # nobody is sent anything: that took tens of milliseconds.
             gc.collect()
             gc.freeze()
-            _greet(settings, app[RIGHTS], listener.port, app[UDP_PORT].stats)
+            _greet(settings, app[RIGHTS], listener.port, app[UDP_PORT], tls)
             await stop.wait()
             await _drain(app[STORE], settings.drain, at_once)
             return 0
@@ -118,8 +125,32 @@ async def _drain(store: SessionStore, seconds: float, at_once: asyncio.Event) ->
         future.cancel()
 
 
+def _certificate(settings: Settings) -> Tls | None:
+    """The certificate for HTTPS, if there is to be any.
+
+    Raises:
+        _CannotStart: when it cannot be used.
+    """
+    if settings.tls_cert is not None and settings.tls_key is not None:
+        try:
+            return TlsFiles(settings.tls_cert, settings.tls_key)
+        except TlsError as error:
+            raise _CannotStart(f"no HTTPS: {error}") from error
+    if not settings.tls_self_signed:
+        return None
+    names = [
+        *("localhost", socket.gethostname(), "127.0.0.1", "::1"),
+        *HostAddresses().current(),
+        *settings.public_addresses,
+        *(name for name in settings.allowed_hosts if name != ANY),
+    ]
+    if not _is_unspecified(settings.host):
+        names.append(settings.host)
+    return SelfSigned(names)
+
+
 async def _start(
-    settings: Settings, max_connections: int
+    settings: Settings, max_connections: int, tls: Tls | None
 ) -> tuple[Listener, web.Application]:
     """Start the server on its ports.
 
@@ -140,14 +171,14 @@ async def _start(
     while True:
         tries -= 1
         try:
-            return await _listen(settings, max_connections)
+            return await _listen(settings, max_connections, tls)
         except _CannotStart:
             if not tries:
                 raise
 
 
 async def _listen(
-    settings: Settings, max_connections: int
+    settings: Settings, max_connections: int, tls: Tls | None
 ) -> tuple[Listener, web.Application]:
     """Open the UDP port, then the TCP port, by default with the same number."""
     one_number = settings.udp_port is None
@@ -156,12 +187,14 @@ async def _listen(
         app = create_app(settings.model_copy(update={"udp_port": udp_port}))
     except RulesError as error:
         raise _CannotStart(str(error)) from None
-    listener = Listener(app, max_connections)
+    shares_port = settings.ice_tcp and settings.ice_tcp_port is None
+    ice = app[UDP_PORT].tcp if shares_port else None
+    listener = Listener(app, max_connections, tls=tls, ice=ice)
     try:
         try:
             await listener.start_app()
         except OSError as error:
-            raise _CannotStart(_why_no_udp(settings, error)) from error
+            raise _CannotStart(_why_no_ice(settings, error)) from error
         port = app[UDP_PORT].number if one_number else settings.port
         try:
             await listener.open(settings.host, port)
@@ -173,8 +206,8 @@ async def _listen(
     return listener, app
 
 
-def _why_no_udp(settings: Settings, error: OSError) -> str:
-    """Why the UDP port cannot be used."""
+def _why_no_ice(settings: Settings, error: OSError) -> str:
+    """Why the UDP port, or the TCP port of ICE, cannot be used."""
     hint = ""
     if isinstance(error, PortInUse):
         hint = "; choose another with --udp-port"
@@ -192,7 +225,9 @@ def _why_no_tcp(host: str, port: int, error: OSError) -> str:
     return f"cannot listen on {host} port {port}: {reason}{hint}"
 
 
-def _greet(settings: Settings, rights: Rights, port: int, udp: UdpStats) -> None:
+def _greet(
+    settings: Settings, rights: Rights, port: int, media: UdpPort, tls: Tls | None
+) -> None:
     """Say where the page is, what to put into OBS, and what to let through."""
     host, needs_token = settings.host, not rights.is_open
     lines = [f"Whipbird {__version__} is listening.", ""]
@@ -203,21 +238,35 @@ def _greet(settings: Settings, rights: Rights, port: int, udp: UdpStats) -> None
     if everywhere:
         # The last is what others are given.
         shown += [name for name in settings.public_addresses if name not in shown]
+    scheme, ping_options = "http" if tls is None else "https", ""
     bases = [
-        f"http://[{name}]:{port}" if ":" in name else f"http://{name}:{port}"
+        f"{scheme}://[{name}]:{port}" if ":" in name else f"{scheme}://{name}:{port}"
         for name in shown
     ]
+    if needs_token:
+        ping_options += " --token-file FILE"
+    if isinstance(tls, SelfSigned):
+        ping_options += f" --tls-fingerprint {tls.fingerprint}"
+    udp, tcp = media.stats, media.tcp.stats
     lines += [f"  Page:  {base}/" for base in bases]
     lines += [
-        f"  Ping:  {_command()} ping {bases[0]}/whip/test"
-        + (" --token-file FILE" if needs_token else ""),
+        f"  Ping:  {_command()} ping {bases[0]}/whip/test{ping_options}",
         "  OBS:   Settings > Stream > Service: WHIP",
         f"         Server: {bases[-1]}/whip/mystream   "
         f"Bearer Token: {'your token' if needs_token else '(empty)'}",
         f"  Watch: {bases[-1]}/#watch/mystream",
         f"  Open:  TCP port {port} (HTTP) and UDP port {udp.port} (media and data)",
-        "",
     ]
+    if tcp.port not in (0, port):
+        lines.append(f"         TCP port {tcp.port} (media and data without UDP)")
+    lines.append("")
+    if isinstance(tls, SelfSigned):
+        lines += [
+            "The certificate is self-signed, and another at each start. Browsers warn "
+            "of it; compare:",
+            f"  SHA-256 {tls.fingerprint}",
+            "",
+        ]
     if udp.receive_buffer < SMALL_BUFFER:
         lines += [
             f"The UDP receive buffer has {udp.receive_buffer // 1024} kB only: many "

@@ -25,10 +25,16 @@ class WhipHttp:
     Args:
         token: a Bearer token for all requests; None for none.
         timeout: seconds to wait for each response, redirections included.
+        fingerprint: the SHA-256 digest of the server's certificate, which is then the
+            only one that is accepted, whoever has signed it; None to have it verified
+            as browsers do.
     """
 
-    def __init__(self, token: str | None, timeout: float) -> None:
+    def __init__(
+        self, token: str | None, timeout: float, fingerprint: bytes | None = None
+    ) -> None:
         self._timeout = timeout
+        self._tls = aiohttp.Fingerprint(fingerprint) if fingerprint else True
         self._headers = {"Authorization": f"Bearer {token}"} if token else {}
         self._session: aiohttp.ClientSession | None = None
 
@@ -88,7 +94,9 @@ class WhipHttp:
         return response, body
 
     def _new_session(self) -> aiohttp.ClientSession:
-        return aiohttp.ClientSession(headers=self._headers)
+        return aiohttp.ClientSession(
+            headers=self._headers, connector=aiohttp.TCPConnector(ssl=self._tls)
+        )
 
     async def _follow(
         self,
@@ -128,6 +136,17 @@ def why_unreachable(error: Exception, url: URL) -> str:
     match error:
         case aiohttp.ClientConnectorDNSError():
             return f"there is no host named {host}"
+        case aiohttp.ClientConnectorCertificateError():
+            return (
+                f"the certificate of {host} port {port} is not trusted: "
+                f"{_why_untrusted(error.certificate_error)}; if it is the right one, "
+                "give its SHA-256 digest with --tls-fingerprint"
+            )
+        case aiohttp.ServerFingerprintMismatch():
+            return (
+                f"{host} port {port} has another certificate than expected: "
+                f"its SHA-256 digest is {error.got.hex(':').upper()}"
+            )
         case aiohttp.ClientSSLError():
             return f"{host} port {port} does not speak TLS as it should ({error})"
         case aiohttp.ClientConnectorError():
@@ -135,6 +154,10 @@ def why_unreachable(error: Exception, url: URL) -> str:
             return f"{host} port {port}: {os.strerror(number) if number else error}"
         case _:
             return str(error) or type(error).__name__
+
+
+def _why_untrusted(error: Exception) -> str:
+    return getattr(error, "verify_message", "") or str(error)
 
 
 async def _read(response: aiohttp.ClientResponse) -> str:

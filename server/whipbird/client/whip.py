@@ -45,6 +45,8 @@ class WhipClient:
         options: by default the peer shares nothing, and has a UDP port of its own.
             On a port that several share, the server lets one connect after the
             other: a DTLS handshake does not say which of them it is for.
+        tls_fingerprint: the SHA-256 digest of the only certificate that is accepted of
+            an HTTPS server; None to have it verified as browsers do.
 
     Attributes:
         peer: our end of the connection.
@@ -62,10 +64,11 @@ class WhipClient:
         token: str | None = None,
         timeout: float = TIMEOUT,
         options: PeerOptions | None = None,
+        tls_fingerprint: bytes | None = None,
     ) -> None:
         self.url = URL(url)
         self.timeout = timeout
-        self.http = WhipHttp(token, timeout)
+        self.http = WhipHttp(token, timeout, tls_fingerprint)
         self._restarts = 0
         self._port: UdpPort | None = None
         if options is None:

@@ -22,7 +22,8 @@ class NetworkSettings(BaseModel):
         default=8080,
         ge=0,
         le=65535,
-        description="TCP port for HTTP, and UDP port for media; 0 for any.",
+        description="TCP port for HTTP, HTTPS and ICE, and UDP port for media; 0 for "
+        "any.",
     )
     udp_port: int | None = Field(
         default=None,
@@ -31,6 +32,17 @@ class NetworkSettings(BaseModel):
         description="UDP port for media and data channels, if not the number of "
         "--port; 0 for any.",
     )
+    ice_tcp: bool = Field(
+        default=True,
+        description="Let clients whose UDP does not get through connect over TCP, too.",
+    )
+    ice_tcp_port: int | None = Field(
+        default=None,
+        ge=0,
+        le=65535,
+        description="TCP port for media and data channels, if not that of HTTP; "
+        "0 for any.",
+    )
     public_addresses: Annotated[
         tuple[Annotated[str, AfterValidator(values.host)], ...],
         NoDecode,
@@ -38,8 +50,8 @@ class NetworkSettings(BaseModel):
     ] = Field(
         default=(),
         description="IPv4 or IPv6 address, or a name that has one, at which a NAT in "
-        "front of this machine (a container's, a cloud's) forwards the UDP port; "
-        "several may be given.",
+        "front of this machine (a container's, a cloud's) forwards the ports; several "
+        "may be given.",
     )
     hide_host_addresses: bool = Field(
         default=False,

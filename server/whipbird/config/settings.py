@@ -7,6 +7,7 @@ from .media import MediaSettings
 from .network import NetworkSettings
 from .operation import OperationSettings
 from .recording import RecordingSettings
+from .tls import TlsSettings
 
 ENV_PREFIX = "WHIPBIRD_"
 
@@ -16,6 +17,7 @@ class Settings(
     RecordingSettings,
     MediaSettings,
     AccessSettings,
+    TlsSettings,
     NetworkSettings,
     BaseSettings,
 ):

@@ -3,12 +3,14 @@
 import re
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import SecretStr, ValidationInfo
 from yarl import URL
 
 from ..sdp.link import IceServer, TurnServer
+
+_Switch = TypeVar("_Switch", bool, int)
 
 # Stands for all hosts, or all origins.
 ANY = "*"
@@ -254,4 +256,32 @@ def with_folder(value: bool, info: ValidationInfo) -> bool:
     # If the folder itself is invalid, that error is reported.
     if value and info.data.get("record", ...) is None:
         raise ValueError('it needs a folder: set "record" too')
+    return value
+
+
+def file(value: Any) -> Any:
+    # Path("") is the working directory.
+    if value == "":
+        raise ValueError("it is empty; leave it out for none")
+    return value
+
+
+def with_certificate_file(value: Path | None, info: ValidationInfo) -> Path | None:
+    # If the other one is invalid, that error is reported.
+    certificate = info.data.get("tls_cert", ...)
+    if certificate is not ... and (certificate is None) is not (value is None):
+        raise ValueError('set "tls_cert" and "tls_key" together')
+    return value
+
+
+def without_certificate(value: bool, info: ValidationInfo) -> bool:
+    if value and info.data.get("tls_cert") is not None:
+        raise ValueError('leave it out where "tls_cert" is set')
+    return value
+
+
+def with_certificate(value: _Switch, info: ValidationInfo) -> _Switch:
+    needed = ("tls_cert", "tls_self_signed")
+    if value and not any(info.data.get(name, ...) for name in needed):
+        raise ValueError('it needs HTTPS: set "tls_cert" and "tls_key" too')
     return value

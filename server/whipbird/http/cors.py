@@ -7,7 +7,7 @@ from aiohttp import hdrs, web
 
 from ..config import ANY
 
-# Header fields that WHIP clients in browsers read and send.
+# Header fields that WHIP clients in browsers read, and send.
 EXPOSED = (
     "Location",
     "ETag",
@@ -17,7 +17,9 @@ EXPOSED = (
     "Retry-After",
     "WWW-Authenticate",
 )
-ALLOWED = ("Content-Type", "Authorization", "If-Match")
+# Any: tracing libraries add headers of their own, and none of ours is a secret that a
+# page could guess (there are no cookies).
+ALLOWED = "*"
 
 # Seconds that a browser may remember the answer to a preflight.
 MAX_AGE = 600

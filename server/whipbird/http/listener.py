@@ -1,86 +1,94 @@
-"""The TCP connections of HTTP: how many there are, and how long they may be idle."""
+"""The TCP port: HTTP, HTTPS and ICE, told apart by the first octet of a connection."""
 
 import asyncio
 import contextlib
 import socket
-from collections import defaultdict
+import ssl
+from collections.abc import Callable
 
 from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 
+from ..net import IceTcp
 from ..net.clients import network_of
+from ..net.tcp_limit import ConnectionLimit, Guest
+from ..net.tcp_listener import TcpListener
 
-# Seconds that a connection may take for the head of its first request, and be idle
-# between two: longer than proxies keep theirs.
+# Seconds that a connection may be silent at first, take for the head of its first
+# request, and be idle between two: longer than proxies keep theirs.
 IDLE_TIMEOUT = 75.0
 
-# Seconds after which a connection ends whose client takes nothing of what it is sent.
-WRITE_TIMEOUT = 60.0
+# Seconds for a TLS handshake.
+TLS_TIMEOUT = 20.0
 
 # Seconds to wait for open requests when the server stops.
 SHUTDOWN_TIMEOUT = 3.0
 
-# Connections that the kernel completes while the process is busy.
-BACKLOG = 1024
+# The first octet of a TLS connection: a handshake record (RFC 8446 section 5.1).
+_TLS = 22
 
-# The part of all connections that is ended at a time when there are too many: looking
-# for them costs more than ending them.
-_SHARE = 16
-
-Handler = RequestHandler
+# ... and above which one is that of HTTP, which begins with a letter: or with an empty
+# line (RFC 9112 section 2.2). Frames (RFC 4571) begin with the length of a datagram.
+_HTTP = frozenset(b"\r\nABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
 
 
-class ConnectionLimit:
-    """Makes the handlers of connections, and ends some when there are too many.
+class _Arrival:
+    """A connection that has not said what it is, or is shaking hands."""
 
-    Then the network (see ``network_of``) that has most of them gives up its oldest
-    ones. So nobody can keep the others out by connections that do nothing.
+    def __init__(self, sock: socket.socket, network: str, drop: "_Drop") -> None:
+        self.socket = sock
+        self.network = network
+        self.timer: asyncio.TimerHandle | None = None
+        self.task: asyncio.Task[None] | None = None
+        self.is_shaking_hands = False
+        self.is_over = False
+        self._drop = drop
 
-    Args:
-        server: makes the handlers, and knows those of all open connections.
-        limit: how many there may be.
-
-    Attributes:
-        ended: connections that were ended to make room.
-    """
-
-    def __init__(self, server: web.Server, limit: int) -> None:
-        self.ended = 0
-        self._server = server
-        self._limit = limit
-
-    def __call__(self) -> Handler:
-        """The handler of a new connection."""
-        if len(self._server.connections) >= self._limit:
-            self._make_room()
-        return self._server()
-
-    def _make_room(self) -> None:
-        networks: defaultdict[str, list[Handler]] = defaultdict(list)
-        # The oldest first.
-        for handler in self._server.connections:
-            networks[_network(handler)].append(handler)
-        most = max(networks.values(), key=len)
-        for handler in most[: max(self._limit // _SHARE, 1)]:
-            self.ended += 1
-            handler.force_close()
+    def end(self) -> None:
+        self._drop(self)
 
 
-def _network(handler: Handler) -> str:
-    peer = handler.peername
-    return network_of(peer[0]) if isinstance(peer, tuple) else ""
+_Drop = Callable[[_Arrival], None]
+
+
+class _Visitor:
+    """A connection of HTTP, as ``ConnectionLimit`` sees it."""
+
+    def __init__(self, handler: RequestHandler) -> None:
+        self._handler = handler
+
+    @property
+    def network(self) -> str:
+        peer = self._handler.peername
+        return network_of(peer[0]) if isinstance(peer, tuple) else ""
+
+    def end(self) -> None:
+        self._handler.force_close()
 
 
 class Listener:
     """Serves an application on a TCP port.
 
+    What a connection is for is told by its first octet, which is looked at and left
+    where it is: a letter begins HTTP, 0x16 TLS, and anything else a frame of ICE.
+
     Args:
         app: the application; ``open`` starts it up.
         max_connections: open connections, at most (see ``ConnectionLimit``).
+        tls: gives the context for a new connection of HTTPS; without it there is none.
+        ice: takes connections of ICE; without it there are none.
     """
 
-    def __init__(self, app: web.Application, max_connections: int) -> None:
-        self._max_connections = max_connections
+    def __init__(
+        self,
+        app: web.Application,
+        max_connections: int,
+        *,
+        tls: Callable[[], ssl.SSLContext] | None = None,
+        ice: IceTcp | None = None,
+    ) -> None:
+        self._tls = tls
+        self._ice = ice
         self._runner = web.AppRunner(
             app,
             shutdown_timeout=SHUTDOWN_TIMEOUT,
@@ -89,13 +97,16 @@ class Listener:
             auto_decompress=False,
             access_log=None,  # it would show whole session ids
         )
-        self._server: asyncio.Server | None = None
+        self._limit = ConnectionLimit(max_connections, self._count, self._guests)
+        self._listener = TcpListener(self._accepted)
+        # In the order of their arrival.
+        self._arrivals: dict[_Arrival, None] = {}
 
     @property
     def port(self) -> int:
         """The number of the port; 0 before ``open``."""
-        sockets = () if self._server is None else self._server.sockets
-        return sockets[0].getsockname()[1] if sockets else 0
+        addresses = self._listener.addresses
+        return addresses[0][1] if addresses else 0
 
     async def start_app(self) -> None:
         """Start the application up.
@@ -111,26 +122,116 @@ class Listener:
         Raises:
             OSError: when the address or the port cannot be used.
         """
-        handlers = self._runner.server
-        assert handlers is not None
-        self._server = server = await asyncio.get_running_loop().create_server(
-            ConnectionLimit(handlers, self._max_connections),
-            host,
-            port,
-            backlog=BACKLOG,
-            start_serving=False,
-        )
-        for listening in server.sockets:
-            # Accepted sockets inherit it. Not all systems have it.
-            with contextlib.suppress(OSError, AttributeError):
-                milliseconds = int(WRITE_TIMEOUT * 1000)
-                listening.setsockopt(
-                    socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, milliseconds
-                )
-        await server.start_serving()
+        await self._listener.open(host, port)
+        if self._ice is not None:
+            self._ice.announce(self._listener.addresses)
 
     async def close(self) -> None:
         """Accept nothing more, answer what was asked, and shut the application down."""
-        if self._server is not None:
-            self._server.close()
+        self._listener.close()
+        connecting = [a.task for a in self._arrivals if a.task is not None]
+        for arrival in tuple(self._arrivals):
+            arrival.end()
+        if connecting:
+            await asyncio.wait(connecting)
         await self._runner.cleanup()
+
+    # For the limit
+
+    def _count(self) -> int:
+        ice = 0 if self._ice is None else self._ice.count()
+        return len(self._arrivals) + len(self._handlers) + ice
+
+    def _guests(self) -> list[Guest]:
+        """All connections: the silent ones first, then those of HTTP, then of ICE."""
+        visitors = [_Visitor(handler) for handler in self._handlers]
+        ice = () if self._ice is None else self._ice.guests()
+        return [*self._arrivals, *visitors, *ice]
+
+    @property
+    def _handlers(self) -> list[RequestHandler]:
+        """Those of all open connections of HTTP, the oldest first."""
+        server = self._runner.server
+        connections = [] if server is None else server.connections
+        # Those without a transport are about to end.
+        return [h for h in connections if h.transport is not None]
+
+    # Connections
+
+    def _accepted(self, sock: socket.socket) -> None:
+        self._limit.make_room()
+        try:
+            network = network_of(sock.getpeername()[0])
+        except OSError:
+            sock.close()  # It has ended already.
+            return
+        arrival = _Arrival(sock, network, self._drop)
+        self._arrivals[arrival] = None
+        loop = asyncio.get_running_loop()
+        arrival.timer = loop.call_later(IDLE_TIMEOUT, self._drop, arrival)
+        loop.add_reader(sock.fileno(), self._look, arrival)
+        # Often it is there already.
+        self._look(arrival)
+
+    def _look(self, arrival: _Arrival) -> None:
+        """Look at the first octet, and hand the connection on."""
+        sock = arrival.socket
+        try:
+            first = sock.recv(1, socket.MSG_PEEK)
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError:
+            first = b""
+        if not first:
+            self._drop(arrival)
+            return
+        self._stop_waiting(arrival)
+        if first[0] == _TLS:
+            # Without a certificate HTTP refuses it; a client can tell that.
+            self._connect(arrival, None if self._tls is None else self._tls())
+        elif self._ice is None or first[0] in _HTTP:
+            self._connect(arrival, None)
+        else:
+            del self._arrivals[arrival]
+            self._ice.accept(sock)
+
+    def _connect(self, arrival: _Arrival, tls: ssl.SSLContext | None) -> None:
+        arrival.is_shaking_hands = tls is not None
+        arrival.task = asyncio.create_task(self._serve(arrival, tls))
+
+    async def _serve(self, arrival: _Arrival, tls: ssl.SSLContext | None) -> None:
+        """Hand a connection to aiohttp, after the TLS handshake, if there is one."""
+        server = self._runner.server
+        assert server is not None
+        try:
+            transport, _ = await asyncio.get_running_loop().connect_accepted_socket(
+                server,
+                arrival.socket,
+                ssl=tls,
+                ssl_handshake_timeout=None if tls is None else TLS_TIMEOUT,
+            )
+            if arrival.is_over:
+                transport.abort()
+        except (OSError, asyncio.CancelledError):
+            # ssl.SSLError is one: what is wrong with a client's TLS is its own affair.
+            arrival.socket.close()
+        finally:
+            self._arrivals.pop(arrival, None)
+
+    def _drop(self, arrival: _Arrival) -> None:
+        """Close a connection that has not said what it is, or is shaking hands."""
+        self._arrivals.pop(arrival, None)
+        arrival.is_over = True
+        if arrival.task is not None:
+            # Without a handshake it takes an instant; uvloop does not end it well.
+            if arrival.is_shaking_hands:
+                arrival.task.cancel()
+            return
+        self._stop_waiting(arrival)
+        with contextlib.suppress(OSError):
+            arrival.socket.close()
+
+    def _stop_waiting(self, arrival: _Arrival) -> None:
+        assert arrival.timer is not None
+        arrival.timer.cancel()
+        asyncio.get_running_loop().remove_reader(arrival.socket.fileno())

@@ -75,6 +75,13 @@ class Problem(Exception):  # noqa: N818 - RFC 9457's noun
         )
 
 
+# Said to those who have put a slash into the name of a stream.
+_NOT_AN_ENDPOINT = (
+    " It is a session's. An offer is posted to an address with the name of a stream "
+    "only, as /whip/NAME; the name has no slash."
+)
+
+
 def no_such_stream() -> Problem:
     """The problem for a stream without a publisher."""
     return Problem(404, "No such stream", "Nobody publishes a stream of this name now.")
@@ -118,6 +125,10 @@ async def expect(request: web.Request) -> web.StreamResponse | None:
     ).response()
 
 
+def _is_offer_to_session(request: web.Request, error: web.HTTPMethodNotAllowed) -> bool:
+    return request.method == hdrs.METH_POST and hdrs.METH_PATCH in error.allowed_methods
+
+
 def _of_aiohttp(request: web.Request, error: web.HTTPException) -> Problem:
     """The problem for an error of aiohttp."""
     match error:
@@ -130,7 +141,8 @@ def _of_aiohttp(request: web.Request, error: web.HTTPException) -> Problem:
             return Problem(
                 405,
                 "Method not allowed",
-                f"This resource does not support {request.method}, but {allowed}.",
+                f"This resource does not support {request.method}, but {allowed}."
+                + (_NOT_AN_ENDPOINT if _is_offer_to_session(request, error) else ""),
                 section="RFC 9110 section 15.5.6",
                 headers={"Allow": allowed},
             )

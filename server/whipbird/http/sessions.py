@@ -33,6 +33,7 @@ from .delivery import SessionResponse, is_gone
 from .ice_servers import IceServers
 from .limits import charge
 from .problems import Problem, expect
+from .turns import Turns
 
 SDP = "application/sdp"
 SDP_FRAGMENT = "application/trickle-ice-sdpfrag"
@@ -71,6 +72,7 @@ class SessionsResource:
     ) -> None:
         self._store = store
         self._ice_servers = ice_servers or IceServers()
+        self._turns = Turns()
 
     def add_to(self, app: web.Application) -> list[web.AbstractRoute]:
         """Add the routes to an application that is mounted at the prefix.
@@ -90,11 +92,13 @@ class SessionsResource:
             *((path, endpoint) for path in self.endpoints),
             (SESSION_PATH, session),
         ):
-            resource = app.router.add_resource(path)
-            for method, handler in handlers.items():
-                routes.append(
+            # Users type a slash at the end, and libraries add one.
+            for address in (path, f"{path}/"):
+                resource = app.router.add_resource(address)
+                routes += [
                     resource.add_route(method, handler, expect_handler=expect)
-                )
+                    for method, handler in handlers.items()
+                ]
         app.middlewares.append(self._options)
         app.on_response_prepare.append(self._announce)
         return routes
@@ -113,6 +117,7 @@ class SessionsResource:
         """Open a session (section 4.2)."""
         stream = self._stream_of(request)
         text = await read_body(request, SDP, section="RFC 9725 section 4.2")
+        await self._turns.wait(request.remote or "")
         try:
             offer = parse_offer(text, self.role)
         except SdpError as error:
@@ -163,6 +168,7 @@ class SessionsResource:
         """Add trickled candidates, or restart ICE (sections 4.3.2 and 4.3.3)."""
         unused_ice = self.session_of(request).unused_ice
         text = await read_body(request, SDP_FRAGMENT, section="RFC 9725 section 4.3.1")
+        await self._turns.wait(request.remote or "")
         try:
             fragment = parse_fragment(text, unused_ice)
         except SdpError as error:

@@ -68,6 +68,7 @@ class StatusResource:
                 },
                 "messages_echoed": self._store.messages_echoed,
                 "udp": asdict(self._port.stats),
+                "tcp": asdict(self._port.tcp.stats),
             },
             headers=_NO_STORE,
         )

@@ -24,9 +24,6 @@ from .retransmitter import Retransmitter
 from .transport import MediaTransport
 from .viewer_codecs import ViewerCodecs, holds_structure
 
-# Octets that may wait in the socket's queue; beyond it, frames are dropped.
-MAX_WAITING = 1024 * 1024
-
 # The bitrate of a stream in its first second, in bit/s.
 ASSUMED_BITRATE = 2_000_000
 
@@ -114,7 +111,7 @@ class Forwarder:
     @property
     def is_congested(self) -> bool:
         """Whether the network has not taken what was sent before."""
-        return self._transport.waiting > MAX_WAITING
+        return self._transport.is_congested
 
     def accepts(self, codec: Codec) -> bool:
         """Whether the viewer negotiated a codec that can decode this one."""

@@ -85,7 +85,7 @@ class FrameAssembler:
         self._rotation = 0
         self._needs_key = True
         self._is_left_out = False
-        self._is_marked = False
+        self._is_marked = self._sets_markers = False
         self._pushed_at = 0.0
 
     def push(self, packet: RtpPacket, codec: Codec, now: float) -> None:
@@ -112,6 +112,8 @@ class FrameAssembler:
             self.restart()
             self._on_loss()
         if packet.timestamp != self._timestamp:
+            if following:
+                self._sets_markers = self._is_marked
             self.flush()
             self._timestamp, self._arrival = packet.timestamp, now
             self._is_left_out = False
@@ -133,6 +135,16 @@ class FrameAssembler:
         """
         if self._is_marked and now - self._pushed_at >= IDLE_TIME:
             self.flush()
+
+    def finish(self) -> None:
+        """Pass on the last frame: nothing follows it.
+
+        Without a marker it is incomplete, if the frame before it had one.
+        """
+        if self._is_marked or not self._sets_markers:
+            self.flush()
+        else:
+            self.restart()
 
     def restart(self) -> None:
         """Leave out the current frame, and all frames up to the next key frame."""

@@ -17,8 +17,8 @@ class MediaTransport(Protocol):
         """Payload type -> function that takes its RTP packets, decrypted."""
 
     @property
-    def waiting(self) -> int:
-        """Octets for the peer that the network has not taken yet."""
+    def is_congested(self) -> bool:
+        """Whether much waits for the peer that the network has not taken yet."""
 
     @property
     def round_trip(self) -> float | None:

@@ -62,6 +62,7 @@ class Dispatcher:
 
     Args:
         on_deadline: called when ``deadline`` has become earlier.
+        on_path_unused: called with a path that no session has any more.
 
     Attributes:
         stats: what was dropped.
@@ -72,12 +73,17 @@ class Dispatcher:
             handled, and a ``flush`` follows.
     """
 
-    def __init__(self, on_deadline: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        on_deadline: Callable[[], None],
+        on_path_unused: Callable[[Path], None] | None = None,
+    ) -> None:
         self.stats = DispatchStats()
         self.faults = FaultLog()
         self.probes = Budget(PROBE_RATE, PROBE_BURST)
         self.in_turn = False
         self._on_deadline = on_deadline
+        self._on_path_unused = on_path_unused
         self._by_ufrag: dict[str, Endpoint] = {}
         self._by_prefix: dict[bytes, Endpoint] = {}
         # local address -> remote address -> route
@@ -145,6 +151,28 @@ class Dispatcher:
                 del routes[path.remote]
                 if not routes:
                     del self._routes[path.local]
+                if self._on_path_unused is not None:
+                    self._on_path_unused(path)
+
+    def is_routed(self, path: Path) -> bool:
+        """Whether a session has shown to be on a path."""
+        return path.remote in self._routes.get(path.local, {})
+
+    def close_path(self, path: Path, now: float) -> None:
+        """Tell the sessions of a path that its TCP connection has ended.
+
+        ``flush`` is to follow.
+        """
+        route = self._routes.get(path.local, {}).get(path.remote)
+        if route is None:
+            return
+        self.in_turn = True
+        for endpoint in route.sessions():
+            self._touched[endpoint] = None
+            try:
+                endpoint.path_closed(path, now)
+            except Exception as error:
+                self._fail(endpoint, error, now)
 
     def is_used(self, local: Address) -> bool:
         """Whether any session has a path from this local address."""

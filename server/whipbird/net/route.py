@@ -46,6 +46,9 @@ class Endpoint(Protocol):
     def handle_timeout(self, now: float) -> None:
         """Do what has become due."""
 
+    def path_closed(self, path: Path, now: float) -> None:
+        """Take note that the TCP connection of a path has ended."""
+
     def fail(self, error: Exception) -> None:
         """End the session: one of the methods above has raised an exception."""
 
@@ -104,6 +107,10 @@ class Route:
         if len(endpoints) > 1:
             for other in endpoints:
                 self._heard.setdefault(other, now)
+
+    def sessions(self) -> list[Endpoint]:
+        """All that have to do with it."""
+        return [*self.endpoints, *self._refused]
 
     def remove(self, endpoint: Endpoint) -> None:
         """Remove a session."""

@@ -11,8 +11,10 @@ from socket import SOCK_DGRAM, socket
 from ..transport.ice import LocalCandidate, host_candidate
 from ..transport.path import Address, Path
 from .addresses import HostAddresses
+from .backlog import Backlog
 from .dispatcher import Dispatcher
-from .udp_socket import Backlog, UdpSocket, bind
+from .ice_tcp import IceTcp
+from .udp_socket import CONGESTED, UdpSocket, bind
 
 logger = logging.getLogger(__name__)
 
@@ -74,6 +76,7 @@ class UdpPort:
 
     Attributes:
         dispatcher: hands the datagrams to the sessions.
+        tcp: the TCP connections that carry ICE beside this port.
         all_backlog: what waits for the network, to all destinations.
         number: the port; 0 before ``open``.
     """
@@ -91,8 +94,9 @@ class UdpPort:
         self._hide_hosts = hide_hosts
         self._sockets: dict[str, UdpSocket] = {}
         self._by_local: dict[Address, UdpSocket] = {}
-        self.dispatcher = Dispatcher(self._arm)
+        self.dispatcher = Dispatcher(self._arm, self._path_unused)
         self.all_backlog = Backlog()
+        self.tcp = IceTcp(self.dispatcher, self.all_backlog)
         self.number = 0
         # Known from ``open`` on: a port can be made before the loop runs.
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -188,6 +192,7 @@ class UdpPort:
         """Close all sockets, for good."""
         self._closed = True
         self._close_sockets()
+        self.tcp.close()
         if self._timer is not None:
             self._timer.cancel()
 
@@ -204,7 +209,7 @@ class UdpPort:
 
         The earlier an address is listed, the more it is preferred. Public addresses
         come before the host's own. The base of one is the first socket of its family:
-        which socket the NAT forwards to is not known here.
+        which socket the NAT forwards to is not known here. TCP comes after all of UDP.
 
         Raises:
             ConnectionError: when there is none, or the port is closed.
@@ -217,10 +222,12 @@ class UdpPort:
             if base is not None:
                 found.append(host_candidate(public, self.number, base, preference))
                 preference -= 1
-        if not (self._hide_hosts and self._public):
-            for base in bases:
-                found.append(host_candidate(base[0], self.number, base, preference))
-                preference -= 1
+        if self._hide_hosts and self._public:
+            bases = []
+        for base in bases:
+            found.append(host_candidate(base[0], self.number, base, preference))
+            preference -= 1
+        found += self.tcp.candidates(self._public, [base[0] for base in bases])
         if not found:
             raise ConnectionError("There is no address to offer")
         return tuple(found)
@@ -256,16 +263,25 @@ class UdpPort:
         """Send a datagram; it is lost if the socket is closed."""
         if (opened := self._by_local.get(path.local)) is not None:
             opened.send(datagram, path.remote)
+        else:
+            self.tcp.send(datagram, path)
 
     def send_batch(self, datagrams: Sequence[bytes | memoryview], path: Path) -> None:
         """Send datagrams to one destination, in as few calls as possible."""
         if (opened := self._by_local.get(path.local)) is not None:
             opened.send_batch(datagrams, path.remote)
+        else:
+            self.tcp.send_batch(datagrams, path)
 
-    def backlog(self, path: Path) -> int:
-        """Octets for a destination that the network has not taken yet."""
-        opened = self._by_local.get(path.local)
-        return 0 if opened is None else opened.backlog(path.remote)
+    def is_congested(self, path: Path) -> bool:
+        """Whether much waits for a destination that the network has not taken yet."""
+        if (opened := self._by_local.get(path.local)) is not None:
+            return opened.backlog(path.remote) > CONGESTED
+        return self.tcp.is_congested(path)
+
+    def _path_unused(self, path: Path) -> None:
+        if path.is_tcp:
+            self.tcp.release(path)
 
     def flush_soon(self) -> None:
         """Flush the touched sessions, after a change outside of the dispatcher's turns.

@@ -22,6 +22,7 @@ from struct import Struct
 from typing import Any
 
 from ..transport.path import Address
+from .backlog import Backlog
 
 # Octets of buffer to ask the kernel for. Without privileges Linux grants at most
 # net.core.rmem_max and net.core.wmem_max.
@@ -30,8 +31,8 @@ _MIN_BUFFER_SIZE = 256 * 1024
 
 # Octets for one destination that wait until the network takes them; more are dropped.
 MAX_BACKLOG = 2 * 1024 * 1024
-# ... and for all of them.
-MAX_TOTAL_BACKLOG = 64 * 1024 * 1024
+# ... above which its path is congested.
+CONGESTED = 1024 * 1024
 
 # Control messages that are cached: one for each size of datagrams.
 MAX_CONTROLS = 2048
@@ -59,19 +60,6 @@ _CONTROL_SIZE = 64
 # The network interface cannot cut batches into datagrams. Not EINVAL: some kernels say
 # that of datagrams that are too large for one path.
 _CANNOT_SEGMENT = frozenset({errno.EIO, errno.EOPNOTSUPP})
-
-
-class Backlog:
-    """The datagrams of all sockets of a port that wait for the network.
-
-    Attributes:
-        octets: their octets.
-    """
-
-    __slots__ = ("octets",)
-
-    def __init__(self) -> None:
-        self.octets = 0
 
 
 Receive = Callable[[bytes, Address, Address, float], None]
@@ -201,7 +189,7 @@ class UdpSocket:
 
     def backlog(self, remote: Address) -> int:
         """Octets for a destination that the network has not taken yet."""
-        return self._backlog_sizes.get(remote, 0) if self._backlog else 0
+        return self._backlog_sizes.get(remote, 0)
 
     def send(self, datagram: bytes | memoryview, remote: Address) -> None:
         """Send a datagram."""
@@ -263,10 +251,7 @@ class UdpSocket:
         size = self._backlog_sizes.get(remote, 0)
         for datagram in datagrams:
             length = len(datagram)
-            if (
-                size + length > MAX_BACKLOG
-                or self._all_backlog.octets + length > MAX_TOTAL_BACKLOG
-            ):
+            if size + length > MAX_BACKLOG or not self._all_backlog.has_room(length):
                 self.dropped += 1
                 continue
             waiting.append(bytes(datagram))

@@ -43,9 +43,9 @@ class _EncodingReader:
     def stop(self) -> None:
         self.encoding.unsubscribe(self._push)
 
-    def flush(self) -> None:
-        """Pass on the last frame: nothing follows it."""
-        self._assembler.flush()
+    def finish(self) -> None:
+        """Pass on the last frame, if it is complete: nothing follows it."""
+        self._assembler.finish()
 
     def flush_idle(self) -> None:
         """Pass on the last frame if nothing has followed it for some time."""
@@ -102,7 +102,7 @@ class TrackSource:
         self._track.on_encodings_changed.remove(self.follow)
         for reader in (self._reader, self._next):
             if reader is not None:
-                reader.flush()
+                reader.finish()
                 self._end(reader)
         self._reader = self._next = None
 

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from ..net import Dispatcher
+from ..net.backlog import Backlog
 from ..net.dispatcher import PREFIX_LENGTH
-from ..net.udp_socket import Backlog
 from ..transport.certificate import Certificate
 from ..transport.ice import LocalCandidate
 from ..transport.packet_buffer import PacketBuffer
@@ -49,8 +49,8 @@ class Port(Protocol):
     def send_batch(self, datagrams: Sequence[bytes | memoryview], path: Path) -> None:
         """Send datagrams to one destination."""
 
-    def backlog(self, path: Path) -> int:
-        """Octets for a destination that the network has not taken yet."""
+    def is_congested(self, path: Path) -> bool:
+        """Whether much waits for a destination that the network has not taken yet."""
 
     def flush_soon(self) -> None:
         """Flush the touched sessions: at once, or when this turn ends."""
@@ -127,12 +127,12 @@ class Connection:
         return self.transport.rtp_routes
 
     @property
-    def waiting(self) -> int:
-        """Octets for the peer that the network has not taken yet."""
+    def is_congested(self) -> bool:
+        """Whether much waits for the peer that the network has not taken yet."""
         if not self._all_backlog.octets:
-            return 0
+            return False
         path = self.transport.ice.selected
-        return 0 if path is None else self._port.backlog(path)
+        return path is not None and self._port.is_congested(path)
 
     @property
     def round_trip(self) -> float | None:

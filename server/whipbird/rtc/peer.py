@@ -63,7 +63,7 @@ class Peer(PeerConnection):
     def peer_address(self) -> tuple[str, int] | None:
         """The address and port of the other side; None until ICE has found it."""
         path = self.connection.transport.ice.selected
-        return path.remote if path else None
+        return path.remote[:2] if path else None
 
     @property
     def silence(self) -> float:

@@ -270,6 +270,7 @@ def _to_aiortc(candidate: Candidate) -> RTCIceCandidate:
         priority=candidate.priority,
         protocol=candidate.transport,
         type=candidate.type,
+        tcpType=candidate.tcp_type,
     )
 
 
@@ -283,4 +284,5 @@ def from_aiortc(candidate: RTCIceCandidate) -> Candidate:
         address=candidate.ip,
         port=candidate.port,
         type=candidate.type,
+        tcp_type=candidate.tcpType,
     )

@@ -6,6 +6,9 @@ from .request_budget import RequestBudget
 
 # With more missing packets, a key frame is cheaper than their retransmission.
 MAX_MISSING = 1000
+
+# Packets that may be found missing in a second: four times as many as may be requested.
+MAX_FOUND_PER_SECOND = 4096
 # Packets per NACK: it fits into one datagram even if no two of them are close.
 MAX_REQUESTED = 256
 # Seconds until more packets may have come.
@@ -102,6 +105,8 @@ class MissingPackets:
         "_ahead",
         "_ahead_at",
         "_ahead_due",
+        "_counted",
+        "_counted_until",
         "_missing",
         "_pause",
         "_paused_until",
@@ -125,6 +130,9 @@ class MissingPackets:
         self._policy = policy
         # Ascending, since gaps are found in order.
         self._missing: dict[int, _Missing] = {}
+        # Those found in the current second, and its end.
+        self._counted = 0
+        self._counted_until = float("-inf")
         # The packet behind those that were requested before a later one had come; when
         # that was, and when they are due again.
         self._ahead = 0
@@ -160,9 +168,16 @@ class MissingPackets:
         Returns:
             Whether they can be waited for; else all missing packets are given up.
         """
-        self.found += end - first
-        if len(self._missing) + end - first > MAX_MISSING:
-            self.given_up += len(self._missing) + end - first
+        count = end - first
+        self.found += count
+        if now >= self._counted_until:
+            self._counted, self._counted_until = 0, now + 1.0
+        self._counted += count
+        if (
+            len(self._missing) + count > MAX_MISSING
+            or self._counted > MAX_FOUND_PER_SECOND
+        ):
+            self.given_up += len(self._missing) + count
             self.clear()
             return False
         due = now + (self._reordering if now < self._reordering_until else 0.0)

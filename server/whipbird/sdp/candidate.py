@@ -22,6 +22,7 @@ class Candidate:
         address: an IP address, or a name (mDNS names end in ``.local``).
         type: ``host``, ``srflx``, ``prflx`` or ``relay``.
         ufrag: the ufrag of its ICE session; None if the candidate does not name one.
+        tcp_type: ``active``, ``passive`` or ``so`` (RFC 6544 section 4.5), for TCP.
     """
 
     foundation: str
@@ -32,6 +33,7 @@ class Candidate:
     port: int
     type: str
     ufrag: str | None = None
+    tcp_type: str | None = None
 
     @classmethod
     def parse(cls, value: str) -> "Candidate":
@@ -57,14 +59,16 @@ class Candidate:
             port=port,
             type=match["type"],
             ufrag=pairs.get("ufrag"),
+            tcp_type=pairs.get("tcptype"),
         )
 
     @property
     def is_usable(self) -> bool:
         """Whether checks can be sent to it: UDP, component 1, an IP address.
 
-        TCP candidates and names (as mDNS) are ignored (RFC 9725 section 4.3.2): the
-        peer's own checks reveal its address.
+        Names (as mDNS) are ignored (RFC 9725 section 4.3.2): the peer's own checks
+        reveal its address. So are TCP candidates: this side is passive, and waits for
+        connections (RFC 6544 section 6.2).
         """
         if self.transport != "udp" or self.component != 1 or self.port == 0:
             return False
@@ -73,10 +77,11 @@ class Candidate:
         return _is_unicast(self.address)
 
     def __str__(self) -> str:
-        return (
+        text = (
             f"{self.foundation} {self.component} {self.transport} {self.priority} "
             f"{self.address} {self.port} typ {self.type}"
         )
+        return f"{text} tcptype {self.tcp_type}" if self.tcp_type else text
 
 
 @lru_cache(maxsize=1024)

@@ -2,12 +2,23 @@
 
 from typing import NamedTuple
 
-Address = tuple[str, int]
-"""An IP address and a port."""
+
+class TcpAddress(NamedTuple):
+    """An IP address and a TCP port; it never equals one of UDP."""
+
+    host: str
+    port: int
+    protocol: str = "tcp"
+
+
+Address = tuple[str, int] | TcpAddress
+"""An IP address and a port: of UDP, or of TCP as a ``TcpAddress``."""
 
 
 class Path(NamedTuple):
-    """The two ends of a datagram's way.
+    """The two ends of a datagram's way; both are of UDP, or both of TCP.
+
+    On a TCP path a datagram is a frame of one connection (RFC 4571).
 
     Attributes:
         local: the address of this side's socket: the base of a candidate (RFC 8445
@@ -17,3 +28,8 @@ class Path(NamedTuple):
 
     local: Address
     remote: Address
+
+    @property
+    def is_tcp(self) -> bool:
+        """Whether it is a TCP connection."""
+        return isinstance(self.local, TcpAddress)

@@ -263,6 +263,11 @@ class PeerTransport:
             if self._outgoing:
                 self._send_outgoing()
 
+    def path_closed(self, path: Path, now: float) -> None:
+        """Take note that the TCP connection of a path has ended."""
+        self._now = now
+        self.ice.path_closed(path, now)
+
     def close(self, now: float) -> None:
         """End the connection: SCTP ABORT, close_notify, and no more checks."""
         if self.state in _ENDED:

@@ -345,7 +345,7 @@ def error_response(
 
 def _xor_mapped_address(address: Address, transaction_id: bytes) -> bytes:
     """RFC 8489 section 14.2."""
-    host, port = address
+    host, port = address[:2]
     port ^= _COOKIE >> 16
     if ":" in host:
         start = _MAPPED_START.pack(_XOR_MAPPED_ADDRESS, 20, 0, _FAMILY_IPV6, port)

@@ -60,20 +60,8 @@ async def test_preflight(client: Client, method: str) -> None:
     assert hdrs.ACCESS_CONTROL_ALLOW_CREDENTIALS not in response.headers
 
 
-@pytest.mark.parametrize(
-    "headers",
-    [
-        {hdrs.ACCESS_CONTROL_REQUEST_METHOD: "DELETE"},
-        {
-            hdrs.ACCESS_CONTROL_REQUEST_METHOD: "POST",
-            hdrs.ACCESS_CONTROL_REQUEST_HEADERS: "x-other",
-        },
-    ],
-)
-async def test_preflight_for_what_is_not_allowed(
-    client: Client, headers: dict[str, str]
-) -> None:
-    asked: dict[str, str] = {**ORIGIN, **headers}
+async def test_preflight_for_a_method_that_is_not_allowed(client: Client) -> None:
+    asked: dict[str, str] = {**ORIGIN, hdrs.ACCESS_CONTROL_REQUEST_METHOD: "DELETE"}
     response = await client.options("/open", headers=asked)
     assert response.status == 403
     assert hdrs.ACCESS_CONTROL_ALLOW_ORIGIN not in response.headers

@@ -1,7 +1,6 @@
 """A session whose client never gets the answer to its POST does not stay."""
 
 import asyncio
-import logging
 import socket
 import struct
 from collections.abc import AsyncIterator, Callable
@@ -143,16 +142,20 @@ async def test_a_client_that_goes_while_it_is_answered(
 async def test_a_client_that_has_gone_before_its_turn_opens_no_session(
     server: Server,
     sessions: list[Session],
-    caplog: pytest.LogCaptureFixture,
     path: str,
     offer: str,
 ) -> None:
     """It would take the name from the session of its next try."""
-    caplog.set_level(logging.DEBUG, "whipbird.http.access")
+    assert server.runner is not None
+    handlers = server.runner.server
+    assert handlers is not None
+    tasks = len(asyncio.all_tasks())
     connection = connect(server)
     connection.sendall(request_of(path, offer))
     connection.close()
-    await until(lambda: caplog.records)
+    await until(lambda: handlers.requests_count)
+    # Until it is answered, or cancelled.
+    await until(lambda: len(asyncio.all_tasks()) <= tasks)
     assert sessions == []
 
 

@@ -10,6 +10,7 @@ from aiohttp import web
 
 from whipbird.http import listener as module
 from whipbird.http.listener import Listener
+from whipbird.net import tcp_listener
 
 ENDED = web.AppKey("ended", asyncio.Event)
 
@@ -157,7 +158,7 @@ async def test_an_idle_connection_ends(
 async def test_a_client_that_takes_nothing_is_given_up(
     app: web.Application, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "WRITE_TIMEOUT", 0.5)
+    monkeypatch.setattr(tcp_listener, "WRITE_TIMEOUT", 0.5)
     listener = await opened(app)
     _, writer = await connect(listener)
     assert isinstance(writer.transport, asyncio.Transport)

@@ -60,7 +60,7 @@ class Way:
     world: World
     conditions: Conditions
     round_trip: float | None = None
-    waiting: int = 0
+    is_congested: bool = False
     octets: int = 0
     sent: int = 0
     rtcp_route: Callable[[bytes], None] | None = None

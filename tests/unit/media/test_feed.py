@@ -20,7 +20,6 @@ from tests.unit.media.watching import (
 )
 from tests.waiting import until
 from whipbird.media.feed import Feed
-from whipbird.media.forwarder import MAX_WAITING
 from whipbird.rtp.history import MAX_GOP, SIZE, GopBudget
 from whipbird.transport.packet_buffer import SLOTS
 
@@ -85,12 +84,12 @@ async def test_a_watcher_that_cannot_catch_up_waits_for_a_key_frame() -> None:
     source.send(KEY, *[MORE] * (2 * SLOTS - 1))
     watcher = forwarder(wire)
     watcher.watch(feed)
-    wire.waiting = MAX_WAITING + 1
+    wire.is_congested = True
     # Its packets wait for it, but not for ever.
     source.send(DELTA, *[MORE] * MAX_GOP)
     await until(lambda: watcher.frames_dropped)
     assert len(wire.rtp) == SLOTS
-    wire.waiting = 0
+    wire.is_congested = False
     await source.play(DELTA, KEY)
     assert [p.payload for p in wire.packets[SLOTS:]] == [KEY]
     assert source.key_frames_requested == 1
@@ -211,14 +210,14 @@ async def test_a_congested_watcher_skips_whole_frames() -> None:
         watcher.watch(feed)
     await source.play(KEY)
     source.send(DELTA, MORE)
-    slow.waiting = MAX_WAITING + 1
+    slow.is_congested = True
     source.send(MORE)  # another frame
     await source.play(DELTA, KEY)
     assert [p.payload for p in slow.packets] == [KEY, DELTA, MORE]
     assert len(quick.rtp) == 6
     # When the network has taken it all, a key frame is asked for.
     wanted = source.key_frames_requested
-    slow.waiting = 0
+    slow.is_congested = False
     await source.play(DELTA)
     assert source.key_frames_requested == wanted + 1
     await source.play(DELTA, KEY, DELTA)
@@ -235,10 +234,10 @@ async def test_a_watcher_congested_at_a_key_frame_waits_for_the_next() -> None:
     feed = Feed(source.encoding, {}, GopBudget())
     watcher = forwarder(wire)
     watcher.watch(feed)
-    wire.waiting = MAX_WAITING + 1
+    wire.is_congested = True
     await source.play(KEY, DELTA)
     assert wire.rtp == []
-    wire.waiting = 0
+    wire.is_congested = False
     await source.play(DELTA)
     assert source.key_frames_requested == 2
     await source.play(KEY)

@@ -96,6 +96,35 @@ def test_markers_within_a_frame_do_not_end_it() -> None:
     assert assembly.timestamps == [0, 3000]
 
 
+def test_a_last_frame_without_its_end_is_left_out() -> None:
+    """A sender that sets markers has not sent the last packet of this frame yet."""
+    assembly = Assembly(is_hasty=False)
+    assembly.push(KEY, 0)
+    assembly.push(CONTINUED, 0, marker=True)
+    assembly.push(OTHER, 3000)
+    assembly.assembler.finish()
+    assert assembly.timestamps == [0]
+    assert assembly.assembler.left_out == 1
+
+
+def test_a_last_frame_with_its_end_is_passed_on() -> None:
+    assembly = Assembly(is_hasty=False)
+    assembly.push(KEY, 0, marker=True)
+    assembly.push(OTHER, 3000)
+    assembly.push(CONTINUED, 3000, marker=True)
+    assembly.assembler.finish()
+    assert assembly.timestamps == [0, 3000]
+
+
+def test_the_last_frame_of_a_sender_without_markers_is_passed_on() -> None:
+    assembly = Assembly(is_hasty=False)
+    assembly.push(KEY, 0)
+    assembly.push(OTHER, 3000)
+    assembly.assembler.finish()
+    assert assembly.timestamps == [0, 3000]
+    assert assembly.assembler.left_out == 0
+
+
 def test_padding_is_no_part_of_a_frame() -> None:
     assembly = Assembly()
     assembly.push(KEY, 0, marker=True)

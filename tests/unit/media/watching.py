@@ -51,7 +51,7 @@ class Wire:
     """A viewer's connection, from which nothing goes anywhere.
 
     Attributes:
-        waiting: octets that the network has not taken.
+        is_congested: whether the network takes less than it is sent.
         round_trip: seconds, as ICE has measured it.
         scheduled: when the forwarder wants to send something later.
         is_connected: or else it raises what a closed connection raises.
@@ -61,7 +61,7 @@ class Wire:
     rtcp: list[bytes] = field(default_factory=list)
     batches: list[int] = field(default_factory=list)
     rtcp_route: Callable[[bytes], None] | None = None
-    waiting: int = 0
+    is_congested: bool = False
     round_trip: float | None = None
     scheduled: list[float] = field(default_factory=list)
     is_connected: bool = True

@@ -28,6 +28,7 @@ class Session:
         self.flushed: list[float] = []
         self.woken: list[float] = []
         self.failures: list[Exception] = []
+        self.closed: list[Path] = []
         self._marks = marks
         self._error = error
 
@@ -51,6 +52,11 @@ class Session:
         if self._error is not None:
             raise self._error
         self.deadline = math.inf
+
+    def path_closed(self, path: Path, now: float) -> None:
+        self.closed.append(path)
+        if self._error is not None:
+            raise self._error
 
     def fail(self, error: Exception) -> None:
         self.failures.append(error)

@@ -14,8 +14,10 @@ import pytest
 
 from tests.waiting import until
 from whipbird.net import HostAddresses, PortInUse, UdpPort
+from whipbird.net import backlog as backlog_module
 from whipbird.net import udp_socket as udp_socket_module
-from whipbird.net.udp_socket import MAX_BACKLOG, Backlog, UdpSocket, bind
+from whipbird.net.backlog import Backlog
+from whipbird.net.udp_socket import MAX_BACKLOG, UdpSocket, bind
 from whipbird.transport.path import Address, Path
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="an option of Linux")
@@ -56,6 +58,9 @@ class Session:
     def handle_timeout(self, now: float) -> None:
         self.woken.append(now)
         self.deadline = math.inf
+
+    def path_closed(self, path: Path, now: float) -> None:
+        """UDP has no connections."""
 
     def fail(self, error: Exception) -> None:
         raise error
@@ -349,10 +354,10 @@ async def test_backlog_is_kept_for_each_destination(ports: list[UdpPort]) -> Non
     other = Path(("127.0.0.1", a.number), ("127.0.0.1", 10))
     a.send_batch([bytes(1000)] * 20, slow)
     a.send(b"\x80other", other)
-    assert (a.backlog(slow), a.backlog(other)) == (20_000, 6)
+    assert inner._backlog_sizes == {slow.remote: 20_000, other.remote: 6}
     full.is_full = False
-    await until(lambda: not a.backlog(slow))
-    assert a.backlog(other) == 0
+    await until(lambda: not inner.backlog(slow.remote))
+    assert inner.backlog(other.remote) == 0
     # In turn: who has little waits little.
     assert full.sent.index((b"\x80other", ("127.0.0.1", 10))) <= 1
     assert len(full.sent) == 21
@@ -367,7 +372,8 @@ async def test_backlog_is_bounded(ports: list[UdpPort]) -> None:
     slow = Path(("127.0.0.1", a.number), ("127.0.0.1", 9))
     for _ in range(2 * MAX_BACKLOG // 1000):
         a.send(bytes(1000), slow)
-    assert MAX_BACKLOG - 1000 <= a.backlog(slow) <= MAX_BACKLOG
+    assert MAX_BACKLOG - 1000 <= inner.backlog(slow.remote) <= MAX_BACKLOG
+    assert a.is_congested(slow)
     assert a.stats.send_drops > 0
     inner._socket = full._real
 
@@ -375,7 +381,7 @@ async def test_backlog_is_bounded(ports: list[UdpPort]) -> None:
 async def test_the_total_backlog_is_bounded(
     ports: list[UdpPort], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(udp_socket_module, "MAX_TOTAL_BACKLOG", 10_000)
+    monkeypatch.setattr(backlog_module, "MAX_TOTAL_BACKLOG", 10_000)
     a = await opened(ports)
     inner = a._sockets["127.0.0.1"]
     full = Full(inner._socket)

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from whipbird.rtp.missing import (
     BACKOFF,
+    MAX_FOUND_PER_SECOND,
     MAX_MISSING,
     MAX_PAUSE,
     MAX_REORDERING_DELAY,
@@ -208,6 +209,22 @@ class TestSound:
             packets.add(n, n + 1, float(n))
             assert packets.to_request(float(n), 0.005) == [n]
             packets.to_request(n + 0.5, 0.005)
+
+
+def test_a_sender_that_leaps_all_the_time_is_not_waited_for() -> None:
+    """Each leap makes hundreds of packets missing; the next one makes more of them."""
+    packets, gap, sequence = MissingPackets(PICTURES), 300, 0
+    added = 0
+    for number in range(100):
+        now = number / 1000
+        if packets.add(sequence, sequence + gap, now):
+            added += gap
+        sequence += gap + 1
+        for arrived in range(sequence - gap - 1, sequence):
+            packets.arrived(arrived, now, 0.0, is_repair=False)
+    assert MAX_FOUND_PER_SECOND - gap <= added <= MAX_FOUND_PER_SECOND
+    assert len(packets) == 0
+    assert packets.add(sequence, sequence + gap, 1.0)
 
 
 def test_without_nack_only_reordered_packets_are_waited_for() -> None:

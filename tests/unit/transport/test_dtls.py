@@ -329,3 +329,45 @@ def test_peers_share_one_context() -> None:
     # GStreamer has RSA certificates, browsers ECDSA.
     assert any(name.startswith("ECDHE-RSA") for name in ciphers)
     assert any(name.startswith("ECDHE-ECDSA") for name in ciphers)
+
+
+def _forged_hello(number: int = 0) -> bytes:
+    """The ClientHello of somebody else, with a message number (RFC 6347 4.2.2)."""
+    other = pair()
+    other.start()
+    (hello,) = other.at_client.wire
+    return hello[:17] + number.to_bytes(2) + hello[19:]
+
+
+def _record(kind: int, body: bytes) -> bytes:
+    return bytes((kind,)) + b"\xfe\xfd" + bytes(8) + len(body).to_bytes(2) + body
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [
+        _forged_hello(),
+        _forged_hello(1),
+        _forged_hello(2),
+        _record(ALERT, b"\x02\x28"),
+        _record(CHANGE_CIPHER_SPEC, b"\x01"),
+        _record(
+            HANDSHAKE, b"\x0b\x00\x00\x14\x00\x01" + bytes(5) + b"\x14" + bytes(20)
+        ),
+        _record(HANDSHAKE, b"\xff" * 30),
+    ],
+    ids=["hello", "hello-1", "hello-2", "alert", "ccs", "certificate", "junk"],
+)
+def test_what_is_forged_behind_the_hello_does_not_end_the_handshake(
+    forged: bytes,
+) -> None:
+    """Whoever forges the client's address does not see what the server sends."""
+    made = pair()
+    made.start()
+    for hello in made.at_client.wire:
+        made.server.receive(hello, made.now)
+    made.at_client.wire.clear()
+    made.server.receive(forged, made.now)
+    made.run()
+    assert made.at_server.connected == made.at_client.connected == 1
+    assert not made.at_server.failures

@@ -1,6 +1,11 @@
 """Interactive Connectivity Establishment (RFC 8445): finding and keeping a path."""
 
-from .candidates import MAX_LOCAL_PREFERENCE, LocalCandidate, host_candidate
+from .candidates import (
+    MAX_LOCAL_PREFERENCE,
+    LocalCandidate,
+    host_candidate,
+    passive_candidate,
+)
 from .consent import CONSENT_INTERVAL, CONSENT_LIFETIME
 from .pairing import MAX_REMOTE_CANDIDATES
 from .paths import MAX_VERIFIED_PATHS
@@ -18,4 +23,5 @@ __all__ = [
     "IceTransport",
     "LocalCandidate",
     "host_candidate",
+    "passive_candidate",
 ]

@@ -121,6 +121,10 @@ class Agent(ABC):
     def check_consent(self, now: float) -> None:
         """Check the selected path at once."""
 
+    @abstractmethod
+    def path_closed(self, path: Path, now: float) -> None:
+        """Take note that nothing can be sent on a path any more."""
+
     def stop(self) -> None:
         """Send nothing any more, and have no path."""
         self._is_stopped = True
@@ -149,15 +153,15 @@ class Agent(ABC):
         if request.unknown:
             self._refuse(request, path, ErrorCode.UNKNOWN_ATTRIBUTE)
             return True
+        self._owner.path_verified(self, path)
+        if self._is_stopped:
+            return True
         was_controlling = self._role.controlling
         if not self._role.accepts(request):
             self._refuse(request, path, ErrorCode.ROLE_CONFLICT)
             return True
         if self._role.controlling is not was_controlling:
             self._role_changed(now)
-        self._owner.path_verified(self, path)
-        if self._is_stopped:
-            return True
         self._checked(request, path, now)
         response = success_response(request.transaction_id, path.remote, self._key)
         self._owner.send(response, path)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from zlib import crc32
 
 from ...sdp.candidate import Candidate
-from ..path import Address
+from ..path import Address, TcpAddress
 
 # The highest local preference there is (RFC 8445 section 5.1.2.1).
 MAX_LOCAL_PREFERENCE = 65535
@@ -12,6 +12,16 @@ MAX_LOCAL_PREFERENCE = 65535
 # RFC 8445 section 5.1.2.2.
 _HOST_PREFERENCE = 126
 _PEER_REFLEXIVE_PREFERENCE = 110
+
+# RFC 6544 section 4.2 has TCP candidates after those of UDP, the server-reflexive ones
+# (100) too, and peer-reflexive ones after those of the host.
+_TCP_HOST_PREFERENCE = 90
+_TCP_PEER_REFLEXIVE_PREFERENCE = 80
+
+# RFC 6544 section 4.2: the upper 3 bits of the local preference of a passive candidate;
+# the lower 13 tell the candidates apart.
+_PASSIVE = 4
+_OTHER_BITS = 13
 
 # All is multiplexed on the first component (RFC 8834 section 4.4).
 _COMPONENT = 1
@@ -59,13 +69,41 @@ def host_candidate(
     return LocalCandidate(candidate, base)
 
 
-def peer_reflexive_priority(priority: int) -> int:
+def passive_candidate(
+    address: str, port: int, base: TcpAddress, rank: int
+) -> LocalCandidate:
+    """Make a TCP candidate to which the peer connects (RFC 6544 section 4.1).
+
+    Args:
+        address: the IP address for the peer.
+        port: the port for the peer.
+        base: the address that is listened on.
+        rank: its place among the TCP candidates; 0 is the most preferred.
+    """
+    other = max((1 << _OTHER_BITS) - 1 - rank, 0)
+    candidate = Candidate(
+        foundation=str(crc32(f"host tcp {address}".encode())),
+        component=_COMPONENT,
+        transport="tcp",
+        priority=_priority(_TCP_HOST_PREFERENCE, _PASSIVE << _OTHER_BITS | other),
+        address=address,
+        port=port,
+        type="host",
+        tcp_type="passive",
+    )
+    return LocalCandidate(candidate, base)
+
+
+def peer_reflexive_priority(priority: int, *, is_tcp: bool) -> int:
     """The priority of a candidate if it were peer-reflexive (RFC 8445 section 7.1.1).
 
     Args:
         priority: the candidate's own.
     """
-    return _PEER_REFLEXIVE_PREFERENCE << 24 | priority & 0xFFFFFF
+    preference = (
+        _TCP_PEER_REFLEXIVE_PREFERENCE if is_tcp else _PEER_REFLEXIVE_PREFERENCE
+    )
+    return preference << 24 | priority & 0xFFFFFF
 
 
 def _priority(type_preference: int, local_preference: int) -> int:

@@ -21,6 +21,10 @@ HASTY_RTO = 0.1
 # much loss that is often in vain. These are doubled twice, and twelve.
 WAITS = (1, 2, *(4,) * 9, 16)
 
+# RFC 8489 section 6.2.2: Ti, seconds to wait for an answer over TCP, where nothing is
+# retransmitted.
+TCP_WAIT = 39.5
+
 # Checks that are sent once and may still be answered.
 MAX_UNREPEATED = 8
 
@@ -129,8 +133,11 @@ class Checks:
 
         That the peer sends on this path is a sign that it may now be open. RFC 8445
         section 7.3.1.4 wants a new transaction instead; this one does as well, and
-        an answer to its earlier transmissions counts too.
+        an answer to its earlier transmissions counts too. Over TCP there is nothing to
+        do.
         """
+        if check.pair.path.is_tcp:
+            return
         check.transmissions = 0
         check.rto = MIN_RTO
         soon = max(now + CHECK_INTERVAL, check.sent_at + HASTY_RTO)
@@ -166,8 +173,11 @@ class Checks:
     def _transmit(self, check: Check, now: float) -> None:
         check.is_ambiguous = check.sent_at > -math.inf
         check.sent_at = now
-        check.due = now + check.rto * WAITS[check.transmissions]
-        check.transmissions += 1
+        if check.pair.path.is_tcp:
+            check.due, check.transmissions = now + TCP_WAIT, len(WAITS)
+        else:
+            check.due = now + check.rto * WAITS[check.transmissions]
+            check.transmissions += 1
         self.sent += 1
         self._send(check.request, check.pair.path)
         self._find_deadline()

@@ -148,6 +148,18 @@ class FullAgent(Agent):
             self._send_consent_check(self._selected, now)
             self._find_deadline(now)
 
+    def path_closed(self, path: Path, now: float) -> None:
+        pair = self._pairs.get(path)
+        if pair is None:
+            return
+        self._checks.keep(lambda check: check.pair is not pair)
+        if pair is not self._selected:
+            self._pairs.remove(pair)
+        elif (other := self._pairs.freshest(now, other_than=pair)) is not None:
+            self._pairs.remove(pair)
+            self._replace_selected(other, now)
+        self._find_deadline(now)
+
     def stop(self) -> None:
         super().stop()
         self._selected = None
@@ -255,7 +267,7 @@ class FullAgent(Agent):
             was_controlling = self._role.controlling
             self._role.refused(controlling=check.controlling)
             if check.pair.state is PairState.IN_PROGRESS:
-                check.pair.state = PairState.WAITING
+                self._pairs.wait(check.pair)
             if self._role.controlling is not was_controlling:
                 self._role_changed(now)
         elif code == ErrorCode.FORBIDDEN and check.pair is self._selected:
@@ -313,14 +325,18 @@ class FullAgent(Agent):
         assert selected is not None
         other = self._pairs.freshest(now, other_than=selected)
         if other is not None and self._consent.is_dead_beside(other):
-            self._nominations += 1
-            other.nomination = self._nominations
-            if self._role.controlling:
-                self._nominate(other, now)
-            else:
-                self._select(other, now)
+            self._replace_selected(other, now)
         else:
             self._send_consent_check(selected, now)
+
+    def _replace_selected(self, other: Pair, now: float) -> None:
+        """Go on with another pair that works."""
+        self._nominations += 1
+        other.nomination = self._nominations
+        if self._role.controlling:
+            self._nominate(other, now)
+        else:
+            self._select(other, now)
 
     def _send_consent_check(self, pair: Pair, now: float) -> None:
         """Send a check that is not retransmitted.
@@ -348,7 +364,10 @@ class FullAgent(Agent):
         if self._is_stopped:
             return
         deadline = min(self._checks.deadline, self._consent.deadline)
-        if self._maker is not None and self._pairs.count(PairState.WAITING):
+        controlling = self._role.controlling
+        if self._maker is not None and self._pairs.next_waiting(
+            controlling=controlling
+        ):
             deadline = min(deadline, self._check_at)
         if self._remotes_ended and self._selected is None and self._patient_until > now:
             deadline = min(deadline, self._patient_until)

@@ -43,6 +43,7 @@ class LiteAgent(Agent):
         # Chosen perhaps before the peer's credentials are known, and selected then.
         self._chosen: Path | None = None
         self._requested_at = -math.inf
+        self._is_path_closed = False
 
     @property
     def selected(self) -> Path | None:
@@ -84,6 +85,11 @@ class LiteAgent(Agent):
     def check_consent(self, now: float) -> None:
         """A lite agent sends no checks."""
 
+    def path_closed(self, path: Path, now: float) -> None:
+        """The next path on which the peer sends a check takes its place."""
+        if path == self._chosen:
+            self._is_path_closed = True
+
     def stop(self) -> None:
         super().stop()
         self._chosen = None
@@ -98,12 +104,15 @@ class LiteAgent(Agent):
         elif request.nominates or is_first or self._is_silent(now):
             self._requested_at = now
             self._chosen = path
+            self._is_path_closed = False
             if self.remote is not None:
                 self._select(path, now)
 
     def _is_silent(self, now: float) -> bool:
         """Whether the peer's address seems to have changed without its knowledge."""
-        return self._chosen is not None and now - self._requested_at > _SILENCE
+        if self._chosen is None:
+            return False
+        return self._is_path_closed or now - self._requested_at > _SILENCE
 
     def _select(self, path: Path, now: float) -> None:
         self.deadline = self.consent_until

@@ -4,7 +4,7 @@ import ipaddress
 from collections.abc import Iterator, Sequence
 
 from ...sdp.candidate import Candidate
-from ..path import Address, Path
+from ..path import Address, Path, TcpAddress
 from .candidates import LocalCandidate
 from .pairs import Pair
 
@@ -66,7 +66,11 @@ class Pairing:
         return Pair(path, local_priority, self._remotes.get(path.remote, priority))
 
 
-def _scope(address: Address) -> tuple[bool, bool]:
-    """What the addresses of a pair have in common: version, and IPv6 link scope."""
+def _scope(address: Address) -> tuple[bool, bool, bool]:
+    """What the addresses of a pair have in common: protocol, version, IPv6 link scope.
+
+    The bases of TCP are passive and make no pairs (RFC 6544 section 6.2): the usable
+    candidates of a peer are all of UDP.
+    """
     host = address[0]
-    return ":" in host, host.startswith(_LINK_LOCAL)
+    return isinstance(address, TcpAddress), ":" in host, host.startswith(_LINK_LOCAL)

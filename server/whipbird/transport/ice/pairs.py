@@ -1,6 +1,7 @@
 """Candidate pairs and the check list (RFC 8445 section 6.1.2)."""
 
 import math
+from bisect import insort
 from collections.abc import Iterator
 from enum import Enum, auto
 
@@ -34,6 +35,8 @@ class Pair:
     Attributes:
         path: the two addresses.
         local_priority, remote_priority: of the two candidates.
+        priorities: the pair's (RFC 8445 section 6.1.2.3), by whether this side is
+            controlling.
         state: how far its check has come.
         nomination: the number of the peer's request that has nominated it, counted
             over all pairs: the highest is the newest. 0 when none has.
@@ -50,6 +53,7 @@ class Pair:
         "local_priority",
         "nomination",
         "path",
+        "priorities",
         "remote_priority",
         "requested_at",
         "rtt",
@@ -60,6 +64,12 @@ class Pair:
         self.path = path
         self.local_priority = local_priority
         self.remote_priority = remote_priority
+        larger = 2 * max(local_priority, remote_priority)
+        both = (min(local_priority, remote_priority) << 32) + larger
+        self.priorities = (
+            both + (remote_priority > local_priority),
+            both + (local_priority > remote_priority),
+        )
         self.state = PairState.WAITING
         self.nomination = 0
         self.requested_at = self.answered_at = -math.inf
@@ -67,10 +77,8 @@ class Pair:
         self.rtt: float | None = None
 
     def priority(self, *, controlling: bool) -> int:
-        """RFC 8445 section 6.1.2.3."""
-        local, remote = self.local_priority, self.remote_priority
-        g, d = (local, remote) if controlling else (remote, local)
-        return (min(g, d) << 32) + 2 * max(g, d) + (g > d)
+        """The priority, in a role."""
+        return self.priorities[controlling]
 
     def is_valid(self, now: float) -> bool:
         """Whether the peer has answered on it, and lately."""
@@ -82,6 +90,10 @@ class CheckList:
 
     def __init__(self) -> None:
         self._pairs: dict[Path, Pair] = {}
+        # Those that may be waiting, in the order of their priorities in one role: going
+        # through all of them for each check would cost more than the check.
+        self._order: list[Pair] = []
+        self._is_order_controlling = False
 
     def __len__(self) -> int:
         return len(self._pairs)
@@ -95,7 +107,25 @@ class CheckList:
 
     def add(self, pair: Pair) -> None:
         """Add a pair, unless its path has one already."""
-        self._pairs.setdefault(pair.path, pair)
+        if self._pairs.setdefault(pair.path, pair) is pair:
+            insort(self._order, pair, key=self._priority)
+
+    def wait(self, pair: Pair) -> None:
+        """Let a pair be checked again."""
+        pair.state = PairState.WAITING
+        self._sort(self._is_order_controlling)
+
+    def _priority(self, pair: Pair) -> int:
+        return pair.priorities[self._is_order_controlling]
+
+    def _sort(self, controlling: bool) -> None:
+        self._is_order_controlling = controlling
+        waiting = (p for p in self._pairs.values() if p.state is PairState.WAITING)
+        self._order = sorted(waiting, key=self._priority)
+
+    def remove(self, pair: Pair) -> None:
+        """Take out a pair."""
+        self._pairs.pop(pair.path, None)
 
     def overflow(self, keep: Pair | None, *, controlling: bool) -> Pair | None:
         """Take out a pair when there are too many.
@@ -115,7 +145,7 @@ class CheckList:
             (pair for pair in self._pairs.values() if pair is not keep),
             key=lambda p: (
                 max(p.requested_at, p.answered_at),
-                p.priority(controlling=controlling),
+                p.priorities[controlling],
             ),
         )
         del self._pairs[worst.path]
@@ -123,11 +153,15 @@ class CheckList:
 
     def next_waiting(self, *, controlling: bool) -> Pair | None:
         """The waiting pair of the highest priority."""
-        return max(
-            (p for p in self._pairs.values() if p.state is PairState.WAITING),
-            key=lambda p: p.priority(controlling=controlling),
-            default=None,
-        )
+        if controlling is not self._is_order_controlling:
+            self._sort(controlling)
+        order = self._order
+        while order:
+            pair = order[-1]
+            if pair.state is PairState.WAITING and self._pairs.get(pair.path) is pair:
+                return pair
+            order.pop()
+        return None
 
     def count(self, *states: PairState) -> int:
         """How many pairs are in one of these states."""

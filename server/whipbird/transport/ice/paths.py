@@ -52,6 +52,15 @@ class VerifiedPaths:
         if is_new:
             self._added(path)
 
+    def forget(self, path: Path) -> None:
+        """Forget a path in all sessions: its connection has ended."""
+        was_known = self._is_known(path)
+        for paths in self._sessions.values():
+            paths.pop(path, None)
+        self._retired.pop(path, None)
+        if was_known:
+            self._tell_removed((path,))
+
     def drop(self, session: object) -> None:
         """Forget the paths of a session."""
         self._tell_removed(self._sessions.pop(session, {}))

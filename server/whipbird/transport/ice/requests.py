@@ -41,7 +41,9 @@ class CheckMaker:
             transaction_id,
             username=self._username,
             key=self._key,
-            priority=peer_reflexive_priority(pair.local_priority),
+            priority=peer_reflexive_priority(
+                pair.local_priority, is_tcp=pair.path.is_tcp
+            ),
             controlling=role.controlling,
             tie_breaker=role.tie_breaker,
             nominates=nominates,

@@ -206,6 +206,20 @@ class IceTransport:
             self._paths.expire(now)
         self._find_deadline()
 
+    def path_closed(self, path: Path, now: float) -> None:
+        """Take note that the TCP connection of a path has ended.
+
+        If it was the selected one, another that works is selected. If there is none,
+        consent decides: the peer may connect again.
+        """
+        if self._closed:
+            return
+        for agent in (self._current, self._next):
+            if agent is not None:
+                agent.path_closed(path, now)
+        self._paths.forget(path)
+        self._find_deadline()
+
     def check_consent(self, now: float) -> None:
         """Send one check on the selected path at once."""
         self._current.check_consent(now)

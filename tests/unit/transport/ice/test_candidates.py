@@ -49,4 +49,5 @@ def test_foundations() -> None:
 def test_the_priority_in_checks() -> None:
     """RFC 8445 section 7.1.1: as if peer-reflexive, of the same local preference."""
     priority = host_candidate("10.0.0.1", 1, BASE, 77).candidate.priority
-    assert peer_reflexive_priority(priority) == 110 << 24 | 77 << 8 | 255
+    peer_reflexive = peer_reflexive_priority(priority, is_tcp=False)
+    assert peer_reflexive == 110 << 24 | 77 << 8 | 255

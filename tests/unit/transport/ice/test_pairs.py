@@ -46,6 +46,34 @@ def test_the_waiting_pair_of_the_highest_priority_is_next() -> None:
     assert order == [2, 3, 1]
 
 
+def test_the_order_follows_the_role_and_what_comes_and_goes() -> None:
+    """The priority of a pair depends on the role where its candidates differ."""
+    pairs = CheckList()
+    one, other = pair(1, local=5, remote=3), pair(2, local=3, remote=5)
+    pairs.add(other)
+    pairs.add(one)
+    assert pairs.next_waiting(controlling=True) is one
+    assert pairs.next_waiting(controlling=False) is other
+    other.state = PairState.IN_PROGRESS
+    assert pairs.next_waiting(controlling=False) is one
+    pairs.wait(other)
+    assert pairs.next_waiting(controlling=False) is other
+    pairs.conclude(0)
+    assert pairs.next_waiting(controlling=False) is None
+
+
+def test_a_pair_that_is_dropped_is_not_next() -> None:
+    pairs = CheckList()
+    best = pair(0, 1000, 1000)
+    pairs.add(best)
+    for n in range(1, MAX_PAIRS + 1):
+        one = pair(n)
+        one.requested_at = n
+        pairs.add(one)
+    assert pairs.overflow(None, controlling=False) is best
+    assert pairs.next_waiting(controlling=False) is not best
+
+
 def test_a_path_has_one_pair() -> None:
     pairs = CheckList()
     first = pair(1, 1, 1)
