@@ -20,6 +20,7 @@ ENV PATH=/opt/whipbird/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     WHIPBIRD_HOST=0.0.0.0 \
     WHIPBIRD_PORT=8080
+# It listens on all addresses: it starts only with a token or rules, or WHIPBIRD_OPEN=true.
 # A whipbird.toml mounted here is read.
 WORKDIR /etc/whipbird
 USER whipbird

@@ -9,6 +9,7 @@ WORKERS ?= 2
 # Of fuzzing (by default 3, for each target; TARGETS names some), or of a soak (20).
 MINUTES ?=
 TARGETS ?=
+# Another address needs WHIPBIRD_TOKEN_FILE, WHIPBIRD_RIGHTS_FILE or WHIPBIRD_OPEN=true.
 HOST ?= 127.0.0.1
 PORT ?= 8080
 

@@ -12,13 +12,19 @@ import { onNetworkChange } from './network.js';
 import { PingView } from './ping-view.js';
 import { PublishView } from './publish-view.js';
 import { showNote } from './reading.js';
-import { initialStreamName, rememberedDelay, streamNameProblem } from './settings.js';
+import {
+  initialStreamName,
+  rememberToken,
+  rememberedDelay,
+  rememberedToken,
+  streamNameProblem,
+} from './settings.js';
 import { StreamsView } from './streams-view.js';
 import { WatchView } from './watch-view.js';
 
 const settings = {
   stream: initialStreamName(location.search),
-  token: '',
+  token: rememberedToken(),
   delay: rememberedDelay(),
 };
 const linkView = new LinkView();
@@ -54,6 +60,20 @@ function showSettings() {
   $('apply').textContent = pinging ? 'Apply and reconnect' : 'Apply';
 }
 
+/** @param {string} token */
+function useToken(token) {
+  settings.token = token;
+  $('token').value = token;
+  rememberToken(token);
+}
+
+$('token-form').addEventListener('submit', (event) => {
+  event.preventDefault();
+  useToken($('problem-token').value.trim());
+  $('problem-token').value = '';
+  views[front].tryNow();
+});
+
 $('settings-form').addEventListener('submit', (event) => {
   event.preventDefault();
   const pinging = front === 'ping';
@@ -65,7 +85,7 @@ $('settings-form').addEventListener('submit', (event) => {
     $('stream').focus();
     return;
   }
-  settings.token = $('token').value.trim();
+  useToken($('token').value.trim());
   if (pinging) {
     settings.stream = name;
     showStream();
@@ -98,6 +118,7 @@ document.addEventListener('visibilitychange', () => {
 });
 
 showStream();
+$('token').value = settings.token;
 const wanted = new URLSearchParams(location.search).get('stream') ?? settings.stream;
 if (wanted !== settings.stream) {
   showNote(`“${wanted.slice(0, 64)}” is not a stream name; using ${settings.stream}.`);

@@ -25,7 +25,17 @@ function sentence(text) {
 /** The title of a 409 to a publisher. */
 export const STREAM_TAKEN = 'Somebody else publishes this stream';
 
-/** Titles and advice for the statuses of HTTP with a specific meaning: 401 and 406. */
+/**
+ * Whether another token may help.
+ *
+ * @param {WhipError} error
+ * @returns {boolean}
+ */
+export function wantsToken({ kind, status, hadToken }) {
+  return kind === 'http' && (status === 401 || (status === 403 && hadToken));
+}
+
+/** Titles and advice for the statuses of HTTP with a meaning: 401, 403 and 406. */
 function httpAdvice({ status, hadToken, redirectedTo }) {
   if (status === 401 && !hadToken) {
     return ['The server asks for a token', ' Enter it under Settings.'];
@@ -36,6 +46,9 @@ function httpAdvice({ status, hadToken, redirectedTo }) {
         ? ' It may not have got it: browsers send no token on to another host.'
         : '';
     return ['The server does not accept the token', ` Check it under Settings.${elsewhere}`];
+  }
+  if (status === 403 && hadToken) {
+    return ['The token does not permit this', ' Whoever runs the server can give you another.'];
   }
   if (status === 406) return ['This browser cannot play the stream', ''];
   return null;

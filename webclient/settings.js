@@ -67,6 +67,28 @@ export function rememberDelay(delay) {
   }
 }
 
+/** Where the browser keeps the token, until the tab is closed. */
+const TOKEN_KEY = 'whipbird-token';
+
+/** @returns {string} The token entered in this tab; empty if there is none. */
+export function rememberedToken() {
+  try {
+    return sessionStorage.getItem(TOKEN_KEY) ?? '';
+  } catch {
+    // The user lets pages keep nothing.
+    return '';
+  }
+}
+
+/** @param {string} token The entered one, for this tab. */
+export function rememberToken(token) {
+  try {
+    sessionStorage.setItem(TOKEN_KEY, token);
+  } catch {
+    // It is for this visit, then.
+  }
+}
+
 /**
  * The WHIP endpoint of a stream, next to the page.
  *

@@ -6,7 +6,7 @@
 
 import { describePair, selectedPair } from './candidate-pair.js';
 import { $, write } from './dom.js';
-import { STREAM_TAKEN, describeWait, explain } from './problems.js';
+import { STREAM_TAKEN, describeWait, explain, wantsToken } from './problems.js';
 import { describeRecovery, recoveryHint } from './recovery-words.js';
 import { formatPhase, renderTimeline, totalTime } from './timeline.js';
 
@@ -112,6 +112,7 @@ export function showProblem(link, words) {
   write('problem-title', title);
   write('problem-text', text);
   write('problem-technical', technical);
+  $('token-form').hidden = !wantsToken(problem);
   $('retry').hidden = isHopeless(link);
   if (!waiting) write('countdown', link.phase === 'connecting' ? 'Trying again…' : '');
   $('try-now').textContent = waiting ? 'Try now' : 'Try again';

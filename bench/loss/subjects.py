@@ -49,7 +49,10 @@ class Subject:
 def whipbird(name: str, tree: Path) -> Subject:
     """Whipbird, as a checkout has it."""
     server = f"http://{SERVER_ADDRESS}:{_PORT}"
-    where = ("--host", SERVER_ADDRESS, "--port", str(_PORT), "--log-level", "warning")
+    where = (
+        *("--host", SERVER_ADDRESS, "--open", "--port", str(_PORT)),
+        *("--log-level", "warning"),
+    )
     return Subject(
         name,
         (sys.executable, "-m", "whipbird", "serve", *where, *NO_LIMITS),

@@ -9,7 +9,7 @@ from aiohttp.typedefs import Middleware
 
 from . import __version__
 from .config import ANY, Settings, split_listen, webhook_key
-from .http.auth import SharedToken, authenticate
+from .http.auth import authorize
 from .http.body import MAX_BODY_SIZE
 from .http.cors import enable_cors
 from .http.description import DescriptionResource, description_file
@@ -18,6 +18,7 @@ from .http.https import demand_https, redirect_to_https
 from .http.listener import Listener
 from .http.metrics import PREFIX as METRICS_PREFIX
 from .http.metrics import MetricsResource, ServerStats
+from .http.needs import of_recordings, of_streams, to_operate, to_publish, to_watch
 from .http.operators import PREFIX as SESSIONS_PREFIX
 from .http.operators import PublisherResource, SessionsResource
 from .http.page import PageResource, webclient_directory
@@ -37,6 +38,16 @@ from .net import HostAddresses, UdpPort
 from .net.reach import Reach, is_public
 from .recording import Recorder, Retention, SegmentLimits
 from .recording.snapshots import Snapshots
+from .rights import (
+    Authority,
+    JsonTokens,
+    KeyFile,
+    KeyUrl,
+    Need,
+    Rights,
+    Webhook,
+)
+from .rights.keys import Keys
 from .rtp.history import GopLimits
 from .sessions import SessionLimits, SessionStore
 from .stats.loop_lag import LoopLag
@@ -45,6 +56,8 @@ from .webhook import Delivery, Reporter, Sender
 STORE = web.AppKey("store", SessionStore)
 RECORDER = web.AppKey("recorder", Recorder)
 POLICY = web.AppKey("policy", HttpPolicy)
+# ``app[RIGHTS].reload()`` reads the file of rules again.
+RIGHTS = web.AppKey("rights", Rights)
 UDP_PORT = web.AppKey("udp_port", UdpPort)
 # The application for ``settings.admin_listen``; absent without this setting.
 ADMIN_APP = web.AppKey("admin_app", web.Application)
@@ -60,12 +73,20 @@ def create_app(settings: Settings) -> web.Application:
 
     Args:
         settings: the settings of the server.
+
+    Raises:
+        RulesError: when the file of rules cannot be read or is invalid.
     """
+    rights = Rights(settings.shared_token, settings.rights_file, _authorities(settings))
     refused: Counter[str] = Counter()
     policy = HttpPolicy(settings, refused)
-    for_all = _middlewares_for_all(settings, policy)
-    app = web.Application(middlewares=for_all, client_max_size=MAX_BODY_SIZE)
+    for_all = _middlewares_for_all(settings, policy, rights)
+    redirects = [redirect_to_https()] if settings.tls_redirect else []
+    app = web.Application(
+        middlewares=[*for_all, *redirects], client_max_size=MAX_BODY_SIZE
+    )
     app[POLICY] = policy
+    app[RIGHTS] = rights
     addresses = HostAddresses(loopback=settings.ice_loopback)
     port = UdpPort(
         addresses,
@@ -78,7 +99,7 @@ def create_app(settings: Settings) -> web.Application:
         echo_buffer=settings.echo_buffer,
         ice_lite=settings.ice_lite,
         reach=_reach(settings, addresses),
-        **_session_options(settings),
+        **_session_options(settings, rights),
     )
     app[STORE] = store
     recorder = Recorder(
@@ -89,21 +110,33 @@ def create_app(settings: Settings) -> web.Application:
     store.streams.observers.append(recorder)
     events = _event_delivery(settings, store, recorder)
     snapshots = Snapshots(store.audiences.current_gop)
-    tickets = Tickets() if settings.token is not None else None
+    tickets = None if rights.is_open else Tickets()
+    admits = (
+        [knows_event_stream] if tickets is None else [knows_event_stream, tickets.admit]
+    )
     # Shared by all applications: their requests are counted together.
-    guards = _guards(settings, tickets, policy)
     origins = settings.allowed_origins
-    for_pages = [check_origin(origins), *guards]
+
+    def guards(
+        need_of: Callable[[web.Request], Need], *allowed: str
+    ) -> list[Middleware]:
+        # The rate limit comes first, so that guesses of the token count too.
+        return [
+            check_origin(allowed),
+            policy.stream_requests,
+            authorize(rights, need_of, *admits),
+        ]
+
     ice_servers = policy.ice_servers
-    whip = web.Application(middlewares=for_pages)
+    whip = web.Application(middlewares=guards(to_publish, *origins))
     enable_cors(whip, WhipResource(store, ice_servers).add_to(whip), origins)
     app.add_subapp(WhipResource.prefix, whip)
-    whep = web.Application(middlewares=for_pages)
+    whep = web.Application(middlewares=guards(to_watch, *origins))
     enable_cors(whep, WhepResource(store, ice_servers).add_to(whep), origins)
     app.add_subapp(WhepResource.prefix, whep)
     # What concerns everybody may be changed by pages of origins that are named.
-    for_us = [check_origin(o for o in origins if o != ANY), *guards]
-    streams = web.Application(middlewares=for_us)
+    named = [origin for origin in origins if origin != ANY]
+    streams = web.Application(middlewares=guards(of_streams, *named))
     StreamsResource(store.streams, store.audiences, recorder).add_to(streams)
     StreamRecordingResource(recorder).add_to(streams)
     SnapshotResource(store.streams, snapshots).add_to(streams)
@@ -126,18 +159,18 @@ def create_app(settings: Settings) -> web.Application:
             loop=lag.stats,
         )
 
-    status = StatusResource(store, port)
+    status = StatusResource(store, port, rights)
     if settings.admin_listen is None:
-        _add_operators(app, streams, for_us, store, stats)
+        _add_operators(app, streams, guards(to_operate, *named), store, stats)
     else:
         admin = web.Application(middlewares=for_all)
-        published = web.Application(middlewares=for_us)
-        _add_operators(admin, published, for_us, store, stats)
+        published = web.Application(middlewares=guards(of_streams, *named))
+        _add_operators(admin, published, guards(to_operate, *named), store, stats)
         admin.add_subapp(STREAMS_PREFIX, published)
         status.add_to(admin)
         app[ADMIN_APP] = admin
     app.add_subapp(STREAMS_PREFIX, streams)
-    recordings = web.Application(middlewares=for_us)
+    recordings = web.Application(middlewares=guards(of_recordings, *named))
     RecordingsResource(recorder, tickets).add_to(recordings)
     app.add_subapp(RECORDINGS_PREFIX, recordings)
     status.add_to(app)
@@ -161,6 +194,7 @@ def create_app(settings: Settings) -> web.Application:
         await snapshots.close()
         if events is not None:
             await events.close()
+        await rights.close()
 
     async def sign(request: web.Request, response: web.StreamResponse) -> None:
         response.headers["Server"] = "Whipbird"
@@ -178,20 +212,31 @@ def create_app(settings: Settings) -> web.Application:
 
 def reconfigure(app: web.Application, settings: Settings) -> None:
     """Let a running server take over those settings that it can."""
-    app[STORE].configure(**_session_options(settings))
+    app[STORE].configure(**_session_options(settings, app[RIGHTS]))
     app[RECORDER].configure(**_recording_options(settings))
     app[POLICY].change(settings)
+    app[RIGHTS].reload()
 
 
 class _SessionOptions(TypedDict):
     setup_timeout: float
     limits: SessionLimits
-    takeover: bool
-    wait_for_publisher: bool
+    takeover: Callable[[str], bool]
+    wait_for_publisher: Callable[[str], bool]
     gop_limits: GopLimits
 
 
-def _session_options(settings: Settings) -> _SessionOptions:
+def _session_options(settings: Settings, rights: Rights) -> _SessionOptions:
+    def takeover(stream: str) -> bool:
+        rules = rights.rules.of_stream(stream)
+        given = None if rules is None else rules.takeover
+        return settings.takeover if given is None else given
+
+    def wait_for_publisher(stream: str) -> bool:
+        rules = rights.rules.of_stream(stream)
+        given = None if rules is None else rules.wait_for_publisher
+        return settings.wait_for_publisher if given is None else given
+
     return {
         "setup_timeout": settings.setup_timeout,
         "limits": SessionLimits(
@@ -199,8 +244,8 @@ def _session_options(settings: Settings) -> _SessionOptions:
             settings.max_client_sessions or None,
             settings.max_client_connecting or None,
         ),
-        "takeover": settings.takeover,
-        "wait_for_publisher": settings.wait_for_publisher,
+        "takeover": takeover,
+        "wait_for_publisher": wait_for_publisher,
         "gop_limits": GopLimits(
             settings.gop_size, settings.gop_seconds, settings.gop_total_size
         ),
@@ -251,30 +296,45 @@ def _add_operators(
     PublisherResource(store).add_to(streams)
 
 
-def _middlewares_for_all(settings: Settings, policy: HttpPolicy) -> list[Middleware]:
+def _middlewares_for_all(
+    settings: Settings, policy: HttpPolicy, rights: Rights
+) -> list[Middleware]:
     """The middlewares of all requests to any listener."""
-    middlewares = [
+    return [
         policy.access_log,
         problem_middleware,
         policy.all_requests,
-        check_host(AllowedHosts(_allowed_hosts(settings))),
+        check_host(_allowed_hosts(settings, rights)),
     ]
-    if settings.tls_redirect:
-        middlewares.append(redirect_to_https())
-    return middlewares
 
 
-def _allowed_hosts(settings: Settings) -> tuple[str, ...]:
-    """The names that the server answers for (see ``AllowedHosts``).
+def _authorities(settings: Settings) -> list[Authority]:
+    """Who is asked about clients that the rules do not know."""
+    found: list[Authority] = []
+    keys: Keys | None = None
+    if settings.jwt_key_file is not None:
+        keys = KeyFile(settings.jwt_key_file)
+    elif settings.jwt_key_url is not None:
+        keys = KeyUrl(settings.jwt_key_url)
+    if keys is not None:
+        found.append(JsonTokens(keys, settings.jwt_issuer, settings.jwt_audience))
+    if settings.auth_url is not None:
+        found.append(Webhook(settings.auth_url))
+    return found
 
-    A page that uses DNS rebinding has no token: then any name is harmless.
+
+def _allowed_hosts(settings: Settings, rights: Rights) -> AllowedHosts:
+    """The names that the server answers for.
+
+    A page that uses DNS rebinding has no token: where nothing is permitted without one,
+    any name is harmless.
     """
-    if settings.token is not None and not settings.allowed_hosts:
-        return (ANY,)
-    hosts = (*settings.allowed_hosts, *settings.public_addresses, settings.host)
+    names = [*settings.allowed_hosts, *settings.public_addresses, settings.host]
     if settings.admin_listen is not None:
-        return (*hosts, split_listen(settings.admin_listen)[0])
-    return hosts
+        names.append(split_listen(settings.admin_listen)[0])
+    return AllowedHosts(
+        names, lambda: not settings.allowed_hosts and not rights.admits_strangers
+    )
 
 
 def _event_delivery(
@@ -299,19 +359,3 @@ def _reach(settings: Settings, addresses: HostAddresses) -> Reach:
         own = (*settings.public_addresses, *addresses.current())
         private = not any(map(is_public, own))
     return Reach(settings.denied_networks, private=private)
-
-
-def _guards(
-    settings: Settings, tickets: Tickets | None, policy: HttpPolicy
-) -> list[Middleware]:
-    """The middlewares for all requests that concern a stream.
-
-    Args:
-        tickets: accepted instead of the token; None if there is no token.
-    """
-    # The rate limit comes first, so that guesses of the token count too.
-    guards: list[Middleware] = [policy.stream_requests]
-    if settings.token is not None and tickets is not None:
-        token = SharedToken(settings.token.get_secret_value())
-        guards.append(authenticate(token, knows_event_stream, tickets.admit))
-    return guards

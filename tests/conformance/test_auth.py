@@ -118,7 +118,7 @@ async def test_a_malformed_token(guarded: Client, value: str) -> None:
 
 async def test_another_scheme(guarded: Client) -> None:
     """RFC 9110 section 11.6.1: a 401 names a scheme that would do."""
-    response = await request(guarded, "GET", "/whip/live", Authorization="Basic dTpw")
+    response = await request(guarded, "GET", "/whip/live", Authorization="Digest dTpw")
     await problem_of(response, 401)
     assert challenge(response) == 'Bearer realm="whipbird"'
 

@@ -109,7 +109,7 @@ def device() -> Iterator[Device]:
 async def move(way: str, directory: Path) -> dict[str, Any]:
     run("ip", "link", "set", "lo", "up")
     run("ip", "addr", "add", f"{SERVER}/32", "dev", "lo")
-    server = ServerProcess("--host", "0.0.0.0")
+    server = ServerProcess("--host", "0.0.0.0", "--open")
     with device() as client:
         client.join("first")
         try:

@@ -2,11 +2,13 @@
 
 import json
 import re
+from pathlib import Path
 
 import pytest
 from playwright.async_api import Route, expect
 
 from tests.server import ServerProcess
+from whipbird.rights import digest_of
 
 from .conftest import OpenPage, StartServer
 from .ping_page import FAILED_REQUEST, RECORD_STATES, PingPage
@@ -205,6 +207,43 @@ async def test_a_token_is_asked_for_and_taken(
     # The restart has it, too.
     await ping_page.restart.click()
     await expect(ping_page.restart_note).to_contain_text("New path found")
+
+
+async def test_the_message_has_a_field_for_the_token(
+    start_server: StartServer, open_page: OpenPage, tmp_path: Path
+) -> None:
+    """Unknown, permitted too little, right; a reload does not ask again."""
+    rules = tmp_path / "rights.toml"
+    rules.write_text(
+        "".join(
+            f'[[tokens]]\nname = "{token}"\nhash = "{digest_of(token)}"\n'
+            f'actions = ["{action}"]\n'
+            for token, action in (("viewer", "watch"), ("speaker", "publish"))
+        )
+    )
+    server = await start_server("--rights-file", str(rules))
+    ping_page = await open_page(server)
+    ping_page.expects(FAILED_REQUEST)
+    await ping_page.open()
+    page, problem = ping_page.page, ping_page.problem
+    await expect(problem).to_contain_text("The server asks for a token")
+    field = page.get_by_label("Enter it here")
+    for token, said in (
+        ("guess", "The server does not accept the token"),
+        ("viewer", "The token does not permit this"),
+    ):
+        await field.fill(token)
+        await field.press("Enter")
+        await expect(problem).to_contain_text(said)
+        await expect(field).to_have_value("")
+    await expect(problem).to_contain_text('the right "publish" for this stream')
+    await field.fill("speaker")
+    await page.get_by_role("button", name="Use it").click()
+    await ping_page.is_connected()
+    await expect(problem).to_be_hidden()
+    assert "speaker" not in page.url
+    await page.reload()
+    await ping_page.is_connected()
 
 
 @pytest.mark.parametrize(

@@ -278,7 +278,8 @@ class Internet:
     async def start_server(self, *options: str) -> Program:
         """Run the server, and wait until it listens."""
         server = await self.server.whipbird(
-            *("serve", "--host", "0.0.0.0", "--port", str(PORT)), *options
+            *("serve", "--host", "0.0.0.0", "--open", "--port", str(PORT)),
+            *options,
         )
         await server.writes("Press Ctrl+C to stop.")
         return server

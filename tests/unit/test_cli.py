@@ -233,10 +233,61 @@ async def test_a_udp_port_of_its_own() -> None:
 
 async def test_serve_gives_others_the_public_address() -> None:
     options = ("--port", "0", "--public-address", "203.0.113.5")
-    banner = await _banner("--host", "0.0.0.0", *options)
+    banner = await _banner("--host", "0.0.0.0", "--open", *options)
     port, _ = _opened(banner)
     assert f"Server: http://203.0.113.5:{port}/whip/mystream" in banner
     assert "203.0.113.5" not in await _banner("--host", "127.0.0.1", *options)
+
+
+async def test_serve_says_what_an_open_server_permits(tmp_path: Path) -> None:
+    open_to_all = ("--host", "0.0.0.0", "--port", "0", "--open")
+    banner = await _banner(*open_to_all)
+    assert "WARNING: this server is open" in banner
+    assert "publish under any name" in banner
+    assert "delete" not in banner
+    assert "delete" in await _banner(*open_to_all, "--record", str(tmp_path))
+    banner = await _banner("--host", "0.0.0.0", "--port", "0", "--token", "abc")
+    assert "WARNING" not in banner
+    assert "abc" not in banner
+
+
+async def test_serve_is_not_open_by_accident() -> None:
+    code, output, errors = await _whipbird("serve", "--host", "0.0.0.0", "--port", "0")
+    assert (code, output) == (2, "")
+    assert errors.startswith("Error: open: ")
+    assert "--token-file" in errors
+
+
+async def test_serve_does_not_start_with_invalid_rules(tmp_path: Path) -> None:
+    file = tmp_path / "rights.toml"
+    file.write_text("[[token]]")
+    code, output, errors = await _whipbird(
+        "serve", "--port", "0", "--rights-file", str(file)
+    )
+    assert (code, output) == (1, "")
+    assert errors.startswith(f"Error: {file}: token: ")
+
+
+async def test_a_client_reads_its_token_from_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "token"
+    file.write_text("c2VjcmV0\n")
+    server = ServerProcess("--token-file", str(file))
+    await server.start()
+    try:
+        url = f"{server.url}/whip/test"
+        once = ("ping", url, "-c", "1")
+        code, _, _ = await _whipbird(*once, "--token-file", str(file))
+        assert code == 0
+        code, _, errors = await _whipbird(*once)
+        assert (code, "Token required" in errors) == (1, True)
+        code, _, errors = await _whipbird(
+            *once, "--token-file", str(file), "--token", "x"
+        )
+        assert (code, "exclude each other" in errors) == (2, True)
+        code, _, errors = await _whipbird(*once, "--token-file", str(tmp_path / "no"))
+        assert (code, "No such file" in errors) == (2, True)
+    finally:
+        await server.stop()
 
 
 @pytest.fixture
@@ -619,7 +670,7 @@ async def test_serve_with_a_token_and_ice_servers() -> None:
     await server.start()
     try:
         assert "Bearer Token: your token" in server.output
-        assert "--token TOKEN" in server.output
+        assert "--token-file FILE" in server.output
         url = f"{server.url}/whip/test"
         headers = {"Authorization": "Bearer t0ken"}
         async with (

@@ -598,3 +598,95 @@ def test_where_nobody_can_be_listened_for(value: str) -> None:
     assert message.startswith("admin_listen: ")
     assert "HOST:PORT" in message or "from 0 to 65535" in message
     assert "\n" not in message
+
+
+def test_a_token_in_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "token"
+    file.write_text("c2VjcmV0\n")
+    settings = load_settings({"token_file": str(file)})
+    assert settings.shared_token == "c2VjcmV0"
+    assert "c2VjcmV0" not in repr(settings)
+    assert load_settings({"token": "abc"}).shared_token == "abc"
+    assert load_settings().shared_token is None
+    monkeypatch.setenv("WHIPBIRD_TOKEN", "abc")
+    with pytest.raises(ConfigError, match="token: there is a token_file too"):
+        load_settings({"token_file": file})
+
+
+@pytest.mark.parametrize("data", [b"", b"a b", b"top-secret\ntop-secret", b"\xff"])
+def test_what_is_no_file_of_a_token(tmp_path: Path, data: bytes) -> None:
+    file = tmp_path / "token"
+    file.write_bytes(data)
+    with pytest.raises(ConfigError, match=r"^token_file: .* one token") as caught:
+        load_settings({"token_file": file})
+    assert "top-secret" not in str(caught.value)
+    with pytest.raises(ConfigError, match=r"^token_file: .*No such file"):
+        load_settings({"token_file": tmp_path / "none"})
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "media.example.org"])
+def test_what_others_can_reach_needs_rules(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, host: str
+) -> None:
+    file = tmp_path / "token"
+    file.write_text("abc")
+    given = {"host": host}
+    with pytest.raises(ConfigError, match=r"^open: .*--token-file.*--open") as caught:
+        load_settings(given)
+    assert host in str(caught.value)
+    for more in (
+        {"open": True},
+        {"token": "abc"},
+        {"token_file": file},
+        {"rights_file": file},
+    ):
+        assert load_settings({**given, **more}).host == host
+    monkeypatch.setenv("WHIPBIRD_OPEN", "true")
+    assert load_settings(given).open
+    # A mistake in the token is reported alone.
+    monkeypatch.delenv("WHIPBIRD_OPEN")
+    with pytest.raises(ConfigError) as caught:
+        load_settings({**given, "token": "a b"})
+    assert "open" not in str(caught.value)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2", "::1", "localhost"])
+def test_this_machine_needs_no_rules(host: str) -> None:
+    assert not load_settings({"host": host}).open
+
+
+def test_open_and_rules_contradict_each_other() -> None:
+    with pytest.raises(ConfigError, match=r"^open: there are a token or rules"):
+        load_settings({"open": True, "token": "abc"})
+
+
+@pytest.mark.parametrize(
+    ("given", "reason"),
+    [
+        ({"auth_url": "auth.example"}, r"^auth_url: expected an http:// or"),
+        ({"jwt_key_url": "http://id.example/keys"}, r"^jwt_key_url: .*https://"),
+        ({"jwt_key_url": "ftp://id.example"}, r"^jwt_key_url: expected"),
+        (
+            {"jwt_key_file": "key", "jwt_key_url": "https://id.example"},
+            r"^jwt_key_url: there is a jwt_key_file too",
+        ),
+        ({"jwt_issuer": "x"}, r"^jwt_issuer: it needs keys"),
+        ({"jwt_audience": "x"}, r"^jwt_audience: it needs keys"),
+    ],
+)
+def test_wrong_authorities(given: dict[str, str], reason: str) -> None:
+    with pytest.raises(ConfigError, match=reason):
+        load_settings(given)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"auth_url": "http://127.0.0.1:9000/auth"},
+        {"jwt_key_file": "key", "jwt_issuer": "x"},
+        {"jwt_key_url": "https://id.example/keys", "jwt_audience": "x"},
+        {"jwt_key_url": "http://localhost:9000/keys"},
+    ],
+)
+def test_authorities_are_rules(given: dict[str, str]) -> None:
+    assert load_settings({"host": "0.0.0.0", **given}).host == "0.0.0.0"

@@ -12,18 +12,15 @@ from yarl import URL
 
 from ..check import NoResponse, NotWhip, Options, Result, Rule, check, select
 from ..check.report import as_json, as_markdown, as_text, rule_as_json
-from ..config import ENV_PREFIX
 from .loop import interruptions, run
-from .parameters import FiniteRange, HttpUrl
+from .parameters import FiniteRange, HttpUrl, token_options
 
 INTERRUPTED = 130
 
 
 @click.command("check")
 @click.argument("url", type=HttpUrl(), required=False)
-@click.option(
-    "--token", envvar=ENV_PREFIX + "TOKEN", show_envvar=True, help="Bearer token."
-)
+@token_options
 @click.option(
     "--only",
     multiple=True,

@@ -3,6 +3,7 @@
 import math
 import re
 from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
@@ -11,7 +12,7 @@ from pydantic import BeforeValidator
 from pydantic.fields import FieldInfo
 from yarl import URL
 
-from ..config import ENV_PREFIX, Settings, values
+from ..config import ENV_PREFIX, Settings, read_token, values
 
 Command = Callable[..., None]
 
@@ -61,6 +62,39 @@ def _option(name: str, field: FieldInfo) -> Callable[[Command], Command]:
 def _singular(flag: str) -> str:
     """The option for one of several values."""
     return flag.removesuffix("es" if flag.endswith("sses") else "s")
+
+
+def token_options(command: Command) -> Command:
+    """Add --token and --token-file to a command, which gets ``token`` from either."""
+
+    @wraps(command)
+    def with_token(
+        *args: Any, token: str | None, token_file: Path | None, **options: Any
+    ) -> None:
+        if token_file is not None:
+            if token is not None:
+                raise click.UsageError("--token and --token-file exclude each other")
+            try:
+                token = read_token(token_file)
+            except ValueError as error:
+                raise click.BadParameter(
+                    str(error), param_hint="--token-file"
+                ) from None
+        command(*args, token=token, **options)
+
+    for flag, kind, text in (
+        ("--token-file", click.Path(path_type=Path), "File with the Bearer token."),
+        (
+            "--token",
+            str,
+            "Bearer token; other users of the machine see the command line.",
+        ),
+    ):
+        variable = ENV_PREFIX + flag[2:].replace("-", "_").upper()
+        with_token = click.option(
+            flag, type=kind, envvar=variable, show_envvar=True, help=text
+        )(with_token)
+    return with_token
 
 
 class FiniteRange(click.FloatRange):

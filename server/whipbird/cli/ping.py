@@ -8,10 +8,14 @@ import click
 
 from ..client import WhipClient, WhipError
 from ..client.ping import MIN_SIZE, Reply, Summary, ping
-from ..config import ENV_PREFIX
 from ..transport.sctp import MAX_MESSAGE_SIZE
 from .loop import run, until_interrupted
-from .parameters import FiniteRange, HttpUrl, tls_fingerprint_option
+from .parameters import (
+    FiniteRange,
+    HttpUrl,
+    tls_fingerprint_option,
+    token_options,
+)
 
 
 @click.command("ping")
@@ -43,9 +47,7 @@ from .parameters import FiniteRange, HttpUrl, tls_fingerprint_option
     show_default=True,
     help="Seconds to wait for an echo before it counts as lost.",
 )
-@click.option(
-    "--token", envvar=ENV_PREFIX + "TOKEN", show_envvar=True, help="Bearer token."
-)
+@token_options
 @tls_fingerprint_option
 @click.option(
     "--json",

@@ -12,7 +12,6 @@ from ..client.media import DEFAULT_BITRATE, MediaError, MediaSource, VideoCodec
 from ..client.media_file import MediaFile
 from ..client.pattern import Pattern
 from ..client.publish import Publication, Report
-from ..config import ENV_PREFIX
 from .loop import run, until_interrupted
 from .parameters import (
     Bitrate,
@@ -20,6 +19,7 @@ from .parameters import (
     HttpUrl,
     PictureSize,
     tls_fingerprint_option,
+    token_options,
 )
 
 TEST_PATTERN = "testsrc"
@@ -62,9 +62,7 @@ _CODECS: dict[str, VideoCodec] = {"h264": "H264", "vp8": "VP8"}
     type=click.IntRange(1, 120),
     help="Pictures per second of the test pattern.  [default: 30]",
 )
-@click.option(
-    "--token", envvar=ENV_PREFIX + "TOKEN", show_envvar=True, help="Bearer token."
-)
+@token_options
 @tls_fingerprint_option
 @click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON object at the end."

@@ -16,7 +16,7 @@ import click
 from aiohttp import web
 
 from .. import __version__
-from ..app import ADMIN_APP, LISTENERS, STORE, UDP_PORT, create_app
+from ..app import ADMIN_APP, LISTENERS, RIGHTS, STORE, UDP_PORT, create_app
 from ..config import (
     ANY,
     ENV_PREFIX,
@@ -28,8 +28,9 @@ from ..config import (
 )
 from ..http.listener import Listener
 from ..http.tls import SelfSigned, TlsError, TlsFiles
-from ..net import HostAddresses, PortInUse, UdpPort
+from ..net import HostAddresses, PortInUse
 from ..recording import RecordingFolder
+from ..rights import RulesError
 from ..sessions import SessionStore
 from .descriptors import allow_descriptors
 from .logs import set_up_logging, tell_left_out
@@ -98,7 +99,7 @@ async def _serve(reloading: Reloading, max_connections: int) -> int:
                 # nobody is sent anything: that took tens of milliseconds.
                 gc.collect()
                 gc.freeze()
-                _greet(settings, app[LISTENERS], app[UDP_PORT], tls)
+                _greet(settings, app, tls)
                 telling = asyncio.create_task(tell_left_out())
                 notify_ready()
                 await stop.wait()
@@ -184,10 +185,11 @@ async def _listen(
 ) -> tuple[Listener, web.Application]:
     """Open the UDP port, then the TCP port, by default with the same number."""
     one_number = settings.udp_port is None
-    if one_number:
-        app = create_app(settings.model_copy(update={"udp_port": settings.port}))
-    else:
-        app = create_app(settings)
+    udp_port = settings.port if one_number else settings.udp_port
+    try:
+        app = create_app(settings.model_copy(update={"udp_port": udp_port}))
+    except RulesError as error:
+        raise _CannotStart(str(error)) from None
     shares_port = settings.ice_tcp and settings.ice_tcp_port is None
     ice = app[UDP_PORT].tcp if shares_port else None
     listener = Listener(app, max_connections, tls=tls, ice=ice)
@@ -259,12 +261,11 @@ def _why_no_tcp(host: str, port: int, error: OSError, option: str = "--port") ->
     return f"cannot listen on {host} port {port}: {reason}{hint}"
 
 
-def _greet(
-    settings: Settings, listeners: dict[str, Listener], media: UdpPort, tls: Tls | None
-) -> None:
+def _greet(settings: Settings, app: web.Application, tls: Tls | None) -> None:
     """Say where the page is, what to put into OBS, and what to let through."""
+    listeners, media, rights = app[LISTENERS], app[UDP_PORT], app[RIGHTS]
     host, port = settings.host, listeners["public"].port
-    needs_token = settings.token is not None
+    needs_token = not rights.is_open
     lines = [f"Whipbird {__version__} is listening.", ""]
     everywhere = _is_unspecified(host)
     # A WHIP client on another machine needs an address of this one.
@@ -279,7 +280,7 @@ def _greet(
         for name in shown
     ]
     if needs_token:
-        ping_options += " --token TOKEN"
+        ping_options += " --token-file FILE"
     if isinstance(tls, SelfSigned):
         ping_options += f" --tls-fingerprint {tls.fingerprint}"
     udp, tcp = media.stats, media.tcp.stats
@@ -312,9 +313,22 @@ def _greet(
             "On Linux, raise net.core.rmem_max to 8388608 or more.",
             "",
         ]
-    if everywhere and not needs_token:
-        lines += ["There is no authentication: whoever can reach it can use it.", ""]
+    if settings.open:
+        lines += [_what_strangers_may(settings), ""]
     click.echo("\n".join([*lines, "Press Ctrl+C to stop."]))
+
+
+def _what_strangers_may(settings: Settings) -> str:
+    """The warning of a server that is open to all."""
+    said = (
+        "WARNING: this server is open. Whoever can reach it may, without a token, "
+        "publish under any name,\nand watch everything"
+    )
+    if settings.record is not None:
+        said += "; start and stop recordings, download and delete them"
+    if settings.ice_servers:
+        said += "; use the TURN servers with its credentials"
+    return f"{said}.\n--token-file or --rights-file end that."
 
 
 def _command() -> str:

@@ -3,7 +3,7 @@
 from .reload import NEEDS_RESTART, RELOADABLE, taken_over
 from .settings import ENV_PREFIX, Settings
 from .sources import ConfigError, load_settings, unknown_variables
-from .values import ANY, BEARER_TOKEN, split_listen, webhook_key
+from .values import ANY, BEARER_TOKEN, read_token, split_listen, webhook_key
 
 __all__ = [
     "ANY",
@@ -14,6 +14,7 @@ __all__ = [
     "ConfigError",
     "Settings",
     "load_settings",
+    "read_token",
     "split_listen",
     "taken_over",
     "unknown_variables",

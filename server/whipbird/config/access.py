@@ -1,5 +1,6 @@
 """Who may use the server, and how much of it."""
 
+from pathlib import Path
 from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, SecretStr
@@ -12,11 +13,61 @@ from .values import ANY
 class AccessSettings(BaseModel):
     """Who may use the server, and how much of it."""
 
-    token: Annotated[SecretStr, AfterValidator(values.token)] | None = Field(
+    token_file: Annotated[SecretStr, BeforeValidator(values.token_in_file)] | None = (
+        Field(
+            default=None,
+            description="File with the Bearer token that permits everything.",
+        )
+    )
+    token: (
+        Annotated[
+            SecretStr,
+            AfterValidator(values.token),
+            AfterValidator(values.no_second_token),
+        ]
+        | None
+    ) = Field(
         default=None,
-        description="Bearer token that requests for streams must have; by default none "
-        "is required. Other users of the machine see the command line: better put it "
-        "into the environment or the settings file.",
+        description="Bearer token that permits everything; by default none is "
+        "required. Other users of the machine see the command line: better put it "
+        "into a file (--token-file), the environment or the settings file.",
+    )
+    rights_file: Path | None = Field(
+        default=None,
+        description="TOML file with rules: what each token permits, for which "
+        "streams, and what is permitted without one. It is read again when it changes.",
+    )
+    jwt_key_file: Path | None = Field(
+        default=None,
+        description="File with the key of JSON Web Tokens: a PEM public key, a set of "
+        "keys (JWKS), or a secret of at least 32 octets.",
+    )
+    jwt_key_url: (
+        Annotated[
+            str,
+            AfterValidator(values.secure_url),
+            AfterValidator(values.one_key_source),
+        ]
+        | None
+    ) = Field(default=None, description="URL of a set of keys (JWKS) instead.")
+    jwt_issuer: Annotated[str, AfterValidator(values.with_keys)] | None = Field(
+        default=None, description="The issuer that JSON Web Tokens must name."
+    )
+    jwt_audience: Annotated[str, AfterValidator(values.with_keys)] | None = Field(
+        default=None,
+        description="The audience that JSON Web Tokens must name; without it, they "
+        "must name none.",
+    )
+    auth_url: Annotated[str, AfterValidator(values.http_url)] | None = Field(
+        default=None,
+        description="URL to ask what a client may do, by POST, as MediaMTX asks its "
+        "authHTTPAddress.",
+    )
+    open: Annotated[bool, AfterValidator(values.open_if_meant)] = Field(
+        default=False,
+        validate_default=True,
+        description="Let everybody do everything, on an address that others can reach, "
+        "without a token or rules.",
     )
     allowed_hosts: Annotated[
         tuple[Annotated[str, AfterValidator(values.host_pattern)], ...],
@@ -26,8 +77,9 @@ class AccessSettings(BaseModel):
         default=(),
         description="Name at which this server is reached, as users type it; *.NAME "
         "for all below it, * for any; several may be given. Addresses, names without a "
-        "dot and names of local networks need not be listed. By default, a server with "
-        "a token answers for any name, others for --host and --public-address.",
+        "dot and names of local networks need not be listed. By default, a server "
+        "that permits nothing without a token answers for any name, others for --host "
+        "and --public-address.",
     )
     allowed_origins: Annotated[
         tuple[Annotated[str, AfterValidator(values.origin)], ...],
@@ -92,3 +144,9 @@ class AccessSettings(BaseModel):
         description="DELETE requests that one client address may send per minute; "
         "0 for no limit.",
     )
+
+    @property
+    def shared_token(self) -> str | None:
+        """The token that permits everything; None if there is none."""
+        found = self.token or self.token_file
+        return None if found is None else found.get_secret_value()

@@ -16,13 +16,17 @@ RELOADABLE = frozenset(
     }
 )
 
-# What is decided when the server starts. A test fails for a setting in neither list.
+# What is decided when the server starts; files that are named are read again all the
+# same. A test fails for a setting in neither list.
 NEEDS_RESTART = frozenset(
     {
         *("host", "port", "udp_port", "admin_listen", "max_connections"),
         *("public_addresses", "hide_host_addresses", "ice_lite", "ice_loopback"),
         *("check_private_addresses", "denied_networks", "echo_buffer", "record"),
-        *("token", "allowed_hosts", "allowed_origins"),
+        *("allowed_hosts", "allowed_origins", "open", "token", "token_file"),
+        *("auth_url", "jwt_audience", "jwt_issuer", "jwt_key_file", "jwt_key_url"),
+        *("rights_file", "hsts", "ice_tcp", "ice_tcp_port"),
+        *("tls_cert", "tls_key", "tls_redirect", "tls_self_signed"),
         *("event_url", "event_secret"),
     }
 )

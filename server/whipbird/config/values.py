@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import SecretStr, ValidationInfo
+from yarl import URL
 
 from ..sdp.link import IceServer, TurnServer
 
@@ -18,6 +19,18 @@ ANY = "*"
 
 # The syntax of a Bearer token (RFC 6750 section 2.1).
 BEARER_TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")
+
+_TOKEN_SYNTAX = (
+    'a token has letters, digits, "- . _ ~ + /" and, optionally, "=" at its end'
+)
+# The settings of which one says who may do what.
+_RULES = (
+    *("token", "token_file", "rights_file"),
+    *("jwt_key_file", "jwt_key_url", "auth_url"),
+)
+
+# Octets of a file with a token, which may be a JWT, that are read.
+_MAX_TOKEN = 16_384
 
 # RFC 1123 section 2.1: the labels of a host name.
 _HOST_NAME = re.compile(
@@ -32,13 +45,97 @@ _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^/?#@\s]+", re.IGNORECASE)
 # Secrets of the Standard Webhooks scheme in base64.
 _KEY_PREFIX = "whsec_"
 
-_HTTP_URL = re.compile(r"https?://[^/?#@\s]+(?:[/?][^#\s]*)?", re.IGNORECASE)
-
 
 def token(value: SecretStr) -> SecretStr:
     if not BEARER_TOKEN.fullmatch(value.get_secret_value()):
+        raise ValueError(_TOKEN_SYNTAX)
+    return value
+
+
+def token_in_file(value: Any) -> Any:
+    """The token in a file, without white space around it."""
+    if isinstance(value, SecretStr):
+        return value
+    return token(SecretStr(read_token(Path(value))))
+
+
+def read_token(file: Path) -> str:
+    """Read the file of a token.
+
+    Raises:
+        ValueError: when it cannot be read, or contains no token.
+    """
+    try:
+        with file.open("rb") as opened:
+            text = opened.read(_MAX_TOKEN).decode("ascii").strip()
+    except OSError as error:
+        raise ValueError(f"{file}: {error.strerror or error}") from None
+    except UnicodeDecodeError:
+        text = ""
+    if not BEARER_TOKEN.fullmatch(text):
         raise ValueError(
-            'a token has letters, digits, "- . _ ~ + /" and, optionally, "=" at its end'
+            f"{file}: it has to contain one token and nothing else; {_TOKEN_SYNTAX}"
+        )
+    return text
+
+
+def no_second_token(value: SecretStr, info: ValidationInfo) -> SecretStr:
+    if info.data.get("token_file") is not None:
+        raise ValueError("there is a token_file too; set one of them")
+    return value
+
+
+def http_url(value: str) -> str:
+    try:
+        url = URL(value)
+        is_valid = url.scheme in ("http", "https") and bool(url.host and url.port)
+    except ValueError:
+        is_valid = False
+    if not is_valid:
+        raise ValueError(f'expected an http:// or https:// URL, not "{value}"')
+    return value
+
+
+def secure_url(value: str) -> str:
+    """A URL whose responses nobody on the way can change."""
+    url = URL(http_url(value))
+    if url.scheme != "https" and not is_loopback(url.host or ""):
+        raise ValueError("keys are trusted: use https://")
+    return value
+
+
+def one_key_source(value: str, info: ValidationInfo) -> str:
+    if info.data.get("jwt_key_file") is not None:
+        raise ValueError("there is a jwt_key_file too; set one of them")
+    return value
+
+
+def with_keys(value: str, info: ValidationInfo) -> str:
+    names = ("jwt_key_file", "jwt_key_url")
+    if all(info.data.get(name, ...) is None for name in names):
+        raise ValueError("it needs keys: set jwt_key_file or jwt_key_url too")
+    return value
+
+
+def is_loopback(name: str) -> bool:
+    """Whether only programs on this machine reach a server that listens there."""
+    try:
+        return ip_address(name).is_loopback
+    except ValueError:
+        return name.lower() == "localhost"
+
+
+def open_if_meant(value: bool, info: ValidationInfo) -> bool:
+    # A setting that is itself invalid is missing here: its own error is reported.
+    host = info.data.get("host", "localhost")
+    has_rules = any(info.data.get(name, ...) is not None for name in _RULES)
+    if value and has_rules:
+        raise ValueError("there are a token or rules; leave one of them out")
+    if not value and not has_rules and not is_loopback(host):
+        raise ValueError(
+            f"whoever reaches {host} could publish, watch and record: set a token "
+            "(token_file) or rules (rights_file), or open if that is meant; on the "
+            "command line --token-file, --rights-file or --open"
         )
     return value
 
@@ -197,12 +294,6 @@ def webhook_key(secret: str) -> bytes:
         return base64.b64decode(secret.removeprefix(_KEY_PREFIX), validate=True)
     except binascii.Error:
         raise ValueError(f"what follows {_KEY_PREFIX} is not base64") from None
-
-
-def http_url(value: str) -> str:
-    if not _HTTP_URL.fullmatch(value):
-        raise ValueError("expected a URL, as https://example.org/events")
-    return value
 
 
 def _are_credentials(others: dict[Any, Any]) -> bool:

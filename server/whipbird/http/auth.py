@@ -1,53 +1,52 @@
-"""Bearer authentication (RFC 9725 section 4.7.1, RFC 6750)."""
+"""Authentication and rights (RFC 9725 section 4.7.1, RFC 6750, RFC 7617)."""
 
-import hashlib
-import hmac
+import base64
+import binascii
 from collections.abc import Callable
-from typing import Protocol
+from dataclasses import dataclass
 
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler, Middleware
 
 from ..config import BEARER_TOKEN
+from ..rights import Grant, Inquiry, Need, Rights, Unanswered
 from .cors import is_preflight
 from .problems import Problem
 
 REALM = "whipbird"
 
-_SCHEME = "bearer"
+# Seconds after which a client may ask again what it may do.
+_RETRY_AFTER = "5"
+
+# The grant of the client, in requests that have passed ``authorize``, unless another
+# secret admits them.
+GRANT = web.RequestKey("grant", Grant)
 
 
-class Authorizer(Protocol):
-    """Decides which tokens give access to a stream."""
+@dataclass(frozen=True)
+class Credentials:
+    """What a client has sent in Authorization.
 
-    def __call__(self, token: str, stream: str | None) -> bool:
-        """Whether a token gives access to a stream.
+    Args:
+        token: a Bearer token, or the password of Basic.
+        user: the user name of Basic; empty with a Bearer token.
+    """
 
-        Args:
-            token: the client's token, well-formed.
-            stream: the stream's name in the URL, not validated; None without one.
-        """
-
-
-class SharedToken:
-    """An authorizer with one token for all streams."""
-
-    def __init__(self, token: str) -> None:
-        self._digest = _digest(token)
-
-    def __call__(self, token: str, stream: str | None) -> bool:
-        """Whether the token is right. The comparison takes constant time."""
-        return hmac.compare_digest(_digest(token), self._digest)
+    token: str
+    user: str = ""
 
 
-def authenticate(
-    authorizer: Authorizer, *admits: Callable[[web.Request], bool]
+def authorize(
+    rights: Rights,
+    need_of: Callable[[web.Request], Need],
+    *admits: Callable[[web.Request], bool],
 ) -> Middleware:
-    """Make a middleware that requires a valid token, except for preflights.
+    """Make a middleware that requires the right for a request, except for preflights.
 
     It must run before any middleware or handler that reveals something of a resource.
 
     Args:
+        need_of: returns the right that a request needs.
         admits: functions that return whether a request needs no token, because it
             contains another secret that only a client with a token can know.
     """
@@ -57,42 +56,113 @@ def authenticate(
         # Browsers send no credentials with preflights (RFC 9725 section 4.7.1).
         admitted = any(admit(request) for admit in admits)
         if not admitted and not is_preflight(request):
-            token = bearer_token(request)
-            if not authorizer(token, request.match_info.get("stream")):
-                raise _challenge(
-                    401,
-                    "Wrong token",
-                    "The Bearer token is not valid here.",
-                    error="invalid_token",
-                )
+            request[GRANT] = await grant_for(request, rights, need_of(request))
         return await handler(request)
 
     return middleware
 
 
-def bearer_token(request: web.Request) -> str:
-    """The token of a request.
+async def grant_for(request: web.Request, rights: Rights, need: Need) -> Grant:
+    """The grant of a client that has the right it needs.
 
     Raises:
-        Problem: 401 without a token, 400 if it is malformed (RFC 6750 section 3.1).
+        Problem: 401 without a valid token, 403 with one of too few rights, 400 if it
+            is malformed (RFC 6750 section 3.1), 503 if the rights cannot be found out.
     """
-    fields = request.headers.getall(hdrs.AUTHORIZATION, [])
-    if len(fields) > 1:
-        raise _malformed("There are several Authorization headers.")
-    scheme, _, token = fields[0].partition(" ") if fields else ("", "", "")
-    if scheme.lower() != _SCHEME:
+    # Who needs no token may be set to send one all the same.
+    credentials = None if rights.is_open else credentials_of(request)
+    sent = credentials or Credentials("")
+    inquiry = Inquiry(
+        need,
+        token=None if credentials is None else credentials.token,
+        user=sent.user,
+        client=request.remote or "",
+        query=request.query_string,
+    )
+    try:
+        grant = await rights.find(inquiry)
+    except Unanswered as error:
+        raise Problem(
+            503,
+            "Rights unknown",
+            f"The server cannot find out what you may do: {error}.",
+            headers={hdrs.RETRY_AFTER: _RETRY_AFTER},
+        ) from None
+    if grant is None and credentials is None:
         raise _challenge(
             401,
             "Token required",
             "This server requires a token, in the header Authorization: Bearer TOKEN.",
         )
-    token = token.strip(" ")
+    if grant is None:
+        raise _challenge(
+            401, "Wrong token", "The token is not valid here.", error="invalid_token"
+        )
+    if not need.is_met_by(grant):
+        raise _challenge(
+            403,
+            "Not permitted",
+            f"The token is valid, but does not have the right {need}.",
+            error="insufficient_scope",
+            scope=need.action,
+        )
+    return grant
+
+
+def not_owned() -> Problem:
+    """The problem for a session that another token has opened."""
+    return _challenge(
+        403,
+        "Not your session",
+        "The token is valid, but the session was opened with another one: only that "
+        'one, or one with the right "admin", may change or end it.',
+        error="insufficient_scope",
+        scope="admin",
+    )
+
+
+def credentials_of(request: web.Request) -> Credentials | None:
+    """The credentials of a request; None if there are none of a known scheme.
+
+    Raises:
+        Problem: 400 if they are malformed (RFC 6750 section 3.1).
+    """
+    fields = request.headers.getall(hdrs.AUTHORIZATION, [])
+    if len(fields) > 1:
+        raise _malformed("There are several Authorization headers.")
+    scheme, _, value = fields[0].partition(" ") if fields else ("", "", "")
+    match scheme.lower():
+        case "bearer":
+            return _bearer(value.strip(" "))
+        case "basic":
+            return _basic(value.strip(" "))
+        case _:
+            return None
+
+
+def _bearer(token: str) -> Credentials:
     if not BEARER_TOKEN.fullmatch(token):
         raise _malformed(
             "The Authorization header is not of the form Bearer TOKEN; a token has "
             'letters, digits, "- . _ ~ + /" and, optionally, "=" at its end.'
         )
-    return token
+    return Credentials(token)
+
+
+def _basic(value: str) -> Credentials:
+    """The credentials of a player that knows nothing else: its password is a token."""
+    try:
+        user, colon, password = (
+            base64.b64decode(value, validate=True).decode().partition(":")
+        )
+    except (binascii.Error, ValueError):
+        colon = ""
+    if not colon:
+        raise _malformed(
+            "The Authorization header is not of the form Basic CREDENTIALS, with a "
+            "user name, a colon and a password in base64 (RFC 7617 section 2)."
+        )
+    return Credentials(password, user)
 
 
 def _malformed(detail: str) -> Problem:
@@ -100,21 +170,26 @@ def _malformed(detail: str) -> Problem:
 
 
 def _challenge(
-    status: int, title: str, detail: str, *, error: str | None = None
+    status: int,
+    title: str,
+    detail: str,
+    *,
+    error: str | None = None,
+    scope: str | None = None,
 ) -> Problem:
-    """A problem with a WWW-Authenticate challenge (RFC 6750 section 3)."""
+    """A problem with a WWW-Authenticate challenge (RFC 6750 section 3).
+
+    It names Bearer alone: for Basic, browsers would ask their users by themselves.
+    """
     challenge = f'Bearer realm="{REALM}"'
     if error is not None:
         challenge += f', error="{error}"'
+    if scope is not None:
+        challenge += f', scope="{scope}"'
     return Problem(
         status,
         title,
         detail,
-        section="RFC 9725 section 4.7.1",
+        section="RFC 9725 section 4.7.1" if status != 403 else "RFC 6750 section 3.1",
         headers={hdrs.WWW_AUTHENTICATE: challenge},
     )
-
-
-def _digest(token: str) -> bytes:
-    """A digest of fixed length: comparing it does not reveal the token's length."""
-    return hashlib.sha256(token.encode()).digest()

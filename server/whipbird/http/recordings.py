@@ -5,6 +5,7 @@ import json
 import logging
 import os
 import re
+from functools import partial
 from typing import Any
 from urllib.parse import urlencode
 
@@ -18,7 +19,9 @@ from ..recording import (
     Recorder,
     is_name,
 )
+from ..rights import Action
 from ..sdp.errors import quote
+from .auth import GRANT
 from .problems import Problem, no_such_stream
 from .tickets import Tickets
 
@@ -59,11 +62,13 @@ class RecordingsResource:
         app.router.add_delete("/{file}", self.delete)
 
     async def all(self, request: web.Request) -> web.Response:
-        """List files, the newest first, one page of them."""
+        """List files of streams that the client may record, the newest first."""
         limit, after = _read_page(request)
         try:
             # One more tells whether there is another page.
-            files = await self._recorder.files(limit + 1, after)
+            files = await self._recorder.files(
+                limit + 1, after, partial(request[GRANT].allows, Action.RECORD)
+            )
         except OSError as error:
             raise _unreadable(error) from None
         headers = dict(_NO_STORE)

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
 
+from ..rights import Action
 from ..sdp.errors import SdpError
 from ..sdp.fragment import parse_fragment
 from ..sdp.offer import Offer, parse_offer
@@ -24,6 +25,7 @@ from ..sessions import (
     Unavailable,
     short_id,
 )
+from .auth import GRANT, not_owned
 from .body import read_body
 from .conditions import check_if_match
 from .cors import is_preflight
@@ -127,6 +129,8 @@ class SessionsResource:
             session, answer = await self.open(request, stream, offer)
         except Unavailable as reason:
             raise _unavailable(reason) from None
+        # Nobody else knows its id yet.
+        session.owner = request[GRANT].name
         response = SessionResponse(
             session,
             body=answer.encode(),  # as text it would get a charset, which SDP has not
@@ -231,7 +235,25 @@ class SessionsResource:
         return stream
 
     def session_of(self, request: web.Request) -> Session:
-        """The session that the URL names."""
+        """The session that the URL names, if the client may change it.
+
+        Raises:
+            Problem: when it may not, or there is none.
+        """
+        session = self.find_session(request)
+        grant = request[GRANT]
+        if session.owner != grant.name and not grant.allows(
+            Action.ADMIN, session.stream
+        ):
+            raise not_owned()
+        return session
+
+    def find_session(self, request: web.Request) -> Session:
+        """The session that the URL names, whoever the client is.
+
+        Raises:
+            Problem: when there is none.
+        """
         match = request.match_info
         session = self._store.get(self.role, match["stream"], match["session"])
         if session is None:

@@ -3,17 +3,27 @@
 import time
 from dataclasses import asdict
 
-from aiohttp import web
+from aiohttp import hdrs, web
 
 from .. import __version__
 from ..net import UdpPort
+from ..rights import Action, Need, Rights
 from ..sessions import SessionState, SessionStore
+from .auth import grant_for
+from .problems import Problem
+
+_NO_STORE = {"Cache-Control": "no-store"}
 
 
 class StatusResource:
-    """The handlers of ``/healthz``, ``/readyz`` and ``/api/status``."""
+    """The handlers of ``/healthz``, ``/readyz`` and ``/api/status``.
 
-    def __init__(self, store: SessionStore, port: UdpPort) -> None:
+    Args:
+        rights: they say who may see the counts.
+    """
+
+    def __init__(self, store: SessionStore, port: UdpPort, rights: Rights) -> None:
+        self._rights = rights
         self._store = store
         self._port = port
         self._started = time.monotonic()
@@ -34,8 +44,17 @@ class StatusResource:
             return web.json_response({"status": "ready"})
         return web.json_response({"status": "draining"}, status=503)
 
-    async def status(self, _request: web.Request) -> web.Response:
-        """Send counts. Session ids are not shown: whoever knows one may end it."""
+    async def status(self, request: web.Request) -> web.Response:
+        """Send counts. Session ids are not shown: whoever knows one may end it.
+
+        A client without a token learns the version alone, where there are rules.
+        """
+        try:
+            await grant_for(request, self._rights, Need(Action.ADMIN))
+        except Problem as problem:
+            if problem.status == 401 and hdrs.AUTHORIZATION not in request.headers:
+                return web.json_response({"version": __version__}, headers=_NO_STORE)
+            raise
         counts = self._store.count()
         states = [s for s in SessionState if s is not SessionState.CLOSED]
         return web.json_response(
@@ -51,5 +70,5 @@ class StatusResource:
                 "udp": asdict(self._port.stats),
                 "tcp": asdict(self._port.tcp.stats),
             },
-            headers={"Cache-Control": "no-store"},
+            headers=_NO_STORE,
         )

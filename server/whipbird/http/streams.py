@@ -6,7 +6,9 @@ from aiohttp import web
 
 from ..media.stats import EncodingStats, TrackStats
 from ..recording import Recorder
+from ..rights import Action
 from ..streams import Audiences, Stream, Streams
+from .auth import GRANT
 from .problems import no_such_stream
 
 PREFIX = "/api/streams"
@@ -32,9 +34,14 @@ class StreamsResource:
         app.router.add_get("", self.all)
         app.router.add_get("/{stream}", self.one)
 
-    async def all(self, _request: web.Request) -> web.Response:
-        """Describe all published streams, sorted by name."""
-        streams = [self._describe(stream) for stream in self._streams]
+    async def all(self, request: web.Request) -> web.Response:
+        """Describe the published streams that may be watched, sorted by name."""
+        grant = request[GRANT]
+        streams = [
+            self._describe(stream)
+            for stream in self._streams
+            if grant.allows(Action.WATCH, stream.name)
+        ]
         return web.json_response({"streams": streams}, headers=NO_STORE)
 
     async def one(self, request: web.Request) -> web.Response:

@@ -34,7 +34,7 @@ class WhepResource(SessionsResource):
         self, store: SessionStore, ice_servers: IceServers | None = None
     ) -> None:
         super().__init__(store, ice_servers)
-        self._extensions = WhepExtensions(store, self.session_of)
+        self._extensions = WhepExtensions(store, self.find_session, self.session_of)
 
     def add_to(self, app: web.Application) -> list[web.AbstractRoute]:
         routes = super().add_to(app)

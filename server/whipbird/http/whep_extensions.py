@@ -59,13 +59,18 @@ class WhepExtensions:
 
     Args:
         store: the store of sessions.
-        session_of: returns the session in the URL of a request.
+        find_session: returns the session in the URL of a request.
+        session_of: returns it only to clients that may change it.
     """
 
     def __init__(
-        self, store: SessionStore, session_of: Callable[[web.Request], Session]
+        self,
+        store: SessionStore,
+        find_session: Callable[[web.Request], Session],
+        session_of: Callable[[web.Request], Session],
     ) -> None:
         self._store = store
+        self._find_session = find_session
         self._session_of = session_of
 
     def add_to(self, app: web.Application, session: str) -> list[web.AbstractRoute]:
@@ -170,13 +175,14 @@ class WhepExtensions:
 
     async def close_events(self, request: web.Request) -> web.Response:
         """Close an event stream."""
-        self._events_of(request)
         viewer = self._store.viewer(self._session_of(request))
+        self._events_of(request)
         viewer.close_events(request.match_info["events"])
         return web.Response()
 
     def _events_of(self, request: web.Request) -> EventStream:
-        viewer = self._store.viewer(self._session_of(request))
+        # The name of an event stream is the secret that it needs.
+        viewer = self._store.viewer(self._find_session(request))
         events = viewer.event_streams.get(request.match_info["events"])
         if events is None:
             raise Problem(

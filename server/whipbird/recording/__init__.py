@@ -1,6 +1,6 @@
 """Records published streams to media files, without transcoding."""
 
-from .files import FileIsOpen, RecordingFolder, is_name
+from .files import FileIsOpen, RecordingFolder, is_name, stream_of
 from .recorder import ListedFile, NoFolder, NotPublished, Recorder
 from .recording import RecordingState
 from .retention import Retention
@@ -20,4 +20,5 @@ __all__ = [
     "Retention",
     "SegmentLimits",
     "is_name",
+    "stream_of",
 ]

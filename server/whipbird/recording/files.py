@@ -9,7 +9,7 @@ import stat
 import tempfile
 import threading
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
@@ -245,7 +245,12 @@ class RecordingFolder:
         found = map(self.get, reversed(self._names()))
         return (file for file in found if file is not None)
 
-    def page(self, limit: int, after: str | None = None) -> list[RecordedFile]:
+    def page(
+        self,
+        limit: int,
+        after: str | None = None,
+        streams: Callable[[str], bool] = lambda _: True,
+    ) -> list[RecordedFile]:
         """Some of the recorded files, the newest first.
 
         Only their entries are looked at.
@@ -254,6 +259,7 @@ class RecordingFolder:
             limit: the largest number of files.
             after: the name of the file before the first one; it need not exist any
                 more. None for the newest files.
+            streams: whether files of a stream are wanted.
 
         Raises:
             OSError: when the folder cannot be read.
@@ -262,7 +268,8 @@ class RecordingFolder:
         end = len(names)
         if after is not None:
             end = bisect_left(names, _order(after), key=_order)
-        found = map(self.get, reversed(names[:end]))
+        wanted = (n for n in reversed(names[:end]) if streams(stream_of(n) or ""))
+        found = map(self.get, wanted)
         return list(islice((file for file in found if file is not None), limit))
 
     def _names(self) -> list[str]:
@@ -286,7 +293,8 @@ class RecordingFolder:
             return None
         if not stat.S_ISREG(status.st_mode):
             return None
-        stream = match[1].replace(_ESCAPED_DOT, ".")
+        stream = stream_of(name)
+        assert stream is not None
         return RecordedFile(path, stream, started, status.st_size, status.st_mtime_ns)
 
     def length(self, file: RecordedFile) -> float | None:
@@ -305,6 +313,12 @@ class RecordingFolder:
 def is_name(name: str) -> bool:
     """Whether a name could be that of a recorded file."""
     return _NAME.fullmatch(name) is not None
+
+
+def stream_of(name: str) -> str | None:
+    """The stream whose recording has a file of this name; None if none could."""
+    match = _NAME.fullmatch(name)
+    return None if match is None else match[1].replace(_ESCAPED_DOT, ".")
 
 
 def _escape(stream: str) -> str:

@@ -213,13 +213,17 @@ class Recorder:
     # The files
 
     async def files(
-        self, limit: int = sys.maxsize, after: str | None = None
+        self,
+        limit: int = sys.maxsize,
+        after: str | None = None,
+        streams: Callable[[str], bool] = lambda _: True,
     ) -> list[ListedFile]:
         """Recorded files, the newest first.
 
         Args:
             limit: the largest number of files.
             after: the name of the file before the first one; None for the newest files.
+            streams: whether files of a stream are wanted; called in a thread.
 
         Raises:
             OSError: when the folder cannot be read.
@@ -230,7 +234,7 @@ class Recorder:
 
         def read() -> list[ListedFile]:
             listed = []
-            for file in folder.page(limit, after):
+            for file in folder.page(limit, after, streams):
                 is_open = folder.is_open(file.name)
                 seconds = None if is_open else folder.length(file)
                 listed.append(ListedFile(file, seconds, is_open))

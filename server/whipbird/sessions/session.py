@@ -106,6 +106,7 @@ class Session:
 
     Attributes:
         id: its unguessable id in URLs.
+        owner: the name of the grant with which it was opened: only this may change it.
         etag: the strong entity tag of its ICE session (RFC 9725 section 4.3.1).
         unused_ice: see ``Offer``.
         patching: a lock for PATCH requests, held while the precondition is checked
@@ -132,6 +133,7 @@ class Session:
         on_gone: Callable[["Session"], None],
     ) -> None:
         self.id = secrets.token_urlsafe(ID_OCTETS)
+        self.owner = ""
         self.stream = stream
         self.role = role
         self.kind = kind

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
 from itertools import islice
@@ -92,7 +92,8 @@ class SessionStore:
         ice_lite: whether sessions only answer connectivity checks.
         reach: the addresses that sessions check by themselves.
         limits: how many there may be at a time.
-        takeover: whether any new publisher takes a stream over (see ``Streams``).
+        takeover: whether any new publisher takes a stream over, by its name (see
+            ``Streams``).
         wait_for_publisher: whether a stream may be watched before it is published.
         gop_limits: how much is kept for new viewers.
 
@@ -112,8 +113,8 @@ class SessionStore:
         ice_lite: bool = False,
         reach: Reach | None = None,
         limits: SessionLimits | None = None,
-        takeover: bool = False,
-        wait_for_publisher: bool = True,
+        takeover: Callable[[str], bool] = lambda _: False,
+        wait_for_publisher: Callable[[str], bool] = lambda _: True,
         gop_limits: GopLimits | None = None,
     ) -> None:
         self._setup_timeout = setup_timeout
@@ -144,8 +145,8 @@ class SessionStore:
         *,
         setup_timeout: float,
         limits: SessionLimits,
-        takeover: bool,
-        wait_for_publisher: bool,
+        takeover: Callable[[str], bool],
+        wait_for_publisher: Callable[[str], bool],
         gop_limits: GopLimits,
     ) -> None:
         """Change what new sessions and viewers get; open ones go on."""
@@ -207,7 +208,7 @@ class SessionStore:
             NoSuchLayer: when the published stream has no such layer.
             WrongCodecs: when the viewer cannot decode the published media.
         """
-        if self.streams.get(stream) is None and not self._wait_for_publisher:
+        if self.streams.get(stream) is None and not self._wait_for_publisher(stream):
             raise NothingToWatch
         self._check_layer(stream, rid)
         offer = self._fitting(stream, offer)

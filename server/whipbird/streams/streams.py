@@ -165,15 +165,16 @@ class Streams:
     """The streams of a server, by name.
 
     Args:
-        takeover: whether any new publisher replaces the current one; otherwise only
-            the same encoder does, and anybody if the current one has fallen silent.
+        takeover: whether any new publisher of a name replaces the current one;
+            otherwise only the same encoder does, and anybody if the current one has
+            fallen silent.
 
     Attributes:
         takeover: see above.
         observers: called when publishers come and go.
     """
 
-    def __init__(self, *, takeover: bool = False) -> None:
+    def __init__(self, *, takeover: Callable[[str], bool] = lambda _: False) -> None:
         self.observers: list[Observer] = []
         self.takeover = takeover
         self._streams: dict[str, Stream] = {}
@@ -250,6 +251,6 @@ class Streams:
         """Why a new publisher may replace the current one; None if it may not."""
         if not current.fingerprints.isdisjoint(fingerprints):
             return Replacement.SAME_ENCODER
-        if self.takeover:
+        if self.takeover(current.name):
             return Replacement.TAKEOVER
         return None if current.time_left else Replacement.SILENT

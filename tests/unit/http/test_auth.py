@@ -1,13 +1,18 @@
-"""Bearer tokens: how they are read, judged and asked for (RFC 6750)."""
+"""Tokens: how they are read, judged and asked for (RFC 6750)."""
+
+import base64
+from pathlib import Path
 
 import pytest
-from aiohttp import hdrs, web
+from aiohttp import encode_basic_auth, hdrs, web
 from aiohttp.test_utils import TestClient, make_mocked_request
 from multidict import CIMultiDict
 from pytest_aiohttp.plugin import AiohttpClient
 
-from whipbird.http.auth import SharedToken, authenticate, bearer_token
+from whipbird.http.auth import GRANT, Credentials, authorize, credentials_of
+from whipbird.http.needs import to_publish
 from whipbird.http.problems import Problem, problem_middleware
+from whipbird.rights import Rights, digest_of
 
 TOKEN = "abcdefghijklmnopqrstuvwxyz0189-._~+/=="
 
@@ -21,24 +26,22 @@ def request(*authorization: str) -> web.Request:
 
 def refused(*authorization: str) -> Problem:
     with pytest.raises(Problem) as caught:
-        bearer_token(request(*authorization))
+        credentials_of(request(*authorization))
     return caught.value
 
 
 @pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER"])
 @pytest.mark.parametrize("spaces", [" ", "   "])
 def test_a_token(scheme: str, spaces: str) -> None:
-    assert bearer_token(request(f"{scheme}{spaces}{TOKEN}")) == TOKEN
+    found = credentials_of(request(f"{scheme}{spaces}{TOKEN}"))
+    assert found == Credentials(TOKEN)
 
 
 @pytest.mark.parametrize(
-    "authorization", [(), ("",), ("Basic dTpw",), ("Bearerabc",), ("abc",)]
+    "authorization", [(), ("",), ("Digest dTpw",), ("Bearerabc",), ("abc",)]
 )
 def test_no_token(authorization: tuple[str, ...]) -> None:
-    """RFC 6750 section 3.1: no error code for who has not tried."""
-    problem = refused(*authorization)
-    assert problem.status == 401
-    assert problem.headers == {"WWW-Authenticate": 'Bearer realm="whipbird"'}
+    assert credentials_of(request(*authorization)) is None
 
 
 @pytest.mark.parametrize(
@@ -52,6 +55,12 @@ def test_no_token(authorization: tuple[str, ...]) -> None:
         ("Bearer =",),
         ("Bearer a=b",),
         ("Bearer \xe9",),
+        ("Basic",),
+        ("Basic a",),
+        ("Basic dQ==",),  # no colon
+        ("Basic /zpw",),  # not UTF-8
+        ("Basic d Tpw",),
+        ("Basic \xe9",),
         ("Bearer a", "Bearer a"),
         ("Basic dTpw", "Bearer a"),
     ],
@@ -64,33 +73,49 @@ def test_malformed(authorization: tuple[str, ...]) -> None:
     }
 
 
-@pytest.mark.parametrize(
-    ("token", "expected"),
-    [
-        (TOKEN, True),
-        (TOKEN[:-1], False),
-        (TOKEN + "=", False),
-        (TOKEN.upper(), False),
-        ("", False),
-    ],
-)
-def test_one_token_for_all_streams(token: str, expected: bool) -> None:
-    authorizer = SharedToken(TOKEN)
-    assert authorizer(token, "live") is expected
-    assert authorizer(token, None) is expected
+@pytest.mark.parametrize("value", ["dTpw", "dTpwOnE=", "OnA="])
+def test_basic(value: str) -> None:
+    """RFC 7617 section 2; the password is a token."""
+    found = credentials_of(request(f"basic {value}"))
+    assert found is not None
+    user, _, password = base64.b64decode(value).decode().partition(":")
+    assert found == Credentials(password, user)
+
+
+RULES = f"""
+[[tokens]]
+name = "a"
+hash = "{digest_of("for-a")}"
+actions = ["publish"]
+streams = ["a", "a-*"]
+
+[[tokens]]
+name = "all"
+hash = "{digest_of("for-all")}"
+actions = ["publish"]
+
+[[tokens]]
+name = "viewer"
+hash = "{digest_of("to-watch")}"
+actions = ["watch"]
+
+[anonymous]
+actions = ["publish"]
+streams = ["open"]
+"""
 
 
 @pytest.fixture
-async def client(aiohttp_client: AiohttpClient) -> Client:
-    """Of a server whose authorizer takes the token ``for-STREAM``."""
+async def client(aiohttp_client: AiohttpClient, tmp_path: Path) -> Client:
+    """Of a server with rules, whose handler answers with the name of the grant."""
 
-    def authorize(token: str, stream: str | None) -> bool:
-        return token == f"for-{stream}"
+    async def handler(request: web.Request) -> web.Response:
+        return web.Response(text=request[GRANT].name)
 
-    async def handler(_request: web.Request) -> web.Response:
-        return web.Response(text="let in")
-
-    app = web.Application(middlewares=[problem_middleware, authenticate(authorize)])
+    (tmp_path / "rights.toml").write_text(RULES)
+    rights = Rights(file=tmp_path / "rights.toml")
+    guard = authorize(rights, to_publish)
+    app = web.Application(middlewares=[problem_middleware, guard])
     for path in ("/whip", "/whip/{stream}", "/whip/{stream}/{session}"):
         app.router.add_route("*", path, handler)
     return await aiohttp_client(app)
@@ -99,16 +124,21 @@ async def client(aiohttp_client: AiohttpClient) -> Client:
 @pytest.mark.parametrize(
     ("path", "token", "status"),
     [
-        ("/whip", "for-None", 200),
+        ("/whip", "for-all", 200),
+        ("/whip", "for-a", 403),
         ("/whip/a", "for-a", 200),
+        ("/whip/a-1", "for-a", 200),
         ("/whip/a/session", "for-a", 200),
-        ("/whip/b", "for-a", 401),
-        ("/whip/b/session", "for-a", 401),
-        ("/elsewhere", "for-None", 404),
-        ("/elsewhere", "for-a", 401),
+        ("/whip/b", "for-a", 403),
+        ("/whip/b/session", "for-a", 403),
+        ("/whip/open", "for-a", 403),
+        ("/whip/a", "to-watch", 403),
+        ("/whip/a", "guess", 401),
+        ("/elsewhere", "for-all", 404),
+        ("/elsewhere", "for-a", 403),
     ],
 )
-async def test_the_authorizer_is_asked(
+async def test_the_rights_are_asked(
     client: Client, path: str, token: str, status: int
 ) -> None:
     """With the token and the stream of each request, whatever its method."""
@@ -116,12 +146,47 @@ async def test_the_authorizer_is_asked(
         headers = {hdrs.AUTHORIZATION: f"Bearer {token}"}
         response = await client.request(method, path, headers=headers)
         assert response.status == status, method
-        if status == 401:
-            challenge = response.headers[hdrs.WWW_AUTHENTICATE]
-            assert challenge == 'Bearer realm="whipbird", error="invalid_token"'
+        challenge = response.headers.get(hdrs.WWW_AUTHENTICATE)
+        assert challenge == {
+            401: 'Bearer realm="whipbird", error="invalid_token"',
+            403: 'Bearer realm="whipbird", error="insufficient_scope", scope="publish"',
+        }.get(status)
 
 
-async def test_preflights_need_no_token(client: Client) -> None:
+async def test_what_is_missing_is_said(client: Client) -> None:
+    for path, token, words in (
+        ("/whip", "for-a", 'the right "publish" for all streams'),
+        ("/whip/b", "for-a", 'the right "publish" for this stream'),
+    ):
+        headers = {hdrs.AUTHORIZATION: f"Bearer {token}"}
+        problem = await (await client.get(path, headers=headers)).json()
+        assert words in problem["detail"]
+
+
+async def test_without_a_token(client: Client) -> None:
+    response = await client.get("/whip/open")
+    assert await response.text() == "anonymous"
+    for path in ("/whip", "/whip/a", "/whip/elsewhere"):
+        response = await client.get(path)
+        assert response.status == 401
+        assert response.headers[hdrs.WWW_AUTHENTICATE] == 'Bearer realm="whipbird"'
+
+
+async def test_a_password_is_a_token(client: Client) -> None:
+    auth = {hdrs.AUTHORIZATION: encode_basic_auth("anybody", "for-a")}
+    assert await (await client.get("/whip/a", headers=auth)).text() == "a"
+    auth = {hdrs.AUTHORIZATION: encode_basic_auth("for-a", "guess")}
+    assert (await client.get("/whip/a", headers=auth)).status == 401
+
+
+async def test_preflights_need_no_token(aiohttp_client: AiohttpClient) -> None:
+    async def handler(_request: web.Request) -> web.Response:
+        return web.Response()
+
+    guard = authorize(Rights("token"), to_publish)
+    app = web.Application(middlewares=[problem_middleware, guard])
+    app.router.add_route("*", "/whip/{stream}", handler)
+    client = await aiohttp_client(app)
     origin: dict[str, str] = {hdrs.ORIGIN: "https://studio.example"}
     asking = {**origin, hdrs.ACCESS_CONTROL_REQUEST_METHOD: "POST"}
     assert (await client.options("/whip/a", headers=asking)).status == 200

@@ -233,7 +233,7 @@ async def test_a_name_of_another_site_is_refused(client: TestClient[Any, Any]) -
     [
         {"allowed_hosts": ["live.example.org"]},
         {"allowed_hosts": ["*"]},
-        {"host": "live.example.org"},
+        {"host": "live.example.org", "open": True},
         {"token": "secret"},
     ],
 )

@@ -1,5 +1,6 @@
 """What requests contain is parsed, or refused with a Problem: no other exception."""
 
+import base64
 import json
 from types import SimpleNamespace
 from typing import Any
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from multidict import CIMultiDict
 from yarl import URL
 
-from whipbird.http.auth import bearer_token
+from whipbird.http.auth import credentials_of
 from whipbird.http.conditions import check_if_match
 from whipbird.http.problems import Problem
 from whipbird.http.recordings import MAX_LIMIT, _read_page
@@ -30,9 +31,12 @@ def request(name: str, *values: str) -> Any:
 
 @given(st.lists(fields | fields.map(lambda text: f"Bearer {text}"), max_size=3))
 @example(["Bearer \udcff"])
+@example(["Basic \udcff"])
+@example(["Basic dTpw"])
+@example(["Basic 7aCAOg=="])
 def test_any_authorization_is_read_or_refused(values: list[str]) -> None:
     try:
-        token = bearer_token(request("Authorization", *values))
+        found = credentials_of(request("Authorization", *values))
     except Problem as problem:
         # No assertion of the test's: which of them depends on the values.
         if (
@@ -41,13 +45,27 @@ def test_any_authorization_is_read_or_refused(values: list[str]) -> None:
         ):
             pytest.fail(f"{problem.status}: {problem.detail}")
     else:
-        assert token.isascii()
-        assert values[0].endswith(token) or values[0].rstrip(" ").endswith(token)
+        if found is not None:
+            assert found.token.encode()
+            assert values[0].lower().startswith(("bearer ", "basic "))
 
 
 @given(tokens, st.sampled_from(["Bearer", "bearer", "BEARER"]))
 def test_tokens_are_read_as_they_are_written(token: str, scheme: str) -> None:
-    assert bearer_token(request("Authorization", f"{scheme} {token}")) == token
+    found = credentials_of(request("Authorization", f"{scheme} {token}"))
+    assert found is not None
+    assert (found.token, found.user) == (token, "")
+
+
+@given(st.text(max_size=20).filter(lambda user: ":" not in user), st.text(max_size=20))
+def test_names_and_passwords_are_read_as_they_are_written(
+    user: str, password: str
+) -> None:
+    """RFC 7617 section 2: the name ends at the first colon."""
+    value = base64.b64encode(f"{user}:{password}".encode()).decode()
+    found = credentials_of(request("Authorization", f"Basic {value}"))
+    assert found is not None
+    assert (found.user, found.token) == (user, password)
 
 
 @given(st.lists(fields, max_size=3), tags)

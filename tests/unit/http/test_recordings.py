@@ -22,6 +22,8 @@ from tests.unit.recording.publisher import (
     video_frames,
 )
 from tests.waiting import until
+from whipbird.http.auth import authorize
+from whipbird.http.needs import of_recordings
 from whipbird.http.problems import problem_middleware
 from whipbird.http.recordings import (
     PREFIX,
@@ -30,6 +32,7 @@ from whipbird.http.recordings import (
 )
 from whipbird.http.tickets import Tickets
 from whipbird.recording import Recorder
+from whipbird.rights import Rights
 
 Client = TestClient[web.Request, web.Application]
 
@@ -37,7 +40,9 @@ PATH = "/api/streams/live/recording"
 
 
 def make_app(recorder: Recorder) -> web.Application:
-    app = web.Application(middlewares=[problem_middleware])
+    app = web.Application(
+        middlewares=[problem_middleware, authorize(Rights(), of_recordings)]
+    )
     recordings, streams = web.Application(), web.Application()
     RecordingsResource(recorder).add_to(recordings)
     StreamRecordingResource(recorder).add_to(streams)
@@ -245,7 +250,7 @@ async def test_with_a_token_each_file_has_a_ticket(
 ) -> None:
     (tmp_path / "live_20310203T040506Z_001.mp4").touch()
     tickets = Tickets()
-    app = web.Application()
+    app = web.Application(middlewares=[authorize(Rights(), of_recordings)])
     RecordingsResource(recorder, tickets).add_to(app)
     client = await aiohttp_client(app)
     listing = await (await client.get("")).json()

@@ -5,9 +5,11 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient
 from pytest_aiohttp.plugin import AiohttpClient
 
-from whipbird.http.auth import SharedToken, authenticate
+from whipbird.http.auth import authorize
+from whipbird.http.needs import of_recordings
 from whipbird.http.problems import problem_middleware
 from whipbird.http.tickets import PERIOD, Tickets
+from whipbird.rights import Rights
 
 Client = TestClient[web.Request, web.Application]
 
@@ -36,7 +38,7 @@ async def client(aiohttp_client: AiohttpClient, tickets: Tickets) -> Client:
     async def answer(request: web.Request) -> web.Response:
         return web.Response()
 
-    guard = authenticate(SharedToken("good"), tickets.admit)
+    guard = authorize(Rights("good"), of_recordings, tickets.admit)
     app = web.Application(middlewares=[problem_middleware, guard])
     app.router.add_get("/files", answer)
     app.router.add_get("/files/{file}", answer)

@@ -105,7 +105,7 @@ async def test_an_offer_that_fails_drives_nobody_out(
     held = [await opened(store, A) for _ in range(3)]
     for client in (B, C):
         # Nobody publishes it, and its offer is refused before it takes a place.
-        monkeypatch.setattr(store, "_wait_for_publisher", False)
+        monkeypatch.setattr(store, "_wait_for_publisher", lambda _: False)
         with pytest.raises(NothingToWatch):
             await store.watch("x", parse_offer(offers.CHROMIUM_VIEWER, VIEWER), client)
     assert all(session.reason is None for session in held)

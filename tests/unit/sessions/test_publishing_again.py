@@ -108,7 +108,7 @@ async def test_one_fingerprint_in_common_is_enough(store: SessionStore) -> None:
 
 
 async def test_the_same_encoder_with_takeover(new_store: NewStore) -> None:
-    store = new_store(takeover=True)
+    store = new_store(takeover=lambda _: True)
     first = await publish(store, ENCODER)
     second = await publish(store, ENCODER)
     await publish(store, ANOTHER)

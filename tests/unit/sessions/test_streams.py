@@ -17,7 +17,7 @@ DATA = parse_offer(offers.CHROMIUM_DATA)
 
 
 async def test_a_stream_has_one_publisher(new_store: NewStore) -> None:
-    store = new_store(takeover=False)
+    store = new_store()
     first, _ = await store.publish("live", MEDIA, "-")
     with pytest.raises(StreamTaken) as caught:
         await store.publish("live", OTHER, "-")
@@ -39,7 +39,7 @@ async def test_a_stream_has_one_publisher(new_store: NewStore) -> None:
 
 
 async def test_a_stream_is_taken_over(new_store: NewStore) -> None:
-    store = new_store(takeover=True)
+    store = new_store(takeover=lambda _: True)
     first, _ = await store.publish("live", MEDIA, "-")
     second, _ = await store.publish("live", OTHER, "-")
     assert first.reason is EndReason.TAKEN_OVER

@@ -1,0 +1,117 @@
+"""Asks a program of the operator's over HTTP, as MediaMTX does (authHTTPAddress)."""
+
+import asyncio
+import logging
+import re
+
+import aiohttp
+
+from .grant import ALL, Action, Grant
+from .inquiry import Inquiry, Unanswered
+from .rules import digest_of
+
+logger = logging.getLogger(__name__)
+
+# Seconds that an answer may take, the wait for other questions included.
+TIMEOUT = 5.0
+# Questions at a time, and those that may wait for one of these to be answered.
+AT_ONCE = 32
+WAITING = 256
+
+# What MediaMTX calls the actions. Recordings are for operators there.
+_ACTIONS = {
+    Action.PUBLISH: "publish",
+    Action.WATCH: "read",
+    Action.RECORD: "api",
+    Action.ADMIN: "api",
+}
+
+_STREAM = re.compile(r"[A-Za-z0-9._~-]{1,64}")
+
+
+class Webhook:
+    """Asks a URL for each request; a status of 2xx permits it, others do not.
+
+    Args:
+        url: where to ask.
+        timeout: seconds that an answer may take.
+    """
+
+    admits_strangers = True
+
+    def __init__(self, url: str, timeout: float = TIMEOUT) -> None:
+        self._url = url
+        self._timeout = timeout
+        self._slots = asyncio.Semaphore(AT_ONCE)
+        self._asking = 0
+        self._http: aiohttp.ClientSession | None = None
+        self._has_failed = False
+
+    async def find(self, inquiry: Inquiry, now: float) -> Grant | None:
+        need = inquiry.need
+        # A name with other characters could be a glob.
+        if need.stream is not None and not _STREAM.fullmatch(need.stream):
+            return None
+        if self._asking >= AT_ONCE + WAITING:
+            raise Unanswered("too many questions are waiting")
+        self._asking += 1
+        try:
+            async with asyncio.timeout(self._timeout), self._slots:
+                is_permitted = await self._ask(inquiry)
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            self._note(f"{type(error).__name__}: {error}")
+            raise Unanswered("the authentication server does not answer") from None
+        finally:
+            self._asking -= 1
+        self._note(None)
+        if not is_permitted:
+            return None
+        sent = "" if inquiry.token is None else f"{inquiry.user}:{inquiry.token}"
+        return Grant(
+            f"webhook {digest_of(sent)[:16]}" if sent else "webhook",
+            frozenset({need.action}),
+            (ALL if need.stream is None else need.stream,),
+        )
+
+    def reload(self) -> None:
+        """There is nothing to read."""
+
+    async def close(self) -> None:
+        """Close its connections."""
+        if self._http is not None:
+            await self._http.close()
+            self._http = None
+
+    async def _ask(self, inquiry: Inquiry) -> bool:
+        if self._http is None:
+            self._http = aiohttp.ClientSession()
+        async with self._http.post(
+            self._url, json=_question(inquiry), allow_redirects=False
+        ) as response:
+            if response.status >= 500:
+                raise OSError(f"it responds with the status {response.status}")
+            return 200 <= response.status < 300
+
+    def _note(self, failure: str | None) -> None:
+        """Log that it fails, and that it works again: once each."""
+        if failure is not None and not self._has_failed:
+            logger.error("%s cannot be asked: %s", self._url, failure)
+        elif failure is None and self._has_failed:
+            logger.info("%s can be asked again", self._url)
+        self._has_failed = failure is not None
+
+
+def _question(inquiry: Inquiry) -> dict[str, str | None]:
+    """The members that MediaMTX sends."""
+    need, token = inquiry.need, inquiry.token or ""
+    return {
+        "user": inquiry.user,
+        "password": token if inquiry.user else "",
+        "token": "" if inquiry.user else token,
+        "ip": inquiry.client,
+        "action": _ACTIONS[need.action],
+        "path": need.stream or "",
+        "protocol": "webrtc",
+        "id": None,
+        "query": inquiry.query,
+    }
