@@ -42,12 +42,14 @@ class Picture:
         shown: when each frame was shown.
         buffered: seconds that each was in the jitter buffer, from its first packet on.
         nacks: packets asked for, as often as that was.
+        last_timestamp: the RTP timestamp of the last frame; -1 before the first.
     """
 
     def __init__(self, world: World, ssrc: int, send: Send, round_trip: float) -> None:
         self.shown: list[float] = []
         self.buffered: list[float] = []
         self.nacks = 0
+        self.last_timestamp = -1
         self.reports = Reports()
         self.module = NackModule(round_trip)
         self._world = world
@@ -120,6 +122,7 @@ class Picture:
     def _show(self, frame: range) -> None:
         arrivals = [self._packets[sequence][0] for sequence in frame]
         packet = self._packets[frame.start][1]
+        self.last_timestamp = packet.timestamp
         timestamp = self._timestamps.unwrap(packet.timestamp)
         if self._first_timestamp is None:
             self._first_timestamp = timestamp

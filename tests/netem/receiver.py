@@ -1,5 +1,8 @@
 """A model of a browser that watches: what it asks for, shows and hears."""
 
+import struct
+from dataclasses import replace
+
 from tests.netem.nack_module import DEFAULT_ROUND_TRIP
 from tests.netem.picture import RECEIVER_SSRC, Picture, Send
 from tests.netem.sound import Sound
@@ -7,10 +10,13 @@ from tests.netem.wire import RTCP
 from tests.netem.world import World
 from whipbird.rtp import rtx
 from whipbird.rtp.packet import RtpPacket
-from whipbird.rtp.rtcp import write_receiver_report, write_remb
+from whipbird.rtp.round_trip import short_ntp
+from whipbird.rtp.rtcp import ReportBlock, write_receiver_report, write_remb
 
 #: The payload type of VP8 in `tests.offers.CHROMIUM_VIEWER`.
 VP8_TYPE = 96
+
+_SENDER_REPORT = 200
 
 # Seconds between reports, and how many there are for one on the sound.
 _REPORT_INTERVAL = 1.0
@@ -48,6 +54,8 @@ class Receiver:
         self._world = world
         self._send = send
         self._video, self._rtx, self._audio = video, rtx_ssrc, audio
+        # The time of each source's last sender report, and when that came.
+        self._sender_reports: dict[int, tuple[int, float]] = {}
         self._octets = 0
         self._least_delay = float("inf")
         self._delay = 0.0
@@ -56,13 +64,16 @@ class Receiver:
         world.call_later(_REPORT_INTERVAL, self._report)
 
     def receive(self, data: bytes, sent_at: float) -> None:
-        """Take a packet. The model learns nothing from RTCP.
+        """Take a packet. Of RTCP, only the times of sender reports count.
 
         Args:
             sent_at: when it was sent: what a browser derives from timestamps, to see
                 whether packets wait somewhere.
         """
         if data[1] in RTCP:
+            if data[1] == _SENDER_REPORT:
+                ssrc, ntp = struct.unpack_from("!IQ", data, 4)
+                self._sender_reports[ssrc] = short_ntp(ntp), self._world.now
             return
         self._octets += len(data)
         self._delay = self._world.now - sent_at
@@ -88,11 +99,19 @@ class Receiver:
         self._estimate(8 * self._octets / _REPORT_INTERVAL)
         self._octets = 0
         report = write_receiver_report(
-            RECEIVER_SSRC, [b for b in found if b is not None]
+            RECEIVER_SSRC, [self._answered(b) for b in found if b is not None]
         )
         if self._bitrate is not None:
             report += write_remb(RECEIVER_SSRC, int(self._bitrate), [self._video])
         self._send(report)
+
+    def _answered(self, block: ReportBlock) -> ReportBlock:
+        """A block with the time of the last sender report, and how long it is ago."""
+        if block.ssrc not in self._sender_reports:
+            return block
+        last, at = self._sender_reports[block.ssrc]
+        delay = round((self._world.now - at) * 65536)
+        return replace(block, last_report=last, delay=delay)
 
     def _estimate(self, received: float) -> None:
         """Estimate what the path carries, by what has come in a second, in bit/s."""

@@ -64,8 +64,8 @@ def state(app: web.Application) -> list[object]:
     return [
         store._setup_timeout,
         store._admission.limits,
-        store.streams.takeover,
-        store._wait_for_publisher,
+        store.streams.takeover("live"),
+        store._wait_for_publisher("live"),
         store.audiences.gop_budget.limits,
         recorder._all,
         recorder._limits,

@@ -187,7 +187,10 @@ class Egress:
         redundancy, forwarders = self._redundancy, self.forwarders
         redundancy.update(max((f.loss for f in forwarders), default=0.0), now)
         is_congested = any(f.retransmitter.allowance.is_congested for f in forwarders)
-        bitrates = [0.0 if f.feed is None else f.feed.bitrate for f in forwarders]
+        bitrates = [
+            0.0 if f.feed is None else min(f.feed.bitrate, f.thinning.rate)
+            for f in forwarders
+        ]
         for forwarder, bitrate in zip(forwarders, bitrates, strict=True):
             if forwarder.kind == "audio":
                 level = redundancy.level

@@ -1,6 +1,7 @@
 """Distributes the packets of an encoding to all that watch it."""
 
 import asyncio
+import math
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -20,6 +21,10 @@ RATE_WEIGHT = 0.25
 CATCH_UP_STEP = SLOTS
 CATCH_UP_INTERVAL = 0.01
 
+# Seconds after a key frame in which viewers behind thin paths request none: most
+# encoders send the next one by then, and each costs all viewers.
+RECOVERY_INTERVAL = 2.5
+
 _MapKey = frozenset[tuple[str, int]]
 
 
@@ -28,7 +33,7 @@ class Watcher(Protocol):
 
     Attributes:
         extension_map: the RTP header extensions that it negotiated: URI -> identifier.
-        frames_dropped: frames skipped because its socket was congested.
+        frames_dropped: frames skipped because it was congested.
     """
 
     extension_map: ExtensionMap
@@ -36,7 +41,15 @@ class Watcher(Protocol):
 
     @property
     def is_congested(self) -> bool:
-        """Whether too many octets already wait in its socket's queue."""
+        """Whether too many octets already wait for it: frames are to be left out."""
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether it is to go on with a key frame, without what waits for it."""
+
+    @property
+    def is_limited(self) -> bool:
+        """Whether it leaves out frames again and again: its path is too thin."""
 
     def begin(self, feed: "Feed", packets: Sequence[RtpPacket], now: float) -> bool:
         """Switch to a feed.
@@ -96,6 +109,9 @@ class Feed:
         # Watchers that wait for a key frame, and for their sockets to drain.
         self._waiting: list[Watcher] = []
         self._congested: list[Watcher] = []
+        # Whether some of the waiting ones have left out frames; the last key frame.
+        self._is_recovering = False
+        self._key_frame_at = -math.inf
         # Watchers that get every packet as it arrives, by extension map.
         self._groups: dict[_MapKey, tuple[ForwardTemplate, list[Watcher]]] = {}
         # Late watchers: the sequence number of the next kept packet for each, and how
@@ -157,6 +173,13 @@ class Feed:
             if not watchers:
                 del self._groups[key]
 
+    def skip(self, watcher: Watcher) -> None:
+        """Let a watcher go on with the next key frame; a late one is requested."""
+        self.remove(watcher)
+        watcher.frames_dropped += 1
+        self._waiting.append(watcher)
+        self._is_recovering = True
+
     def template_for(self, watcher: Watcher) -> ForwardTemplate:
         """The template for packets to a watcher."""
         key = frozenset(watcher.extension_map.items())
@@ -185,6 +208,8 @@ class Feed:
         if packet.is_random_access_point:
             if encoding.epoch != self._epoch:
                 self._begin_epoch(packet)
+            if encoding.is_video:
+                self._begin_key_frame(packet)
             if self._waiting:
                 self._begin_waiting(packet)
         self.history.add(
@@ -197,6 +222,21 @@ class Feed:
                 self._flush()
             elif len(pending) == 1:
                 self._loop.call_soon(self._flush)
+
+    def _begin_key_frame(self, packet: RtpPacket) -> None:
+        """Let watchers that are behind go on with a key frame."""
+        now = self._key_frame_at = self._loop.time()
+        self._is_recovering = False
+        behind = [w for _, ws in self._groups.values() for w in ws if w.is_behind]
+        if behind:
+            self._flush()
+        for watcher in behind:
+            watcher.frames_dropped += 1
+            watcher.begin(self, (packet,), now)
+        for watcher in [w for w in self._congested if w.is_behind]:
+            self._congested.remove(watcher)
+            watcher.begin(self, (packet,), now)
+            self._add_live(watcher)
 
     def _begin_waiting(self, packet: RtpPacket) -> None:
         """Start the watchers that wait for a key frame."""
@@ -279,6 +319,9 @@ class Feed:
             watcher.frames_dropped += 1
             if watcher.is_congested:
                 self._congested.append(watcher)
+            elif watcher.is_limited:
+                self._waiting.append(watcher)
+                self._is_recovering = True
             else:
                 self.add_at_key_frame(watcher)
         slow = [w for _, ws in self._groups.values() for w in ws if w.is_congested]
@@ -288,6 +331,9 @@ class Feed:
             self._congested.append(watcher)
 
         now = self._loop.time()
+        if self._is_recovering and now - self._key_frame_at >= RECOVERY_INTERVAL:
+            self._is_recovering = False
+            self.encoding.request_key_frame()
         if now - self._measured >= RATE_INTERVAL:
             self._measured = now
             weight = RATE_WEIGHT if self.bitrate else 1

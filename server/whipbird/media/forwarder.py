@@ -22,6 +22,7 @@ from .redundancy import MAX_LEVEL, Redundancy
 from .retransmission_writer import RetransmissionWriter
 from .retransmitter import Retransmitter
 from .stats import SentCounts
+from .thinning import Thinning
 from .transport import MediaTransport
 from .viewer_codecs import ViewerCodecs, holds_structure
 
@@ -45,11 +46,15 @@ class Forwarder:
         feed: the feed that is forwarded; None before its first packet.
         rewriter: makes one RTP stream of the packets of changing feeds.
         retransmitter: retransmits lost packets.
-        pacer: holds back the end of large frames, for a viewer behind a thin path.
+        pacer: holds back packets for a viewer behind a thin path.
+        thinning: finds the rate of a path that does not carry the stream.
+        has_smaller: whether a smaller encoding is chosen if the path does not carry
+            this one.
         fraction_lost: the loss in the viewer's last receiver report, 0 to 1.
         frames_dropped: frames skipped because its socket was congested.
         nacked, nacks_refused, key_frame_requests: see ``SentCounts``; the caller counts
             them.
+        frames_dropped: frames skipped because its path was congested.
     """
 
     def __init__(
@@ -76,6 +81,8 @@ class Forwarder:
             self.rewriter, self._renumbering, self._codecs, self._redundancy, rtx_ssrc
         )
         self.pacer = Pacer()
+        self.thinning = Thinning()
+        self.has_smaller = False
         self.retransmitter = Retransmitter(
             self._codecs,
             write=self._writer.write,
@@ -90,6 +97,8 @@ class Forwarder:
         }
         # Whether only single NAL units may be sent: the viewer states mode 0 of H.264.
         self._takes_single_units = False
+        # Whether the rest of the GOP is left out, and not retransmitted.
+        self._is_skipping = False
         self._transport = transport
         self._on_source_changed = on_source_changed
         self._schedule = schedule
@@ -129,8 +138,18 @@ class Forwarder:
 
     @property
     def is_congested(self) -> bool:
-        """Whether the network has not taken what was sent before."""
-        return self._transport.is_congested
+        """Whether the network has not taken what was sent before, or will not soon."""
+        return self.pacer.is_full or self._transport.is_congested
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether frames are held back that a key frame makes superfluous."""
+        return self.pacer.is_behind and not self._transport.is_congested
+
+    @property
+    def is_limited(self) -> bool:
+        """Whether its path does not carry the stream."""
+        return self.thinning.rate < math.inf
 
     def accepts(self, codec: Codec) -> bool:
         """Whether the viewer negotiated a codec that can decode this one."""
@@ -190,6 +209,7 @@ class Forwarder:
             before = b"" if last is None else last.body[last.payload_offset :]
             self._renumbering.switch(codec.name, first.payload, before)
         self.feed, self._wanted = feed, None
+        self._is_skipping = False
         self._template = feed.template_for(self)
         self._writer.begin(feed, self._template)
         self.retransmitter.clear()
@@ -315,6 +335,8 @@ class Forwarder:
         Args:
             sequences: their sequence numbers in the viewer's RTP stream.
         """
+        if self._is_skipping:
+            return
         if self.retransmitter.retransmits(self.rewriter.payload_type):
             self.retransmitter.request(sequences, now)
 
@@ -345,6 +367,8 @@ class Forwarder:
         self._bitrate = 8 * (self.rewriter.octets - octets)
         sent = self.rewriter.packets - packets if self._is_mended_in_stream else 0
         self.retransmitter.second_passed(sent)
+        if self.feed is not None:
+            self.thinning.second_passed(self.feed.bitrate, self._bitrate)
 
     def review(
         self, available: float | None, estimate: ViewerEstimate, round_trip: RoundTrip
@@ -359,17 +383,48 @@ class Forwarder:
             return
         bitrate = feed.bitrate or self._bitrate or ASSUMED_BITRATE
         now, retransmitter = self._now(), self.retransmitter
+        if self.kind == "video":
+            self._review_rate(bitrate, available, estimate, round_trip)
+        is_thinned = self.thinning.rate < math.inf
+        has_queue = round_trip.has_queue or estimate.has_fallen(now)
         retransmitter.adapt(round_trip)
         retransmitter.allowance.review(
-            bitrate,
+            min(bitrate, self.thinning.rate),
             available if estimate.is_settled(now) else None,
             retransmitter.loss,
-            has_queue=round_trip.has_queue or estimate.has_fallen(now),
+            has_queue=has_queue or is_thinned,
         )
-        if self.kind == "video":
-            rate = feed.encoding.frame_rate
-            self.pacer.review(bitrate, rate, available, round_trip)
-            self._choose_way()
+
+    def _review_rate(
+        self,
+        bitrate: float,
+        available: float | None,
+        estimate: ViewerEstimate,
+        round_trip: RoundTrip,
+    ) -> None:
+        """Decide how quickly packets are sent, and whether all of them are."""
+        assert self.feed is not None
+        now, pacer, thinning = self._now(), self.pacer, self.thinning
+        was_limited = thinning.rate < math.inf
+        if self.has_smaller:
+            thinning.stop()
+        elif thinning.review(bitrate, available, estimate, round_trip, now):
+            pacer.limit(thinning.rate)
+            pacer.pause(now + round_trip.waiting)
+            self._schedule(pacer.deadline)
+            if not was_limited:
+                # Not now: the feed may be going through its watchers.
+                asyncio.get_running_loop().call_soon(self._skip)
+        pacer.limit(thinning.rate)
+        rate = self.feed.encoding.frame_rate
+        pacer.review(bitrate, rate, available, round_trip)
+        self._choose_way()
+
+    def _skip(self) -> None:
+        """Go on with the next key frame: the queue has dropped parts of this GOP."""
+        if self.feed is not None:
+            self._is_skipping = True
+            self.feed.skip(self)
 
     @property
     def _is_mended_in_stream(self) -> bool:

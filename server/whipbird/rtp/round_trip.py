@@ -36,6 +36,7 @@ class RoundTrip:
         smoothed: seconds (RFC 6298 section 2); None before the first measurement.
         variation: how much it varies, in seconds.
         last: the last measurement, in seconds.
+        sent_at: when the packet was sent that it measures.
     """
 
     __slots__ = (
@@ -45,6 +46,7 @@ class RoundTrip:
         "_shortest_before",
         "_since",
         "last",
+        "sent_at",
         "smoothed",
         "variation",
     )
@@ -57,6 +59,7 @@ class RoundTrip:
         self._since = -math.inf
         # The last two measurements.
         self.last = self._before = 0.0
+        self.sent_at = -math.inf
         self._sent: dict[int, float] = {}
 
     def sent(self, ntp_timestamp: int, now: float) -> None:
@@ -75,9 +78,9 @@ class RoundTrip:
         """
         sent = self._sent.get(timestamp)
         if sent is not None:
-            self.measured(now - sent - delay / 65536, now)
+            self.measured(now - sent - delay / 65536, now, sent)
 
-    def measured(self, seconds: float, now: float) -> None:
+    def measured(self, seconds: float, now: float, sent_at: float = -math.inf) -> None:
         """Take a measurement; an impossible one is ignored.
 
         One that is a little below 0 is a peer's rounding.
@@ -92,7 +95,7 @@ class RoundTrip:
             error = abs(self.smoothed - seconds)
             self.variation += _BETA * (error - self.variation)
             self.smoothed += _ALPHA * (seconds - self.smoothed)
-        self._before, self.last = self.last, seconds
+        self._before, self.last, self.sent_at = self.last, seconds, sent_at
         if now - self._since >= _WINDOW:
             self._since = now
             self._shortest_before, self._shortest = self._shortest, seconds
@@ -109,3 +112,9 @@ class RoundTrip:
         """Whether the last two measurements show a queue in the network."""
         shortest = min(self._shortest, self._shortest_before)
         return min(self.last, self._before) > shortest + QUEUE
+
+    @property
+    def waiting(self) -> float:
+        """Seconds by which the last measurement is longer than the shortest."""
+        shortest = self.shortest
+        return 0.0 if shortest is None else self.last - shortest

@@ -20,14 +20,15 @@ class ViewerEstimate:
 
     Attributes:
         bitrate: the last one, in bit/s; None before the first.
+        fell_at: when it fell last, in seconds.
     """
 
-    __slots__ = ("_fell_at", "_is_growing", "_settled_at", "bitrate")
+    __slots__ = ("_is_growing", "_settled_at", "bitrate", "fell_at")
 
     def __init__(self) -> None:
         self.bitrate: int | None = None
         self._settled_at = math.inf
-        self._fell_at = -math.inf
+        self.fell_at = -math.inf
         self._is_growing = False
 
     def received(self, bitrate: int, now: float) -> None:
@@ -36,7 +37,7 @@ class ViewerEstimate:
             self._settled_at = now + SETTLING_TIME
         elif bitrate < FALL * self.bitrate:
             self._settled_at = min(self._settled_at, now)
-            self._fell_at = now
+            self.fell_at = now
         self._is_growing = self.bitrate is not None and bitrate > self.bitrate
         self.bitrate = bitrate
 
@@ -46,4 +47,4 @@ class ViewerEstimate:
 
     def has_fallen(self, now: float) -> bool:
         """Whether it has fallen lately."""
-        return now - self._fell_at < FALL_TIME
+        return now - self.fell_at < FALL_TIME

@@ -150,6 +150,7 @@ class Audience:
             feeds = self._feeds_for(forwarder)
             if feeds:
                 forwarder.watch(viewer.select_feed(forwarder, feeds))
+                forwarder.has_smaller = viewer.has_smaller(forwarder, feeds)
 
     def _feeds_for(self, forwarder: Forwarder) -> list[Feed]:
         """The feeds that a forwarder can forward, without those that are silent."""

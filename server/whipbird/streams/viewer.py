@@ -78,6 +78,15 @@ class Viewer:
             now=self._now(),
         )
 
+    def has_smaller(self, forwarder: Forwarder, feeds: Iterable[Feed]) -> bool:
+        """Whether a smaller layer can be selected than the one that is forwarded.
+
+        Args:
+            feeds: the feeds that the forwarder can forward; one at least.
+        """
+        chosen = self.choice.among(sorted(feeds, key=_size))
+        return forwarder.feed not in (None, chosen[0])
+
     def send_message(self, protocol: int, data: bytes) -> None:
         """Send a message on the broadcast channel; drop it if the queue is full.
 

@@ -81,7 +81,7 @@ def routes(client: Client) -> list[tuple[str, str]]:
     for route in client.app.router.routes():
         assert route.resource is not None
         path = route.resource.canonical.format(
-            stream="live", session="session", events="events", file=FILE
+            stream="live", session="session", events="events", file=FILE, id="12345678"
         )
         if path not in OPEN:
             found.append((route.method, path))

@@ -1,9 +1,11 @@
 """The distribution of an encoding's packets to watchers."""
 
 import asyncio
+import math
 
 import pytest
 
+from tests.netem.world import World
 from tests.unit.media.watching import (
     ABS_SEND_TIME,
     DELTA,
@@ -21,6 +23,8 @@ from tests.unit.media.watching import (
 from tests.waiting import until
 from whipbird.media.feed import Feed
 from whipbird.rtp.history import MAX_GOP, SIZE, GopBudget
+from whipbird.rtp.round_trip import RoundTrip
+from whipbird.rtp.viewer_estimate import ViewerEstimate
 from whipbird.transport.packet_buffer import SLOTS
 
 # Packets of a GOP that is longer than what is always kept.
@@ -251,3 +255,65 @@ async def test_a_closed_connection_does_not_affect_others() -> None:
         forwarder(wire).watch(feed)
     await source.play(KEY, DELTA)
     assert len(there.rtp) == 2
+
+
+async def test_a_watcher_behind_a_thin_path_requests_few_key_frames(
+    world: World,
+) -> None:
+    """None that comes by itself, and one for all that wait."""
+    source, wires = Source(), [Wire(), Wire()]
+    feed = Feed(source.encoding, {}, GopBudget())
+    watchers = [forwarder(wire) for wire in wires]
+    for watcher in watchers:
+        watcher.watch(feed)
+    await source.play(KEY, DELTA)
+    wanted = source.key_frames_requested
+    for watcher in watchers:
+        feed.skip(watcher)
+    for _ in range(24):
+        await asyncio.sleep(0.1)
+        await source.play(DELTA)
+    assert [len(wire.rtp) for wire in wires] == [2, 2]
+    assert source.key_frames_requested == wanted
+    await asyncio.sleep(0.2)
+    await source.play(DELTA, DELTA)
+    assert source.key_frames_requested == wanted + 1
+    await source.play(KEY, DELTA)
+    for wire in wires:
+        assert wire.sequences == [0, 1, 2, 3]
+    assert [watcher.frames_dropped for watcher in watchers] == [1, 1]
+    feed.close()
+
+
+async def test_a_key_frame_replaces_what_waits_at_a_limited_rate(world: World) -> None:
+    source, wire = Source(), Wire()
+    feed = Feed(source.encoding, {}, GopBudget())
+    watcher = forwarder(wire)
+    watcher.watch(feed)
+    await source.play(KEY)
+    # Ten packets in a second.
+    watcher.thinning.rate = 10 * 8 * 116
+    watcher.review(None, ViewerEstimate(), RoundTrip())
+    old, new = bytes(100), bytes([1]) * 100
+    await source.play(*[DELTA + old] * 5)
+    assert wire.sequences == [0]
+    await source.play(KEY + new)
+    while watcher.pacer.deadline < math.inf:
+        await asyncio.sleep(0.005)
+        watcher.handle_timeout(world.now)
+    assert [p.payload for p in wire.packets] == [KEY, KEY + new]
+    assert wire.sequences == [0, 1]
+    # What arrives is sent, but too much of it is left out up to a key frame.
+    for _ in range(30):
+        await source.play(DELTA + old)
+    assert watcher.is_congested
+    while watcher.pacer.deadline < math.inf:
+        await asyncio.sleep(0.005)
+        watcher.handle_timeout(world.now)
+    sent = len(wire.rtp)
+    assert 10 <= sent - 2 <= 14
+    await source.play(DELTA, KEY)
+    watcher.handle_timeout(world.now + 1)
+    assert wire.sequences == list(range(sent + 1))
+    assert wire.packets[-1].payload == KEY
+    feed.close()

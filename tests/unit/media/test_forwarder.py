@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from tests.netem.world import World
 from tests.unit.media.watching import (
     ABS_SEND_TIME,
     AV1,
@@ -26,6 +27,8 @@ from whipbird.media.forwarder import Forwarder
 from whipbird.rtp import extensions
 from whipbird.rtp.extensions import read_extensions
 from whipbird.rtp.history import GopBudget
+from whipbird.rtp.round_trip import RoundTrip
+from whipbird.rtp.viewer_estimate import ViewerEstimate
 from whipbird.sdp.codecs import Codec
 
 
@@ -266,3 +269,45 @@ async def test_only_sent_packets() -> None:
         [(packet.sequence - 1) & 0xFFFF, (packet.sequence + 1) & 0xFFFF], 0.0
     )
     assert len(wire.rtp) == 1
+
+
+@pytest.mark.virtual_time
+async def test_a_path_that_does_not_carry_the_stream(world: World) -> None:
+    """What is left of the GOP is left out, and not retransmitted; then it is paced."""
+    source, wire = Source(), Wire()
+    feed, watcher = Feed(source.encoding, {}, GopBudget()), forwarder(wire)
+    watcher.watch(feed)
+    await source.play(KEY, DELTA)
+    feed.bitrate = 2_000_000
+    trip, estimate = RoundTrip(), ViewerEstimate()
+    for rtt in (0.02, 0.3):
+        trip.measured(rtt, world.now)
+    estimate.received(500_000, world.now)
+    # A smaller encoding is to be chosen first.
+    watcher.has_smaller = True
+    watcher.review(500_000, estimate, trip)
+    assert not watcher.is_limited
+    watcher.has_smaller = False
+    watcher.review(500_000, estimate, trip)
+    assert watcher.is_limited
+    assert wire.scheduled[-1] == pytest.approx(world.now + 0.28)
+    await asyncio.sleep(0)
+    await source.play(DELTA, DELTA)
+    sequence = wire.packets[0].sequence
+    watcher.retransmit([sequence], world.now)
+    await source.play(KEY, DELTA)
+    assert len(wire.rtp) == 2
+    assert watcher.frames_dropped == 1
+    # When the queue in the network has drained.
+    await asyncio.sleep(0.3)
+    watcher.handle_timeout(world.now)
+    assert wire.sequences == [0, 1, 2, 3]
+    watcher.retransmit([sequence + 2], world.now)
+    assert len(wire.rtp) == 5
+    # A smaller one appears.
+    watcher.has_smaller = True
+    watcher.review(500_000, estimate, trip)
+    assert not watcher.is_limited
+    await source.play(DELTA)
+    assert len(wire.rtp) == 6
+    feed.close()

@@ -4,7 +4,15 @@ import math
 
 import pytest
 
-from whipbird.media.pacer import MIN_BURST, NEARBY, STEP, THIN, Pacer
+from whipbird.media.pacer import (
+    FEW_WAIT,
+    MAX_WAIT,
+    MIN_BURST,
+    NEARBY,
+    STEP,
+    THIN,
+    Pacer,
+)
 from whipbird.rtp.forward_template import ForwardedPacket
 from whipbird.rtp.round_trip import RoundTrip
 
@@ -128,3 +136,110 @@ def test_frames_of_a_stream_of_many_packets() -> None:
     pacer = Pacer()
     pacer.review(20_000_000, 30, 20_000_000, round_trip(0.05))
     assert pacer.add(frame(70), 0.0) == 70
+
+
+# Octets of a packet of `frame`, and a rate of 100 of these in a second.
+SIZE = 1212
+RATE = 100 * 8 * SIZE
+
+
+def limited() -> Pacer:
+    pacer = Pacer()
+    pacer.limit(RATE)
+    assert pacer.is_needed
+    return pacer
+
+
+def test_a_limited_rate() -> None:
+    """Small frames too; and none is sent faster after a pause of the encoder."""
+    pacer, sent, first = limited(), 0, 0
+    for start in (0.0, 5.0):
+        packets = frame(50, first // 50, first)
+        assert pacer.add(packets, start) == 0
+        parts = drain(pacer)
+        assert [p for _, part in parts for p in part] == packets
+        assert parts[-1][0] - start == pytest.approx(0.5, abs=0.02)
+        for at, part in parts:
+            sent += len(part)
+            assert sent - first <= 100 * (at - start) + 1
+        first += 50
+    assert not pacer.is_full
+
+
+def test_frames_are_left_out_when_too_much_waits() -> None:
+    pacer = limited()
+    most = round(100 * MAX_WAIT)
+    pacer.add(frame(most), 0.0)
+    assert not pacer.is_full
+    pacer.add(frame(10, 1, most), 0.0)
+    assert pacer.is_full
+    pacer.due(MAX_WAIT - FEW_WAIT)
+    assert pacer.is_full
+    pacer.due(MAX_WAIT - FEW_WAIT + 0.2)
+    assert not pacer.is_full
+
+
+def test_a_pause() -> None:
+    pacer, packets = limited(), frame(5)
+    pacer.pause(1.0)
+    assert pacer.deadline == 1.0
+    assert pacer.add(packets, 0.1) == 0
+    assert pacer.due(0.9) == []
+    assert pacer.due(1.1) == packets
+    assert pacer.deadline == math.inf
+    # With nothing to send, too.
+    pacer.pause(2.0)
+    assert pacer.due(2.0) == []
+    assert pacer.deadline == math.inf
+    assert not pacer.is_paused
+
+
+def test_a_key_frame_replaces_frames_that_wait() -> None:
+    """But the one that was begun is sent to its end."""
+    pacer = limited()
+    pacer.add(frame(8), 0.0)
+    pacer.add(frame(20, 1, 8), 0.0)
+    assert pacer.due(0.03)[-1].timestamp == 0
+    assert pacer.is_behind
+    assert {p.timestamp for p in pacer.flush()} == {0}
+    assert pacer.deadline == math.inf
+    assert not pacer.is_behind
+    # Frames that take little time are sent as well.
+    packets = frame(5, 2, 28)
+    pacer.add(packets, 0.1)
+    assert not pacer.is_behind
+    assert pacer.flush() == packets
+
+
+def test_large_frames_come_to_their_end() -> None:
+    """Of key frames alone, each of which takes longer than the next is away."""
+    pacer, whole, first, now = limited(), set[int](), 0, 0.0
+    left: dict[int, int] = {}
+    for number in range(100):
+        if pacer.is_behind:
+            for packet in pacer.flush():
+                left[packet.timestamp] -= 1
+        if not pacer.is_full:
+            left[3000 * number] = 12
+            pacer.add(frame(12, number, first), now)
+        first += 12
+        now += FRAME_TIME
+        for packet in pacer.due(now):
+            left[packet.timestamp] -= 1
+        whole |= {timestamp for timestamp, count in left.items() if not count}
+    # 8 in a second.
+    assert len(whole) >= 0.8 * 100 * now / 12
+
+
+def test_a_rate_that_is_no_longer_limited() -> None:
+    pacer, packets = limited(), frame(50)
+    pacer.add(packets, 0.0)
+    pacer.pause(0.02)
+    pacer.limit(math.inf)
+    assert not pacer.is_full
+    assert not pacer.is_paused
+    parts = drain(pacer)
+    assert [p for _, part in parts for p in part] == packets
+    assert parts[-1][0] < 0.1
+    assert not pacer.is_needed
+    assert pacer.add(frame(5, 1), 1.0) == 5

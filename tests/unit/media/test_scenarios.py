@@ -1,15 +1,19 @@
 """Bad networks: what a viewer gets of a stream through them, in virtual time."""
 
+import asyncio
 from dataclasses import dataclass
 from statistics import mean
 
 import pytest
 
-from tests.netem.broadcast import watch
+from tests.netem.broadcast import Broadcast, watch
 from tests.netem.link import Conditions
+from tests.netem.loop import run
+from tests.netem.picture import VIDEO_RATE
 from tests.netem.publication import publish
 from tests.netem.seeds import for_seeds
 from tests.netem.viewing import SECONDS, Outcome
+from tests.netem.world import World
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,3 +106,107 @@ def test_equal_seeds_give_equal_runs() -> None:
     assert outcomes[0] != through(6, 0.1, 0.0)
     assert outcomes[0].frames_sent == pytest.approx(SECONDS * 30, abs=1)
     assert mean(o.bitrate for o in outcomes) > 2_000_000
+
+
+#: A link's rate, as a share of the picture's 2.33 Mb/s; there is sound beside it. How
+#: many frames of 450 come at least: a key frame every two seconds, and as many of those
+#: after it as fit.
+THIN_BOUNDS = {
+    0.3: (Bound(frozen=12.5, concealed=0.03, beside=0.0), 16),
+    0.6: (Bound(frozen=8.5, concealed=0.02, beside=0.0), 110),
+    0.9: (Bound(frozen=5.0, concealed=0.02, beside=0.0), 260),
+}
+
+
+def thin(share: float) -> Conditions:
+    return Conditions(rate=share * 2_330_000 / 8, queue=62_500)
+
+
+@pytest.mark.parametrize("share", THIN_BOUNDS)
+@for_seeds(2)
+def test_a_link_that_does_not_carry_the_stream(seed: int, share: float) -> None:
+    outcome = watch(seed, thin(share), Conditions())
+    bound, frames = THIN_BOUNDS[share]
+    assert outcome.frozen <= bound.frozen
+    assert outcome.concealed <= bound.concealed
+    assert outcome.beside <= bound.beside
+    assert outcome.frames >= frames
+
+
+@dataclass(frozen=True, slots=True)
+class Second:
+    """What came in a second.
+
+    Attributes:
+        frames: shown.
+        delay: seconds from when the newest one was sent until it was shown.
+        nacks: packets that the viewer has requested.
+        is_limited: whether its path was taken for too thin at the end.
+    """
+
+    frames: int
+    delay: float
+    nacks: int
+    is_limited: bool
+
+
+def watch_changes(
+    seed: int, seconds: int, changes: dict[int, Conditions]
+) -> list[Second]:
+    """Watch through a link that changes at some seconds."""
+    world, found = World(seed), list[Second]()
+
+    async def watching() -> None:
+        broadcast = Broadcast(world, Conditions(), Conditions())
+        viewing = broadcast.viewing
+        (forwarder,) = (f for f in viewing.egress.forwarders if f.kind == "video")
+        picture = viewing.receiver.picture
+        for second in range(seconds):
+            if second in changes:
+                viewing.wire.there.conditions = changes[second]
+            frames, nacks = len(picture.shown), picture.nacks
+            await asyncio.sleep(1.0)
+            newest = forwarder.timestamp_at(world.now)
+            assert newest is not None
+            delay = ((newest - picture.last_timestamp) & 0xFFFFFFFF) / VIDEO_RATE
+            found.append(
+                Second(
+                    len(picture.shown) - frames,
+                    delay,
+                    picture.nacks - nacks,
+                    forwarder.is_limited,
+                )
+            )
+        broadcast.stop()
+
+    run(world, watching())
+    return found
+
+
+@pytest.mark.parametrize("share", THIN_BOUNDS)
+@for_seeds(2)
+def test_a_link_that_is_wide_again(seed: int, share: float) -> None:
+    seconds = watch_changes(seed, 40, {2: thin(share), 17: Conditions()})
+    assert not any(s.is_limited for s in seconds[:2])
+    limited = [n for n, s in enumerate(seconds) if s.is_limited]
+    # Noticed within three seconds, and over within thirteen.
+    assert limited[0] <= 4
+    assert limited[-1] < 17 + 13
+    assert sum(s.frames for s in seconds[30:]) == pytest.approx(300, abs=2)
+    # What is left out makes no gap: nothing is requested, once the queue has drained.
+    assert sum(s.nacks for s in seconds[8:17]) == 0
+    # No frame waits for longer than the server holds it back; then the next GOP comes.
+    assert max(s.delay for s in seconds[8:17]) < 3
+
+
+@pytest.mark.parametrize("loss", [0.05, 0.1, 0.2])
+@for_seeds(2)
+def test_loss_is_not_a_thin_link(seed: int, loss: float) -> None:
+    seconds = watch_changes(seed, 20, {1: Conditions(loss=loss)})
+    assert not any(s.is_limited for s in seconds)
+
+
+@for_seeds(2)
+def test_bursts_and_a_varying_delay_are_no_thin_link(seed: int) -> None:
+    bad = Conditions(burst=20, jitter=0.06, reordering=0.05, hold_up=0.03)
+    assert not any(s.is_limited for s in watch_changes(seed, 20, {1: bad}))

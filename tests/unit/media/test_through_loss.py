@@ -173,7 +173,7 @@ async def test_reordering_is_no_loss(world: World) -> None:
 def test_a_thin_path(
     queue: float, estimates: bool, without_copies: Callable[[], None]
 ) -> None:
-    """The stream does not fit: octets hardly grow, whatever is lost by that.
+    """The stream does not fit: copies add hardly any octets, whatever is lost by that.
 
     Args:
         queue: in seconds.
@@ -186,7 +186,9 @@ def test_a_thin_path(
     without_copies()
     world = World()
     bare = run(world, watch(world, conditions, estimates=estimates))
-    assert watched.way.down.overflowed > 500
+    # Frames are left out instead, if the queue is long enough to be seen.
+    is_thinned = estimates and queue > 0.2
+    assert (watched.way.down.overflowed > 500) is not is_thinned
     assert watched.retransmitter.copies < 0.06 * watched.way.sent
     assert watched.way.octets < 1.06 * bare.way.octets
     assert watched.beside < MAX_SHARE

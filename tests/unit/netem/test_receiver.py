@@ -8,6 +8,7 @@ from tests.netem.sound import RED_TYPE, Sound
 from tests.netem.world import World
 from tests.rtp_packets import write_rtp
 from whipbird.rtp.packet import RtpPacket
+from whipbird.rtp.rtcp import SenderReport, write_sender_report
 from whipbird.rtp.rtcp_requests import (
     Estimate,
     KeyFrameRequest,
@@ -197,3 +198,31 @@ def test_sound_waits_for_what_comes_again_late() -> None:
     world.run_for(20)
     assert sound.delay == pytest.approx(0.12)
     assert sound.concealed(4, 10, 960) == 0
+
+
+def test_it_returns_the_times_of_sender_reports() -> None:
+    """LSR and DLSR (RFC 3550 section 6.4.1): so the server measures the round trip."""
+    viewer = Viewer()
+
+    def reported() -> Reported:
+        (report,) = (r for r in viewer.requests if isinstance(r, Reported))
+        viewer.requests.clear()
+        return report
+
+    viewer.send(1, 0, KEY, True)
+    viewer.world.run_for(1.0)
+    assert reported().last_report == 0
+    viewer.world.run_for(0.25)
+    ntp = 0x1234_5678_9ABC_DEF0
+    viewer.receiver.receive(
+        write_sender_report(SenderReport(VIDEO, ntp, 0, 1, 1)), viewer.world.now
+    )
+    viewer.send(2, 1, DELTA, True)
+    viewer.world.run_for(0.75)
+    report = reported()
+    assert report.last_report == 0x5678_9ABC
+    assert report.delay / 65536 == pytest.approx(0.75)
+    # That of the last one, as long as there is no other.
+    viewer.send(3, 2, DELTA, True)
+    viewer.world.run_for(1.0)
+    assert reported().delay / 65536 == pytest.approx(1.75)

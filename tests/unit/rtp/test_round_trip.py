@@ -87,3 +87,13 @@ def test_the_shortest() -> None:
     for n in range(100):
         round_trip.measured(0.1, 10.0 + n)
     assert round_trip.shortest == 0.1
+
+
+def test_what_the_last_one_is_longer() -> None:
+    trip = RoundTrip()
+    assert trip.waiting == 0
+    trip.sent(1 << 32, now=1.0)
+    trip.measured(0.05, 0.9)
+    trip.returned(short_ntp(1 << 32), 65536 // 2, now=1.75)
+    assert trip.waiting == pytest.approx(0.2)
+    assert trip.sent_at == 1.0

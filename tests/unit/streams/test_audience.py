@@ -389,3 +389,25 @@ async def test_nothing_is_kept_of_a_name_that_nobody_uses(publish: Publish) -> N
     assert audiences._audiences == {}
     # Nor is anything held of the publisher.
     assert all(not r.on_encodings_changed for r in publisher.rig.tracks)
+
+
+async def test_a_layer_is_thinned_only_if_there_is_no_smaller(publish: Publish) -> None:
+    to, wires = Audience(GopBudget()), [Wire(), Wire()]
+    publisher = publish(to, offers.CHROMIUM_SIMULCAST)
+    publisher.send_layers(KEY)
+    choices = (None, LayerChoice(rid="h"))
+    free, bound = (viewer(w, choice=c) for w, c in zip(wires, choices, strict=True))
+    for one in (free, bound):
+        to.join(one)
+    assert [f.has_smaller for f in free.egress.forwarders] == [True]
+    # It has chosen the one that it gets.
+    assert [f.has_smaller for f in bound.egress.forwarders] == [False]
+    measured(to, 1e5, 5e5, 2e6)
+    free.egress.estimate.received(120_000, 0.0)
+    to.update_viewer(free)
+    publisher.send_layers(KEY)
+    await until(lambda: payloads(wires[0])[-1:] == [KEY + b"q"])
+    to.update_viewer(free)
+    assert [f.has_smaller for f in free.egress.forwarders] == [False]
+    for one in (free, bound):
+        to.leave(one)
