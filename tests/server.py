@@ -53,7 +53,8 @@ class ServerProcess:
         # Ignore the developer's own settings of a server.
         env = {k: v for k, v in os.environ.items() if not k.startswith("WHIPBIRD_")}
         self._process = await asyncio.create_subprocess_exec(
-            *(sys.executable, *self._command, "serve"),
+            # Not what lies in the working directory.
+            *(sys.executable, "-P", *self._command, "serve"),
             *("--host", "127.0.0.1", "--port", str(self.port)),
             *self._options,
             stdin=asyncio.subprocess.DEVNULL,

@@ -51,7 +51,6 @@ class Forwarder:
         has_smaller: whether a smaller encoding is chosen if the path does not carry
             this one.
         fraction_lost: the loss in the viewer's last receiver report, 0 to 1.
-        frames_dropped: frames skipped because its socket was congested.
         nacked, nacks_refused, key_frame_requests: see ``SentCounts``; the caller counts
             them.
         frames_dropped: frames skipped because its path was congested.
