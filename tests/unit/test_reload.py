@@ -9,7 +9,7 @@ import pytest
 from aiohttp import web
 from pydantic import SecretStr
 
-from whipbird.app import POLICY, RECORDER, STORE, create_app
+from whipbird.app import EVENTS, POLICY, RECORDER, STORE, create_app
 from whipbird.cli.reloading import Reloading
 from whipbird.config import (
     NEEDS_RESTART,
@@ -38,6 +38,8 @@ APPLIED = sorted(RELOADABLE - {"log_level", "log_format", "drain"})
 OTHERS = {
     "ice_servers": (IceServer("stun:stun.example.org"),),
     "turn_secret": SecretStr("new"),
+    "event_url": "http://127.0.0.1:1/events",
+    "event_secret": SecretStr("new"),
 }
 
 
@@ -75,6 +77,7 @@ def state(app: web.Application) -> list[object]:
         policy.all_requests._others.rate,
         policy.stream_requests._others.rate,
         [limit.rate for limit in policy.stream_requests._limits.values()],
+        app[EVENTS]._target,
         policy.ice_servers._servers,
         policy.ice_servers._secret,
         policy.ice_servers._lifetime,

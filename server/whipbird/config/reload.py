@@ -9,7 +9,7 @@ RELOADABLE = frozenset(
         *("max_sessions", "max_client_sessions", "max_client_connecting"),
         *("request_rate", "post_rate", "patch_rate", "delete_rate"),
         *("ice_servers", "turn_secret", "turn_lifetime"),
-        *("takeover", "wait_for_publisher"),
+        *("takeover", "wait_for_publisher", "event_url", "event_secret"),
         *("gop_size", "gop_seconds", "gop_total_size"),
         *("record_all", "record_segment", "record_segment_size"),
         *("record_max_age", "record_max_size", "record_min_free"),
@@ -27,7 +27,6 @@ NEEDS_RESTART = frozenset(
         *("auth_url", "jwt_audience", "jwt_issuer", "jwt_key_file", "jwt_key_url"),
         *("rights_file", "hsts", "ice_tcp", "ice_tcp_port"),
         *("tls_cert", "tls_key", "tls_redirect", "tls_self_signed"),
-        *("event_url", "event_secret"),
     }
 )
 
