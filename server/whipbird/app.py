@@ -219,6 +219,7 @@ def reconfigure(app: web.Application, settings: Settings) -> None:
     app[RECORDER].configure(**_recording_options(settings))
     app[POLICY].change(settings)
     app[EVENTS].change(*_event_target(settings))
+    app[RIGHTS].token = settings.shared_token
     app[RIGHTS].reload()
 
 
