@@ -51,11 +51,12 @@ from .rights.keys import Keys
 from .rtp.history import GopLimits
 from .sessions import SessionLimits, SessionStore
 from .stats.loop_lag import LoopLag
-from .webhook import Delivery, Reporter, Sender
+from .webhook import Outlet, Reporter
 
 STORE = web.AppKey("store", SessionStore)
 RECORDER = web.AppKey("recorder", Recorder)
 POLICY = web.AppKey("policy", HttpPolicy)
+EVENTS = web.AppKey("events", Outlet)
 # ``app[RIGHTS].reload()`` reads the file of rules again.
 RIGHTS = web.AppKey("rights", Rights)
 UDP_PORT = web.AppKey("udp_port", UdpPort)
@@ -108,7 +109,10 @@ def create_app(settings: Settings) -> web.Application:
     )
     app[RECORDER] = recorder
     store.streams.observers.append(recorder)
-    events = _event_delivery(settings, store, recorder)
+    events = app[EVENTS] = Outlet(*_event_target(settings))
+    reporter = Reporter(events.put)
+    store.observers.append(reporter)
+    recorder.observers.append(reporter.file_finished)
     snapshots = Snapshots(store.audiences.current_gop)
     tickets = None if rights.is_open else Tickets()
     admits = (
@@ -192,8 +196,7 @@ def create_app(settings: Settings) -> web.Application:
         await store.close()
         await recorder.close()
         await snapshots.close()
-        if events is not None:
-            await events.close()
+        await events.close()
         await rights.close()
 
     async def sign(request: web.Request, response: web.StreamResponse) -> None:
@@ -215,6 +218,8 @@ def reconfigure(app: web.Application, settings: Settings) -> None:
     app[STORE].configure(**_session_options(settings, app[RIGHTS]))
     app[RECORDER].configure(**_recording_options(settings))
     app[POLICY].change(settings)
+    app[EVENTS].change(*_event_target(settings))
+    app[RIGHTS].token = settings.shared_token
     app[RIGHTS].reload()
 
 
@@ -337,19 +342,11 @@ def _allowed_hosts(settings: Settings, rights: Rights) -> AllowedHosts:
     )
 
 
-def _event_delivery(
-    settings: Settings, store: SessionStore, recorder: Recorder
-) -> Delivery | None:
-    """What delivers events; None without a URL."""
-    if settings.event_url is None:
-        return None
+def _event_target(settings: Settings) -> tuple[str | None, bytes | None]:
+    """Where events are sent, and what they are signed with."""
     secret = settings.event_secret
     key = None if secret is None else webhook_key(secret.get_secret_value())
-    delivery = Delivery(Sender(settings.event_url, key))
-    reporter = Reporter(delivery.put)
-    store.observers.append(reporter)
-    recorder.observers.append(reporter.file_finished)
-    return delivery
+    return settings.event_url, key
 
 
 def _reach(settings: Settings, addresses: HostAddresses) -> Reach:

@@ -8,14 +8,16 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 from pydantic import SecretStr
+from pytest_aiohttp.plugin import AiohttpClient
 
-from whipbird.app import POLICY, RECORDER, STORE, create_app
+from whipbird.app import EVENTS, POLICY, RECORDER, RIGHTS, STORE, create_app
 from whipbird.cli.reloading import Reloading
 from whipbird.config import (
     NEEDS_RESTART,
     RELOADABLE,
     ConfigError,
     Settings,
+    load_settings,
     taken_over,
 )
 from whipbird.sdp.link import IceServer
@@ -32,19 +34,22 @@ def test_each_setting_is_taken_over_or_needs_a_restart() -> None:
     assert not RELOADABLE & NEEDS_RESTART
 
 
-APPLIED = sorted(RELOADABLE - {"log_level", "log_format", "drain"})
+APPLIED = sorted(RELOADABLE - {"log_level", "log_format", "drain", "token_file"})
 
 
 OTHERS = {
+    "token": SecretStr("new"),
     "ice_servers": (IceServer("stun:stun.example.org"),),
     "turn_secret": SecretStr("new"),
+    "event_url": "http://127.0.0.1:1/events",
+    "event_secret": SecretStr("new"),
 }
 
 
 @pytest.mark.parametrize("name", APPLIED)
 async def test_each_setting_is_taken_over(name: str, tmp_path: Path) -> None:
     """The running server then differs from one that was started without it."""
-    current = Settings(record=tmp_path)
+    current = Settings(record=tmp_path, token=SecretStr("old"))
     value = getattr(current, name)
     other = OTHERS.get(name)
     if other is None:
@@ -75,10 +80,52 @@ def state(app: web.Application) -> list[object]:
         policy.all_requests._others.rate,
         policy.stream_requests._others.rate,
         [limit.rate for limit in policy.stream_requests._limits.values()],
+        app[EVENTS]._target,
+        app[RIGHTS].token,
         policy.ice_servers._servers,
         policy.ice_servers._secret,
         policy.ice_servers._lifetime,
     ]
+
+
+@pytest.mark.parametrize("source", ["token", "token_file"])
+async def test_another_token(
+    source: str,
+    aiohttp_client: AiohttpClient,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The old one ends at once."""
+    monkeypatch.chdir(tmp_path)
+    file = tmp_path / "token"
+
+    def load(token: str) -> Settings:
+        file.write_text(token)
+        return load_settings({source: str(file) if source == "token_file" else token})
+
+    current = load("old")
+    app = create_app(current)
+    client = await aiohttp_client(app)
+
+    async def status(token: str) -> int:
+        headers = {"Authorization": f"Bearer {token}"}
+        return (await client.get("/api/streams", headers=headers)).status
+
+    assert (await status("old"), await status("new")) == (200, 401)
+    Reloading(current, lambda: load("new")).reload(app)
+    assert (await status("old"), await status("new")) == (401, 200)
+
+
+async def test_the_last_token_is_not_given_up(
+    aiohttp_client: AiohttpClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A server without one listens elsewhere, and checks other things."""
+    current = Settings(token=SecretStr("old"))
+    app = create_app(current)
+    client = await aiohttp_client(app)
+    Reloading(current, Settings).reload(app)
+    assert (await client.get("/api/streams")).status == 401
+    assert "The setting token has changed: it needs a restart" in caplog.text
 
 
 async def test_what_needs_a_restart_is_said(caplog: pytest.LogCaptureFixture) -> None:

@@ -6,10 +6,11 @@ from .settings import Settings
 RELOADABLE = frozenset(
     {
         *("access_log", "drain", "log_format", "log_level", "setup_timeout"),
+        *("token", "token_file"),
         *("max_sessions", "max_client_sessions", "max_client_connecting"),
         *("request_rate", "post_rate", "patch_rate", "delete_rate"),
         *("ice_servers", "turn_secret", "turn_lifetime"),
-        *("takeover", "wait_for_publisher"),
+        *("takeover", "wait_for_publisher", "event_url", "event_secret"),
         *("gop_size", "gop_seconds", "gop_total_size"),
         *("record_all", "record_segment", "record_segment_size"),
         *("record_max_age", "record_max_size", "record_min_free"),
@@ -23,11 +24,10 @@ NEEDS_RESTART = frozenset(
         *("host", "port", "udp_port", "admin_listen", "max_connections"),
         *("public_addresses", "hide_host_addresses", "ice_lite", "ice_loopback"),
         *("check_private_addresses", "denied_networks", "echo_buffer", "record"),
-        *("allowed_hosts", "allowed_origins", "open", "token", "token_file"),
+        *("allowed_hosts", "allowed_origins", "open"),
         *("auth_url", "jwt_audience", "jwt_issuer", "jwt_key_file", "jwt_key_url"),
         *("rights_file", "hsts", "ice_tcp", "ice_tcp_port"),
         *("tls_cert", "tls_key", "tls_redirect", "tls_self_signed"),
-        *("event_url", "event_secret"),
     }
 )
 
@@ -44,5 +44,9 @@ def taken_over(current: Settings, new: Settings) -> tuple[Settings, list[str]]:
         for name in Settings.model_fields
         if getattr(current, name) != getattr(new, name)
     }
-    update = {name: getattr(new, name) for name in changed & RELOADABLE}
-    return current.model_copy(update=update), sorted(changed - RELOADABLE)
+    reloaded = changed & RELOADABLE
+    if (current.shared_token is None) != (new.shared_token is None):
+        # Whether there is a token decides what else the server checks.
+        reloaded -= {"token", "token_file"}
+    update = {name: getattr(new, name) for name in reloaded}
+    return current.model_copy(update=update), sorted(changed - reloaded)

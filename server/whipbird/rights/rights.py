@@ -32,6 +32,9 @@ class Rights:
         clock: returns seconds, to look at the file from time to time.
         now: returns seconds since the epoch.
 
+    Attributes:
+        token: as above; another one is in force from the next ``reload`` on.
+
     Raises:
         RulesError: when the file cannot be read or is invalid.
     """
@@ -45,7 +48,7 @@ class Rights:
         clock: Callable[[], float] = time.monotonic,
         now: Callable[[], float] = time.time,
     ) -> None:
-        self._token = token
+        self.token = token
         self._file = file
         self._others = tuple(others)
         self._clock = clock
@@ -57,7 +60,7 @@ class Rights:
     @property
     def is_open(self) -> bool:
         """Whether there are no rules: everybody may do everything."""
-        return self._token is None and self._file is None and not self._others
+        return self.token is None and self._file is None and not self._others
 
     @property
     def rules(self) -> Rules:
@@ -136,7 +139,7 @@ class Rights:
                 rules = Rules.parse(_text_of(self._file))
             except RulesError as error:
                 raise RulesError(f"{self._file}: {error}") from None
-        return rules if self._token is None else rules.and_token(self._token)
+        return rules if self.token is None else rules.and_token(self.token)
 
 
 def _version_of(file: Path) -> _Version | None:

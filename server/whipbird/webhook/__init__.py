@@ -2,7 +2,8 @@
 
 from .delivery import Delivery
 from .event import Event, EventType
+from .outlet import Outlet
 from .reporter import Reporter
 from .sender import Sender
 
-__all__ = ["Delivery", "Event", "EventType", "Reporter", "Sender"]
+__all__ = ["Delivery", "Event", "EventType", "Outlet", "Reporter", "Sender"]
