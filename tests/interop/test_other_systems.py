@@ -13,8 +13,7 @@ import pytest
 from tests.interop import other_system
 from tests.interop.aiortc_viewer import AiortcViewer
 from tests.server import ServerProcess
-from tests.unit.recording.publisher import files_in, read
-from tests.unit.recording.test_finishing import boxes
+from tests.unit.recording.publisher import boxes, files_in, read
 from tests.waiting import until
 
 LAUNCHER = other_system.__file__

@@ -208,5 +208,21 @@ def files_in(folder: Path) -> list[Path]:
     return sorted(folder.iterdir())
 
 
+def boxes(path: Path) -> list[str]:
+    """The types of a file's boxes, without free space."""
+    data, found, start = path.read_bytes(), [], 0
+    while start < len(data):
+        size = int.from_bytes(data[start : start + 4])
+        kind = data[start + 4 : start + 8].decode()
+        if size == 1:
+            size = int.from_bytes(data[start + 8 : start + 16])
+        assert size >= 8
+        if kind != "free":
+            found.append(kind)
+        start += size
+    assert start == len(data)
+    return found
+
+
 def noise(size: int) -> bytes:
     return random.Random(size).randbytes(size)

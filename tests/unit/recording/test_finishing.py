@@ -16,6 +16,7 @@ from tests.unit.recording.publisher import (
     AUDIO,
     VIDEO,
     Publisher,
+    boxes,
     files_in,
     opus_packets,
     read,
@@ -28,22 +29,6 @@ from whipbird.recording.finishing import Finisher
 from whipbird.recording.recording import Recording, RecordingState
 from whipbird.recording.retention import Retention
 from whipbird.recording.segments import SegmentLimits
-
-
-def boxes(path: Path) -> list[str]:
-    """The types of a file's boxes, without free space."""
-    data, found, start = path.read_bytes(), [], 0
-    while start < len(data):
-        size = int.from_bytes(data[start : start + 4])
-        kind = data[start + 4 : start + 8].decode()
-        if size == 1:
-            size = int.from_bytes(data[start + 8 : start + 16])
-        assert size >= 8
-        if kind != "free":
-            found.append(kind)
-        start += size
-    assert start == len(data)
-    return found
 
 
 class Pipe:
