@@ -133,8 +133,12 @@ class ServerProcess:
 
     async def status(self) -> dict[str, Any]:
         """The status of the server."""
+        headers = {}
+        if "--token" in self._options:
+            token = self._options[self._options.index("--token") + 1]
+            headers["Authorization"] = f"Bearer {token}"
         async with (
-            aiohttp.ClientSession() as http,
+            aiohttp.ClientSession(headers=headers) as http,
             http.get(f"{self.url}/api/status") as response,
         ):
             status: dict[str, Any] = await response.json()
