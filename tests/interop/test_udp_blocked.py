@@ -1,11 +1,12 @@
 """Chromium whose network drops all UDP: it connects over TCP, to the one number."""
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
 from playwright.async_api import async_playwright
 
-from bench.loss.browsers import Endpoint, chromium, tab
+from bench.loss.browsers import Endpoint, Tab, chromium, tab
 from tests.e2e.browser import NoBrowserError
 
 from .namespaces import PUBLIC, URL, Internet, why_impossible
@@ -77,19 +78,27 @@ async def test_chromium_pings_publishes_and_watches(
                     await publisher.publish(Endpoint(f"{URL}/whip/show"))
                     await viewer.watch(Endpoint(f"{URL}/whep/show"))
                     for one in (publisher, viewer):
-                        found = (await one.look())["statistics"]
-                        protocols = {
-                            s["protocol"]
-                            for s in found
-                            if s["type"] == "local-candidate"
-                            and s["id"] in selected(found)
-                        }
-                        assert protocols == {"tcp"}
+                        assert await protocols_of(one) == {"tcp"}
         except NoBrowserError as error:
             pytest.skip(str(error))
     assert internet.sources() == set()
     assert await server.stop() == 0
     assert "Traceback" not in server.output, server.output
+
+
+async def protocols_of(one: Tab) -> set[object]:
+    """The protocols of the candidates in use, as soon as the browser tells them."""
+    protocols: set[object] = set()
+    async with asyncio.timeout(60):
+        while not protocols:
+            found = (await one.look())["statistics"]
+            protocols = {
+                s["protocol"]
+                for s in found
+                if s["type"] == "local-candidate" and s["id"] in selected(found)
+            }
+            await asyncio.sleep(0.1)
+    return protocols
 
 
 def selected(statistics: list[dict[str, object]]) -> set[object]:
