@@ -7,51 +7,24 @@ With --soak: a server under mixed load for minutes; nothing may grow (--soak --h
 
 import argparse
 import asyncio
-import contextlib
 import gc
 import json
-import logging
 import os
 import platform
-import signal
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
-import uvloop
-
-from whipbird.client import WhipError
-
-from .clients import BenchError
 from .floods import command as floods
 from .measures import FULL, MEASURES, QUICK, Load, Measure
-from .servers import TEXTBOOK, WHIPBIRD, Program, ServerError, before, running
+from .program import TRIAL_ERRORS, Cores, run, say
+from .servers import TEXTBOOK, WHIPBIRD, Program, before, running
 from .soak import command as soak
 from .table import Row, as_json, as_text, rows_of
 
 ROUNDS = 5
 QUICK_ROUNDS = 2
-
-
-@dataclass(frozen=True, slots=True)
-class Cores:
-    """Which CPU the client and the server under test have; None for any."""
-
-    client: int | None
-    server: int | None
-
-    @classmethod
-    def choose(cls) -> "Cores":
-        """One for each, where there are two."""
-        available = sorted(os.sched_getaffinity(0))
-        return cls(*available[:2]) if len(available) > 1 else cls(None, None)
-
-    def __str__(self) -> str:
-        if self.client is None:
-            return "client and server share one core"
-        return f"client on core {self.client}, each server on core {self.server}"
 
 
 def _options() -> argparse.Namespace:
@@ -132,17 +105,11 @@ async def _run(
     total = max(measures.values())
     for number in range(1, total + 1):
         for measure in (m for m, rounds in measures.items() if number <= rounds):
-            _say(f"round {number} of {total}: {measure.name}")
+            say(f"round {number} of {total}: {measure.name}")
             for program in _programs(measure, others):
                 try:
                     figures = await _try(measure, program, cores.server, load)
-                except (
-                    BenchError,
-                    ServerError,
-                    TimeoutError,
-                    WhipError,
-                    ExceptionGroup,
-                ) as error:
+                except TRIAL_ERRORS as error:
                     failures.append(
                         f"{measure.name} of {program.name} in round {number}: "
                         f"{error or type(error).__name__}"
@@ -151,7 +118,7 @@ async def _run(
                 for row in rows:
                     if row.measure == measure.name and row.metric.key in figures:
                         row.of(program.name).append(figures[row.metric.key])
-    _say("")
+    say("")
     return rows, failures
 
 
@@ -163,22 +130,8 @@ def _programs(measure: Measure, others: Sequence[Program]) -> list[Program]:
     ]
 
 
-def _say(progress: str) -> None:
-    """Show what goes on, on a terminal only."""
-    if sys.stderr.isatty():
-        print(f"\r\x1b[K{progress}", end="", file=sys.stderr, flush=True)
-
-
 async def _main(options: argparse.Namespace) -> int:
-    task = asyncio.current_task()
-    assert task is not None
-    # Ended by a signal, the servers are ended too.
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
-
     cores = Cores.choose()
-    if cores.client is not None:
-        os.sched_setaffinity(0, {cores.client})
     # What is imported stays; going through it again and again is not the servers' time.
     gc.collect()
     gc.freeze()
@@ -225,14 +178,7 @@ def main() -> int:
     if sys.argv[1:2] == ["--soak"]:
         return soak.main(sys.argv[2:])
     options = _options()
-    # What fails is said at the end.
-    logging.disable(logging.CRITICAL)
-    with (
-        contextlib.suppress(asyncio.CancelledError),
-        asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
-    ):
-        return runner.run(_main(options))
-    return 130
+    return run(_main(options))
 
 
 if __name__ == "__main__":

@@ -1,21 +1,12 @@
 """``python -m bench --floods``: what floods cost the server, and its other clients."""
 
 import argparse
-import asyncio
-import contextlib
 import gc
-import logging
-import os
-import signal
-import sys
 from pathlib import Path
 
-import uvloop
-
-from whipbird.client import WhipError
-
-from ..clients import BenchError, Clients
-from ..servers import ServerError
+from .. import program
+from ..clients import Clients
+from ..program import TRIAL_ERRORS, Cores, say
 from .floods import FLOODS, Flood
 from .report import Results, as_markdown, as_text, noticed, put_into
 from .trial import run
@@ -76,22 +67,11 @@ async def _measure(
             again = noticed(results)
             floods = [flood for flood in floods if flood.name in again]
         for flood in floods:
-            if sys.stderr.isatty():
-                print(
-                    f"\r\x1b[Kround {number}: {flood.name}",
-                    end="",
-                    file=sys.stderr,
-                )
+            say(f"round {number}: {flood.name}")
             gc.collect()
             try:
                 result = await run(flood, clients, core, seconds)
-            except (
-                BenchError,
-                ServerError,
-                TimeoutError,
-                WhipError,
-                ExceptionGroup,
-            ) as error:
+            except TRIAL_ERRORS as error:
                 failures.append(f"{flood.name}: {error or type(error).__name__}")
                 continue
             results[flood.name].append(result)
@@ -100,16 +80,8 @@ async def _measure(
 
 
 async def _main(options: argparse.Namespace) -> int:
-    task = asyncio.current_task()
-    assert task is not None
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
-    core = None
-    available = sorted(os.sched_getaffinity(0))
-    if len(available) > 1:
-        # The attackers share the core of the client that measures, and give way to it.
-        os.sched_setaffinity(0, {available[0]})
-        core = available[1]
+    # The attackers share the core of the client that measures, and give way to it.
+    core = Cores.choose().server
     floods = [flood for flood in FLOODS if flood.name in options.only]
     results, failures = await _measure(floods, options.rounds, options.seconds, core)
     print(as_text(results))
@@ -125,10 +97,4 @@ async def _main(options: argparse.Namespace) -> int:
 def main(arguments: list[str]) -> int:
     """Run, and return the exit status: 1 when a trial, or the server, has failed."""
     options = _parser().parse_args(arguments)
-    logging.disable(logging.CRITICAL)
-    with (
-        contextlib.suppress(asyncio.CancelledError),
-        asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
-    ):
-        return runner.run(_main(options))
-    return 130
+    return program.run(_main(options))

@@ -9,7 +9,6 @@ import os
 import platform
 import signal
 import statistics
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
@@ -22,6 +21,7 @@ from playwright.async_api import async_playwright
 from tests.e2e.browser import NoBrowserError, find_chromium
 
 from ..clients import BenchError
+from ..program import say
 from ..servers import ROOT, ServerError
 from . import virtual
 from .browsers import chromium
@@ -152,9 +152,9 @@ async def _run(options: argparse.Namespace) -> Report:
         for number in range(1, options.rounds + 1):
             for case in options.cases:
                 for subject in subjects:
-                    _say(f"round {number} of {options.rounds}: {case.name}")
+                    say(f"round {number} of {options.rounds}: {case.name}")
                     await _try(case, subject, stage, report)
-    _say("")
+    say("")
     return report
 
 
@@ -192,12 +192,6 @@ def _median(figures: Sequence[float]) -> str:
         return "-"
     median = statistics.median(figures)
     return f"{median:.0f}" if abs(median) >= 100 else f"{median:.3g}"
-
-
-def _say(progress: str) -> None:
-    """Show what goes on, on a terminal only."""
-    if sys.stderr.isatty():
-        print(f"\r\x1b[K{progress}", end="", file=sys.stderr, flush=True)
 
 
 def _run_virtually(options: argparse.Namespace) -> int:

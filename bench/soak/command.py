@@ -6,23 +6,18 @@ each round, when all have gone, the server must be as it was after the first one
 
 import argparse
 import asyncio
-import contextlib
 import itertools
-import logging
-import os
 import random
-import signal
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import uvloop
-
 from .. import clip
 from ..clients import Clients
 from ..floods.floods import BY_NAME, FLOODS, Flood
+from ..program import Cores, run
 from ..servers import ServerError
 from . import recordings
 from .load import Media, make_round
@@ -203,15 +198,7 @@ def report(found: Soak) -> str:
 
 
 async def _main(options: argparse.Namespace) -> int:
-    task = asyncio.current_task()
-    assert task is not None
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
-    core = None
-    available = sorted(os.sched_getaffinity(0))
-    if len(available) > 1:
-        os.sched_setaffinity(0, {available[0]})
-        core = available[1]
+    core = Cores.choose().server
     names = options.floods if options.floods is not None else list(BY_NAME)
     with tempfile.TemporaryDirectory() as folder:
         try:
@@ -235,10 +222,4 @@ async def _main(options: argparse.Namespace) -> int:
 def main(arguments: list[str]) -> int:
     """Run, and return the exit status: 1 when anything is wrong."""
     options = _parser().parse_args(arguments)
-    logging.disable(logging.CRITICAL)
-    with (
-        contextlib.suppress(asyncio.CancelledError),
-        asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
-    ):
-        return runner.run(_main(options))
-    return 130
+    return run(_main(options))
