@@ -20,7 +20,7 @@ from .http.metrics import PREFIX as METRICS_PREFIX
 from .http.metrics import MetricsResource, ServerStats
 from .http.needs import of_recordings, of_streams, to_operate, to_publish, to_watch
 from .http.operators import PREFIX as SESSIONS_PREFIX
-from .http.operators import PublisherResource, SessionsResource
+from .http.operators import OpenSessionsResource, PublisherResource
 from .http.page import PageResource, webclient_directory
 from .http.policy import HttpPolicy
 from .http.problems import problem_middleware
@@ -293,7 +293,7 @@ def _add_operators(
         stats: takes a snapshot of the server.
     """
     sessions = web.Application(middlewares=middlewares)
-    SessionsResource(store).add_to(sessions)
+    OpenSessionsResource(store).add_to(sessions)
     app.add_subapp(SESSIONS_PREFIX, sessions)
     metrics = web.Application(middlewares=middlewares)
     MetricsResource(stats).add_to(metrics)

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal, TextIO
 
+from ..net.faults import place_of
+
 LogFormat = Literal["text", "json"]
 
 # Seconds in which records that are alike are counted together.
@@ -197,11 +199,7 @@ def _kind_of(record: logging.LogRecord) -> Hashable:
     if error is None:
         return record.name, record.levelno, _template(record)
     # Whatever is said of it: asyncio puts the name of the task into its template.
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    place = () if trace is None else (trace.tb_frame.f_code, trace.tb_lineno)
-    return record.name, type(error), *place
+    return record.name, *place_of(error)
 
 
 def _template(record: logging.LogRecord) -> str:

@@ -26,20 +26,18 @@ def gauge(name: str, text: str, values: Mapping[Labels, float], *labels: str) ->
         values: by the values of the labels, in the order of their names.
         labels: the names.
     """
-    family = GaugeMetricFamily(f"{NAMESPACE}_{name}", text, labels=labels)
-    for key, value in values.items():
-        family.add_metric(key, value)
-    return family
+    return _filled(
+        GaugeMetricFamily(f"{NAMESPACE}_{name}", text, labels=labels), values
+    )
 
 
 def counter(
     name: str, text: str, values: Mapping[Labels, float], *labels: str
 ) -> Family:
     """A value that only grows; its name ends with ``_total`` when it is shown."""
-    family = CounterMetricFamily(f"{NAMESPACE}_{name}", text, labels=labels)
-    for key, value in values.items():
-        family.add_metric(key, value)
-    return family
+    return _filled(
+        CounterMetricFamily(f"{NAMESPACE}_{name}", text, labels=labels), values
+    )
 
 
 def histogram(
@@ -50,6 +48,14 @@ def histogram(
     for key, stats in values.items():
         buckets = [(_bound(le), count) for le, count in stats.cumulative]
         family.add_metric(key, buckets, stats.sum)
+    return family
+
+
+def _filled(
+    family: GaugeMetricFamily | CounterMetricFamily, values: Mapping[Labels, float]
+) -> Family:
+    for key, value in values.items():
+        family.add_metric(key, value)
     return family
 
 

@@ -19,7 +19,7 @@ _NUMBER = re.compile("[0-9]{1,6}", re.ASCII)
 _NO_STORE = {"Cache-Control": "no-store"}
 
 
-class SessionsResource:
+class OpenSessionsResource:
     """The handlers of ``/api/sessions`` and ``/api/sessions/{id}``.
 
     Its application must be mounted at ``PREFIX``. The ids are those of the log; with

@@ -27,7 +27,7 @@ class FaultLog:
     def report(self, logger: logging.Logger, error: Exception, now: float) -> None:
         """Log a fault as an ERROR, unless the same was logged within ``INTERVAL``."""
         self.count += 1
-        place = _place(error)
+        place = place_of(error)
         last, skipped = self._seen.get(place, (-INTERVAL, 0))
         if now - last < INTERVAL:
             self._seen[place] = (last, skipped + 1)
@@ -40,7 +40,7 @@ class FaultLog:
         logger.error("A fault of the server%s", more, exc_info=error)
 
 
-def _place(error: Exception) -> tuple[str, int, type]:
+def place_of(error: BaseException) -> tuple[str, int, type]:
     """The file and line that raised an exception, and its type."""
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
