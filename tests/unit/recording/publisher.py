@@ -203,6 +203,12 @@ def increasing(times: list[float]) -> bool:
     return all(a < b for a, b in pairwise(times))
 
 
+def play(publisher: Publisher) -> None:
+    """A second of VP8."""
+    for frame in video_frames("libvpx"):
+        publisher.send_frame(frame.payloads)
+
+
 def files_in(folder: Path) -> list[Path]:
     """By name, so the first that was begun comes first."""
     return sorted(folder.iterdir())

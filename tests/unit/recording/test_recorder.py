@@ -3,28 +3,19 @@
 import asyncio
 import shutil
 import threading
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
-from tests.unit.recording.publisher import VIDEO, Publisher, files_in, video_frames
+from tests.unit.recording.publisher import (
+    Publisher,
+    files_in,
+    play,
+)
 from tests.waiting import until
 from whipbird.recording import NoFolder, NotPublished, Recorder
 from whipbird.recording import recorder as module
 from whipbird.recording.container import MediaFile
-
-
-@pytest.fixture
-async def publisher() -> AsyncIterator[Publisher]:
-    made = Publisher(VIDEO["libvpx"])
-    yield made
-    await made.rig.stop()
-
-
-def play(publisher: Publisher) -> None:
-    for frame in video_frames("libvpx"):
-        publisher.send_frame(frame.payloads)
 
 
 async def test_every_stream_is_recorded(tmp_path: Path, publisher: Publisher) -> None:

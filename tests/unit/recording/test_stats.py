@@ -1,26 +1,13 @@
 """Recordings that have ended stay counted, once."""
 
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
-from tests.unit.recording.publisher import VIDEO, Publisher, files_in, video_frames
+from tests.unit.recording.publisher import VIDEO, Publisher, files_in, play
 from tests.waiting import until
 from whipbird.recording import Recorder, RecordingCounts
 from whipbird.recording.container import MediaFile
-
-
-@pytest.fixture
-async def publisher() -> AsyncIterator[Publisher]:
-    made = Publisher(VIDEO["libvpx"])
-    yield made
-    await made.rig.stop()
-
-
-def play(publisher: Publisher) -> None:
-    for frame in video_frames("libvpx"):
-        publisher.send_frame(frame.payloads)
 
 
 async def test_nothing_is_lost_when_recordings_end(
