@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,18 @@ async def events() -> AsyncIterator[tuple[str, list[dict[str, Any]]]]:
     await server.close()
 
 
+@asynccontextmanager
+async def publishing(url: str) -> AsyncIterator[WhipClient]:
+    """A client that publishes a test pattern."""
+    async with WhipClient(url) as client:
+        publication = Publication(Pattern((160, 96), 30, "VP8", 200_000), client)
+        await publication.connect()
+        running = asyncio.create_task(publication.run())
+        yield client
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+
 async def test_a_stream(
     aiohttp_server: AiohttpServer,
     events: tuple[str, list[dict[str, Any]]],
@@ -50,15 +63,10 @@ async def test_a_stream(
     async with WhipClient(str(server.make_url("/whip/data"))) as pinging:
         pinging.peer.createDataChannel("ping")
         await pinging.connect()
-    async with WhipClient(str(server.make_url("/whip/live"))) as client:
-        publication = Publication(Pattern((160, 96), 30, "VP8", 200_000), client)
-        await publication.connect()
-        running = asyncio.create_task(publication.run())
+    async with publishing(str(server.make_url("/whip/live"))):
         async with AiortcViewer(str(server.make_url("/whep/live"))) as viewer:
             await until(lambda: len(viewer.frames["video"]) > 3)
         await until(lambda: len(received) >= 3)
-        running.cancel()
-        await asyncio.gather(running, return_exceptions=True)
     await until(lambda: len(received) >= 5)
     types = [event["type"] for event in received]
     assert types[:3] == ["published", "watched", "left"]
@@ -84,14 +92,9 @@ async def test_the_end_of_the_server(
     url, received = events
     app = create_app(Settings(event_url=url, record=tmp_path, record_all=True))
     server = await aiohttp_server(app)
-    async with WhipClient(str(server.make_url("/whip/live"))) as client:
-        publication = Publication(Pattern((160, 96), 30, "VP8", 200_000), client)
-        await publication.connect()
-        running = asyncio.create_task(publication.run())
+    async with publishing(str(server.make_url("/whip/live"))) as client:
         await until(lambda: files_in(tmp_path))
         await server.close()
-        running.cancel()
-        await asyncio.gather(running, return_exceptions=True)
         client.location = None
     assert [event["type"] for event in received] == [
         "published",
