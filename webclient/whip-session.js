@@ -23,6 +23,8 @@ export class WhipSession {
 
   /** @type {WhipHttp} */ #http;
   /** @type {Promise<unknown>|null} */ #ended = null;
+  /** Ends the requests that would find no session after the DELETE. */
+  #ending = new AbortController();
 
   /** @param {WhipHttp} http */
   constructor(http) {
@@ -66,7 +68,8 @@ export class WhipSession {
   async trickle(fragment) {
     const headers = { 'Content-Type': FRAGMENT };
     if (this.etag) headers['If-Match'] = this.etag;
-    await this.#http.request('PATCH', this.location, { headers, body: fragment });
+    const { signal } = this.#ending;
+    await this.#http.request('PATCH', this.location, { headers, body: fragment, signal });
   }
 
   /**
@@ -98,7 +101,9 @@ export class WhipSession {
   async isAlive() {
     if (!this.location) return false;
     try {
-      await this.#http.request('GET', this.location, { cache: 'no-store', timeout: 3000 });
+      const { signal } = this.#ending;
+      const init = { cache: 'no-store', timeout: 3000, signal };
+      await this.#http.request('GET', this.location, init);
       return true;
     } catch (error) {
       if (error.status === undefined) return null;
@@ -116,6 +121,7 @@ export class WhipSession {
     if (this.location) {
       const url = this.location;
       this.location = null;
+      this.#ending.abort(new WhipError('closed', { title: 'Closed' }));
       const init = { keepalive: true, timeout: 2000 };
       this.#ended = this.#http.request('DELETE', url, init).then(null, () => {});
     }
