@@ -4,23 +4,23 @@
  * @module
  */
 
-import { wireCopyButton } from './clipboard.js';
-import { $, announce } from './dom.js';
-import { LinkView } from './link-view.js';
-import { navigate } from './navigation.js';
-import { onNetworkChange } from './network.js';
-import { PingView } from './ping-view.js';
-import { PublishView } from './publish-view.js';
-import { showNote } from './reading.js';
+import { wireCopyButton } from './ui/clipboard.js';
+import { $, announce } from './ui/dom.js';
+import { LinkView } from './views/link-view.js';
+import { navigate } from './ui/navigation.js';
+import { onNetworkChange } from './link/network.js';
+import { PingView } from './views/ping-view.js';
+import { PublishView } from './views/publish-view.js';
+import { showNote } from './views/reading.js';
 import {
   initialStreamName,
   rememberToken,
   rememberedDelay,
   rememberedToken,
   streamNameProblem,
-} from './settings.js';
-import { StreamsView } from './streams-view.js';
-import { WatchView } from './watch-view.js';
+} from './ui/settings.js';
+import { StreamsView } from './views/streams-view.js';
+import { WatchView } from './views/watch-view.js';
 
 const settings = {
   stream: initialStreamName(location.search),

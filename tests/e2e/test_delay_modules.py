@@ -10,7 +10,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 #: Runs readings `[seconds, loss, rtt, jitter]` through an `AutomaticDelay`.
 _FOLLOW = """async (readings) => {
-    const { AutomaticDelay } = await import('/delay.js');
+    const { AutomaticDelay } = await import('/media/delay.js');
     const automatic = new AutomaticDelay();
     return readings.map(([second, loss, rtt, jitter]) => automatic.update(
         { video: { loss, jitter }, audio: null, rtt }, 1000 * second));
@@ -42,14 +42,14 @@ async def test_delay_there_is(
 ) -> None:
     found = await modules.run(
         """async ([video, audio, rtt]) => {
-            const { delaysOf } = await import('/delay.js');
+            const { delaysOf } = await import('/media/delay.js');
             return delaysOf({ video: { wait: video }, audio: { wait: audio }, rtt });
         }""",
         [video, audio, rtt],
     )
     assert found == {"video": picture, "audio": sound}
     nothing = await modules.run(
-        """async () => (await import('/delay.js'))
+        """async () => (await import('/media/delay.js'))
             .delaysOf({ video: null, audio: null, rtt: null })"""
     )
     assert nothing == {"video": None, "audio": None}
@@ -77,7 +77,7 @@ async def test_delay_that_loss_needs(
     modules: PingPage, loss: float, rtt: float, jitter: float, target: float
 ) -> None:
     found = await modules.run(
-        """async (path) => (await import('/delay.js')).delayFor(...path)""",
+        """async (path) => (await import('/media/delay.js')).delayFor(...path)""",
         [loss, rtt, jitter],
     )
     assert found == target
@@ -119,7 +119,7 @@ async def test_unknown_round_trips_and_jitter_count_nothing(modules: PingPage) -
 async def test_the_worse_of_picture_and_sound_counts(modules: PingPage) -> None:
     found = await modules.run(
         """async () => {
-            const { AutomaticDelay } = await import('/delay.js');
+            const { AutomaticDelay } = await import('/media/delay.js');
             const of = (video, audio) =>
                 new AutomaticDelay().update({ video, audio, rtt: 0.05 }, 0);
             const [clean, lossy] = [0, 0.1].map((loss) => ({ loss, jitter: 0.004 }));
@@ -143,7 +143,7 @@ async def test_delay_in_words(
     modules: PingPage, video: float | None, audio: float | None, words: str
 ) -> None:
     said = await modules.run(
-        """async ([video, audio]) => (await import('/delay-words.js')).describeDelays(
+        """async ([video, audio]) => (await import('/media/delay-words.js')).describeDelays(
             { video: { wait: video }, audio: { wait: audio }, rtt: null })""",
         [video, audio],
     )
@@ -164,7 +164,7 @@ async def test_choice_in_words(
     modules: PingPage, choice: str, target: int, words: str
 ) -> None:
     said = await modules.run(
-        """async ([choice, target]) => (await import('/delay-words.js'))
+        """async ([choice, target]) => (await import('/media/delay-words.js'))
             .describeChoice(choice, { target, loss: 0.042 })""",
         [choice, target],
     )

@@ -117,7 +117,7 @@ async def test_long_values_have_room(
     await ping_page.ping_once()
     await ping_page.run(
         """async () => {
-            const { showFigures, showReading } = await import('/reading.js');
+            const { showFigures, showReading } = await import('/views/reading.js');
             showReading(99.9, '');
             showFigures({ min: 99.9, average: 99.9, p95: 99.9, max: 1999,
                 answered: 99999, lost: 9999 });
@@ -189,8 +189,8 @@ async def test_accessible_with_an_error(
 
 #: Shows what cannot be had quickly: an interruption, and a search in each state.
 INTERRUPTED = """async ([state, error]) => {
-    const { CONNECTION_WORDS, showState } = await import('/view.js');
-    const { WhipError } = await import('/whip-error.js');
+    const { CONNECTION_WORDS, showState } = await import('/views/view.js');
+    const { WhipError } = await import('/whip/whip-error.js');
     const recovery = {
         state, cause: 'silence', times: { answered: 123.4, found: 4567.8 },
         error: error ? new WhipError('http', { title: error, status: 503 }) : null,

@@ -62,7 +62,7 @@ DASH = "\N{EN DASH}"
 )
 async def test_figures_in_words(modules: PingPage, call: str, text: Any) -> None:
     said = await modules.run(
-        f"async () => {{ const words = await import('/media-words.js'); "
+        f"async () => {{ const words = await import('/media/media-words.js'); "
         f"return words.{call}; }}"
     )
     if isinstance(said, str):
@@ -73,7 +73,7 @@ async def test_figures_in_words(modules: PingPage, call: str, text: Any) -> None
 async def test_encodings(modules: PingPage) -> None:
     plain, layers = await modules.run(
         """async () => {
-            const { encodingsFor } = await import('/encoding.js');
+            const { encodingsFor } = await import('/media/encoding.js');
             const wish = { codec: '', bitrate: 900_000, frameRate: 30 };
             return [false, true].map(
                 (simulcast) => encodingsFor({ ...wish, simulcast }));
@@ -89,8 +89,8 @@ async def test_encodings(modules: PingPage) -> None:
 async def test_a_chosen_codec_is_the_only_one_offered(modules: PingPage) -> None:
     offered = await modules.run(
         """async () => {
-            const { addTracks, sendableCodecs } = await import('/encoding.js');
-            const { startPattern } = await import('/test-pattern.js');
+            const { addTracks, sendableCodecs } = await import('/media/encoding.js');
+            const { startPattern } = await import('/media/test-pattern.js');
             const size = { width: 64, height: 36, frameRate: 5, audio: false };
             const { media, stop } = startPattern(size);
             const offers = {};
@@ -132,7 +132,7 @@ async def test_a_chosen_codec_is_the_only_one_offered(modules: PingPage) -> None
 async def test_places(modules: PingPage, hash_: str, place: list[str]) -> None:
     said = await modules.run(
         """async (hash) => {
-            const { placeOf } = await import('/navigation.js');
+            const { placeOf } = await import('/ui/navigation.js');
             const { view, stream } = placeOf(hash, ['ping', 'publish', 'streams']);
             return [view, stream];
         }""",
@@ -144,7 +144,7 @@ async def test_places(modules: PingPage, hash_: str, place: list[str]) -> None:
 async def test_polling(modules: PingPage) -> None:
     runs = await modules.run(
         """async () => {
-            const { Poll } = await import('/poll.js');
+            const { Poll } = await import('/ui/poll.js');
             const seen = { most: 0 };
             let [count, now, release] = [0, 0, null];
             const poll = new Poll(async () => {
@@ -175,7 +175,7 @@ async def test_polling(modules: PingPage) -> None:
 async def test_a_link_to_a_recording_has_its_ticket(modules: PingPage) -> None:
     links = await modules.run(
         """async () => {
-            const { downloadOf } = await import('/recordings-api.js');
+            const { downloadOf } = await import('/api/recordings-api.js');
             return [null, 'a&b'].map((ticket) => downloadOf({ file: 'x.mp4', ticket }));
         }"""
     )

@@ -12,7 +12,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 async def test_statistics(modules: PingPage) -> None:
     summary: dict[str, Any] = await modules.run(
         """async () => {
-            const { RttStatistics } = await import('/rtt-statistics.js');
+            const { RttStatistics } = await import('/ping/rtt-statistics.js');
             const statistics = new RttStatistics();
             for (let i = 1; i <= 100; i += 1) statistics.add(i, i);
             statistics.add(101, null);
@@ -33,7 +33,7 @@ async def test_statistics(modules: PingPage) -> None:
 async def test_statistics_of_nothing(modules: PingPage) -> None:
     summary = await modules.run(
         """async () => {
-            const { RttStatistics } = await import('/rtt-statistics.js');
+            const { RttStatistics } = await import('/ping/rtt-statistics.js');
             const statistics = new RttStatistics();
             statistics.add(1, 5);
             statistics.reset();
@@ -49,7 +49,7 @@ async def test_statistics_are_about_all_pings_and_keep_the_latest(
 ) -> None:
     summary, recent = await modules.run(
         """async () => {
-            const { RttStatistics } = await import('/rtt-statistics.js');
+            const { RttStatistics } = await import('/ping/rtt-statistics.js');
             const statistics = new RttStatistics(3);
             [9, null, 2, 4].forEach((rtt, i) => statistics.add(i, rtt));
             return [statistics.summary(), statistics.recent(2)];
@@ -64,7 +64,7 @@ async def test_statistics_are_about_all_pings_and_keep_the_latest(
 async def test_late_losses_find_their_place(modules: PingPage) -> None:
     recent = await modules.run(
         """async () => {
-            const { RttStatistics } = await import('/rtt-statistics.js');
+            const { RttStatistics } = await import('/ping/rtt-statistics.js');
             const statistics = new RttStatistics(5);
             for (const [sequence, rtt] of
                 [[1, 1], [4, 1], [2, null], [5, 1], [3, null], [6, 1]])
@@ -78,7 +78,7 @@ async def test_late_losses_find_their_place(modules: PingPage) -> None:
 async def test_phases_of_a_setup_add_up(modules: PingPage) -> None:
     names, durations, total, gathering = await modules.run(
         """async () => {
-            const { phases, totalTime } = await import('/timeline.js');
+            const { phases, totalTime } = await import('/views/timeline.js');
             // What the browser tells late, here DTLS, happened in time all the same.
             const marks = new Map(Object.entries({ start: 100, offered: 140.04,
                 posted: 140.04, answered: 150.06, gathering: 150.5, applied: 151,
@@ -100,7 +100,7 @@ async def test_phases_of_a_setup_add_up(modules: PingPage) -> None:
 async def test_phases_of_a_setup_that_goes_on(modules: PingPage) -> None:
     shown = await modules.run(
         """async () => {
-            const { renderTimeline } = await import('/timeline.js');
+            const { renderTimeline } = await import('/views/timeline.js');
             const marks = new Map([['start', 0], ['offered', 5], ['posted', 5],
                 ['answered', 9], ['gathering', 9]]);
             return [true, false].map((active) => {
@@ -131,7 +131,7 @@ async def test_durations_in_words(
 ) -> None:
     shown = await modules.run(
         """async ([ms, fine]) =>
-            (await import('/rtt-statistics.js')).formatMs(ms, fine)""",
+            (await import('/ping/rtt-statistics.js')).formatMs(ms, fine)""",
         [ms, fine],
     )
     assert shown == text
@@ -140,7 +140,7 @@ async def test_durations_in_words(
 async def test_back_off(modules: PingPage) -> None:
     longest, shortest = await modules.run(
         """async () => {
-            const { backoffDelay } = await import('/reconnect.js');
+            const { backoffDelay } = await import('/link/reconnect.js');
             const attempts = [0, 1, 2, 3, 4, 5, 100];
             return [0, 1].map((n) => attempts.map((a) => backoffDelay(a, () => n)));
         }"""
@@ -152,7 +152,7 @@ async def test_back_off(modules: PingPage) -> None:
 async def test_ping_messages(modules: PingPage) -> None:
     results = await modules.run(
         """async () => {
-            const { encodePing, decodePing } = await import('/ping.js');
+            const { encodePing, decodePing } = await import('/ping/ping.js');
             const foreign = new Uint8Array(20).buffer;
             return [
                 decodePing(encodePing(7, 8)), decodePing(encodePing(8, 1000)),
@@ -178,7 +178,7 @@ async def test_retry_after(
 ) -> None:
     parsed = await modules.run(
         """async (value) =>
-            (await import('/whip-error.js')).parseRetryAfter(value, 10000) ?? null""",
+            (await import('/whip/whip-error.js')).parseRetryAfter(value, 10000) ?? null""",
         value,
     )
     assert parsed == seconds
@@ -197,7 +197,7 @@ async def test_axis_ticks(
     modules: PingPage, largest: float, ticks: list[float]
 ) -> None:
     shown = await modules.run(
-        "async (max) => (await import('/rtt-graph.js')).ticks(max)", largest
+        "async (max) => (await import('/ping/rtt-graph.js')).ticks(max)", largest
     )
     assert shown == ticks
 
@@ -207,7 +207,7 @@ async def test_close_before_the_answer_ends_the_session_all_the_same(
 ) -> None:
     kind = await modules.run(
         """async () => {
-            const { WhipClient } = await import('/whip-client.js');
+            const { WhipClient } = await import('/whip/whip-client.js');
             const client = new WhipClient('/whip/hasty');
             client.pc.createDataChannel('ping');
             const connected = client.connect().catch((error) => error.kind);

@@ -52,7 +52,7 @@ async def test_reference_times_are_offered(
     modules: PingPage, offered: str, wanted: str
 ) -> None:
     found = await modules.run(
-        "async (sdp) => (await import('/picture-offer.js')).offerReferenceTime(sdp)",
+        "async (sdp) => (await import('/media/picture-offer.js')).offerReferenceTime(sdp)",
         offered,
     )
     assert found == wanted
@@ -62,7 +62,7 @@ async def test_browsers_take_it_as_their_own(modules: PingPage) -> None:
     """Also one that asks for it itself; that may not be taken out of its offer."""
     local = await modules.run(
         """async () => {
-            const { offerReferenceTime } = await import('/picture-offer.js');
+            const { offerReferenceTime } = await import('/media/picture-offer.js');
             const pc = new RTCPeerConnection();
             pc.addTransceiver('video', { direction: 'recvonly' });
             const { type, sdp } = await pc.createOffer();

@@ -61,7 +61,7 @@ async def test_the_graph_says_which_part_it_shows(ping_page: PingPage) -> None:
     await ping_page.open_connected()
     title, marks = await ping_page.run(
         """async () => {
-            const { RttGraph } = await import('/rtt-graph.js');
+            const { RttGraph } = await import('/ping/rtt-graph.js');
             const root = document.getElementById('graph');
             const graph = new RttGraph(root);
             const drawn = async () => {
@@ -149,7 +149,7 @@ async def test_the_graph_keeps_to_its_room(ping_page: PingPage) -> None:
     await ping_page.open_connected()
     shown = await ping_page.run(
         """async () => {
-            const { RttGraph } = await import('/rtt-graph.js');
+            const { RttGraph } = await import('/ping/rtt-graph.js');
             const graph = new RttGraph(document.getElementById('graph'));
             graph.show(Array.from({ length: 500 },
                 (_, sequence) => ({ sequence, rtt: sequence % 7 })));

@@ -79,7 +79,7 @@ async def test_each_layer_stands_beside_what_is_received_of_it(
     await publisher.open()
     await publisher.frame.run(
         """async () => {
-            const { showEncodings } = await import('/publish-figures.js');
+            const { showEncodings } = await import('/views/publish-figures.js');
             const sent = (rid, width) => ({ kind: 'video', rid, codec: 'VP8', width,
                 height: width / 2, frameRate: 30, bitrate: 1e6, rtt: 0.0123,
                 loss: 0.05, limit: rid === 'f' ? 'cpu' : 'none' });

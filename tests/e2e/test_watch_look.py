@@ -58,8 +58,8 @@ async def test_watch_fits_a_phone(
     # As far as figures and names of layers go.
     await viewer.frame.run(
         """async () => {
-            const { showIncoming } = await import('/watch-figures.js');
-            const { showLayerChoice } = await import('/layer-choice.js');
+            const { showIncoming } = await import('/views/watch-figures.js');
+            const { showLayerChoice } = await import('/views/layer-choice.js');
             const track = { codec: 'multiopus', packets: 1, width: 15360, height: 8640,
                 frameRate: 120, bitrate: 123_456_789, loss: 1, jitter: 9, wait: 9 };
             showIncoming({ video: track, audio: track, rtt: 9 });

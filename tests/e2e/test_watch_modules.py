@@ -24,7 +24,7 @@ def stream_of(*codecs: str) -> dict[str, Any]:
 async def test_rates_are_those_since_the_reading_before(modules: PingPage) -> None:
     first, second = await modules.run(
         """async () => {
-            const { IncomingStatistics } = await import('/incoming-statistics.js');
+            const { IncomingStatistics } = await import('/media/incoming-statistics.js');
             const video = { id: 'v', type: 'inbound-rtp', kind: 'video',
                 timestamp: 1000, codecId: 'c',
                 bytesReceived: 100, headerBytesReceived: 20,
@@ -86,7 +86,7 @@ async def test_why_nothing_is_seen(
 ) -> None:
     found = await modules.run(
         """async ([live, seen]) =>
-            (await import('/watch-words.js')).describeSilence(
+            (await import('/views/watch-words.js')).describeSilence(
                 { stream: 'a', live, seen })""",
         [live, seen],
     )
@@ -108,7 +108,7 @@ async def test_what_cannot_be_played(
     layers = [{"rid": None, "codec": codec}]
     found = await modules.run(
         """async (live) => {
-            const { describeMute, describeStill } = await import('/watch-words.js');
+            const { describeMute, describeStill } = await import('/views/watch-words.js');
             return [live, null, undefined].flatMap(
                 (known) => [describeStill('a', known), describeMute('a', known)]);
         }""",
@@ -125,7 +125,7 @@ async def test_why_nothing_is_seen_when_the_server_does_not_say(
     modules: PingPage,
 ) -> None:
     found = await modules.run(
-        """async () => (await import('/watch-words.js')).describeSilence(
+        """async () => (await import('/views/watch-words.js')).describeSilence(
             { stream: 'a', live: undefined, seen: false })"""
     )
     assert found == "Waiting for the first picture…"
@@ -134,7 +134,7 @@ async def test_why_nothing_is_seen_when_the_server_does_not_say(
 async def test_endpoints(modules: PingPage) -> None:
     found = await modules.run(
         """async () => {
-            const { viewerEndpointOf, watchPageOf } = await import('/settings.js');
+            const { viewerEndpointOf, watchPageOf } = await import('/ui/settings.js');
             return [viewerEndpointOf('a~b', ''), viewerEndpointOf('a', 'h&q'),
                 watchPageOf('a~b')];
         }"""

@@ -4,17 +4,17 @@
  * @module
  */
 
-import { $, write } from './dom.js';
-import { KeyedList } from './keyed-list.js';
-import { Poll } from './poll.js';
-import { explain } from './problems.js';
+import { $, write } from '../ui/dom.js';
+import { KeyedList } from '../ui/keyed-list.js';
+import { Poll } from '../ui/poll.js';
+import { explain } from '../link/problems.js';
 import { RecordingsList } from './recordings-list.js';
 import { StreamEntry } from './stream-entry.js';
-import { fetchStreams } from './streams-api.js';
+import { fetchStreams } from '../api/streams-api.js';
 
 /** @typedef {import('./link-view.js').LinkView} LinkView */
-/** @typedef {import('./settings.js').Settings} Settings */
-/** @typedef {import('./streams-api.js').LiveStream} LiveStream */
+/** @typedef {import('../ui/settings.js').Settings} Settings */
+/** @typedef {import('../api/streams-api.js').LiveStream} LiveStream */
 
 /** Milliseconds between updates. */
 const PERIOD = 2000;

@@ -5,15 +5,15 @@
  */
 
 import { DelayControl } from './delay-control.js';
-import { $, write } from './dom.js';
-import { IncomingStatistics } from './incoming-statistics.js';
+import { $, write } from '../ui/dom.js';
+import { IncomingStatistics } from '../media/incoming-statistics.js';
 import { showLayerChoice } from './layer-choice.js';
-import { Player } from './player.js';
-import { Poll } from './poll.js';
-import { streamNameProblem, viewerEndpointOf } from './settings.js';
-import { fetchStream } from './streams-api.js';
+import { Player } from '../ui/player.js';
+import { Poll } from '../ui/poll.js';
+import { streamNameProblem, viewerEndpointOf } from '../ui/settings.js';
+import { fetchStream } from '../api/streams-api.js';
 import { CONNECTION_WORDS, isHopeless, showEndpoint } from './view.js';
-import { Viewer } from './viewer.js';
+import { Viewer } from '../media/viewer.js';
 import { showIncoming } from './watch-figures.js';
 import {
   codecsOf,
@@ -24,10 +24,10 @@ import {
   undecodable,
 } from './watch-words.js';
 
-/** @typedef {import('./incoming-statistics.js').Incoming} Incoming */
+/** @typedef {import('../media/incoming-statistics.js').Incoming} Incoming */
 /** @typedef {import('./link-view.js').LinkView} LinkView */
-/** @typedef {import('./settings.js').Settings} Settings */
-/** @typedef {import('./streams-api.js').LiveStream} LiveStream */
+/** @typedef {import('../ui/settings.js').Settings} Settings */
+/** @typedef {import('../api/streams-api.js').LiveStream} LiveStream */
 
 const WATCHING_WORDS = {
   ...CONNECTION_WORDS,

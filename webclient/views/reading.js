@@ -4,10 +4,10 @@
  * @module
  */
 
-import { $, write } from './dom.js';
-import { formatMs } from './rtt-statistics.js';
+import { $, write } from '../ui/dom.js';
+import { formatMs } from '../ping/rtt-statistics.js';
 
-/** @param {import('./rtt-statistics.js').RttSummary} summary */
+/** @param {import('../ping/rtt-statistics.js').RttSummary} summary */
 export function showFigures(summary) {
   for (const name of ['min', 'average', 'p95', 'max']) {
     $(name).textContent = formatMs(summary[name]);

@@ -4,24 +4,24 @@
  * @module
  */
 
-import { $, make, write } from './dom.js';
-import { codecName, sendableCodecs } from './encoding.js';
-import { OutgoingStatistics } from './outgoing-statistics.js';
-import { Poll } from './poll.js';
+import { $, make, write } from '../ui/dom.js';
+import { codecName, sendableCodecs } from '../media/encoding.js';
+import { OutgoingStatistics } from '../media/outgoing-statistics.js';
+import { Poll } from '../ui/poll.js';
 import { showEncodings } from './publish-figures.js';
-import { Publisher } from './publisher.js';
+import { Publisher } from '../media/publisher.js';
 import {
   endpointOf,
   randomStreamName,
   streamNameProblem,
   watchPageOf,
-} from './settings.js';
-import { fetchStream } from './streams-api.js';
+} from '../ui/settings.js';
+import { fetchStream } from '../api/streams-api.js';
 import { PUBLISHING_WORDS, isHopeless, showEndpoint } from './view.js';
 
 /** @typedef {import('./link-view.js').LinkView} LinkView */
-/** @typedef {import('./publisher.js').PublishWish} PublishWish */
-/** @typedef {import('./settings.js').Settings} Settings */
+/** @typedef {import('../media/publisher.js').PublishWish} PublishWish */
+/** @typedef {import('../ui/settings.js').Settings} Settings */
 
 const MIN_BITRATE = 30;
 const MAX_BITRATE = 50_000;

@@ -4,18 +4,18 @@
  * @module
  */
 
-import { $, announce } from './dom.js';
-import { Link } from './link.js';
-import { DEFAULT_MAX_PAYLOAD, Pinger, parsePayloadSize } from './ping.js';
+import { $, announce } from '../ui/dom.js';
+import { Link } from '../link/link.js';
+import { DEFAULT_MAX_PAYLOAD, Pinger, parsePayloadSize } from '../ping/ping.js';
 import * as reading from './reading.js';
-import { RttGraph } from './rtt-graph.js';
-import { RttStatistics, formatMs } from './rtt-statistics.js';
-import { endpointOf } from './settings.js';
+import { RttGraph } from '../ping/rtt-graph.js';
+import { RttStatistics, formatMs } from '../ping/rtt-statistics.js';
+import { endpointOf } from '../ui/settings.js';
 import { CONNECTION_WORDS, isHopeless, showEndpoint } from './view.js';
 
 /** @typedef {import('./link-view.js').LinkView} LinkView */
-/** @typedef {import('./navigation.js').View} View */
-/** @typedef {import('./settings.js').Settings} Settings */
+/** @typedef {import('../ui/navigation.js').View} View */
+/** @typedef {import('../ui/settings.js').Settings} Settings */
 
 export class PingView {
   title = 'Whipbird ping';

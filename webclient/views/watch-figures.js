@@ -4,8 +4,8 @@
  * @module
  */
 
-import { delaysOf } from './delay.js';
-import { write } from './dom.js';
+import { delaysOf } from '../media/delay.js';
+import { write } from '../ui/dom.js';
 import {
   UNKNOWN,
   formatBitrate,
@@ -14,9 +14,9 @@ import {
   formatRtt,
   formatShare,
   formatSize,
-} from './media-words.js';
+} from '../media/media-words.js';
 
-/** @typedef {import('./incoming-statistics.js').Incoming} Incoming */
+/** @typedef {import('../media/incoming-statistics.js').Incoming} Incoming */
 
 /** @param {Incoming} incoming @returns {string} */
 function codecsOf({ video, audio }) {

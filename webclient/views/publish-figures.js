@@ -4,7 +4,7 @@
  * @module
  */
 
-import { $, make, writeRows } from './dom.js';
+import { $, make, writeRows } from '../ui/dom.js';
 import {
   UNKNOWN,
   formatBitrate,
@@ -14,11 +14,11 @@ import {
   formatShare,
   formatSize,
   lossOf,
-} from './media-words.js';
+} from '../media/media-words.js';
 
-/** @typedef {import('./outgoing-statistics.js').SentEncoding} SentEncoding */
-/** @typedef {import('./streams-api.js').LiveStream} LiveStream */
-/** @typedef {import('./streams-api.js').ReceivedEncoding} ReceivedEncoding */
+/** @typedef {import('../media/outgoing-statistics.js').SentEncoding} SentEncoding */
+/** @typedef {import('../api/streams-api.js').LiveStream} LiveStream */
+/** @typedef {import('../api/streams-api.js').ReceivedEncoding} ReceivedEncoding */
 
 const LIMITS = {
   none: 'nothing',

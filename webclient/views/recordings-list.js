@@ -5,13 +5,13 @@
  * @module
  */
 
-import { $, announce, make, write } from './dom.js';
-import { KeyedList } from './keyed-list.js';
-import { Poll } from './poll.js';
+import { $, announce, make, write } from '../ui/dom.js';
+import { KeyedList } from '../ui/keyed-list.js';
+import { Poll } from '../ui/poll.js';
 import { describeFile, describeRefusal } from './recording-words.js';
-import { deleteRecording, downloadOf, fetchRecordings } from './recordings-api.js';
+import { deleteRecording, downloadOf, fetchRecordings } from '../api/recordings-api.js';
 
-/** @typedef {import('./recordings-api.js').RecordedFile} RecordedFile */
+/** @typedef {import('../api/recordings-api.js').RecordedFile} RecordedFile */
 
 /** Milliseconds between updates. */
 const PERIOD = 5000;
@@ -122,7 +122,7 @@ export class RecordingsList {
     this.start();
   }
 
-  /** @param {import('./recordings-api.js').Recordings} found */
+  /** @param {import('../api/recordings-api.js').Recordings} found */
   #show({ enabled, recordings, more }) {
     write('recordings-problem', this.#refusal);
     const nothing = 'Recording is not set up on this server.';

@@ -4,7 +4,7 @@
  * @module
  */
 
-/** @typedef {import('./whip-error.js').WhipError} WhipError */
+/** @typedef {import('../whip/whip-error.js').WhipError} WhipError */
 
 /**
  * @typedef {object} Explanation

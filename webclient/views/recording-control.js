@@ -4,11 +4,11 @@
  * @module
  */
 
-import { announce, make } from './dom.js';
+import { announce, make } from '../ui/dom.js';
 import { describeEnd, describeRecording, describeRefusal, isGoingOn } from './recording-words.js';
-import { startRecording, stopRecording } from './recordings-api.js';
+import { startRecording, stopRecording } from '../api/recordings-api.js';
 
-/** @typedef {import('./streams-api.js').Recording} Recording */
+/** @typedef {import('../api/streams-api.js').Recording} Recording */
 
 /** @param {any} element @param {string} text Written only if it differs. */
 function say(element, text) {

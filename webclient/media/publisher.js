@@ -6,11 +6,11 @@
 
 import { capture } from './capture.js';
 import { addTracks } from './encoding.js';
-import { Link } from './link.js';
-import { endpointOf } from './settings.js';
+import { Link } from '../link/link.js';
+import { endpointOf } from '../ui/settings.js';
 import { offerSentSound } from './sound-offer.js';
-import { fetchStream } from './streams-api.js';
-import { WhipError } from './whip-error.js';
+import { fetchStream } from '../api/streams-api.js';
+import { WhipError } from '../whip/whip-error.js';
 
 /** @typedef {import('./capture.js').Source} Source */
 

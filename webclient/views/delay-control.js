@@ -4,13 +4,13 @@
  * @module
  */
 
-import { AUTOMATIC, AutomaticDelay } from './delay.js';
-import { describeChoice, describeDelays } from './delay-words.js';
-import { $, write } from './dom.js';
-import { rememberDelay } from './settings.js';
+import { AUTOMATIC, AutomaticDelay } from '../media/delay.js';
+import { describeChoice, describeDelays } from '../media/delay-words.js';
+import { $, write } from '../ui/dom.js';
+import { rememberDelay } from '../ui/settings.js';
 
-/** @typedef {import('./incoming-statistics.js').Incoming} Incoming */
-/** @typedef {import('./settings.js').Settings} Settings */
+/** @typedef {import('../media/incoming-statistics.js').Incoming} Incoming */
+/** @typedef {import('../ui/settings.js').Settings} Settings */
 
 /** Whether this browser lets pages set the delay. */
 const isPossible = () =>

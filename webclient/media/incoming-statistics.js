@@ -4,7 +4,7 @@
  * @module
  */
 
-import { pairIn } from './candidate-pair.js';
+import { pairIn } from '../whip/candidate-pair.js';
 
 /**
  * Unknown values are null. Rates, fractions and delays are those since the last reading.

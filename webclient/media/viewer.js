@@ -4,9 +4,9 @@
  * @module
  */
 
-import { Link } from './link.js';
+import { Link } from '../link/link.js';
 import { offerReferenceTime } from './picture-offer.js';
-import { viewerEndpointOf } from './settings.js';
+import { viewerEndpointOf } from '../ui/settings.js';
 import { offerReceivedSound } from './sound-offer.js';
 
 /** Events: `change`, when a property has changed; and those of its `link`. */

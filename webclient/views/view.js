@@ -4,14 +4,14 @@
  * @module
  */
 
-import { describePair, selectedPair } from './candidate-pair.js';
-import { $, write } from './dom.js';
-import { STREAM_TAKEN, describeWait, explain, wantsToken } from './problems.js';
-import { describeRecovery, recoveryHint } from './recovery-words.js';
+import { describePair, selectedPair } from '../whip/candidate-pair.js';
+import { $, write } from '../ui/dom.js';
+import { STREAM_TAKEN, describeWait, explain, wantsToken } from '../link/problems.js';
+import { describeRecovery, recoveryHint } from '../link/recovery-words.js';
 import { formatPhase, renderTimeline, totalTime } from './timeline.js';
 
-/** @typedef {import('./link.js').Link} Link */
-/** @typedef {import('./link.js').LinkPhase} LinkPhase */
+/** @typedef {import('../link/link.js').Link} Link */
+/** @typedef {import('../link/link.js').LinkPhase} LinkPhase */
 
 const SHAPES = {
   good: 'M3 8.500 6.500 12 13 4.500',

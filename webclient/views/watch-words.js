@@ -4,10 +4,10 @@
  * @module
  */
 
-import { codecName } from './encoding.js';
+import { codecName } from '../media/encoding.js';
 
-/** @typedef {import('./incoming-statistics.js').Incoming} Incoming */
-/** @typedef {import('./streams-api.js').LiveStream} LiveStream */
+/** @typedef {import('../media/incoming-statistics.js').Incoming} Incoming */
+/** @typedef {import('../api/streams-api.js').LiveStream} LiveStream */
 
 /** @typedef {'audio'|'video'} Kind */
 

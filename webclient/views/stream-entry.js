@@ -4,8 +4,8 @@
  * @module
  */
 
-import { wireCopyButton } from './clipboard.js';
-import { announce, make, writeRows } from './dom.js';
+import { wireCopyButton } from '../ui/clipboard.js';
+import { announce, make, writeRows } from '../ui/dom.js';
 import {
   formatBitrate,
   formatCodec,
@@ -14,12 +14,12 @@ import {
   formatShare,
   formatSize,
   lossOf,
-} from './media-words.js';
+} from '../media/media-words.js';
 import { RecordingControl } from './recording-control.js';
-import { endpointOf, watchPageOf } from './settings.js';
+import { endpointOf, watchPageOf } from '../ui/settings.js';
 import { Thumbnail } from './thumbnail.js';
 
-/** @typedef {import('./streams-api.js').LiveStream} LiveStream */
+/** @typedef {import('../api/streams-api.js').LiveStream} LiveStream */
 
 const COLUMNS = ['Track', 'Codec', 'Picture', 'Bitrate', 'Loss'];
 

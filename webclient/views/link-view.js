@@ -5,10 +5,10 @@
  * @module
  */
 
-import { $ } from './dom.js';
+import { $ } from '../ui/dom.js';
 import * as view from './view.js';
 
-/** @typedef {import('./link.js').Link} Link */
+/** @typedef {import('../link/link.js').Link} Link */
 /** @typedef {import('./view.js').StateWords} StateWords */
 
 /** Milliseconds after which a running retry is shown. */
