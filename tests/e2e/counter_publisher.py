@@ -15,7 +15,7 @@ BITS = 16
 #: Publishes, and makes `window.drawn`: when each number was drawn, in ms of the clock
 #: that all pages of a browser share.
 _PUBLISH = """async ([stream, first, tone, picture, codec]) => {
-    const { WhipClient } = await import('/whip/whip-client.js');
+    const { WhipClient } = await import('/client/whip-client.js');
     const canvas = Object.assign(
         document.createElement('canvas'), { width: 320, height: 180 });
     const paint = canvas.getContext('2d');

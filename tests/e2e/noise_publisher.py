@@ -16,7 +16,7 @@ MAX_BITRATE = 2_500_000
 
 #: Publishes, and makes `window.sent`: what the browser says it sends.
 _PUBLISH = """async ([stream, maxBitrate, width, height]) => {
-    const { WhipClient } = await import('/whip/whip-client.js');
+    const { WhipClient } = await import('/client/whip-client.js');
     const canvas = Object.assign(
         document.createElement('canvas'), { width: 640, height: 360 });
     const paint = canvas.getContext('2d');

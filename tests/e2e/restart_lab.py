@@ -8,9 +8,9 @@ from .ping_page import PingPage
 
 #: Makes `window.connect`: a client with an open channel, numbered messages on demand.
 LAB = """async () => {
-    const { WhipClient } = await import('/whip/whip-client.js');
-    const { selectedPair } = await import('/whip/candidate-pair.js');
-    const { dtlsTransport } = await import('/whip/peer-connection.js');
+    const { WhipClient } = await import('/client/whip-client.js');
+    const { selectedPair } = await import('/client/candidate-pair.js');
+    const { dtlsTransport } = await import('/client/peer-connection.js');
     window.until = async (test) => {
         while (!(await test())) await new Promise((resolve) => setTimeout(resolve, 20));
     };

@@ -143,7 +143,8 @@ async def test_delay_in_words(
     modules: PingPage, video: float | None, audio: float | None, words: str
 ) -> None:
     said = await modules.run(
-        """async ([video, audio]) => (await import('/media/delay-words.js')).describeDelays(
+        """async ([video, audio]) =>
+            (await import('/media/delay-words.js')).describeDelays(
             { video: { wait: video }, audio: { wait: audio }, rtt: null })""",
         [video, audio],
     )

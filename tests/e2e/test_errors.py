@@ -167,7 +167,7 @@ async def test_no_path_for_udp(ping_page: PingPage) -> None:
     await ping_page.open_connected()
     problem = await ping_page.run(
         """async () => {
-            const { WhipClient } = await import('/whip/whip-client.js');
+            const { WhipClient } = await import('/client/whip-client.js');
             const { explain } = await import('/link/problems.js');
             const client = new WhipClient('/whip/cut-off', { connectTimeout: 500 });
             client.pc.createDataChannel('ping');
@@ -284,7 +284,7 @@ async def test_a_server_that_never_answers(ping_page: PingPage) -> None:
     await ping_page.open_connected()
     problem = await ping_page.run(
         """async () => {
-            const { WhipClient } = await import('/whip/whip-client.js');
+            const { WhipClient } = await import('/client/whip-client.js');
             const client = new WhipClient('/whip/silent', { fetchTimeout: 200 });
             client.pc.createDataChannel('ping');
             return client.connect().catch((error) => [error.kind, error.method]);

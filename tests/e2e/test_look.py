@@ -190,7 +190,7 @@ async def test_accessible_with_an_error(
 #: Shows what cannot be had quickly: an interruption, and a search in each state.
 INTERRUPTED = """async ([state, error]) => {
     const { CONNECTION_WORDS, showState } = await import('/views/view.js');
-    const { WhipError } = await import('/whip/whip-error.js');
+    const { WhipError } = await import('/client/whip-error.js');
     const recovery = {
         state, cause: 'silence', times: { answered: 123.4, found: 4567.8 },
         error: error ? new WhipError('http', { title: error, status: 503 }) : null,

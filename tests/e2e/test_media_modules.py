@@ -175,7 +175,7 @@ async def test_polling(modules: PingPage) -> None:
 async def test_a_link_to_a_recording_has_its_ticket(modules: PingPage) -> None:
     links = await modules.run(
         """async () => {
-            const { downloadOf } = await import('/api/recordings-api.js');
+            const { downloadOf } = await import('/resources/recordings-api.js');
             return [null, 'a&b'].map((ticket) => downloadOf({ file: 'x.mp4', ticket }));
         }"""
     )

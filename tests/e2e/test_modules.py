@@ -178,7 +178,8 @@ async def test_retry_after(
 ) -> None:
     parsed = await modules.run(
         """async (value) =>
-            (await import('/whip/whip-error.js')).parseRetryAfter(value, 10000) ?? null""",
+            (await import('/client/whip-error.js'))
+                .parseRetryAfter(value, 10000) ?? null""",
         value,
     )
     assert parsed == seconds
@@ -207,7 +208,7 @@ async def test_close_before_the_answer_ends_the_session_all_the_same(
 ) -> None:
     kind = await modules.run(
         """async () => {
-            const { WhipClient } = await import('/whip/whip-client.js');
+            const { WhipClient } = await import('/client/whip-client.js');
             const client = new WhipClient('/whip/hasty');
             client.pc.createDataChannel('ping');
             const connected = client.connect().catch((error) => error.kind);

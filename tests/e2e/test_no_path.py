@@ -30,7 +30,8 @@ async def why(modules: PingPage, **known: Any) -> str:
         **known,
     }
     said: str = await modules.run(
-        """async (attempt) => (await import('/whip/no-path.js')).whyNoPath(attempt)""",
+        """async (attempt) => (await import('/client/no-path.js'))
+            .whyNoPath(attempt)""",
         attempt,
     )
     return said

@@ -52,7 +52,8 @@ async def test_reference_times_are_offered(
     modules: PingPage, offered: str, wanted: str
 ) -> None:
     found = await modules.run(
-        "async (sdp) => (await import('/media/picture-offer.js')).offerReferenceTime(sdp)",
+        "async (sdp) => "
+        "(await import('/media/picture-offer.js')).offerReferenceTime(sdp)",
         offered,
     )
     assert found == wanted

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 #: Publishes a moving picture of 1280 by 720 in three layers, without header extensions
 #: for the rid.
 _PUBLISH = """async (stream) => {
-    const { WhipClient } = await import('/whip/whip-client.js');
+    const { WhipClient } = await import('/client/whip-client.js');
     const canvas = Object.assign(
         document.createElement('canvas'), { width: 1280, height: 720 });
     const paint = canvas.getContext('2d');

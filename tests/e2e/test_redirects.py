@@ -16,7 +16,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 #: Connects to an endpoint, and tells how that went.
 CONNECT = """async ([endpoint, token]) => {
-    const { WhipClient } = await import('/whip/whip-client.js');
+    const { WhipClient } = await import('/client/whip-client.js');
     const { explain } = await import('/link/problems.js');
     const client = new WhipClient(endpoint, { token });
     client.pc.createDataChannel('ping');

@@ -134,7 +134,7 @@ async def test_a_restart_while_publishing(
     await ping_page.run(LAB)
     facts = await ping_page.run(
         """async (medium) => {
-            const { WhipClient } = await import('/whip/whip-client.js');
+            const { WhipClient } = await import('/client/whip-client.js');
             const canvas = document.createElement('canvas');
             const paint = canvas.getContext('2d');
             let frame = 0;
@@ -173,7 +173,7 @@ async def test_a_restart_while_publishing(
                 return read();
             };
             await client.connect();
-            const { selectedPair } = await import('/whip/candidate-pair.js');
+            const { selectedPair } = await import('/client/candidate-pair.js');
             const facts = [];
             for (let i = 0; i < 3; i += 1) {
                 if (i) await client.restartIce();
@@ -238,7 +238,7 @@ async def test_nothing_can_be_restarted_before_it_is_started(
     await ping_page.open_without_application()
     message = await ping_page.run(
         """async () => {
-            const { WhipClient } = await import('/whip/whip-client.js');
+            const { WhipClient } = await import('/client/whip-client.js');
             const client = new WhipClient('/whip/restart');
             return client.restartIce().catch((error) => error.message);
         }"""

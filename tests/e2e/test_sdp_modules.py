@@ -19,7 +19,8 @@ async def test_fragment_of_an_offer(modules: PingPage) -> None:
     )
     ice, fragment = await modules.run(
         """async (offer) => {
-            const { readOfferIce, buildFragment } = await import('/whip/sdp-fragment.js');
+            const { readOfferIce, buildFragment } =
+                await import('/client/sdp-fragment.js');
             const ice = readOfferIce(offer);
             const late = ['candidate:2 1 udp 1 x 1 typ host'];
             return [ice, buildFragment(ice, late, true)];
@@ -43,7 +44,8 @@ async def test_fragment_of_an_offer_with_credentials_at_session_level(
     modules: PingPage,
 ) -> None:
     ice = await modules.run(
-        """async (offer) => (await import('/whip/sdp-fragment.js')).readOfferIce(offer)""",
+        """async (offer) =>
+            (await import('/client/sdp-fragment.js')).readOfferIce(offer)""",
         "v=0\na=group:LS 0\na=ice-ufrag:u\na=ice-pwd:p\nm=audio 9 X 0\na=mid:7\n"
         "a=end-of-candidates\n",
     )
@@ -69,7 +71,8 @@ async def test_fragments_name_the_agent_as_the_offer_does(modules: PingPage) -> 
     """RFC 9725 section 4.3.3: ice-options, ice-pacing and ice-lite as in the offer."""
     fragment = await modules.run(
         """async (offer) => {
-            const { readOfferIce, buildFragment } = await import('/whip/sdp-fragment.js');
+            const { readOfferIce, buildFragment } =
+                await import('/client/sdp-fragment.js');
             return buildFragment(readOfferIce(offer), [], false);
         }""",
         AGENTS,
@@ -92,7 +95,7 @@ async def test_the_answer_to_a_restart(modules: PingPage, place: str) -> None:
     password = "secret+secret/secret22"
     credentials = f"a=ice-ufrag:new1\r\na=ice-pwd:{password}\r\n"
     ice = await modules.run(
-        "async (text) => (await import('/whip/sdp-fragment.js')).readFragment(text)",
+        "async (text) => (await import('/client/sdp-fragment.js')).readFragment(text)",
         "a=ice-options:trickle ice2\r\na=group:BUNDLE 0\r\n"
         + (credentials if place == "session" else "")
         + "m=audio 9 X 0\r\na=mid:0\r\n"
@@ -122,7 +125,7 @@ async def test_the_answer_to_a_restart(modules: PingPage, place: str) -> None:
 )
 async def test_what_does_not_answer_a_restart(modules: PingPage, text: str) -> None:
     ice = await modules.run(
-        "async (text) => (await import('/whip/sdp-fragment.js')).readFragment(text)",
+        "async (text) => (await import('/client/sdp-fragment.js')).readFragment(text)",
         text,
     )
     assert ice is None
@@ -145,7 +148,8 @@ async def test_a_restart_replaces_ice_and_nothing_else(
 ) -> None:
     """RFC 9725 section 4.3.3: what is not about ICE still applies."""
     sdp = await modules.run(
-        """async ([sdp, ice]) => (await import('/whip/sdp-fragment.js')).replaceIce(sdp, ice)
+        """async ([sdp, ice]) =>
+            (await import('/client/sdp-fragment.js')).replaceIce(sdp, ice)
         """,
         [
             ANSWER,
@@ -199,7 +203,7 @@ async def test_link_headers(
     """RFC 8288 section 3."""
     parsed = await modules.run(
         """async (value) =>
-            (await import('/whip/link-header.js')).parseLinkHeader(value).map(
+            (await import('/client/link-header.js')).parseLinkHeader(value).map(
                 ({ target, parameters }) => [target, Object.fromEntries(parameters)])
         """,
         value,
@@ -210,7 +214,7 @@ async def test_link_headers(
 async def test_ice_servers_of_a_link_header(modules: PingPage) -> None:
     """RFC 9725 section 4.6; unknown relations are ignored (section 4.9)."""
     servers = await modules.run(
-        "async (value) => (await import('/whip/link-header.js')).iceServersOf(value)",
+        "async (value) => (await import('/client/link-header.js')).iceServersOf(value)",
         '<stun:stun.example.net>; rel="ice-server", '
         '<https://example.net/sse>; rel="urn:ietf:params:whip:ext:example", '
         '<turn:turn.example.net?transport=udp>; rel="ice-server"; username="user"; '
@@ -233,7 +237,7 @@ async def test_ice_servers_of_a_link_header(modules: PingPage) -> None:
 
 #: Makes a trickle of the ICE session "u", whose candidates get names.
 TRICKLE = """
-    const { CandidateTrickle } = await import('/whip/trickle.js');
+    const { CandidateTrickle } = await import('/client/trickle.js');
     const ice = {
         bundle: '0', media: 'audio 9 X 0', mid: '0', ufrag: 'u', pwd: 'p', agent: [],
         candidates: ['candidate:posted'], complete: false,

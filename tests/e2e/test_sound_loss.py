@@ -23,7 +23,7 @@ BEFORE, COUNTED = 30, 60
 #: Publishes a tone as RED, beside a picture: without one, the path would be probed with
 #: padding among the sound.
 _PUBLISH = """async (stream) => {
-    const { WhipClient } = await import('/whip/whip-client.js');
+    const { WhipClient } = await import('/client/whip-client.js');
     const context = new AudioContext();
     const oscillator = context.createOscillator();
     const destination = context.createMediaStreamDestination();
@@ -50,7 +50,7 @@ _PUBLISH = """async (stream) => {
 
 #: Watches, and makes `window.received`: statistics of the sound.
 _WATCH = """async ([stream, requests]) => {
-    const { WhipClient } = await import('/whip/whip-client.js');
+    const { WhipClient } = await import('/client/whip-client.js');
     const { offerReceivedSound } = await import('/media/sound-offer.js');
     const adaptOffer = requests ? offerReceivedSound : undefined;
     window.client = new WhipClient(`/whep/${stream}`, { adaptOffer });

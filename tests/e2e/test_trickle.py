@@ -102,7 +102,7 @@ async def test_candidates_are_gathered_after_the_201_and_share_a_patch(
 ) -> None:
     """RFC 9725 section 4.6: with the servers that the 201 names, so not before it."""
     connect = """async () => {
-        const { WhipClient } = await import('/whip/whip-client.js');
+        const { WhipClient } = await import('/client/whip-client.js');
         const client = new WhipClient('/whip/slow');
         window.client = client;
         client.pc.createDataChannel('ping');

@@ -111,7 +111,7 @@ async def test_publish_and_watch_through_the_relay(
         await page.open_without_application()
         size = await page.run(
             """async () => {
-                const { WhipClient } = await import('/whip/whip-client.js');
+                const { WhipClient } = await import('/client/whip-client.js');
                 const canvas = document.createElement('canvas');
                 [canvas.width, canvas.height] = [320, 240];
                 const context = canvas.getContext('2d');

@@ -24,7 +24,8 @@ def stream_of(*codecs: str) -> dict[str, Any]:
 async def test_rates_are_those_since_the_reading_before(modules: PingPage) -> None:
     first, second = await modules.run(
         """async () => {
-            const { IncomingStatistics } = await import('/media/incoming-statistics.js');
+            const { IncomingStatistics } =
+                await import('/media/incoming-statistics.js');
             const video = { id: 'v', type: 'inbound-rtp', kind: 'video',
                 timestamp: 1000, codecId: 'c',
                 bytesReceived: 100, headerBytesReceived: 20,
@@ -108,7 +109,8 @@ async def test_what_cannot_be_played(
     layers = [{"rid": None, "codec": codec}]
     found = await modules.run(
         """async (live) => {
-            const { describeMute, describeStill } = await import('/views/watch-words.js');
+            const { describeMute, describeStill } =
+                await import('/views/watch-words.js');
             return [live, null, undefined].flatMap(
                 (known) => [describeStill('a', known), describeMute('a', known)]);
         }""",

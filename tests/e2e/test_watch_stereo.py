@@ -18,7 +18,7 @@ LEFT, RIGHT = 500, 1500
 
 #: Publishes a tone on each side, in stereo.
 _PUBLISH = """async ([stream, tones]) => {
-    const { WhipClient } = await import('/whip/whip-client.js');
+    const { WhipClient } = await import('/client/whip-client.js');
     const audio = new AudioContext();
     const output = audio.createMediaStreamDestination();
     const sides = new ChannelMergerNode(audio, { numberOfInputs: 2 });
@@ -135,7 +135,8 @@ async def test_sound_to_receive_is_offered(
 ) -> None:
     """In stereo, and with requests for lost packets."""
     found = await modules.run(
-        "async (sdp) => (await import('/media/sound-offer.js')).offerReceivedSound(sdp)",
+        "async (sdp) => "
+        "(await import('/media/sound-offer.js')).offerReceivedSound(sdp)",
         offered,
     )
     assert found == wanted

@@ -7,8 +7,8 @@
 
 import { PathRecovery } from './path-recovery.js';
 import { Reconnector } from './reconnect.js';
-import { WhipClient } from '../whip/whip-client.js';
-import { WhipError } from '../whip/whip-error.js';
+import { WhipClient } from '../client/whip-client.js';
+import { WhipError } from '../client/whip-error.js';
 
 /** @typedef {import('./path-recovery.js').RecoveryCause} RecoveryCause */
 

@@ -6,10 +6,10 @@
  */
 
 import { untilOnline } from './network.js';
-import { WhipError } from '../whip/whip-error.js';
+import { WhipError } from '../client/whip-error.js';
 
-/** @typedef {import('../whip/ice-restart.js').RestartTimes} RestartTimes */
-/** @typedef {import('../whip/whip-client.js').WhipClient} WhipClient */
+/** @typedef {import('../client/ice-restart.js').RestartTimes} RestartTimes */
+/** @typedef {import('../client/whip-client.js').WhipClient} WhipClient */
 
 /**
  * The cause: the user asked, the device's network changed, or no packets are received.

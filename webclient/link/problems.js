@@ -4,7 +4,7 @@
  * @module
  */
 
-/** @typedef {import('../whip/whip-error.js').WhipError} WhipError */
+/** @typedef {import('../client/whip-error.js').WhipError} WhipError */
 
 /**
  * @typedef {object} Explanation

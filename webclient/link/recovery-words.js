@@ -33,7 +33,7 @@ const CAUSES = {
   silence: 'Nothing came through. ',
 };
 
-/** @param {import('../whip/whip-error.js').WhipError} error @returns {string} */
+/** @param {import('../client/whip-error.js').WhipError} error @returns {string} */
 function explainFailure(error) {
   if (error.kind === 'http') return `The server said: ${reasonOf(error)}`;
   if (error.kind === 'protocol') return reasonOf(error);

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { pairIn } from '../whip/candidate-pair.js';
+import { pairIn } from '../client/candidate-pair.js';
 
 /**
  * Unknown values are null. Rates, fractions and delays are those since the last reading.

@@ -90,7 +90,7 @@ export function formatMoment(moment, now = new Date()) {
 /**
  * The fraction of packets lost and not recovered over RTX.
  *
- * @param {import('../api/streams-api.js').ReceivedEncoding} encoding
+ * @param {import('../resources/streams-api.js').ReceivedEncoding} encoding
  * @returns {number|null}
  */
 export function lossOf({ packets, lost, recovered }) {

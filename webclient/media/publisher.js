@@ -9,8 +9,8 @@ import { addTracks } from './encoding.js';
 import { Link } from '../link/link.js';
 import { endpointOf } from '../ui/settings.js';
 import { offerSentSound } from './sound-offer.js';
-import { fetchStream } from '../api/streams-api.js';
-import { WhipError } from '../whip/whip-error.js';
+import { fetchStream } from '../resources/streams-api.js';
+import { WhipError } from '../client/whip-error.js';
 
 /** @typedef {import('./capture.js').Source} Source */
 

@@ -8,7 +8,7 @@ import { $, make } from '../ui/dom.js';
 import { formatSize } from '../media/media-words.js';
 
 /**
- * @param {import('../api/streams-api.js').LiveStream|null} live
+ * @param {import('../resources/streams-api.js').LiveStream|null} live
  * @returns {[string, string][]} Values and texts; the first lets the server choose.
  */
 function optionsOf(live) {
@@ -24,7 +24,7 @@ function optionsOf(live) {
  * Shows the selection if there are several layers. Unchanged options are not touched,
  * because the list may be open.
  *
- * @param {import('../api/streams-api.js').LiveStream|null} live
+ * @param {import('../resources/streams-api.js').LiveStream|null} live
  * @param {string} chosen The rid of the selected layer; empty: the server chooses.
  */
 export function showLayerChoice(live, chosen) {

@@ -17,8 +17,8 @@ import {
 } from '../media/media-words.js';
 
 /** @typedef {import('../media/outgoing-statistics.js').SentEncoding} SentEncoding */
-/** @typedef {import('../api/streams-api.js').LiveStream} LiveStream */
-/** @typedef {import('../api/streams-api.js').ReceivedEncoding} ReceivedEncoding */
+/** @typedef {import('../resources/streams-api.js').LiveStream} LiveStream */
+/** @typedef {import('../resources/streams-api.js').ReceivedEncoding} ReceivedEncoding */
 
 const LIMITS = {
   none: 'nothing',

@@ -16,7 +16,7 @@ import {
   streamNameProblem,
   watchPageOf,
 } from '../ui/settings.js';
-import { fetchStream } from '../api/streams-api.js';
+import { fetchStream } from '../resources/streams-api.js';
 import { PUBLISHING_WORDS, isHopeless, showEndpoint } from './view.js';
 
 /** @typedef {import('./link-view.js').LinkView} LinkView */

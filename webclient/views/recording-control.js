@@ -6,9 +6,9 @@
 
 import { announce, make } from '../ui/dom.js';
 import { describeEnd, describeRecording, describeRefusal, isGoingOn } from './recording-words.js';
-import { startRecording, stopRecording } from '../api/recordings-api.js';
+import { startRecording, stopRecording } from '../resources/recordings-api.js';
 
-/** @typedef {import('../api/streams-api.js').Recording} Recording */
+/** @typedef {import('../resources/streams-api.js').Recording} Recording */
 
 /** @param {any} element @param {string} text Written only if it differs. */
 function say(element, text) {

@@ -7,8 +7,8 @@
 import { formatDuration, formatMoment, formatOctets } from '../media/media-words.js';
 import { explain, reasonOf } from '../link/problems.js';
 
-/** @typedef {import('../api/recordings-api.js').RecordedFile} RecordedFile */
-/** @typedef {import('../api/streams-api.js').Recording} Recording */
+/** @typedef {import('../resources/recordings-api.js').RecordedFile} RecordedFile */
+/** @typedef {import('../resources/streams-api.js').Recording} Recording */
 
 /** @param {Recording|null|undefined} recording @returns {boolean} Whether it is active. */
 export function isGoingOn(recording) {
@@ -34,7 +34,7 @@ export function describeEnd(recording) {
 /**
  * The reason for a refusal, in the server's words if there are any.
  *
- * @param {import('../whip/whip-error.js').WhipError} error
+ * @param {import('../client/whip-error.js').WhipError} error
  * @returns {string}
  */
 export function describeRefusal(error) {

@@ -9,9 +9,9 @@ import { $, announce, make, write } from '../ui/dom.js';
 import { KeyedList } from '../ui/keyed-list.js';
 import { Poll } from '../ui/poll.js';
 import { describeFile, describeRefusal } from './recording-words.js';
-import { deleteRecording, downloadOf, fetchRecordings } from '../api/recordings-api.js';
+import { deleteRecording, downloadOf, fetchRecordings } from '../resources/recordings-api.js';
 
-/** @typedef {import('../api/recordings-api.js').RecordedFile} RecordedFile */
+/** @typedef {import('../resources/recordings-api.js').RecordedFile} RecordedFile */
 
 /** Milliseconds between updates. */
 const PERIOD = 5000;
@@ -122,7 +122,7 @@ export class RecordingsList {
     this.start();
   }
 
-  /** @param {import('../api/recordings-api.js').Recordings} found */
+  /** @param {import('../resources/recordings-api.js').Recordings} found */
   #show({ enabled, recordings, more }) {
     write('recordings-problem', this.#refusal);
     const nothing = 'Recording is not set up on this server.';

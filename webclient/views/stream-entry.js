@@ -19,7 +19,7 @@ import { RecordingControl } from './recording-control.js';
 import { endpointOf, watchPageOf } from '../ui/settings.js';
 import { Thumbnail } from './thumbnail.js';
 
-/** @typedef {import('../api/streams-api.js').LiveStream} LiveStream */
+/** @typedef {import('../resources/streams-api.js').LiveStream} LiveStream */
 
 const COLUMNS = ['Track', 'Codec', 'Picture', 'Bitrate', 'Loss'];
 

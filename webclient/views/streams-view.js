@@ -10,11 +10,11 @@ import { Poll } from '../ui/poll.js';
 import { explain } from '../link/problems.js';
 import { RecordingsList } from './recordings-list.js';
 import { StreamEntry } from './stream-entry.js';
-import { fetchStreams } from '../api/streams-api.js';
+import { fetchStreams } from '../resources/streams-api.js';
 
 /** @typedef {import('./link-view.js').LinkView} LinkView */
 /** @typedef {import('../ui/settings.js').Settings} Settings */
-/** @typedef {import('../api/streams-api.js').LiveStream} LiveStream */
+/** @typedef {import('../resources/streams-api.js').LiveStream} LiveStream */
 
 /** Milliseconds between updates. */
 const PERIOD = 2000;

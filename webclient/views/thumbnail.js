@@ -6,7 +6,7 @@
 
 import { make } from '../ui/dom.js';
 import { watchPageOf } from '../ui/settings.js';
-import { fetchPicture } from '../api/streams-api.js';
+import { fetchPicture } from '../resources/streams-api.js';
 
 /** Milliseconds between pictures. */
 const PERIOD = 10_000;
@@ -39,7 +39,7 @@ export class Thumbnail {
     return this.#hasPictures && inSight && performance.now() - this.asked > PERIOD;
   }
 
-  /** @param {import('../api/streams-api.js').LiveStream} stream */
+  /** @param {import('../resources/streams-api.js').LiveStream} stream */
   describe({ tracks }) {
     const video = tracks.filter(({ kind }) => kind === 'video');
     // If the publisher has just gone, the server would wait for a key frame for nothing.

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { describePair, selectedPair } from '../whip/candidate-pair.js';
+import { describePair, selectedPair } from '../client/candidate-pair.js';
 import { $, write } from '../ui/dom.js';
 import { STREAM_TAKEN, describeWait, explain, wantsToken } from '../link/problems.js';
 import { describeRecovery, recoveryHint } from '../link/recovery-words.js';

@@ -11,7 +11,7 @@ import { showLayerChoice } from './layer-choice.js';
 import { Player } from '../ui/player.js';
 import { Poll } from '../ui/poll.js';
 import { streamNameProblem, viewerEndpointOf } from '../ui/settings.js';
-import { fetchStream } from '../api/streams-api.js';
+import { fetchStream } from '../resources/streams-api.js';
 import { CONNECTION_WORDS, isHopeless, showEndpoint } from './view.js';
 import { Viewer } from '../media/viewer.js';
 import { showIncoming } from './watch-figures.js';
@@ -27,7 +27,7 @@ import {
 /** @typedef {import('../media/incoming-statistics.js').Incoming} Incoming */
 /** @typedef {import('./link-view.js').LinkView} LinkView */
 /** @typedef {import('../ui/settings.js').Settings} Settings */
-/** @typedef {import('../api/streams-api.js').LiveStream} LiveStream */
+/** @typedef {import('../resources/streams-api.js').LiveStream} LiveStream */
 
 const WATCHING_WORDS = {
   ...CONNECTION_WORDS,

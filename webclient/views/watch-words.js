@@ -7,7 +7,7 @@
 import { codecName } from '../media/encoding.js';
 
 /** @typedef {import('../media/incoming-statistics.js').Incoming} Incoming */
-/** @typedef {import('../api/streams-api.js').LiveStream} LiveStream */
+/** @typedef {import('../resources/streams-api.js').LiveStream} LiveStream */
 
 /** @typedef {'audio'|'video'} Kind */
 

@@ -4,9 +4,9 @@
  * @module
  */
 
-import { parseLinkHeader } from '../whip/link-header.js';
-import { WhipError } from '../whip/whip-error.js';
-import { WhipHttp } from '../whip/whip-http.js';
+import { parseLinkHeader } from '../client/link-header.js';
+import { WhipError } from '../client/whip-error.js';
+import { WhipHttp } from '../client/whip-http.js';
 
 /** Milliseconds to wait for a response. */
 const LIMIT = 5000;

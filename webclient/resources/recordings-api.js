@@ -34,7 +34,7 @@ const pathOf = (stream) => `api/streams/${encodeURIComponent(stream)}/recording`
  * @param {string} stream
  * @param {string} token
  * @returns {Promise<Recording>}
- * @throws {import('../whip/whip-error.js').WhipError}
+ * @throws {import('../client/whip-error.js').WhipError}
  */
 export function startRecording(stream, token) {
   return ask('POST', pathOf(stream), token);
@@ -45,7 +45,7 @@ export function startRecording(stream, token) {
  *
  * @param {string} stream
  * @param {string} token
- * @throws {import('../whip/whip-error.js').WhipError}
+ * @throws {import('../client/whip-error.js').WhipError}
  */
 export async function stopRecording(stream, token) {
   try {
@@ -60,7 +60,7 @@ export async function stopRecording(stream, token) {
  * @param {string} token
  * @param {number} pages The number of pages to get.
  * @returns {Promise<Recordings>}
- * @throws {import('../whip/whip-error.js').WhipError}
+ * @throws {import('../client/whip-error.js').WhipError}
  */
 export async function fetchRecordings(token, pages) {
   let { value, next } = await askPage('api/recordings', token);
@@ -77,7 +77,7 @@ export async function fetchRecordings(token, pages) {
  *
  * @param {string} file Its name.
  * @param {string} token
- * @throws {import('../whip/whip-error.js').WhipError}
+ * @throws {import('../client/whip-error.js').WhipError}
  */
 export async function deleteRecording(file, token) {
   try {
