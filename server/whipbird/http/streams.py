@@ -8,6 +8,7 @@ from ..media.stats import EncodingStats, TrackStats
 from ..recording import Recorder
 from ..rights import Action
 from ..streams import Audiences, Stream, Streams
+from ..streams.health import Finding, findings
 from .auth import GRANT
 from .problems import no_such_stream
 
@@ -60,7 +61,19 @@ class StreamsResource:
             "viewers": stats.viewers,
             "recording": self._recorder.describe(stats.name),
             "tracks": [_track(track) for track in stats.tracks],
+            "health": [_finding(found) for found in findings(stats.tracks, stats.age)],
         }
+
+
+def _finding(found: Finding) -> dict[str, Any]:
+    return {
+        "code": found.code,
+        "severity": found.severity,
+        "kind": found.kind,
+        "rid": found.rid,
+        "text": found.text,
+        "advice": found.advice,
+    }
 
 
 def _track(track: TrackStats) -> dict[str, Any]:

@@ -5,11 +5,13 @@ from collections.abc import Callable
 
 from ..rtp.codecs import VideoParameters, payload_format
 from ..rtp.codecs.opus import read_packet
+from ..rtp.extensions import find_extension
 from ..rtp.packet import RtpPacket
 from ..rtp.reception import Reception
-from ..rtp.source_clock import Anchor
+from ..rtp.source_clock import Anchor, difference
 from ..rtp.totals import Totals
 from ..sdp.codecs import Codec
+from .habits import Habits
 from .source import Source
 from .stats import EncodingStats, ReceivedCounts
 
@@ -52,6 +54,8 @@ class Encoding:
         codec: the codec of its first packet.
         rid: its RtpStreamId (RFC 8852); None without simulcast.
         send_feedback_soon: called when RTCP feedback should be sent soon.
+        level_id: the identifier of the header extension with the level of the sound
+            (RFC 6464); 0 for none.
 
     Attributes:
         source: the current source.
@@ -74,7 +78,11 @@ class Encoding:
     source: Source
 
     def __init__(
-        self, codec: Codec, rid: str | None, send_feedback_soon: Callable[[], None]
+        self,
+        codec: Codec,
+        rid: str | None,
+        send_feedback_soon: Callable[[], None],
+        level_id: int = 0,
     ) -> None:
         self.rid = rid
         self.sources: dict[int, Source] = {}
@@ -110,6 +118,8 @@ class Encoding:
         self._returns: Source | None = None
         self._now = asyncio.get_running_loop().time
         self._measured = (self._now(), 0, 0)
+        self._level_id = level_id
+        self._habits = Habits(self._now())
         self._set_codec(codec)
 
     @property
@@ -160,7 +170,23 @@ class Encoding:
             key_frame_interval=self.key_frame_interval,
             parameters=self.parameters,
             channels=self.channels,
+            habits=self._habits.stats(
+                self._now(),
+                self.last_packet_at,
+                self.codec.clock_rate,
+                sum(source.completed for source in self.sources.values()),
+                self._delay,
+            ),
         )
+
+    @property
+    def _delay(self) -> float | None:
+        """Seconds from the capture to the arrival of the last frame; see there."""
+        anchor = self.anchor
+        if anchor is None or self._timestamp < 0:
+            return None
+        ahead = difference(self._timestamp, anchor.timestamp) / self.codec.clock_rate
+        return self._delivered_at - anchor.moment - ahead
 
     @property
     def last_packet_at(self) -> float:
@@ -300,7 +326,9 @@ class Encoding:
         self.frames += 1
         if self._key_frame_timestamp != packet.timestamp:
             self._lacks_parameters = False
-        if self._payload_format is None and self.codec.name == "opus":
+        if self.is_video:
+            self._habits.frame(packet.timestamp)
+        elif self.codec.name == "opus":
             self._read_opus(packet)
 
     def _begin_key_frame(self, packet: RtpPacket) -> None:
@@ -312,6 +340,7 @@ class Encoding:
         self._key_frame_timestamp = packet.timestamp
         self.key_frames += 1
         self._key_frame_at = self.source.last_packet_at
+        self._habits.key_frame(self._key_frame_at)
         self.wants_key_frame = False
 
     def _read_parameters(self, packet: RtpPacket) -> None:
@@ -325,6 +354,17 @@ class Encoding:
         opus = read_packet(packet.payload)
         if opus is not None:
             self.channels = opus.channels
+            if self.source.last_packet_at >= self._habits.level_due:
+                self._note_level(packet)
+
+    def _note_level(self, packet: RtpPacket) -> None:
+        level = find_extension(packet, self._level_id) if self._level_id else None
+        self._habits.sound(
+            len(packet.payload),
+            # The uppermost bit tells whether it is speech (RFC 6464 section 3).
+            level[0] & 0x7F if level else None,
+            self.source.last_packet_at,
+        )
 
     def _set_codec(self, codec: Codec) -> None:
         self.codec = codec
@@ -332,6 +372,7 @@ class Encoding:
         self.is_video = self._payload_format is not None
         self.channels = None if self.is_video else codec.channels
         self.parameters = None
+        self._habits.restart()
 
     # Time
 
@@ -401,6 +442,7 @@ class Encoding:
         if now < self.key_frame_request_due:
             return False
         self._key_frame_requested_at = now
+        self._habits.requested(now)
         return True
 
     def _note_loss(self, now: float) -> None:
@@ -424,3 +466,4 @@ class Encoding:
             self.bitrate = 8 * (received - octets) / (now - since)
             self.frame_rate = (self.frames - frames) / (now - since)
             self._measured = (now, received, self.frames)
+            self._habits.measure(self.reception)

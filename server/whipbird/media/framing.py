@@ -28,6 +28,9 @@ class Framing:
         deliver: called with each packet, in order. ``is_random_access_point`` is set in
             the first packet of a key frame, ``has_picture`` in packets with a part of a
             picture. Packets that were put in have no sequence number: -1.
+
+    Attributes:
+        completed: key frames that lacked parameter sets.
     """
 
     __slots__ = (
@@ -40,11 +43,13 @@ class Framing:
         "_last",
         "_sets",
         "_timestamp",
+        "completed",
     )
 
     def __init__(
         self, codec: VideoPayloadFormat, offered: ParameterSets, deliver: PacketHandler
     ) -> None:
+        self.completed = 0
         self._codec = codec
         self._deliver = deliver
         self._sets: dict[tuple[int, int], bytes] = dict(offered)
@@ -130,6 +135,7 @@ class Framing:
                     others = (i for i, c in enumerate(contents) if c)
                     at = next(others, at)
                 packets[at:at] = self._missing(packet)
+                self.completed += 1
             packets[0].is_random_access_point = True
         for each_packet in packets:
             self._deliver(each_packet)

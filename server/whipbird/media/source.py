@@ -117,6 +117,11 @@ class Source:
             self._framing = Framing(video, offered, self._deliver)
             self._describe = self._framing.push
 
+    @property
+    def completed(self) -> int:
+        """Key frames that lacked parameter sets, since its codec changed."""
+        return self._framing.completed if self._framing is not None else 0
+
     # Packets
 
     def receive(self, packet: RtpPacket, codec: Codec, now: float) -> None:

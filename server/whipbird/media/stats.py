@@ -6,6 +6,7 @@ from ..rtp.codecs import VideoParameters
 from ..rtp.totals import Totals
 from ..sdp.codecs import Codec
 from ..stats import Counts
+from .habits import HabitStats
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +72,7 @@ class EncodingStats:
     Attributes:
         totals: of all its sources; see ``Encoding`` for the others.
         jitter: of its current source, in seconds.
+        habits: what its sender does that viewers may notice.
     """
 
     rid: str | None
@@ -85,6 +87,7 @@ class EncodingStats:
     key_frame_interval: float | None
     parameters: VideoParameters | None
     channels: int | None
+    habits: HabitStats
 
 
 @dataclass(frozen=True, slots=True)

@@ -250,7 +250,8 @@ class Track:
         encoding = next((x for x in self.encodings if x.rid == rid), None)
         is_new = encoding is None
         if encoding is None:
-            encoding = Encoding(codec, rid, self._feedback.send_soon)
+            level_id = self.extension_map.get(extensions.AUDIO_LEVEL, 0)
+            encoding = Encoding(codec, rid, self._feedback.send_soon, level_id)
             self.encodings.append(encoding)
         # Else the sender has restarted the encoder, with another SSRC.
         source = encoding.add_source(packet.ssrc, codec)

@@ -64,6 +64,7 @@ async def test_before_the_first_packet(client: Client) -> None:
             {"kind": "audio", "layers": [], "malformed": 0},
             {"kind": "video", "layers": [], "malformed": 0},
         ],
+        "health": [],
     }
     session.end_soon(EndReason.DELETED)
     assert (await client.get("/api/streams/live")).status == 404
