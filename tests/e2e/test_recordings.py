@@ -38,10 +38,10 @@ class RecordingsPage:
             "button", name=f"Stop recording {stream}", exact=True
         )
         self.state = self.article.locator(".recording-state")
-        self.problem = self.article.locator(".field-problem")
+        self.problem = self.article.locator(".stream-actions .field-problem")
         self.note = self.page.locator("#recordings-note")
         self.list_problem = self.page.locator("#recordings-problem")
-        self.files = self.page.locator("#recordings-list li")
+        self.files = self.page.locator("#recordings-list > li")
 
     async def open(self) -> None:
         await self.frame.open("/#streams")
@@ -98,20 +98,20 @@ async def test_from_the_button_to_the_file(
     await page.record.click()
     await expect(page.state).to_contain_text("Recording since")
     await expect(page.files).to_contain_text("still being written")
-    await expect(page.note).to_have_text("1 file.")
+    await expect(page.note).to_have_text("1 recording.")
     await recorded(page)
     await page.stop.click()
     await expect(page.record).to_be_focused()
     await expect(page.state).to_be_empty()
-    await expect(page.files).to_contain_text(re.compile(r"· \d+ s$"))
+    await expect(page.files).to_contain_text(re.compile(r"· \d+ s"))
 
     # Another one ends with its publisher; the newest stands first.
     await page.record.click()
-    await expect(page.note).to_have_text("2 files.")
+    await expect(page.note).to_have_text("2 recordings.")
     await recorded(page)
     await publisher.stop()
     await expect(page.article).to_have_count(0)
-    await expect(page.files.first).to_contain_text(re.compile(r"· \d+ s$"))
+    await expect(page.files.first).to_contain_text(re.compile(r"· \d+ s"))
     names = await page.files.get_by_role("link").all_inner_texts()
     assert names == sorted(names, reverse=True)
 
@@ -164,7 +164,7 @@ async def test_a_folder_that_cannot_be_used(
     folder.unlink()
     await page.record.click()
     await expect(page.state).to_contain_text("Recording since")
-    await expect(page.note).to_have_text("1 file.")
+    await expect(page.note).to_have_text("1 recording.")
     for problem in (page.problem, page.list_problem):
         await expect(problem).to_be_empty()
     await publisher.frames_advance()
@@ -191,7 +191,7 @@ async def test_deleting_a_file(
     page = RecordingsPage(await open_page(server), "none")
     await page.open()
     await page.frame.enter_token(TOKEN)
-    await expect(page.note).to_have_text("2 files.")
+    await expect(page.note).to_have_text("2 recordings.")
     button = page.page.get_by_role("button", name=f"Delete {deleted}", exact=True)
     asked: list[str] = []
 
@@ -201,11 +201,11 @@ async def test_deleting_a_file(
 
     page.page.once("dialog", refuse)
     await button.click()
-    await expect(page.note).to_have_text("2 files.")
+    await expect(page.note).to_have_text("2 recordings.")
     assert (tmp_path / deleted).exists()
     page.page.once("dialog", lambda dialog: dialog.accept())
     await button.click()
-    await expect(page.note).to_have_text("1 file.")
+    await expect(page.note).to_have_text("1 recording.")
     assert asked == [f"Delete {deleted}? It cannot be restored."]
     assert names_in(tmp_path) == [kept]
     await expect(page.page.locator("#recordings-heading")).to_be_focused()
@@ -220,11 +220,11 @@ async def test_many_files_are_shown_in_pages(
     page = RecordingsPage(await open_page(server), "none")
     await page.open()
     more = page.page.get_by_role("button", name="Show older files")
-    await expect(page.note).to_have_text("The newest 100 files.")
+    await expect(page.note).to_have_text("The newest 100 recordings.")
     await more.click()
-    await expect(page.note).to_have_text("The newest 200 files.")
+    await expect(page.note).to_have_text("The newest 200 recordings.")
     await more.click()
-    await expect(page.note).to_have_text("250 files.")
+    await expect(page.note).to_have_text("250 recordings.")
     await expect(more).to_be_hidden()
     assert await page.files.get_by_role("link").all_inner_texts() == names
 
@@ -242,10 +242,13 @@ RECORDING = {
 
 
 async def pretend(
-    frame: PingPage, *recordings: dict[str, Any] | None, files: Any = ()
+    frame: PingPage,
+    *recordings: dict[str, Any] | None,
+    files: Any = (),
+    armed: Any = (),
 ) -> None:
     """Have streams `a`, `b` and so on, of which something is recorded, and files."""
-    listing = {"enabled": True, "recordings": files}
+    listing = {"enabled": True, "recordings": files, "armed": armed}
     await frame.page.route(
         "**/api/recordings", lambda route: route.fulfill(json=listing)
     )
@@ -327,11 +330,97 @@ async def test_recordings_are_accessible_and_fit(
         frame,
         RECORDING | {"octets": 10**12, "left_out": 10**6},
         RECORDING | {"state": "failed", "problem": "p" * 80},
-        files=[file],
+        files=[file, file | {"file": f"{'n' * 64}_20310203T030506Z_001.mp4"}],
+        armed=["m" * 64],
     )
     page = RecordingsPage(frame, "a")
     await page.open()
-    await expect(page.files).to_contain_text(f"1000.00{NBSP}GB · 104 d 4 h")
+    await expect(page.files.first).to_contain_text(f"1000.00{NBSP}GB · 104 d 4 h")
     await expect(page.stop).to_be_visible()
     assert not await frame.scrolls_sideways()
     await assert_accessible(frame)
+
+
+async def test_files_of_one_recording_are_one_item(
+    server: ServerProcess, open_page: OpenPage
+) -> None:
+    frame = await open_page(server, timezone_id="UTC")
+
+    def file(name: str, number: int, minute: int) -> dict[str, Any]:
+        return {
+            "file": f"{name}_20310203T04{minute:02}06Z_{number:03}.mp4",
+            "stream": name,
+            "started": f"2031-02-03T04:{minute:02}:06+00:00",
+            "size": 1_000_000,
+            "duration": 30,
+            "state": "ended",
+            "ticket": None,
+        }
+
+    # The newest first; two streams are recorded at the same time.
+    files = [
+        file("talk", 1, 9),
+        file("concert", 3, 8),
+        file("talk", 2, 7),
+        file("concert", 2, 6),
+        file("talk", 1, 5),
+        file("concert", 1, 4),
+    ]
+    await pretend(frame, files=files)
+    page = RecordingsPage(frame, "a")
+    await page.open()
+    await expect(page.note).to_have_text("3 recordings.")
+    first, second, third = [await item.inner_text() for item in await page.files.all()]
+    assert f"talk 3 Feb 2031, 04:09 · 1.0{NBSP}MB · 30 s" in first
+    assert f"talk 3 Feb 2031, 04:05 · 2.0{NBSP}MB · 2 files · 1 min 0 s" in second
+    assert f"concert 3 Feb 2031, 04:04 · 3.0{NBSP}MB · 3 files · 1 min 30 s" in third
+    links = await page.files.nth(2).get_by_role("link").all_inner_texts()
+    assert links == [files[n]["file"] for n in (5, 3, 1)]
+
+
+async def test_a_recording_is_played_in_the_page(
+    start_server: StartServer,
+    open_page: OpenPage,
+    open_publisher: OpenPublisher,
+    tmp_path: Path,
+) -> None:
+    server = await start_server("--record", str(tmp_path), "--token", TOKEN)
+    publisher = await open_publisher(server)
+    publisher.frame.expects(FAILED_REQUEST)
+    await publisher.open()
+    await publisher.frame.enter_token(TOKEN)
+    await publisher.choose(codec="VP8")
+    await publisher.start.click()
+    await publisher.is_on_air()
+    page = RecordingsPage(await open_page(server), publisher.stream)
+    await page.open()
+    await page.frame.enter_token(TOKEN)
+    await page.record.click()
+    await recorded(page)
+    await publisher.stop()
+    play = page.page.get_by_role("button", name=re.compile("^Play "))
+    await play.click()
+    video = page.page.locator("#recording-video")
+    await page.page.wait_for_function(
+        "() => document.querySelector('#recording-video').ended", timeout=60_000
+    )
+    assert await video.evaluate(
+        "(video) => [video.videoWidth, video.duration > 0]"
+    ) == [
+        320,
+        True,
+    ]
+    assert TOKEN not in str(await video.get_attribute("src"))
+    await assert_accessible(page.frame)
+    await page.page.keyboard.press("Escape")
+    await expect(video).not_to_have_attribute("src", re.compile("."))
+    await expect(play).to_be_focused()
+
+    # It was armed by the request to record: the next publisher would be recorded, too.
+    armed = page.page.locator("#armed-list li")
+    await expect(armed).to_contain_text(f"{publisher.stream} will be recorded")
+    await page.page.get_by_role(
+        "button", name=f"Do not record {publisher.stream}"
+    ).click()
+    await expect(armed).to_have_count(0)
+    await expect(page.page.locator("#recordings-heading")).to_be_focused()

@@ -3,13 +3,14 @@
 import re
 
 import pytest
-from playwright.async_api import Locator, Page, expect
+from playwright.async_api import Dialog, Locator, Page, Route, expect
 
 from tests.server import ServerProcess
 
 from .conftest import OpenPage, OpenPublisher, StartServer
 from .ping_page import FAILED_REQUEST, PingPage
 from .publish_page import NBSP, size
+from .test_look import assert_accessible
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -31,6 +32,13 @@ async def test_nothing_is_live(own_server: ServerProcess, open_page: OpenPage) -
     page = await open_streams(ping_page)
     await expect(page.locator("#streams-note")).to_have_text("Nothing is live now.")
     await expect(page.locator("article")).to_have_count(0)
+    # What to do next is said.
+    await expect(page.locator("#streams-endpoint")).to_have_text(
+        f"{own_server.url}/whip/mystream"
+    )
+    await expect(
+        page.get_by_role("link", name=re.compile("test pattern"))
+    ).to_have_attribute("href", "#publish")
     # No connection is made to look at it.
     assert ping_page.whip_requests("POST") == []
     await expect(ping_page.state).to_be_hidden()
@@ -171,3 +179,73 @@ async def test_it_asks_only_while_it_is_looked_at(ping_page: PingPage) -> None:
     await expect(ping_page.answered).to_have_text("4")
     asked = [r for r in ping_page.requests if "/api/" in r.url]
     assert asked == []
+
+
+async def test_what_will_hurt_viewers_is_said(ping_page: PingPage) -> None:
+    def finding(code: str, severity: str) -> dict[str, object]:
+        return {
+            "code": code,
+            "severity": severity,
+            "kind": "video",
+            "rid": None,
+            "text": f"There is {code}.",
+            "advice": {"OBS": "Change it there.", "all": "Or here."},
+        }
+
+    found = [finding("b-frames", "problem"), finding("jitter", "warning")]
+    layer = {"rid": None, "codec": "H264", "bitrate": 1_000_000, "recovered": 0}
+    sent = [(1000, 0), (1990, 10), (2890, 110)]
+    asked = 0
+
+    async def streams(route: Route) -> None:
+        nonlocal asked
+        packets, lost = sent[min(asked, 2)]
+        asked += 1
+        video = layer | {"packets": packets, "lost": lost}
+        stream = {
+            "name": "a",
+            "state": "connected",
+            "duration": 61.5,
+            "viewers": 0,
+            "tracks": [{"kind": "video", "layers": [video]}],
+            "health": found if asked < 3 else found[1:],
+        }
+        await route.fulfill(json={"streams": [stream]})
+
+    await ping_page.page.route("**/api/streams", streams)
+    page = await open_streams(ping_page)
+    items = article(page, "a").locator(".health li")
+    await expect(items).to_have_count(2)
+    await expect(items.first).to_contain_text("Problem: There is b-frames.")
+    await items.nth(0).locator("summary").click()
+    await expect(items.first.locator("dl")).to_have_text(
+        "OBSChange it there.AnywhereOr here."
+    )
+    await assert_accessible(ping_page)
+    trends = article(page, "a").locator(".trends dd")
+    await expect(trends.nth(0)).to_have_text(f"1.00{NBSP}Mb/s")
+    # Of the packets since the last look, one in ten was lost.
+    await expect(trends.nth(1)).to_have_text(f"10{NBSP}%")
+    await expect(items).to_have_count(1)
+
+
+async def test_stopping_a_publisher(
+    own_server: ServerProcess, open_page: OpenPage, open_publisher: OpenPublisher
+) -> None:
+    publisher = await open_publisher(own_server)
+    publisher.frame.expects(FAILED_REQUEST)
+    await publisher.publish("Test pattern", "320x180", codec="VP8")
+    page = await open_streams(await open_page(own_server))
+    stop = page.get_by_role("button", name=f"Stop the publisher of {publisher.stream}")
+    asked: list[str] = []
+
+    async def answer(dialog: Dialog) -> None:
+        asked.append(dialog.message)
+        await dialog.accept()
+
+    page.once("dialog", answer)
+    async with page.expect_response("**/publisher") as response:
+        await stop.click()
+    assert (await response.value).status == 204
+    assert publisher.stream in asked[0]
+    assert "ended by an operator" in own_server.output

@@ -83,8 +83,13 @@ export function formatOctets(octets) {
 export function formatMoment(moment, now = new Date()) {
   const date = new Date(moment);
   const today = date.toDateString() === now.toDateString();
-  if (today) return date.toLocaleTimeString('en-GB');
-  return date.toLocaleString('en-GB', { dateStyle: 'medium', timeStyle: 'short' });
+  return today ? date.toLocaleTimeString('en-GB') : formatDate(moment);
+}
+
+/** @param {string} moment As above. @returns {string} With the day. */
+export function formatDate(moment) {
+  const style = { dateStyle: 'medium', timeStyle: 'short' };
+  return new Date(moment).toLocaleString('en-GB', style);
 }
 
 /**

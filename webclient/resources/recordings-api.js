@@ -25,7 +25,35 @@ import { ask, askPage } from './api.js';
  * @property {boolean} enabled Whether the server has a folder for them.
  * @property {RecordedFile[]} recordings The newest first.
  * @property {boolean} more Whether there are older ones.
+ * @property {string[]} armed Streams whose next publisher is recorded.
  */
+
+/** The number of a file within its recording, which is at the end of its name. */
+const NUMBER = /_(\d+)\.\w+$/;
+
+/**
+ * Joins the files of each recording: a recording has several if it is long, or if its
+ * codecs have changed.
+ *
+ * @param {RecordedFile[]} files The newest first.
+ * @returns {RecordedFile[][]} The newest recording first; its files in their order.
+ */
+export function recordingsOf(files) {
+  const found = [];
+  /** The last recording of each stream. @type {Map<string, RecordedFile[]>} */
+  const last = new Map();
+  for (const file of [...files].reverse()) {
+    const number = Number(file.file.match(NUMBER)?.[1] ?? 1);
+    const recording = last.get(file.stream);
+    if (number > 1 && recording) {
+      recording.push(file);
+    } else {
+      last.set(file.stream, [file]);
+      found.unshift(last.get(file.stream));
+    }
+  }
+  return found;
+}
 
 /** @param {string} stream */
 const pathOf = (stream) => `api/streams/${encodeURIComponent(stream)}/recording`;
@@ -64,12 +92,12 @@ export async function stopRecording(stream, token) {
  */
 export async function fetchRecordings(token, pages) {
   let { value, next } = await askPage('api/recordings', token);
-  const { enabled, recordings } = value;
+  const { enabled, recordings, armed = [] } = value;
   for (let page = 1; page < pages && next; page += 1) {
     ({ value, next } = await askPage(next, token));
     recordings.push(...value.recordings);
   }
-  return { enabled, recordings, more: next !== null };
+  return { enabled, recordings, armed, more: next !== null };
 }
 
 /**

@@ -38,6 +38,18 @@ import { ask } from './api.js';
  */
 
 /**
+ * Something in a stream that will hurt its viewers.
+ *
+ * @typedef {object} Finding
+ * @property {string} code
+ * @property {'problem'|'warning'|'note'} severity
+ * @property {'audio'|'video'} kind
+ * @property {string|null} rid
+ * @property {string} text
+ * @property {Record<string, string>} advice What to change, by program.
+ */
+
+/**
  * @typedef {object} LiveStream
  * @property {string} name
  * @property {string} state
@@ -45,6 +57,7 @@ import { ask } from './api.js';
  * @property {ReceivedTrack[]} tracks
  * @property {Recording|null} [recording] Null while there is none.
  * @property {number} [viewers]
+ * @property {Finding[]} [health] The most important first.
  */
 
 /** Milliseconds to wait for a picture: the server may have to wait for a key frame. */
@@ -72,6 +85,21 @@ export async function fetchStream(name, token, signal) {
   } catch (error) {
     if (error.status === 404) return null;
     throw error;
+  }
+}
+
+/**
+ * Ends the session of a stream's publisher; resolves also if it has ended already.
+ *
+ * @param {string} name
+ * @param {string} token
+ * @throws {import('../client/whip-error.js').WhipError}
+ */
+export async function stopPublisher(name, token) {
+  try {
+    await ask('DELETE', `api/streams/${encodeURIComponent(name)}/publisher`, token);
+  } catch (error) {
+    if (error.status !== 404) throw error;
   }
 }
 

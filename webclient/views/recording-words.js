@@ -4,7 +4,7 @@
  * @module
  */
 
-import { formatDuration, formatMoment, formatOctets } from '../media/media-words.js';
+import { formatDate, formatDuration, formatMoment, formatOctets } from '../media/media-words.js';
 import { explain, reasonOf } from '../link/problems.js';
 
 /** @typedef {import('../resources/recordings-api.js').RecordedFile} RecordedFile */
@@ -43,10 +43,18 @@ export function describeRefusal(error) {
   return `${title}. ${text}`;
 }
 
-/** @param {RecordedFile} recorded @returns {string} */
-export function describeFile({ started, duration, size, state }) {
-  const facts = [formatMoment(started), formatOctets(size)];
-  if (state === 'recording') facts.push('still being written');
-  else if (duration !== null) facts.push(formatDuration(duration));
+/**
+ * @param {RecordedFile[]} files Those of one recording.
+ * @returns {string}
+ */
+export function describeFiles(files) {
+  const size = files.reduce((total, each) => total + each.size, 0);
+  const facts = [formatDate(files[0].started), formatOctets(size)];
+  if (files.length > 1) facts.push(`${files.length} files`);
+  const ended = files.filter(({ state }) => state === 'ended');
+  if (ended.length < files.length) facts.push('still being written');
+  else if (ended.every(({ duration }) => duration !== null)) {
+    facts.push(formatDuration(ended.reduce((total, each) => total + each.duration, 0)));
+  }
   return facts.join(' · ');
 }

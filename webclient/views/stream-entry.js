@@ -6,6 +6,7 @@
 
 import { wireCopyButton } from '../ui/clipboard.js';
 import { announce, make, writeRows } from '../ui/dom.js';
+import { describeRefusal } from './recording-words.js';
 import {
   formatBitrate,
   formatCodec,
@@ -17,6 +18,9 @@ import {
 } from '../media/media-words.js';
 import { RecordingControl } from './recording-control.js';
 import { endpointOf, watchPageOf } from '../ui/settings.js';
+import { stopPublisher } from '../resources/streams-api.js';
+import { StreamHealth } from './stream-health.js';
+import { StreamTrends } from './stream-trends.js';
 import { Thumbnail } from './thumbnail.js';
 
 /** @typedef {import('../resources/streams-api.js').LiveStream} LiveStream */
@@ -85,25 +89,67 @@ export class StreamEntry {
   /** @type {Thumbnail} */ thumbnail;
   /** @type {RecordingControl} */ #recording;
   #since = make('p', { className: 'note since' });
+  #trends = new StreamTrends();
+  #health = new StreamHealth();
+  #problem = make('p', { className: 'field-problem' });
   /** @type {HTMLTableElement} */ #table;
+  /** @type {string} */ #name;
+  /** @type {() => string} */ #token;
+  /** @type {() => void} */ #changed;
 
   /**
    * @param {string} name
    * @param {() => string} token
-   * @param {() => void} changed Called when its recording was started or stopped.
+   * @param {() => void} changed Called when its recording was started or stopped, or its
+   *   publisher was stopped.
    */
   constructor(name, token, changed) {
+    this.#name = name;
+    this.#token = token;
+    this.#changed = changed;
+    this.#problem.setAttribute('role', 'alert');
     this.thumbnail = new Thumbnail(name);
     this.#recording = new RecordingControl(name, token, changed);
     this.#table = makeTable(name);
-    const about = [make('h3', {}, name), this.#since, makeLinks(name), this.#recording.element];
+    const facts = make(
+      'details',
+      { className: 'stream-tracks' },
+      make('summary', {}, 'Tracks'),
+      this.#table,
+    );
     this.element = make(
       'article',
       { className: 'stream' },
       this.thumbnail.element,
-      make('div', {}, ...about),
-      this.#table,
+      make('h3', {}, name),
+      this.#since,
+      this.#trends.element,
+      this.#health.element,
+      makeLinks(name),
+      make('div', { className: 'stream-actions' }, this.#recording.element, this.#makeStop()),
+      this.#problem,
+      facts,
     );
+  }
+
+  #makeStop() {
+    const stop = make('button', { type: 'button', className: 'quiet small' }, 'Stop publisher');
+    stop.setAttribute('aria-label', `Stop the publisher of ${this.#name}`);
+    stop.addEventListener('click', () => this.#stop());
+    return stop;
+  }
+
+  async #stop() {
+    const question = `Stop the publisher of ${this.#name}? Its viewers will wait for another.`;
+    if (!window.confirm(question)) return;
+    this.#problem.textContent = '';
+    try {
+      await stopPublisher(this.#name, this.#token());
+      announce(`The publisher of ${this.#name} was stopped.`);
+    } catch (error) {
+      this.#problem.textContent = describeRefusal(error);
+    }
+    this.#changed();
   }
 
   /**
@@ -116,6 +162,8 @@ export class StreamEntry {
     this.#since.textContent = `Live for ${formatDuration(stream.duration)}${viewers}${state}`;
     this.thumbnail.describe(stream);
     this.#recording.show(stream.recording, recordable);
+    this.#trends.show(stream);
+    this.#health.show(stream.health);
     writeRows(this.#table.tBodies[0], rowsOf(stream));
   }
 }

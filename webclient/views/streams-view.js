@@ -10,6 +10,7 @@ import { Poll } from '../ui/poll.js';
 import { explain } from '../link/problems.js';
 import { RecordingsList } from './recordings-list.js';
 import { StreamEntry } from './stream-entry.js';
+import { endpointOf } from '../ui/settings.js';
 import { fetchStreams } from '../resources/streams-api.js';
 
 /** @typedef {import('./link-view.js').LinkView} LinkView */
@@ -54,6 +55,7 @@ export class StreamsView {
 
   enter() {
     this.#inFront = true;
+    write('streams-endpoint', endpointOf('mystream'));
     this.#linkView.show(null, null);
     this.#poll.start();
     this.#picturePoll.start();
@@ -84,12 +86,14 @@ export class StreamsView {
       const count = streams.length === 1 ? '1 stream is' : `${streams.length} streams are`;
       write('streams-problem', '');
       write('streams-note', streams.length ? `${count} live.` : 'Nothing is live now.');
+      $('streams-empty').hidden = streams.length > 0;
       this.#show(streams);
     } catch (error) {
       if (asked !== this.#asked) return;
       const { title, text } = explain(error);
       write('streams-problem', `${title}. ${text} This page goes on asking.`);
       write('streams-note', '');
+      $('streams-empty').hidden = true;
       // The list may be outdated.
       this.#show([]);
     }

@@ -64,11 +64,10 @@ class RecordingsResource:
     async def all(self, request: web.Request) -> web.Response:
         """List files of streams that the client may record, the newest first."""
         limit, after = _read_page(request)
+        may_record = partial(request[GRANT].allows, Action.RECORD)
         try:
             # One more tells whether there is another page.
-            files = await self._recorder.files(
-                limit + 1, after, partial(request[GRANT].allows, Action.RECORD)
-            )
+            files = await self._recorder.files(limit + 1, after, may_record)
         except OSError as error:
             raise _unreadable(error) from None
         headers = dict(_NO_STORE)
@@ -76,7 +75,8 @@ class RecordingsResource:
             query = urlencode({"limit": limit, "after": files[limit - 1].file.name})
             headers[hdrs.LINK] = f'<?{query}>; rel="next"'
         # Others are not to wait for a long text.
-        text = await asyncio.to_thread(self._text, files[:limit])
+        armed = [name for name in self._recorder.armed if may_record(name)]
+        text = await asyncio.to_thread(self._text, files[:limit], armed)
         return web.Response(text=text, content_type="application/json", headers=headers)
 
     async def one(self, request: web.Request) -> web.FileResponse:
@@ -120,10 +120,14 @@ class RecordingsResource:
             raise _no_such_recording(name)
         return web.Response(status=204)
 
-    def _text(self, files: list[ListedFile]) -> str:
+    def _text(self, files: list[ListedFile], armed: list[str]) -> str:
         described = [self._describe(listed) for listed in files]
         return json.dumps(
-            {"enabled": self._recorder.is_enabled, "recordings": described}
+            {
+                "enabled": self._recorder.is_enabled,
+                "recordings": described,
+                "armed": armed,
+            }
         )
 
     def _describe(self, listed: ListedFile) -> dict[str, Any]:

@@ -200,6 +200,11 @@ class Recorder:
         }
 
     @property
+    def armed(self) -> list[str]:
+        """The streams whose next publisher is recorded on request, sorted."""
+        return sorted(self._wanted - self._published.keys())
+
+    @property
     def stats(self) -> RecorderStats:
         """A snapshot."""
         active = [

@@ -214,6 +214,7 @@ async def test_without_a_folder(aiohttp_client: AiohttpClient) -> None:
     assert await (await client.get(PREFIX)).json() == {
         "enabled": False,
         "recordings": [],
+        "armed": [],
     }
 
 
@@ -243,6 +244,22 @@ async def test_a_recording_that_has_failed_says_why(
     described = await (await client.get(PATH)).json()
     assert described["problem"] == "File exists"
     assert (await client.delete(PATH)).status == 204
+
+
+async def test_what_waits_for_a_publisher_is_listed(
+    client: Client, publisher: Publisher, recorder: Recorder
+) -> None:
+    async def armed() -> object:
+        return (await (await client.get(PREFIX)).json())["armed"]
+
+    stream = publisher.stream()
+    recorder.publisher_joined(stream)
+    assert (await client.post(PATH)).status == 201
+    assert await armed() == []
+    recorder.publisher_left(stream)
+    assert await armed() == ["live"]
+    assert (await client.delete(PATH)).status == 204
+    assert await armed() == []
 
 
 async def test_with_a_token_each_file_has_a_ticket(
