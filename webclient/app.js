@@ -5,6 +5,7 @@
  */
 
 import { wireCopyButton } from './ui/clipboard.js';
+import { AdminView } from './views/admin-view.js';
 import { $, announce } from './ui/dom.js';
 import { LinkView } from './views/link-view.js';
 import { navigate } from './ui/navigation.js';
@@ -32,7 +33,8 @@ const ping = new PingView(settings, linkView);
 const publish = new PublishView(settings, linkView);
 const watch = new WatchView(settings, linkView);
 const streams = new StreamsView(settings, linkView);
-const views = { ping, publish, watch, streams };
+const admin = new AdminView(settings, linkView);
+const views = { ping, publish, watch, streams, admin };
 const links = [ping.link, publish.link, watch.link];
 
 /** @type {keyof typeof views} */

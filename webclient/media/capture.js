@@ -15,6 +15,8 @@ import { startPattern } from './test-pattern.js';
  * @property {number} height
  * @property {number} frameRate Frames per second.
  * @property {boolean} audio
+ * @property {string} camera The id of the camera; empty: the browser's choice.
+ * @property {string} microphone The id of the microphone, likewise.
  */
 
 /**
@@ -39,6 +41,8 @@ const CAMERA_PROBLEMS = {
   NotReadableError:
     'The camera or the microphone cannot be used now. Another program may have it: ' +
     'close that, and start again.',
+  OverconstrainedError:
+    'The chosen camera or microphone is not there any more. Choose another one.',
 };
 const SCREEN_PROBLEMS = {
   NotAllowedError: 'No screen was chosen, or the browser may not share it.',
@@ -52,6 +56,24 @@ const INSECURE =
   'Browsers give a page the camera or the screen only over https:// or from localhost, ' +
   'and this page came over plain http://. The test pattern works here, too.';
 const NO_SCREEN = 'This browser cannot share its screen. Phones and tablets mostly cannot.';
+
+/**
+ * The cameras and microphones that have names: browsers tell them once they may be used.
+ *
+ * @returns {Promise<{cameras: {id: string, label: string}[],
+ *   microphones: {id: string, label: string}[]}>}
+ */
+export async function listDevices() {
+  const found = (await navigator.mediaDevices?.enumerateDevices().catch(() => [])) ?? [];
+  const of = (wanted) =>
+    found
+      .filter(({ kind, label }) => kind === wanted && label)
+      .map(({ deviceId, label }) => ({ id: deviceId, label }));
+  return { cameras: of('videoinput'), microphones: of('audioinput') };
+}
+
+/** @param {string} id @returns {{deviceId?: {exact: string}}} */
+const exactly = (id) => (id ? { deviceId: { exact: id } } : {});
 
 /**
  * @param {SourceWish} wish
@@ -74,7 +96,10 @@ export async function capture(wish) {
     const media =
       wish.source === 'screen'
         ? await mediaDevices.getDisplayMedia({ video, audio: wish.audio })
-        : await mediaDevices.getUserMedia({ video, audio: wish.audio });
+        : await mediaDevices.getUserMedia({
+            video: { ...video, ...exactly(wish.camera) },
+            audio: wish.audio && exactly(wish.microphone),
+          });
     // Tells the encoder whether to keep the resolution or the frame rate.
     for (const track of media.getVideoTracks()) {
       track.contentHint = wish.source === 'screen' ? 'detail' : 'motion';

@@ -25,6 +25,11 @@ export const SIMULCAST_ENCODINGS = [
   { rid: 'f', scaleResolutionDownBy: 1, share: 1 },
 ];
 
+/** @param {string|null} rid @returns {number} The part of the bitrate limit that it has. */
+export function shareOf(rid) {
+  return SIMULCAST_ENCODINGS.find((encoding) => encoding.rid === rid)?.share ?? 1;
+}
+
 /** @returns {RTCRtpCodec[]} The video codecs that the browser can send. */
 function videoCodecs() {
   return globalThis.RTCRtpSender?.getCapabilities?.('video')?.codecs ?? [];

@@ -68,6 +68,11 @@ export function formatDuration(seconds) {
     .join(' ');
 }
 
+/** @param {number} count @returns {string} */
+export function describeViewers(count) {
+  return count === 1 ? '1 viewer' : `${count} viewers`;
+}
+
 /** @param {number} octets @returns {string} */
 export function formatOctets(octets) {
   if (octets >= 1e9) return withUnit((octets / 1e9).toFixed(2), 'GB');

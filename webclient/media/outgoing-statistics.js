@@ -20,6 +20,7 @@ import { SIMULCAST_ENCODINGS } from './encoding.js';
  * @property {number|null} loss The fraction of packets lost in the server's last
  *   report, 0 to 1.
  * @property {'none'|'cpu'|'bandwidth'|'other'|null} limit The reason for limited quality.
+ * @property {number|null} target The bitrate that the encoder aims at, in bit/s.
  */
 
 const ORDER = SIMULCAST_ENCODINGS.map(({ rid }) => rid);
@@ -65,6 +66,7 @@ export class OutgoingStatistics {
       rtt: remote?.roundTripTime ?? null,
       loss: remote?.fractionLost ?? null,
       limit: sent.qualityLimitationReason ?? null,
+      target: sent.targetBitrate ?? null,
     };
   }
 

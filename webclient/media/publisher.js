@@ -28,6 +28,7 @@ export class Publisher extends EventTarget {
   problem = '';
   /** The last wish. @type {PublishWish|null} */ wish = null;
   /** @type {Link} */ link;
+  /** The kinds of tracks that are turned off. @type {Set<string>} */ #off = new Set();
   /** @type {() => string} */ #token;
   /** Incremented at each start and stop, to recognize outdated results. */
   #generation = 0;
@@ -67,10 +68,7 @@ export class Publisher extends EventTarget {
         source.stop();
         return;
       }
-      this.source = source;
-      for (const track of source.media.getTracks()) {
-        track.addEventListener('ended', () => this.#ended(track));
-      }
+      this.#use(source);
     } catch (error) {
       if (generation !== this.#generation) return;
       this.problem = error.message;
@@ -78,6 +76,82 @@ export class Publisher extends EventTarget {
     this.asking = false;
     this.#changed();
     if (this.source) this.link.connect();
+  }
+
+  /**
+   * Goes on with another source, within the same session. Never throws: see `problem`;
+   * then the source stays.
+   *
+   * @param {PublishWish} wish Of which the source and the devices count.
+   */
+  async switchTo(wish) {
+    const generation = this.#generation;
+    const before = this.source;
+    this.problem = '';
+    let source;
+    try {
+      // A device may be in use by the source before: some give it to one user only.
+      source = await capture({ ...this.wish, ...wish });
+    } catch (error) {
+      if (generation === this.#generation) this.problem = error.message;
+      this.#changed();
+      return;
+    }
+    if (generation !== this.#generation || this.source !== before) {
+      source.stop();
+      return;
+    }
+    await this.#replaceTracks(source.media);
+    this.wish = { ...this.wish, ...wish };
+    this.#use(source);
+    before.stop();
+    this.#changed();
+  }
+
+  /** @param {MediaStream} media Whose tracks are sent from now on. */
+  async #replaceTracks(media) {
+    const transceivers = this.link.client?.pc.getTransceivers() ?? [];
+    for (const { sender, receiver } of transceivers) {
+      // A sender may have no track, its transceiver's receiver always has one.
+      const { kind } = receiver.track;
+      const track = media.getTracks().find((each) => each.kind === kind) ?? null;
+      await sender.replaceTrack(track).catch((error) => {
+        this.problem = `The browser cannot switch: ${error.message}`;
+      });
+    }
+    const sends = (kind) => transceivers.some(({ receiver }) => receiver.track.kind === kind);
+    if (transceivers.length && media.getAudioTracks().length && !sends('audio')) {
+      this.problem = 'The sound of this source is sent after the next start: stop, and start.';
+    }
+  }
+
+  /** @param {Source} source */
+  #use(source) {
+    this.source = source;
+    for (const track of source.media.getTracks()) {
+      track.enabled = this.isOn(track.kind);
+      track.addEventListener('ended', () => this.#ended(track));
+    }
+  }
+
+  /** @param {string} kind `audio` or `video`. @returns {boolean} Whether it is sent. */
+  isOn(kind) {
+    return !this.#off.has(kind);
+  }
+
+  /**
+   * Sends silence, or black pictures, or the source again.
+   *
+   * @param {string} kind `audio` or `video`.
+   * @param {boolean} on
+   */
+  turn(kind, on) {
+    if (on) this.#off.delete(kind);
+    else this.#off.add(kind);
+    for (const track of this.source?.media.getTracks() ?? []) {
+      track.enabled = this.isOn(track.kind);
+    }
+    this.#changed();
   }
 
   /** Ends the session, and releases the devices. */
@@ -99,6 +173,7 @@ export class Publisher extends EventTarget {
     this.asking = false;
     this.source?.stop();
     this.source = null;
+    this.#off.clear();
   }
 
   /** @param {MediaStreamTrack} track The track that has ended. */

@@ -4,6 +4,8 @@
  * @module
  */
 
+import { startTicking } from '../ui/ticker.js';
+
 /** @typedef {import('./capture.js').Source} Source */
 /** @typedef {import('./capture.js').SourceWish} SourceWish */
 
@@ -11,10 +13,10 @@ const BARS = ['#c0c0c0', '#c0c000', '#00c0c0', '#00c000', '#c000c0', '#c00000', 
 /** Seconds for one cycle of the bars. */
 const ROUND = 8;
 /** The height of the noise, as a fraction. Noise makes an encoder reach its bitrate. */
-const NOISE_SHARE = 0.3;
+const NOISE_SHARE = 0.15;
 const NOISE_SIZE = 512;
 /** Of 256 levels of grey. With more, encoders would reduce the resolution. */
-const NOISE_LEVELS = 64;
+const NOISE_LEVELS = 48;
 const TONE_HZ = 440;
 const TONE_GAIN = 0.1;
 
@@ -94,11 +96,11 @@ export function startPattern({ width, height, frameRate, audio }) {
   const next = () => draw(context, noise, (frame += 1), frameRate);
   next();
   const media = canvas.captureStream();
-  const timer = setInterval(next, 1000 / frameRate);
+  const stopTicking = startTicking(next, 1000 / frameRate);
   const tone = audio ? startTone() : null;
   if (tone) media.addTrack(tone.track);
   const stop = () => {
-    clearInterval(timer);
+    stopTicking();
     for (const track of media.getTracks()) track.stop();
     tone?.stop();
   };

@@ -4,6 +4,8 @@
  * @module
  */
 
+import { startTicking } from '../ui/ticker.js';
+
 /** The header of a message: four bytes "ping", then the sequence number. */
 export const MIN_PAYLOAD = 8;
 /** The default maximum message size (RFC 8841, section 6.1). */
@@ -71,7 +73,7 @@ export class Pinger extends EventTarget {
   /** @type {Map<number, {sentAt: number, size: number, timer: ReturnType<typeof setTimeout>}>} */
   #pending = new Map();
   #sequence = 0;
-  /** @type {ReturnType<typeof setInterval>|undefined} */ #auto;
+  /** Stops the auto-ping. @type {(() => void)|null} */ #auto = null;
   #onMessage = (event) => this.#receive(event.data);
 
   /** @param {{timeout?: number}} [options] Milliseconds until a ping counts as lost. */
@@ -141,13 +143,13 @@ export class Pinger extends EventTarget {
    */
   startAuto(interval, tick) {
     this.stopAuto();
-    this.#auto = setInterval(tick, interval);
+    this.#auto = startTicking(tick, interval);
     tick();
   }
 
   stopAuto() {
-    clearInterval(this.#auto);
-    this.#auto = undefined;
+    this.#auto?.();
+    this.#auto = null;
   }
 
   #receive(data) {

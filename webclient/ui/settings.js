@@ -89,6 +89,30 @@ export function rememberToken(token) {
   }
 }
 
+/** Where the browser keeps what is published, until the tab is closed. */
+const PUBLISHING_KEY = 'whipbird-publishing';
+
+/**
+ * @returns {{wish: import('../media/publisher.js').PublishWish, onAir: boolean}|null} What
+ *   was published last in this tab, and whether it still was when the page was left.
+ */
+export function rememberedPublishing() {
+  try {
+    return JSON.parse(sessionStorage.getItem(PUBLISHING_KEY) ?? 'null');
+  } catch {
+    return null;
+  }
+}
+
+/** @param {{wish: import('../media/publisher.js').PublishWish, onAir: boolean}} publishing */
+export function rememberPublishing(publishing) {
+  try {
+    sessionStorage.setItem(PUBLISHING_KEY, JSON.stringify(publishing));
+  } catch {
+    // A reload forgets it, then.
+  }
+}
+
 /**
  * The WHIP endpoint of a stream, next to the page.
  *

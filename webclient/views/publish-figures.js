@@ -5,6 +5,7 @@
  */
 
 import { $, make, writeRows } from '../ui/dom.js';
+import { shareOf } from '../media/encoding.js';
 import {
   UNKNOWN,
   formatBitrate,
@@ -27,12 +28,29 @@ const LIMITS = {
   other: 'something else',
 };
 
+/** An encoder that aims at this part of the bitrate limit could not have more. */
+const NEAR_LIMIT = 0.9;
+
+/**
+ * @param {SentEncoding} sent
+ * @param {number} bitrate The limit that the user has set, in bit/s.
+ * @returns {string}
+ */
+function limitOf({ limit, target }, bitrate) {
+  // Browsers call both "bandwidth".
+  if (limit === 'bandwidth' && target !== null && target >= NEAR_LIMIT * bitrate) {
+    return 'the bitrate limit set here';
+  }
+  return LIMITS[limit] ?? UNKNOWN;
+}
+
 /**
  * @param {SentEncoding} sent
  * @param {ReceivedEncoding|undefined} received
+ * @param {number} bitrate The limit that the user has set, in bit/s.
  * @returns {string[][]} Name, sent, received.
  */
-function rowsOf(sent, received) {
+function rowsOf(sent, received, bitrate) {
   const rows = [['Codec', formatCodec(sent.codec), formatCodec(received?.codec)]];
   if (sent.kind === 'video') {
     rows.push(
@@ -50,7 +68,7 @@ function rowsOf(sent, received) {
     ['Loss', formatShare(sent.loss), formatShare(received && lossOf(received))],
     ['Round trip', formatRtt(sent.rtt), ''],
   );
-  if (sent.kind === 'video') rows.push(['Limited by', LIMITS[sent.limit] ?? UNKNOWN, '']);
+  if (sent.kind === 'video') rows.push(['Limited by', limitOf(sent, bitrate), '']);
   return rows;
 }
 
@@ -77,8 +95,9 @@ function makeTable(title) {
 /**
  * @param {SentEncoding[]} sent
  * @param {LiveStream|null} received
+ * @param {number} [bitrate] The limit that the user has set, in bit/s.
  */
-export function showEncodings(sent, received) {
+export function showEncodings(sent, received, bitrate = Infinity) {
   const titles = sent.map(titleOf);
   for (const [title, table] of tables) {
     if (titles.includes(title)) continue;
@@ -89,8 +108,9 @@ export function showEncodings(sent, received) {
     const title = titles[i];
     if (!tables.has(title)) tables.set(title, makeTable(title));
     const track = received?.tracks.find(({ kind }) => kind === encoding.kind);
+    const limit = bitrate * shareOf(encoding.rid);
     const match = track?.layers.find(({ rid }) => rid === encoding.rid);
-    writeRows(tables.get(title).tBodies[0], rowsOf(encoding, match));
+    writeRows(tables.get(title).tBodies[0], rowsOf(encoding, match, limit));
   });
   $('layers-empty').hidden = sent.length > 0;
 }

@@ -8,15 +8,19 @@ import { $, make, write } from '../ui/dom.js';
 import { codecName, sendableCodecs } from '../media/encoding.js';
 import { OutgoingStatistics } from '../media/outgoing-statistics.js';
 import { Poll } from '../ui/poll.js';
+import { OnAirControls } from './on-air-controls.js';
 import { showEncodings } from './publish-figures.js';
 import { Publisher } from '../media/publisher.js';
 import {
   endpointOf,
   randomStreamName,
+  rememberPublishing,
+  rememberedPublishing,
   streamNameProblem,
   watchPageOf,
 } from '../ui/settings.js';
 import { fetchStream } from '../resources/streams-api.js';
+import { describeViewers } from '../media/media-words.js';
 import { PUBLISHING_WORDS, isHopeless, showEndpoint } from './view.js';
 
 /** @typedef {import('./link-view.js').LinkView} LinkView */
@@ -46,6 +50,8 @@ export class PublishView {
   /** @type {LinkView} */ #linkView;
   #poll = new Poll(() => this.#update(), PERIOD);
   /** The statistics of the connection. @type {OutgoingStatistics|null} */ #statistics = null;
+  /** @type {OnAirControls} */ #controls;
+  #left = false;
   /** Aborts the current request to the server. */
   #asking = new AbortController();
 
@@ -59,6 +65,8 @@ export class PublishView {
     for (const type of sendableCodecs()) {
       $('codec').append(make('option', { value: type }, codecName(type)));
     }
+    this.#restore();
+    this.#controls = new OnAirControls(this.#publisher, () => this.#switch());
     this.#publisher.addEventListener('change', () => this.#show());
     this.link.addEventListener('change', () => this.#show());
     this.link.addEventListener('session', () => {
@@ -70,6 +78,10 @@ export class PublishView {
       else this.#start();
     });
     $('publish-stream').addEventListener('input', () => this.#showEndpoint());
+    addEventListener('beforeunload', (event) => {
+      // The browser asks whether to leave.
+      if (this.#publisher.wanted) event.preventDefault();
+    });
     this.#show();
   }
 
@@ -84,18 +96,23 @@ export class PublishView {
       this.#checkStream();
     }
     $('connect').hidden = true;
+    this.#left = false;
     this.#showEndpoint();
     this.#linkView.show(this.link, PUBLISHING_WORDS);
     this.#poll.start();
+    this.#controls.enter(true);
   }
 
   /** Publishing continues: the user may want to see the stream in another view. */
   leave() {
     this.#poll.stop();
+    this.#controls.enter(false);
   }
 
   /** Ends publishing when the page is left. */
   end() {
+    // What is remembered stays: a reload goes on with it.
+    this.#left = true;
     this.#publisher.leave();
   }
 
@@ -111,7 +128,41 @@ export class PublishView {
     // A reload or a copied URL leads to this stream again.
     const name = encodeURIComponent(wish.stream);
     history.replaceState(null, '', `#publish/${name}`);
+    write('publish-note', '');
     await this.#publisher.start(wish);
+  }
+
+  /** Goes on air with another source or device, or takes it for the next start. */
+  async #switch() {
+    if (!this.#publisher.source) return;
+    await this.#publisher.switchTo(this.#readSource());
+    // What it is now: the choice may not have been possible.
+    const { wish } = this.#publisher;
+    for (const id of ['source', 'camera', 'microphone']) $(id).value = wish[id];
+    this.#remember();
+  }
+
+  /** Takes the choices from before a reload; if it was on air, it offers to go on. */
+  #restore() {
+    const before = rememberedPublishing();
+    if (!before || new URLSearchParams(location.search).has('stream')) return;
+    const { wish, onAir } = before;
+    $('publish-stream').value = wish.stream;
+    $('source').value = wish.source;
+    $('resolution').value = `${wish.width}x${wish.height}`;
+    $('frame-rate').value = wish.frameRate;
+    $('sound').checked = wish.audio;
+    $('codec').value = wish.codec;
+    $('bitrate').value = wish.bitrate / 1000;
+    $('simulcast').checked = wish.simulcast;
+    if (onAir) {
+      write('publish-note', `The page was left while “${wish.stream}” was on air. Start goes on.`);
+    }
+  }
+
+  #remember() {
+    const { wish, wanted } = this.#publisher;
+    if (wish) rememberPublishing({ wish, onAir: wanted });
   }
 
   /** @returns {boolean} Whether it is a stream name; if not, a message is shown. */
@@ -137,7 +188,7 @@ export class PublishView {
     const [width, height] = $('resolution').value.split('x').map(Number);
     return {
       stream: $('publish-stream').value.trim(),
-      source: $('source').value,
+      ...this.#readSource(),
       width,
       height,
       frameRate: Number($('frame-rate').value),
@@ -145,6 +196,14 @@ export class PublishView {
       codec: $('codec').value,
       bitrate: 1000 * Number($('bitrate').value),
       simulcast: $('simulcast').checked,
+    };
+  }
+
+  #readSource() {
+    return {
+      source: $('source').value,
+      camera: $('camera').value,
+      microphone: $('microphone').value,
     };
   }
 
@@ -161,6 +220,7 @@ export class PublishView {
     const { source, asking, wanted, problem } = this.#publisher;
     $('publish-options').disabled = wanted;
     $('publish-start').textContent = wanted ? 'Stop' : 'Start';
+    $('publish-start').classList.toggle('stop', wanted);
     $('publish-start').disabled = isHopeless(this.link);
     write('publish-problem', problem);
     const media = source?.media ?? null;
@@ -170,7 +230,19 @@ export class PublishView {
     write('preview-note', media ? '' : note);
     $('on-air').hidden = this.link.phase !== 'connected';
     if (!this.link.established) this.#asking.abort();
-    if (!wanted) showEncodings([], null);
+    this.#controls.show();
+    if (!this.#left) this.#remember();
+    if (!wanted) this.#showReceived([], null);
+  }
+
+  /**
+   * @param {import('../media/outgoing-statistics.js').SentEncoding[]} sent
+   * @param {import('../resources/streams-api.js').LiveStream|null} received
+   */
+  #showReceived(sent, received) {
+    showEncodings(sent, received, this.#publisher.wish?.bitrate);
+    write('publish-viewers', received ? describeViewers(received.viewers) : '');
+    $('publish-rec').hidden = received?.recording?.state !== 'recording';
   }
 
   /** Updates the figures from the statistics and from the server. */
@@ -185,6 +257,6 @@ export class PublishView {
       fetchStream(wish.stream, this.#settings.token, this.#asking.signal).catch(() => null),
     ]);
     const current = statistics === this.#statistics && this.link.established;
-    if (current) showEncodings(sent, received);
+    if (current) this.#showReceived(sent, received);
   }
 }

@@ -8,6 +8,7 @@ import { wireCopyButton } from '../ui/clipboard.js';
 import { announce, make, writeRows } from '../ui/dom.js';
 import { describeRefusal } from './recording-words.js';
 import {
+  describeViewers,
   formatBitrate,
   formatCodec,
   formatDuration,
@@ -76,12 +77,6 @@ function makeCopyButton(text, link, what) {
   button.dataset.what = what;
   wireCopyButton(button, () => link, announce);
   return button;
-}
-
-/** @param {number|undefined} count @returns {string} To append to the duration. */
-function describeViewers(count) {
-  if (count === undefined) return '';
-  return count === 1 ? ', 1 viewer' : `, ${count} viewers`;
 }
 
 export class StreamEntry {
@@ -158,7 +153,7 @@ export class StreamEntry {
    */
   show(stream, recordable) {
     const state = stream.state === 'connected' ? '' : `, ${stream.state}`;
-    const viewers = describeViewers(stream.viewers);
+    const viewers = stream.viewers === undefined ? '' : `, ${describeViewers(stream.viewers)}`;
     this.#since.textContent = `Live for ${formatDuration(stream.duration)}${viewers}${state}`;
     this.thumbnail.describe(stream);
     this.#recording.show(stream.recording, recordable);

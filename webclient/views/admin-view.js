@@ -1,0 +1,170 @@
+/**
+ * The Admin view: the open sessions, the server's load, and the limits that were hit.
+ *
+ * @module
+ */
+
+import { $, announce, make, write } from '../ui/dom.js';
+import { KeyedList } from '../ui/keyed-list.js';
+import { Poll } from '../ui/poll.js';
+import { explain } from '../link/problems.js';
+import { formatDuration, formatRtt, formatShare } from '../media/media-words.js';
+import {
+  endSession,
+  fetchMetrics,
+  fetchSessions,
+  fetchStatus,
+  samplesOf,
+} from '../resources/operator-api.js';
+
+/** @typedef {import('./link-view.js').LinkView} LinkView */
+/** @typedef {import('../ui/settings.js').Settings} Settings */
+/** @typedef {import('../resources/operator-api.js').OpenSession} OpenSession */
+
+/** Milliseconds between updates. */
+const PERIOD = 3000;
+
+/** A row of the table. */
+class SessionRow {
+  /** @type {HTMLTableRowElement} */ element = make('tr');
+  #cells = Array.from({ length: 7 }, (_, i) => make(i ? 'td' : 'th'));
+  #end = make('button', { type: 'button', className: 'quiet small' }, 'End');
+
+  /** @param {string} id @param {(id: string) => void} onEnd */
+  constructor(id, onEnd) {
+    this.#cells[0].scope = 'row';
+    this.#end.setAttribute('aria-label', `End session ${id}`);
+    this.#end.addEventListener('click', () => onEnd(id));
+    this.element.append(...this.#cells, make('td', {}, this.#end));
+  }
+
+  /** @param {OpenSession} session */
+  show(session) {
+    const setup = Object.values(session.setup).reduce((sum, each) => sum + (each ?? 0), 0);
+    const way = session.candidate_type ? ` (${session.candidate_type})` : '';
+    const texts = [
+      session.id,
+      `${session.kind} ${session.stream}`,
+      session.state,
+      formatDuration(session.age),
+      session.address ? `${session.address}${way}` : session.client,
+      formatRtt(setup || null),
+      `${formatRtt(session.round_trip)}, ${formatShare(session.loss)} lost`,
+    ];
+    texts.forEach((text, i) => {
+      if (this.#cells[i].textContent !== text) this.#cells[i].textContent = text;
+    });
+  }
+}
+
+/** @param {string} metrics @returns {string} */
+function describeLimits(metrics) {
+  const hit = [...samplesOf(metrics, 'whipbird_limits_hit_total')].filter(([, n]) => n > 0);
+  if (!hit.length) return 'No limit was hit.';
+  return `Limits hit: ${hit.map(([name, n]) => `${name} (${n})`).join(', ')}.`;
+}
+
+export class AdminView {
+  title = 'Whipbird sessions';
+  /** @type {Settings} */ #settings;
+  /** @type {LinkView} */ #linkView;
+  #poll = new Poll(() => this.#update(), PERIOD);
+  /** @type {KeyedList<SessionRow>} */
+  #rows = new KeyedList($('sessions'), (id) => new SessionRow(id, (each) => this.#end(each)));
+  /** Seconds of CPU, and when. @type {{cpu: number, at: number}|null} */ #before = null;
+  /** The number of the last request: a response to an earlier one is ignored. */
+  #asked = 0;
+
+  /** @param {Settings} settings @param {LinkView} linkView */
+  constructor(settings, linkView) {
+    this.#settings = settings;
+    this.#linkView = linkView;
+  }
+
+  enter() {
+    this.#linkView.show(null, null);
+    this.#poll.start();
+  }
+
+  leave() {
+    this.#poll.stop();
+    this.#before = null;
+  }
+
+  refresh() {
+    this.#poll.start();
+  }
+
+  async #update() {
+    if (document.hidden) return;
+    this.#asked += 1;
+    const asked = this.#asked;
+    const { token } = this.#settings;
+    // A link sends no token.
+    $('admin-metrics').hidden = Boolean(token);
+    try {
+      const found = await fetchSessions(token);
+      const [status, metrics] = await Promise.all([fetchStatus(token), fetchMetrics(token)]);
+      if (asked !== this.#asked) return;
+      write('admin-problem', '');
+      this.#show(found, status, metrics);
+    } catch (error) {
+      if (asked !== this.#asked) return;
+      const elsewhere = 'This server tells operators more at an address of its own.';
+      const { title, text } = explain(error);
+      write('admin-problem', error.status === 404 ? elsewhere : `${title}. ${text}`);
+      write('admin-note', '');
+      write('admin-load', '');
+      write('admin-limits', '');
+      $('admin-table').hidden = true;
+      this.#rows.show([]);
+    }
+  }
+
+  /**
+   * @param {{total: number, sessions: OpenSession[]}} found
+   * @param {{version: string, uptime?: number}} status
+   * @param {string} metrics
+   */
+  #show({ total, sessions }, { version, uptime = 0 }, metrics) {
+    const count = total === 1 ? '1 session is' : `${total} sessions are`;
+    const shown = sessions.length < total ? `; here are the newest ${sessions.length}` : '';
+    write('admin-note', `${count} open${shown}.`);
+    write(
+      'admin-load',
+      `Whipbird ${version}, up for ${formatDuration(uptime)}${this.#describeLoad(metrics)}`,
+    );
+    write('admin-limits', describeLimits(metrics));
+    $('admin-table').hidden = !sessions.length;
+    const rows = this.#rows.show(sessions.map(({ id }) => id));
+    rows.forEach((row, i) => row.show(sessions[i]));
+  }
+
+  /** @param {string} metrics @returns {string} */
+  #describeLoad(metrics) {
+    const cpu = samplesOf(metrics, 'process_cpu_seconds_total').get('');
+    const memory = samplesOf(metrics, 'process_resident_memory_bytes').get('');
+    const before = this.#before;
+    const at = performance.now() / 1000;
+    if (cpu === undefined) return '.';
+    this.#before = { cpu, at };
+    const used = memory === undefined ? '' : `, ${Math.round(memory / 1e6)} MB of memory`;
+    if (!before || at <= before.at) return `${used}.`;
+    return `, ${formatShare((cpu - before.cpu) / (at - before.at))} of a core${used}.`;
+  }
+
+  /** @param {string} id */
+  async #end(id) {
+    if (!window.confirm(`End session ${id}? Its client will be told.`)) return;
+    try {
+      await endSession(id, this.#settings.token);
+      announce(`Session ${id} has ended.`);
+      // The button that had the focus goes.
+      $('admin-heading').focus();
+    } catch (error) {
+      const { title, text } = explain(error);
+      write('admin-problem', `${title}. ${text}`);
+    }
+    this.refresh();
+  }
+}
