@@ -12,6 +12,7 @@ from ..rtc import Certificate, DataChannel, LocalIce, Peer, PeerOptions
 from ..sdp.answer import DISCARD_PORT
 from ..sdp.errors import SdpError
 from ..sdp.fragment import Fragment, parse_fragment, write_fragment
+from ..sdp.link import IceServer, ice_servers, parse_links
 from ..sdp.parser import parse_description
 from .errors import WhipError
 from .http import WhipHttp
@@ -55,6 +56,7 @@ class WhipClient:
         location: the URL of the session; None while there is none.
         etag: the entity tag of its ICE session; None if the server sent none.
         offer, answer: the exchanged SDP.
+        ice_servers: the STUN and TURN servers that the server has named.
     """
 
     def __init__(
@@ -79,6 +81,7 @@ class WhipClient:
         self.etag: str | None = None
         self.offer = ""
         self.answer = ""
+        self.ice_servers: tuple[IceServer, ...] = ()
 
     async def __aenter__(self) -> Self:
         return self
@@ -133,6 +136,8 @@ class WhipClient:
         except ValueError as error:
             raise WhipError("Not a WHIP server", f"Location: {error}", 201) from error
         self.etag = response.headers.get("ETag")
+        links = parse_links(response.headers.getall("Link", ()))
+        self.ice_servers = ice_servers(links)
         if response.content_type != SDP:
             raise WhipError(
                 "Not a WHIP server", f"the answer is {response.content_type}", 201
