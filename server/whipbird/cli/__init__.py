@@ -4,6 +4,7 @@ import click
 
 from .. import __version__
 from .check import check_command
+from .doctor import doctor_command
 from .ping import ping_command
 from .publish import publish_command
 from .serve import serve_command
@@ -19,3 +20,4 @@ main.add_command(serve_command)
 main.add_command(ping_command)
 main.add_command(publish_command)
 main.add_command(check_command)
+main.add_command(doctor_command)
