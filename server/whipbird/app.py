@@ -88,7 +88,11 @@ def create_app(settings: Settings) -> web.Application:
     )
     app[POLICY] = policy
     app[RIGHTS] = rights
-    addresses = HostAddresses(loopback=settings.ice_loopback)
+    addresses = HostAddresses(
+        loopback=settings.ice_loopback,
+        interfaces=settings.interfaces,
+        version=None if settings.ip_family == "both" else int(settings.ip_family),
+    )
     port = UdpPort(
         addresses,
         public=settings.public_addresses,

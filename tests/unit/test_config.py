@@ -690,3 +690,19 @@ def test_wrong_authorities(given: dict[str, str], reason: str) -> None:
 )
 def test_authorities_are_rules(given: dict[str, str]) -> None:
     assert load_settings({"host": "0.0.0.0", **given}).host == "0.0.0.0"
+
+
+@pytest.mark.parametrize("value", ["6", 6])
+def test_ip_family_in_the_file(write_toml: WriteToml, value: str | int) -> None:
+    write_toml(f"ip_family = {value!r}\n")
+    assert load_settings().ip_family == "6"
+
+
+def test_an_unknown_ip_family() -> None:
+    assert refused({"ip_family": "5"}).startswith("ip_family: ")
+
+
+def test_interfaces_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load_settings().interfaces == ()
+    monkeypatch.setenv("WHIPBIRD_INTERFACES", "eth0, wlan0")
+    assert load_settings().interfaces == ("eth0", "wlan0")

@@ -23,6 +23,7 @@ NEEDS_RESTART = frozenset(
     {
         *("host", "port", "udp_port", "admin_listen", "max_connections"),
         *("public_addresses", "hide_host_addresses", "ice_lite", "ice_loopback"),
+        *("interfaces", "ip_family"),
         *("check_private_addresses", "denied_networks", "echo_buffer", "record"),
         *("allowed_hosts", "allowed_origins", "open"),
         *("auth_url", "jwt_audience", "jwt_issuer", "jwt_key_file", "jwt_key_url"),

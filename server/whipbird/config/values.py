@@ -152,6 +152,12 @@ def words(value: Any) -> Any:
     return value.replace(",", " ").split() if isinstance(value, str) else value
 
 
+def text(value: Any) -> Any:
+    """A number of a settings file as its digits."""
+    is_number = isinstance(value, int) and not isinstance(value, bool)
+    return str(value) if is_number else value
+
+
 def host(value: str) -> str:
     try:
         address = ip_address(value)

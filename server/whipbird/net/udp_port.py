@@ -6,7 +6,7 @@ import logging
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from socket import SOCK_DGRAM, socket
+from socket import socket
 
 from ..transport.ice import LocalCandidate, host_candidate
 from ..transport.path import Address, Path
@@ -14,6 +14,7 @@ from .addresses import HostAddresses
 from .backlog import Backlog
 from .dispatcher import Dispatcher
 from .ice_tcp import IceTcp
+from .public_addresses import PublicAddresses
 from .udp_socket import CONGESTED, UdpSocket, bind
 
 logger = logging.getLogger(__name__)
@@ -70,8 +71,8 @@ class UdpPort:
 
     Args:
         addresses: finds the addresses of this machine.
-        public: public addresses, or names of them: a 1:1 NAT in front of this machine
-            forwards their port to it.
+        public: public addresses, or names of them, which are looked up again from time
+            to time: a 1:1 NAT in front of this machine forwards their port to it.
         hide_hosts: offer the public addresses only.
 
     Attributes:
@@ -89,8 +90,7 @@ class UdpPort:
         hide_hosts: bool = False,
     ) -> None:
         self._addresses = addresses or HostAddresses()
-        self._names = tuple(public)
-        self._public: tuple[str, ...] = ()
+        self._public = PublicAddresses(public, self._addresses.version)
         self._hide_hosts = hide_hosts
         self._sockets: dict[str, UdpSocket] = {}
         self._by_local: dict[Address, UdpSocket] = {}
@@ -125,33 +125,25 @@ class UdpPort:
 
         Raises:
             PortInUse: when another program has it, or it is forbidden.
-            OSError: when no address can be bound at all, or a public name has none.
+            OSError: when no address can be bound at all, there is no such interface,
+                or a public name has no address.
         """
         self._loop = asyncio.get_running_loop()
-        self._public = await self._resolve()
+        self._addresses.check()
+        await self._public.open()
         for remaining in reversed(range(1 if number else _TRIES)):
             try:
                 self._bind_all(number)
             except PortInUse:
                 self._close_sockets()
                 if not remaining:
+                    self._public.close()
                     raise
+            except OSError:
+                self._public.close()
+                raise
             else:
                 return
-
-    async def _resolve(self) -> tuple[str, ...]:
-        """The public addresses, each once."""
-        found: dict[str, None] = {}
-        loop = asyncio.get_running_loop()
-        for name in self._names:
-            try:
-                infos = await loop.getaddrinfo(name, None, type=SOCK_DGRAM)
-            except OSError as error:
-                raise OSError(
-                    f"the public address {name} cannot be looked up: {error.strerror}"
-                ) from None
-            found |= {str(info[4][0]): None for info in infos}
-        return tuple(found)
 
     def _bind_all(self, number: int) -> None:
         self.number = number
@@ -192,6 +184,7 @@ class UdpPort:
     def close(self) -> None:
         """Close all sockets, for good."""
         self._closed = True
+        self._public.close()
         self._close_sockets()
         self.tcp.close()
         if self._timer is not None:
@@ -223,17 +216,18 @@ class UdpPort:
         bases = self._refresh()
         found: list[LocalCandidate] = []
         preference = MAX_LOCAL_PREFERENCE
-        for public in self._public:
+        public_addresses = self._public.current
+        for public in public_addresses:
             base = next((b for b in bases if (":" in b[0]) == (":" in public)), None)
             if base is not None:
                 found.append(host_candidate(public, self.number, base, preference))
                 preference -= 1
-        if self._hide_hosts and self._public:
+        if self._hide_hosts and public_addresses:
             bases = []
         for base in bases:
             found.append(host_candidate(base[0], self.number, base, preference))
             preference -= 1
-        found += self.tcp.candidates(self._public, [base[0] for base in bases])
+        found += self.tcp.candidates(public_addresses, [base[0] for base in bases])
         if not found:
             raise ConnectionError("There is no address to offer")
         return tuple(found)
