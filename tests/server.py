@@ -43,6 +43,7 @@ class ServerProcess:
         self._command = command
         self._process: asyncio.subprocess.Process | None = None
         self._output = tempfile.TemporaryFile()  # noqa: SIM115 - closed in stop()
+        self._state = tempfile.TemporaryDirectory()
 
     async def start(self) -> None:
         """Start the process and wait until it is healthy.
@@ -52,6 +53,7 @@ class ServerProcess:
         """
         # Ignore the developer's own settings of a server.
         env = {k: v for k, v in os.environ.items() if not k.startswith("WHIPBIRD_")}
+        env["XDG_STATE_HOME"] = self._state.name
         self._process = await asyncio.create_subprocess_exec(
             # Not what lies in the working directory.
             *(sys.executable, "-P", *self._command, "serve"),
@@ -104,6 +106,7 @@ class ServerProcess:
             assert "Traceback" not in output, f"a fault of the server:\n{output}"
         finally:
             self._output.close()
+            self._state.cleanup()
 
     async def kill(self) -> None:
         """End the process abruptly: nobody is told anything."""

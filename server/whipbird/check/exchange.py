@@ -130,19 +130,26 @@ class Http:
     Args:
         token: a Bearer token for all requests, unless a request opts out.
         timeout: seconds to wait for each response.
+        fingerprint: the SHA-256 digest of the only certificate to accept; None to have
+            it verified as browsers do.
 
     Attributes:
         locations: the URLs of all sessions opened so far.
         busy: the responses with 429 or 503 after which a request was retried.
     """
 
-    def __init__(self, token: str | None, timeout: float) -> None:
+    def __init__(
+        self, token: str | None, timeout: float, fingerprint: bytes | None = None
+    ) -> None:
         self._token = token
         self._timeout = timeout
         self._client = aiohttp.ClientSession(
             auto_decompress=False,
             cookie_jar=aiohttp.DummyCookieJar(),
-            connector=aiohttp.TCPConnector(limit=32),
+            connector=aiohttp.TCPConnector(
+                limit=32,
+                ssl=aiohttp.Fingerprint(fingerprint) if fingerprint else True,
+            ),
         )
         self._open: dict[URL, bool] = {}
         self._pending: set[asyncio.Task[Exchange]] = set()

@@ -36,12 +36,14 @@ class Options:
         flood: whether to try the rate limits.
         consent_limit: seconds within which a server must notice that a client has
             vanished: 30 (RFC 7675 section 5.1), plus some for the server to act.
+        fingerprint: the SHA-256 digest of the only certificate to accept.
     """
 
     token: str | None = None
     timeout: float = 10.0
     flood: bool = False
     consent_limit: float = 45.0
+    fingerprint: bytes | None = None
 
 
 class Requests:
@@ -59,7 +61,7 @@ class Requests:
     def __init__(self, url: URL, options: Options) -> None:
         self.url = url
         self.options = options
-        self.http = Http(options.token, options.timeout)
+        self.http = Http(options.token, options.timeout, options.fingerprint)
         self.redirections: list[Exchange] = []
         self.exclusive = False
 

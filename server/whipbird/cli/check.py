@@ -13,7 +13,12 @@ from yarl import URL
 from ..check import NoResponse, NotWhip, Options, Result, Rule, check, select
 from ..check.report import as_json, as_markdown, as_text, rule_as_json
 from .loop import interruptions, run
-from .parameters import FiniteRange, HttpUrl, token_options
+from .parameters import (
+    FiniteRange,
+    HttpUrl,
+    tls_fingerprint_option,
+    token_options,
+)
 
 INTERRUPTED = 130
 
@@ -21,6 +26,7 @@ INTERRUPTED = 130
 @click.command("check")
 @click.argument("url", type=HttpUrl(), required=False)
 @token_options
+@tls_fingerprint_option
 @click.option(
     "--only",
     multiple=True,
@@ -51,6 +57,7 @@ INTERRUPTED = 130
 def check_command(
     url: str | None,
     token: str | None,
+    tls_fingerprint: bytes | None,
     only: tuple[str, ...],
     flood: bool,
     timeout: float,
@@ -76,7 +83,9 @@ def check_command(
         return
     if url is None:
         raise click.UsageError("Missing argument 'URL'.")
-    options = Options(token=token, timeout=timeout, flood=flood)
+    options = Options(
+        token=token, timeout=timeout, flood=flood, fingerprint=tls_fingerprint
+    )
     sys.exit(run(_check(url, rules, options, as_object, report)))
 
 

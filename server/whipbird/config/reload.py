@@ -28,7 +28,7 @@ NEEDS_RESTART = frozenset(
         *("allowed_hosts", "allowed_origins", "open"),
         *("auth_url", "jwt_audience", "jwt_issuer", "jwt_key_file", "jwt_key_url"),
         *("rights_file", "hsts", "ice_tcp", "ice_tcp_port"),
-        *("tls_cert", "tls_key", "tls_redirect", "tls_self_signed"),
+        *("tls_cert", "tls_key", "tls_redirect", "tls_self_signed", "state_folder"),
     }
 )
 

@@ -315,6 +315,13 @@ def folder(value: Any) -> Any:
     return value
 
 
+def state_folder(value: Any) -> Any:
+    # Path("") is the working directory.
+    if value == "":
+        raise ValueError("it is empty; leave it out for the usual one")
+    return value
+
+
 def with_folder(value: bool, info: ValidationInfo) -> bool:
     # If the folder itself is invalid, that error is reported.
     if value and info.data.get("record", ...) is None:
