@@ -90,9 +90,10 @@ async def _ping(
             async for reply in ping(client, **options):
                 if not replies and not as_json:
                     host, port = client.peer.peer_address or ("?", 0)
-                    click.echo(
-                        f"PING {url} ({host} port {port}): {reply.size} data octets"
-                    )
+                    where = f"{host} port {port}"
+                    if client.peer.is_relayed:
+                        where += ", through a TURN server"
+                    click.echo(f"PING {url} ({where}): {reply.size} data octets")
                 replies.append(reply)
                 if not as_json:
                     _print_reply(reply)

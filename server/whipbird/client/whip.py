@@ -16,6 +16,7 @@ from ..sdp.link import IceServer, ice_servers, parse_links
 from ..sdp.parser import parse_description
 from .errors import WhipError
 from .http import WhipHttp
+from .relays import Relays
 
 # Seconds to wait for an HTTP response, and for the connection.
 TIMEOUT = 15.0
@@ -77,6 +78,8 @@ class WhipClient:
             self._port = UdpPort()
             options = PeerOptions(Certificate.generate(), self._port)
         self.peer = Peer(options)
+        port = options.port if isinstance(options.port, UdpPort) else None
+        self._relays = Relays(self.peer, port, timeout)
         self.location: URL | None = None
         self.etag: str | None = None
         self.offer = ""
@@ -158,7 +161,10 @@ class WhipClient:
         changed = asyncio.Event()
         self.peer.on("connectionstatechange", changed.set)
         try:
-            async with asyncio.timeout(self.timeout):
+            async with (
+                asyncio.timeout(self.timeout),
+                self._relays.helping(self.ice_servers),
+            ):
                 while (state := self.peer.connectionState) != "connected":
                     if state in ("failed", "closed"):
                         raise WhipError("No connection", f"the connection is {state}")
@@ -175,9 +181,10 @@ class WhipClient:
             f"{candidate.address} port {candidate.port}"
             for candidate in self.peer.remote_candidates[:_MAX_NAMED]
         ]
+        said = "".join(f"; {problem}" for problem in self._relays.problems)
         return (
             f"it was not established within {self.timeout:g} seconds; "
-            f"the server offered {', '.join(offered) or 'no address to send to'}"
+            f"the server offered {', '.join(offered) or 'no address to send to'}{said}"
         )
 
     async def opened(self, channel: DataChannel) -> None:
@@ -227,7 +234,10 @@ class WhipClient:
             self.etag = etag
             assert remote.ice is not None
             self.peer.accept_restart(remote.ice, remote.candidates)
-            async with asyncio.timeout(self.timeout):
+            async with (
+                asyncio.timeout(self.timeout),
+                self._relays.helping(self.ice_servers),
+            ):
                 await self.peer.restarted()
         except TimeoutError:
             raise WhipError(
@@ -284,6 +294,7 @@ class WhipClient:
         finally:
             self.location = None
             await self.peer.close()
+            self._relays.close()
             if self._port is not None:
                 self._port.close()
             await self.http.close()

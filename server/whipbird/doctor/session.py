@@ -136,8 +136,9 @@ def describe_path(path: Path, client: WhipClient, rtt: float | None) -> str:
     """The way of a connection, in words."""
     kind = client.peer.candidate_type or "unknown"
     taken = "" if rtt is None else f", round trip {rtt * 1e3:.1f} ms"
+    how = "through a TURN server," if client.peer.is_relayed else "UDP"
     return (
-        f"UDP from {path.local[0]} port {path.local[1]} to {path.remote[0]} port "
+        f"{how} from {path.local[0]} port {path.local[1]} to {path.remote[0]} port "
         f"{path.remote[1]} ({kind} candidate){taken}"
     )
 

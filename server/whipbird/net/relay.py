@@ -3,17 +3,17 @@
 import asyncio
 import math
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Self
 
 from ..sdp.link import IceServer
-from ..transport.path import Address
+from ..transport.path import Address, RelayAddress
 from ..transport.stun import StunError
 from ..transport.turn import Allocation, TurnError
 from ..transport.turn.framing import TurnDeframer
 
 # Octets that wait on a connection to the TURN server; more are dropped.
-MAX_BACKLOG = 1024 * 1024
+MAX_BACKLOG = 2 * 1024 * 1024
 
 # Seconds: some event loops wake up to a millisecond too early.
 _RESOLUTION = 0.001
@@ -86,10 +86,10 @@ class Relay:
         return relay
 
     @property
-    def relayed(self) -> Address:
+    def relayed(self) -> RelayAddress:
         """The address at which peers see this side."""
         assert self._allocation.relayed is not None
-        return self._allocation.relayed
+        return RelayAddress(*self._allocation.relayed[:2])
 
     @property
     def mapped(self) -> Address | None:
@@ -108,6 +108,18 @@ class Relay:
         """Send a datagram to a peer through the server."""
         self._allocation.send(data, peer, self._loop.time())
         self._arm()
+
+    def send_batch(
+        self, datagrams: Sequence[bytes | memoryview], remote: Address
+    ) -> None:
+        """Send datagrams to a peer through the server."""
+        for datagram in datagrams:
+            self.send_to(bytes(datagram), remote)
+
+    @property
+    def backlog(self) -> int:
+        """Octets that wait on the connection to the server."""
+        return 0 if self._stream is None else self._stream.get_write_buffer_size()
 
     def close(self) -> None:
         """Give the allocation back, and close the socket."""

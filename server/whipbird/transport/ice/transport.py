@@ -146,6 +146,16 @@ class IceTransport:
         self._current.start(remote, now)
         self._find_deadline()
 
+    def add_local_candidate(self, candidate: LocalCandidate, now: float) -> None:
+        """Add a candidate of this side's to the newest ICE session.
+
+        The peer need not be told of it: the checks from it do.
+        """
+        if self._closed:
+            return
+        self._newest.add_local_candidate(candidate, now)
+        self._find_deadline()
+
     def add_remote_candidate(self, candidate: Candidate, now: float) -> None:
         """Take a usable candidate of the peer's, in the newest ICE session.
 
