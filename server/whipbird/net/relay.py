@@ -58,6 +58,7 @@ class Relay:
         self._stream: asyncio.WriteTransport | None = None
         self._opened: asyncio.Future[None] = self._loop.create_future()
         self._timer: asyncio.TimerHandle | None = None
+        self._closed = False
 
     @classmethod
     async def open(
@@ -123,13 +124,19 @@ class Relay:
 
     def close(self) -> None:
         """Give the allocation back, and close the socket."""
+        self._shut()
+        self._opened.cancel()
+
+    def _shut(self) -> None:
+        if self._closed:
+            return
+        self._closed = True
         if self._timer is not None:
             self._timer.cancel()
         self._allocation.close(self._loop.time())
         for transport in (self._datagrams, self._stream):
             if transport is not None:
                 transport.close()
-        self._opened.cancel()
 
     async def _connect(self) -> None:
         address = self.server.address
@@ -163,12 +170,19 @@ class Relay:
             for message in self._deframer.feed(data):
                 self._allocation.receive(message, self._loop.time())
         except StunError as error:
-            self.ended(TurnError(0, f"it is no TURN server: {error}"))
-        self._arm()
+            self._fail(TurnError(0, f"it is no TURN server ({error})"))
+        else:
+            self._arm()
 
     def connection_lost(self) -> None:
-        """Take note that the server has closed the connection."""
-        self.ended(TurnError(0, "it has closed the connection"))
+        """Take note that the connection has ended."""
+        if not self._closed:
+            self._fail(TurnError(0, "it has closed the connection"))
+
+    def _fail(self, error: TurnError) -> None:
+        """Give up: nothing that comes can be read."""
+        self._shut()
+        self.ended(error)
 
     # AllocationSinks
 
