@@ -102,7 +102,9 @@ def judge_refusal(error: WhipError, *, has_token: bool) -> Finding:
         advice = "Use the URL that it redirects to, or let it redirect with 308."
     elif status < 300:
         advice = "Is this the URL of a WHIP endpoint?"
-    return failed(CHECK, str(error), advice)
+    # Where there is no better one, the detail is a question that the advice answers.
+    text = f"{status} {error.title}" if error.detail.endswith("?") else str(error)
+    return failed(CHECK, text, advice)
 
 
 def _candidates_of(answer: str) -> tuple[Candidate, ...]:
