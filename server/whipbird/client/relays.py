@@ -64,7 +64,7 @@ class Relays:
         """Give all allocations back."""
         for relay in self._opened:
             if self._port is not None:
-                self._port.close_relay(relay)
+                self._port.relays.close(relay)
         self._opened.clear()
 
     async def _help(self, port: UdpPort, servers: Sequence[IceServer]) -> None:
@@ -89,7 +89,7 @@ class Relays:
             )
         else:
             self._opened.append(relay)
-            self._peer.add_local_candidate(port.add_relay(relay))
+            self._peer.add_local_candidate(port.relays.add(relay))
 
     def _close_unused(self) -> None:
         path = self._peer.connection.transport.ice.selected
@@ -97,7 +97,7 @@ class Relays:
         for relay in [relay for relay in self._opened if relay.relayed != used]:
             self._opened.remove(relay)
             if self._port is not None:
-                self._port.close_relay(relay)
+                self._port.relays.close(relay)
 
 
 def _is_usable(server: IceServer) -> bool:

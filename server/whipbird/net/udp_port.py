@@ -8,14 +8,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from socket import socket
 
-from ..transport.ice import LocalCandidate, host_candidate, relay_candidate
+from ..transport.ice import LocalCandidate, host_candidate
 from ..transport.path import Address, Path
 from .addresses import HostAddresses
 from .backlog import Backlog
 from .dispatcher import Dispatcher
 from .ice_tcp import IceTcp
 from .public_addresses import PublicAddresses
-from .relay import Relay
+from .relays import Relays
 from .udp_socket import CONGESTED, UdpSocket, bind
 
 logger = logging.getLogger(__name__)
@@ -79,6 +79,7 @@ class UdpPort:
     Attributes:
         dispatcher: hands the datagrams to the sessions.
         tcp: the TCP connections that carry ICE beside this port.
+        relays: the TURN servers that relay beside it; a server has none.
         all_backlog: what waits for the network, to all destinations.
         number: the port; 0 before ``open``.
     """
@@ -95,10 +96,10 @@ class UdpPort:
         self._hide_hosts = hide_hosts
         self._sockets: dict[str, UdpSocket] = {}
         self._by_local: dict[Address, UdpSocket] = {}
-        self._relays: dict[Address, Relay] = {}
         self.dispatcher = Dispatcher(self._arm, self._path_unused)
         self.all_backlog = Backlog()
         self.tcp = IceTcp(self.dispatcher, self.all_backlog)
+        self.relays = Relays(self.dispatcher)
         self.number = 0
         # Known from ``open`` on: a port can be made before the loop runs.
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -188,8 +189,7 @@ class UdpPort:
         self._closed = True
         self._public.close()
         self._close_sockets()
-        for relay in tuple(self._relays.values()):
-            self.close_relay(relay)
+        self.relays.close_all()
         self.tcp.close()
         if self._timer is not None:
             self._timer.cancel()
@@ -232,36 +232,10 @@ class UdpPort:
             found.append(host_candidate(base[0], self.number, base, preference))
             preference -= 1
         found += self.tcp.candidates(public_addresses, [base[0] for base in bases])
-        found += [self._relay_candidate(relay) for relay in self._relays.values()]
+        found += self.relays.candidates()
         if not found:
             raise ConnectionError("There is no address to offer")
         return tuple(found)
-
-    def add_relay(self, relay: Relay) -> LocalCandidate:
-        """Send and receive through a TURN server, too, until ``close_relay``.
-
-        Returns:
-            The candidate of its relayed address.
-        """
-        local, dispatcher = relay.relayed, self.dispatcher
-        self._relays[local] = relay
-
-        def received(data: bytes, peer: Address, now: float) -> None:
-            dispatcher.receive(data, local, peer, now)
-            dispatcher.flush(now)
-
-        relay.received = received
-        return self._relay_candidate(relay)
-
-    def close_relay(self, relay: Relay) -> None:
-        """Use a TURN server no longer; what is sent on its paths is lost."""
-        self._relays.pop(relay.relayed, None)
-        relay.close()
-
-    def _relay_candidate(self, relay: Relay) -> LocalCandidate:
-        """The candidate of a relay: one that is reached by UDP is preferred."""
-        is_tcp = relay.server.address.is_tcp
-        return relay_candidate(relay.relayed, MAX_LOCAL_PREFERENCE - is_tcp)
 
     def _refresh(self) -> list[Address]:
         """Open sockets on new addresses, close those on addresses that have gone.
@@ -292,7 +266,7 @@ class UdpPort:
         """Send a datagram; it is lost if the socket is closed."""
         if (opened := self._by_local.get(path.local)) is not None:
             opened.send(datagram, path.remote)
-        elif (relay := self._relays.get(path.local)) is not None:
+        elif (relay := self.relays.get(path.local)) is not None:
             relay.send_to(datagram, path.remote)
         else:
             self.tcp.send(datagram, path)
@@ -301,7 +275,7 @@ class UdpPort:
         """Send datagrams to one destination, in as few calls as possible."""
         if (opened := self._by_local.get(path.local)) is not None:
             opened.send_batch(datagrams, path.remote)
-        elif (relay := self._relays.get(path.local)) is not None:
+        elif (relay := self.relays.get(path.local)) is not None:
             relay.send_batch(datagrams, path.remote)
         else:
             self.tcp.send_batch(datagrams, path)
@@ -310,7 +284,7 @@ class UdpPort:
         """Whether much waits for a destination that the network has not taken yet."""
         if (opened := self._by_local.get(path.local)) is not None:
             return opened.backlog(path.remote) > CONGESTED
-        if (relay := self._relays.get(path.local)) is not None:
+        if (relay := self.relays.get(path.local)) is not None:
             return relay.backlog > CONGESTED
         return self.tcp.is_congested(path)
 

@@ -1,33 +1,17 @@
 """An allocation on a TURN server (RFC 8656), without I/O."""
 
-import hashlib
 import math
 import random
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from typing import Protocol
 
 from ..path import Address
-from ..stun import (
-    NONCE,
-    REALM,
-    TRANSACTION_ID_SIZE,
-    USERNAME,
-    XOR_MAPPED_ADDRESS,
-    StunError,
-    write_xor_address,
-)
+from ..stun import XOR_MAPPED_ADDRESS, StunError, write_xor_address
 from . import message as stun
 from .framing import is_channel_data, read_channel_data, write_channel_data
 from .message import TurnMessage, attribute
-
-# Seconds until the first retransmission; then twice as many (RFC 8489 section 6.2.1),
-# so that a request fails after 15.5 seconds.
-RTO = 0.5
-_MAX_TRIES = 5
-# ... and on a connection that loses nothing.
-_PATIENCE = RTO * (2**_MAX_TRIES - 1)
+from .requests import Request, Requests, TurnError
 
 # Seconds before the end of an allocation at which it is refreshed.
 _REFRESH_AHEAD = 60.0
@@ -40,28 +24,10 @@ MAX_CHANNELS = 64
 # Datagrams for one address that wait for its channel.
 _MAX_WAITING = 8
 
-# How often a request is sent again with another nonce.
-_MAX_NONCES = 3
-
 _UDP = bytes((17, 0, 0, 0))
 _IPV6 = bytes((2, 0, 0, 0))
 
-_UNAUTHENTICATED = 401
-_STALE_NONCE = 438
-
 _SYSTEM_RANDOM = random.SystemRandom()
-
-
-class TurnError(Exception):
-    """A TURN server refuses, or does not answer. The message says what it said.
-
-    Attributes:
-        code: of its response (RFC 8489 section 14.8); 0 when there was none.
-    """
-
-    def __init__(self, code: int, reason: str) -> None:
-        super().__init__(f"{reason} ({code})" if code else reason)
-        self.code = code
 
 
 class AllocationSinks(Protocol):
@@ -81,19 +47,6 @@ class AllocationSinks(Protocol):
 
     def ended(self, error: TurnError) -> None:
         """There is no allocation, or no longer."""
-
-
-@dataclass(slots=True)
-class _Request:
-    """A request that is not answered yet."""
-
-    method: int
-    attributes: Callable[[bytes], bytes]
-    peer: Address | None = None
-    data: bytes = b""
-    due: float = math.inf
-    tries: int = 0
-    nonces: int = 0
 
 
 @dataclass(slots=True)
@@ -142,14 +95,11 @@ class Allocation:
         rng: random.Random = _SYSTEM_RANDOM,
     ) -> None:
         self._sinks = sinks
-        self._username = username
-        self._credential = credential
         self._reliable = reliable
         self._ipv6 = ipv6
-        self._rng = rng
-        self._realm = self._nonce = b""
-        self._key = b""
-        self._requests: dict[bytes, _Request] = {}
+        self._requests = Requests(
+            sinks.send, username, credential, reliable=reliable, rng=rng
+        )
         self._channels: dict[Address, _Channel] = {}
         self._by_number: dict[int, _Channel] = {}
         self._refresh_at = math.inf
@@ -162,16 +112,15 @@ class Allocation:
         """When ``handle_timeout`` is due; infinite when nothing is waited for."""
         if self._ended:
             return math.inf
-        dues = [request.due for request in self._requests.values()]
-        dues += [channel.bind_at for channel in self._channels.values()]
-        return min(self._refresh_at, *dues) if dues else self._refresh_at
+        dues = (channel.bind_at for channel in self._channels.values())
+        return min(self._refresh_at, self._requests.deadline, *dues)
 
     def start(self, now: float) -> None:
         """Ask for an allocation (RFC 8656 section 7)."""
         wanted = attribute(stun.REQUESTED_TRANSPORT, _UDP)
         if self._ipv6:
             wanted += attribute(stun.REQUESTED_ADDRESS_FAMILY, _IPV6)
-        self._ask(_Request(stun.ALLOCATE, lambda _: wanted), now)
+        self._requests.ask(Request(stun.ALLOCATE, lambda _: wanted), now)
 
     def send(self, data: bytes, peer: Address, now: float) -> None:
         """Send a datagram to a peer; it is lost when the server does not relay there.
@@ -202,28 +151,23 @@ class Allocation:
             response = stun.parse_message(data)
         except StunError:
             return
-        request = self._requests.get(response.transaction_id)
-        if request is None or request.method != response.method:
-            return
-        if response.kind == stun.SUCCESS and response.is_authentic(self._key):
-            del self._requests[response.transaction_id]
-            self._succeeded(request, response, now)
-        elif response.kind == stun.ERROR:
-            # One that the server could not sign may be forged; the way back is the same
-            # for all, and an answer of the server would come on it too.
-            del self._requests[response.transaction_id]
-            self._refused(request, response, now)
+        answered = self._requests.receive(response, now)
+        if answered is not None:
+            request, answer = answered
+            if isinstance(answer, TurnError):
+                self._give_up(request, answer)
+            else:
+                self._succeeded(request, answer, now)
 
     def handle_timeout(self, now: float) -> None:
         """Do what is due."""
-        for transaction_id, request in list(self._requests.items()):
-            if now >= request.due and not self._ended:
-                self._retransmit(transaction_id, request, now)
+        for request in self._requests.handle_timeout(now):
+            self._give_up(request, TurnError(0, "it does not answer"))
         if self._ended:
             return
         if now >= self._refresh_at:
             self._refresh_at = math.inf
-            self._ask(_Request(stun.REFRESH, lambda _: b""), now)
+            self._requests.ask(Request(stun.REFRESH, lambda _: b""), now)
         for channel in self._channels.values():
             if now >= channel.bind_at:
                 self._bind(channel, now)
@@ -234,59 +178,12 @@ class Allocation:
             return
         if self.relayed is not None:
             nothing = attribute(stun.LIFETIME, bytes(4))
-            self._ask(_Request(stun.REFRESH, lambda _: nothing), now)
+            self._requests.ask(Request(stun.REFRESH, lambda _: nothing), now)
         self._stop()
 
-    # Requests
+    # Answers
 
-    def _ask(self, request: _Request, now: float) -> None:
-        """Send a new request."""
-        transaction_id = self._rng.randbytes(TRANSACTION_ID_SIZE)
-        attributes = request.attributes(transaction_id)
-        if self._key:
-            attributes += (
-                attribute(USERNAME, self._username.encode())
-                + attribute(REALM, self._realm)
-                + attribute(NONCE, self._nonce)
-            )
-        request.data = stun.request(
-            request.method, transaction_id, attributes, self._key
-        )
-        request.tries = 1
-        request.due = now + (_PATIENCE if self._reliable else RTO)
-        self._requests[transaction_id] = request
-        self._sinks.send(request.data)
-
-    def _retransmit(self, transaction_id: bytes, request: _Request, now: float) -> None:
-        if self._reliable or request.tries >= _MAX_TRIES:
-            del self._requests[transaction_id]
-            self._give_up(request, TurnError(0, "it does not answer"))
-            return
-        request.due = now + RTO * 2**request.tries
-        request.tries += 1
-        self._sinks.send(request.data)
-
-    def _refused(self, request: _Request, response: TurnMessage, now: float) -> None:
-        code, reason = response.error
-        realm = response.attributes.get(REALM, self._realm)
-        nonce = response.attributes.get(NONCE)
-        is_first = code == _UNAUTHENTICATED and not self._key
-        is_stale = code == _STALE_NONCE and request.nonces < _MAX_NONCES
-        if (is_first or is_stale) and nonce is not None:
-            self._realm, self._nonce = realm, nonce
-            self._key = self._make_key()
-            request.nonces += 1
-            self._ask(request, now)
-        else:
-            self._give_up(request, TurnError(code, reason or "it refuses"))
-
-    def _make_key(self) -> bytes:
-        """The key of long-term credentials (RFC 8489 section 9.2.2)."""
-        realm = self._realm.decode("utf-8", "replace")
-        text = f"{self._username}:{realm}:{self._credential}"
-        return hashlib.md5(text.encode(), usedforsecurity=False).digest()
-
-    def _succeeded(self, request: _Request, response: TurnMessage, now: float) -> None:
+    def _succeeded(self, request: Request, response: TurnMessage, now: float) -> None:
         if request.method == stun.CHANNEL_BIND:
             if request.peer is not None:
                 self._bound(self._channels[request.peer], now)
@@ -302,7 +199,9 @@ class Allocation:
             else:
                 self._sinks.allocated()
 
-    def _give_up(self, request: _Request, error: TurnError) -> None:
+    def _give_up(self, request: Request, error: TurnError) -> None:
+        if self._ended:
+            return
         if request.peer is not None:
             channel = self._channels[request.peer]
             channel.refused, channel.waiting = True, None
@@ -343,7 +242,7 @@ class Allocation:
                 stun.XOR_PEER_ADDRESS, channel.peer, transaction_id
             )
 
-        self._ask(_Request(stun.CHANNEL_BIND, attributes, channel.peer), now)
+        self._requests.ask(Request(stun.CHANNEL_BIND, attributes, channel.peer), now)
 
     def _bound(self, channel: _Channel, now: float) -> None:
         channel.bind_at = now + CHANNEL_INTERVAL
