@@ -15,6 +15,7 @@ def lines_of(doctor: Program) -> dict[str, str]:
     return found
 
 
+@pytest.mark.timeout(300)
 @pytest.mark.skipif(bool(why_impossible()), reason=why_impossible())
 async def test_what_the_doctor_finds() -> None:
     async with Internet() as internet:

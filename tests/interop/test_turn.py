@@ -1,4 +1,4 @@
-"""Our client where UDP is dropped: a TURN server over TCP carries it."""
+"""Our client where UDP is dropped: a TURN server over TCP carries it; and NATs."""
 
 import asyncio
 from pathlib import Path
@@ -42,6 +42,7 @@ async def start_coturn(place: Namespace, folder: Path) -> asyncio.subprocess.Pro
 
 
 @needs_coturn
+@pytest.mark.timeout(300)
 @pytest.mark.skipif(bool(why_impossible()), reason=why_impossible())
 async def test_ping_and_publish(tmp_path: Path) -> None:
     async with Internet() as internet:
@@ -53,6 +54,9 @@ async def test_ping_and_publish(tmp_path: Path) -> None:
                 *("--ice-server", f"turn:{TURN}?transport=udp"),
                 *("--ice-server", f"turn:{TURN}?transport=tcp"),
             )
+            laptop = await internet.laptop.whipbird("doctor", URL, "-W", "30")
+            assert await laptop.ended() == 0, laptop.output
+            assert "warning  NAT         symmetric: 10.0.0.2 port" in laptop.output
             internet.client.nft(NO_UDP)
             whipbird = internet.client.whipbird
             ping = await whipbird("ping", f"{URL}/whip/test", "-c", "2", "-i", "0.1")

@@ -81,6 +81,7 @@ class Subject:
     tcp_answers: bool | None = None
     mappings: list[Mapping] = field(default_factory=list)
     probers: dict[bool, Prober] = field(default_factory=dict)
+    _opening: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     @property
     def host(self) -> str:
@@ -102,9 +103,11 @@ class Subject:
         Raises:
             OSError: when this machine does not have the family.
         """
-        if ipv6 not in self.probers:
-            self.probers[ipv6] = await Prober.open(ipv6=ipv6)
-        return self.probers[ipv6]
+        # Several checks need it at the same time.
+        async with self._opening:
+            if ipv6 not in self.probers:
+                self.probers[ipv6] = await Prober.open(ipv6=ipv6)
+            return self.probers[ipv6]
 
     def http(self) -> aiohttp.ClientSession:
         """A session for requests without a token."""

@@ -23,6 +23,7 @@ from whipbird.config import Settings
 from whipbird.doctor import Finding, Options, State, certificate, connection, examine
 from whipbird.doctor.subject import Subject
 from whipbird.http.ice_servers import IceServers
+from whipbird.net import HostAddresses
 from whipbird.sdp.link import IceServer, TurnServer
 
 Serve = Callable[[web.Application], Awaitable[TestServer]]
@@ -229,18 +230,31 @@ def _front(url: str, port: int) -> web.Application:
     return app
 
 
+async def test_each_family_has_one_socket() -> None:
+    subject = Subject(URL("http://localhost/"), Options())
+    first, second = await asyncio.gather(
+        subject.prober(ipv6=False), subject.prober(ipv6=False)
+    )
+    assert first is second
+    await subject.close()
+
+
 # TCP and TLS
 
 
 async def test_a_family_that_does_not_work() -> None:
-    # 127.0.0.2 is this machine, too, and nothing listens there.
-    async with await asyncio.start_server(lambda *_: None, "127.0.0.1", 0) as server:
+    own = next(a for a in HostAddresses(version=4).current())
+    async with await asyncio.start_server(lambda *_: None, own, 0) as server:
         port = server.sockets[0].getsockname()[1]
-        subject = Subject(URL(f"http://localhost:{port}"), Options())
-        subject.addresses = ("127.0.0.1", "127.0.0.2")
+        subject = Subject(URL(f"http://localhost:{port}"), Options(timeout=30.0))
+        # Nothing listens there.
+        subject.addresses = (own, "127.0.0.2")
         (finding,) = await connection.connect(subject)
-    assert finding.state is State.WARNING
-    assert "127.0.0.2 refuses the connection" in finding.text
+    if own.startswith("127."):
+        assert finding.state is State.OK
+    else:
+        assert finding.state is State.WARNING
+        assert "127.0.0.2 refuses the connection" in finding.text
     assert subject.stopped is None
 
 

@@ -79,6 +79,7 @@ NO_ROUTE = OSError(errno.ENETUNREACH, "unreachable")
             "this machine has no way to 2001:db8::1",
         ),
         ({"2001:db8::1": NO_ROUTE}, State.FAILED, "Is this machine connected"),
+        ({"::1": REFUSED, "127.0.0.1": None}, State.OK, "8080 of 127.0.0.1 is open"),
     ],
 )
 def test_tcp(outcomes: dict[str, Exception | None], state: State, words: str) -> None:
