@@ -76,8 +76,9 @@ class Relays:
     async def _open(self, port: UdpPort, server: IceServer) -> None:
         remote = self._peer.remote_candidates
         ipv6 = bool(remote) and all(":" in candidate.address for candidate in remote)
+        relay = Relay(server, ipv6=ipv6)
         try:
-            relay = await Relay.open(server, self._timeout, ipv6=ipv6)
+            await relay.open(self._timeout)
         except TurnError as error:
             self.problems.append(f"the TURN server {server.url} refuses: {error}")
         except TimeoutError:

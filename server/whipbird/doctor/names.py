@@ -9,6 +9,9 @@ from .subject import Subject
 
 CHECK = "DNS"
 
+# Addresses of one name that are looked at.
+MAX_ADDRESSES = 16
+
 
 async def look_up(subject: Subject) -> list[Finding]:
     """Look the host up."""
@@ -27,7 +30,8 @@ async def look_up(subject: Subject) -> list[Finding]:
     except (OSError, TimeoutError, UnicodeError) as error:
         subject.stopped = "the name of the host has no address"
         return [judge_failure(host, error)]
-    subject.addresses = tuple(dict.fromkeys(str(info[4][0]) for info in infos))
+    found = list(dict.fromkeys(str(info[4][0]) for info in infos))
+    subject.addresses = tuple(found[:MAX_ADDRESSES])
     return [ok(CHECK, f"{host} is {' and '.join(subject.addresses)}")]
 
 

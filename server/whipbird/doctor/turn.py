@@ -91,8 +91,9 @@ async def _relay(subject: Subject, server: IceServer) -> Finding:
     target = target_of(subject.candidates)
     ipv6 = target is not None and ":" in target[0]
     begin = time.monotonic()
+    relay = Relay(server, ipv6=ipv6)
     try:
-        relay = await Relay.open(server, subject.options.timeout, ipv6=ipv6)
+        await relay.open(subject.options.timeout)
     except TurnError as error:
         return judge_refusal(server, error, time.time())
     except (OSError, TimeoutError) as error:

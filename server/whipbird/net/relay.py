@@ -4,7 +4,6 @@ import asyncio
 import math
 import ssl
 from collections.abc import Callable, Sequence
-from typing import Self
 
 from ..sdp.link import IceServer
 from ..transport.path import Address, RelayAddress
@@ -23,9 +22,7 @@ Received = Callable[[bytes, Address, float], None]
 
 
 class Relay:
-    """A TURN server that relays for this side.
-
-    Use ``Relay.open``.
+    """A TURN server that relays for this side, from ``open`` to ``close``.
 
     Args:
         server: its URL and credentials.
@@ -60,11 +57,8 @@ class Relay:
         self._timer: asyncio.TimerHandle | None = None
         self._closed = False
 
-    @classmethod
-    async def open(
-        cls, server: IceServer, timeout: float, *, ipv6: bool = False
-    ) -> Self:
-        """Get an allocation from a server.
+    async def open(self, timeout: float) -> None:
+        """Get an allocation from the server. After an error it is closed.
 
         Args:
             timeout: seconds that it may take.
@@ -74,17 +68,15 @@ class Relay:
             TimeoutError: when it does not answer in time.
             TurnError: when it refuses.
         """
-        relay = cls(server, ipv6=ipv6)
         try:
             async with asyncio.timeout(timeout):
-                await relay._connect()
-                relay._allocation.start(relay._loop.time())
-                relay._arm()
-                await relay._opened
+                await self._connect()
+                self._allocation.start(self._loop.time())
+                self._arm()
+                await self._opened
         except BaseException:
-            relay.close()
+            self.close()
             raise
-        return relay
 
     @property
     def relayed(self) -> RelayAddress:

@@ -39,7 +39,7 @@ async def test_a_server_of_another_protocol() -> None:
 
     async with tcp_server(answer) as server:
         with pytest.raises(TurnError, match="it is no TURN server"):
-            await Relay.open(server, LIMIT)
+            await Relay(server).open(LIMIT)
         async with asyncio.timeout(LIMIT):
             await flooded.wait()
 
@@ -50,7 +50,7 @@ async def test_a_server_that_hangs_up() -> None:
 
     async with tcp_server(hang_up) as server:
         with pytest.raises(TurnError, match="it has closed the connection"):
-            await Relay.open(server, LIMIT)
+            await Relay(server).open(LIMIT)
 
 
 async def test_a_server_that_is_silent() -> None:
@@ -58,7 +58,7 @@ async def test_a_server_that_is_silent() -> None:
         silent.bind(("127.0.0.1", 0))
         server = IceServer(f"turn:127.0.0.1:{silent.getsockname()[1]}", "a", "b")
         with pytest.raises(TimeoutError):
-            await Relay.open(server, 0.1)
+            await Relay(server).open(0.1)
 
 
 async def test_a_server_that_is_not_there() -> None:
@@ -67,10 +67,10 @@ async def test_a_server_that_is_not_there() -> None:
         port = unused.getsockname()[1]
         server = IceServer(f"turn:127.0.0.1:{port}?transport=tcp", "a", "b")
         with pytest.raises(ConnectionRefusedError):
-            await Relay.open(server, LIMIT)
+            await Relay(server).open(LIMIT)
 
 
 async def test_turn_over_dtls_is_refused() -> None:
     server = IceServer("turns:127.0.0.1?transport=udp", "a", "b")
     with pytest.raises(OSError, match="DTLS"):
-        await Relay.open(server, LIMIT)
+        await Relay(server).open(LIMIT)
