@@ -44,8 +44,6 @@ async def test_ping_takes_a_self_signed_certificate_by_its_fingerprint() -> None
         assert f"its SHA-256 digest is {found[1]}" in output
         code, output = await whipbird("check", url, "--only", "get-endpoint", *good)
         assert code == 0, output
-        code, output = await whipbird("check", url, "--only", "get-endpoint", *wrong)
-        assert code == 1
         # Who has accepted it need not do so again.
         await server.terminate()
         await server.start()
