@@ -1,6 +1,7 @@
 """A WHIP client (RFC 9725)."""
 
 import asyncio
+import time
 from types import TracebackType
 from typing import Self
 
@@ -15,6 +16,7 @@ from ..sdp.fragment import Fragment, parse_fragment, write_fragment
 from ..sdp.parser import parse_description
 from .errors import WhipError
 from .http import WhipHttp
+from .setup import Setup
 
 # Seconds to wait for an HTTP response, and for the connection.
 TIMEOUT = 15.0
@@ -55,6 +57,7 @@ class WhipClient:
         location: the URL of the session; None while there is none.
         etag: the entity tag of its ICE session; None if the server sent none.
         offer, answer: the exchanged SDP.
+        setup: when the steps of the setup were done.
     """
 
     def __init__(
@@ -79,6 +82,9 @@ class WhipClient:
         self.etag: str | None = None
         self.offer = ""
         self.answer = ""
+        self.setup = Setup()
+        self._now = time.perf_counter
+        self.peer.on("iceconnectionstatechange", self._ice_changed)
 
     async def __aenter__(self) -> Self:
         return self
@@ -108,6 +114,7 @@ class WhipClient:
         Raises:
             WhipError: when the server refuses, or cannot be reached.
         """
+        self.setup = Setup(begun=self._now())
         if not self.offer:
             try:
                 if self._port is not None and not self._port.is_open:
@@ -116,9 +123,11 @@ class WhipClient:
             except OSError as error:
                 raise WhipError("No network", str(error)) from error
             self.offer = self.peer.localDescription.sdp
+        self.setup.posted = self._now()
         response, self.answer = await self.http.request(
             "POST", self.url, data=self.offer.encode(), headers={"Content-Type": SDP}
         )
+        self.setup.answered = self._now()
         if response.status != 201:
             raise WhipError(
                 "Not a WHIP server",
@@ -159,11 +168,16 @@ class WhipClient:
                         raise WhipError("No connection", f"the connection is {state}")
                     changed.clear()
                     await changed.wait()
+                self.setup.secured = self._now()
         except TimeoutError:
             raise WhipError("No connection", self._why_not_connected()) from None
         finally:
             if self.peer.connectionState != "closed":
                 self.peer.remove_listener("connectionstatechange", changed.set)
+
+    def _ice_changed(self) -> None:
+        if self.peer.iceConnectionState == "completed" and self.setup.path is None:
+            self.setup.path = self._now()
 
     def _why_not_connected(self) -> str:
         offered = [
@@ -195,6 +209,7 @@ class WhipClient:
             ) from None
         if channel.readyState != "open":
             raise WhipError("No data channel", "the server closed it")
+        self.setup.opened = self._now()
 
     async def restart(self) -> None:
         """Restart ICE, and wait until the connection uses the new ICE session.
