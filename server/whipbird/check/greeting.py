@@ -3,7 +3,7 @@
 import contextlib
 
 from .endpoint import Endpoint, answer_of
-from .exchange import Exchange
+from .exchange import Exchange, NoResponse, Unreachable
 from .offers import Shape
 from .publisher import FIRST_ECHO_TIMEOUT
 from .rule import Skipped
@@ -15,6 +15,9 @@ OFFERS: tuple[tuple[str, ...], ...] = (
     ("video",),
     ("application",),
 )
+
+# Seconds that the POST of a second client may take, if it need not wait for the first.
+SECOND_POST_LIMIT = 5.0
 
 
 class NotWhip(Exception):  # noqa: N818 - what there is, not an error of ours
@@ -28,37 +31,53 @@ async def greet(endpoint: Endpoint) -> None:
         NoResponse: when the server cannot be reached.
         NotWhip: when it accepts no offer.
     """
-    refusals = []
+    refusals: list[Exchange] = []
+    silence: NoResponse | None = None
     for kinds in OFFERS:
-        exchange = await endpoint.post_shape(Shape(kinds))
+        try:
+            exchange = await endpoint.post_shape(Shape(kinds))
+        except Unreachable:
+            raise
+        except NoResponse as problem:
+            silence = silence or problem
+            continue
         if exchange.is_success:
             break
         refusals.append(exchange)
     else:
+        if silence is not None:
+            raise silence
         raise NotWhip(_explain(refusals[0], endpoint.options.token))
     endpoint.greeting, endpoint.shape = exchange, Shape(kinds)
     endpoint.exclusive = await _is_exclusive(endpoint)
     endpoint.path_kinds = await _path_kinds(endpoint, kinds)
     if "application" in endpoint.path_kinds:
         # If it does not connect, rules will report why.
-        with contextlib.suppress(Skipped):
+        with contextlib.suppress(Skipped, NoResponse):
             connected = await endpoint.connect()
             endpoint.echoes = await connected.publisher.echo(FIRST_ECHO_TIMEOUT)
-            await endpoint.end(connected)
+        await endpoint.end_turn()
 
 
 async def _is_exclusive(endpoint: Endpoint) -> bool:
-    """Whether the session of a second client is refused, or ends the first one."""
+    """Whether a second client is refused, has to wait, or ends the first session."""
     try:
         first = endpoint.session()
     except Skipped:
         return False
-    if await endpoint.is_gone(first):
-        # The server does not distinguish sessions from nonexistent URLs.
-        return False
+    await endpoint.presence.learn(first)
     another = await endpoint.another_transport()
-    second = await endpoint.post_shape(endpoint.shape, another)
-    return not second.is_success or bool(await endpoint.is_gone(first))
+    try:
+        second = await endpoint.post_shape(endpoint.shape, another, SECOND_POST_LIMIT)
+    except NoResponse:
+        return True
+    endpoint.refuses_others = not second.is_success
+    if endpoint.refuses_others:
+        return True
+    try:
+        return bool(await endpoint.presence.has_gone(first))
+    except NoResponse:
+        return False
 
 
 async def _path_kinds(endpoint: Endpoint, kinds: tuple[str, ...]) -> tuple[str, ...]:
@@ -66,8 +85,8 @@ async def _path_kinds(endpoint: Endpoint, kinds: tuple[str, ...]) -> tuple[str, 
     if "application" in kinds:
         return kinds
     more = (*kinds, "application")
-    exchange = await endpoint.post_shape(Shape(more))
-    with contextlib.suppress(Skipped):
+    with contextlib.suppress(Skipped, NoResponse):
+        exchange = await endpoint.post_shape(Shape(more))
         if exchange.is_success and not answer_of(exchange).rejected:
             return more
     return kinds

@@ -39,18 +39,48 @@ RIDS = ("h", "m", "l")
 
 
 @dataclass(frozen=True, slots=True)
+class Source:
+    """A source of RTP packets, as an offer describes it (RFC 5576).
+
+    Attributes:
+        ssrc, rtx_ssrc: of its packets, and of their retransmissions.
+        cname: its canonical name (RFC 3550 section 6.5.1).
+    """
+
+    ssrc: int
+    rtx_ssrc: int
+    cname: str
+
+    @classmethod
+    def made_up(cls) -> "Source":
+        """One of which nothing will come."""
+        return cls(
+            secrets.randbits(32), secrets.randbits(32), f"{{{secrets.token_hex(8)}}}"
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class LocalTransport:
-    """The client's transport parameters, real or made up."""
+    """The client's transport parameters, real or made up.
+
+    Attributes:
+        sources: of the sections with media, in order; further ones are made up.
+    """
 
     ice: IceCredentials
     fingerprint: str
     candidates: tuple[Candidate, ...] = ()
+    sources: tuple[Source, ...] = ()
 
     @classmethod
     def made_up(cls, *candidates: Candidate) -> "LocalTransport":
         """Made-up parameters, for offers that will not connect."""
         digest = secrets.token_bytes(32).hex(":").upper()
         return cls(new_credentials(), f"sha-256 {digest}", candidates)
+
+    def source(self, index: int) -> Source:
+        """The source of a section."""
+        return self.sources[index] if index < len(self.sources) else Source.made_up()
 
 
 def new_credentials() -> IceCredentials:
@@ -69,6 +99,8 @@ class Shape:
         bundle_only: whether sections after the first have port 0 and ``bundle-only``.
         impossible: the kind that has only unsupported codecs; empty for none.
         simulcast: whether video has three encodings (RFC 8853).
+        describes_sources: whether sections have ``a=ssrc`` lines, as those of browsers
+            and encoders have. RFC 9143 section 9.2 does without them.
     """
 
     kinds: tuple[str, ...] = ("audio", "video")
@@ -80,6 +112,7 @@ class Shape:
     bundle_only: bool = False
     impossible: str = ""
     simulcast: bool = False
+    describes_sources: bool = True
 
 
 def write_offer(transport: LocalTransport, shape: Shape) -> str:
@@ -129,16 +162,31 @@ def _section(index: int, transport: LocalTransport, shape: Shape) -> Iterator[st
         return
     yield f"a={shape.direction}"
     stream = shape.streams[min(index, len(shape.streams) - 1)]
-    yield f"a=msid:{stream} {kind}-{index}"
+    msid = f"{stream} {kind}-{index}"
+    yield f"a=msid:{msid}"
     if shape.rtcp_mux:
         yield "a=rtcp-mux"
         yield "a=rtcp-mux-only"
     yield f"a={_MID_EXTENSION}"
     yield from (f"a={line}" for line in _codecs(kind, impossible)[1])
-    if shape.simulcast and kind == "video":
+    is_simulcast = shape.simulcast and kind == "video"
+    if shape.describes_sources and not is_simulcast and "send" in shape.direction:
+        yield from _source_lines(transport.source(index), msid, kind == "video")
+    if is_simulcast:
         yield f"a={_RID_EXTENSION}"
         yield from (f"a=rid:{rid} send" for rid in RIDS)
         yield f"a=simulcast:send {';'.join(RIDS)}"
+
+
+def _source_lines(source: Source, msid: str, has_rtx: bool) -> Iterator[str]:
+    """The source of a section, as Chromium describes it."""
+    ssrcs = [source.ssrc]
+    if has_rtx:
+        ssrcs.append(source.rtx_ssrc)
+        yield f"a=ssrc-group:FID {source.ssrc} {source.rtx_ssrc}"
+    for ssrc in ssrcs:
+        yield f"a=ssrc:{ssrc} cname:{source.cname}"
+        yield f"a=ssrc:{ssrc} msid:{msid}"
 
 
 def malformed(offer: str) -> dict[str, bytes]:

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import secrets
+from collections.abc import Iterator
 from fractions import Fraction
 from typing import Any
 
@@ -13,8 +14,9 @@ from ..net import HostAddresses, UdpPort
 from ..rtc import Certificate, DataChannel, Peer, PeerOptions
 from ..rtc.probe import is_answered
 from ..sdp.errors import SdpError
+from ..sdp.parser import parse_description
 from .answer import Answer
-from .offers import LocalTransport
+from .offers import LocalTransport, Source
 
 # Seconds to wait for an echo: from a server that is known to echo, and otherwise.
 ECHO_TIMEOUT = 5.0
@@ -65,6 +67,15 @@ class _Darkness(MediaStreamTrack):
         frame.pts, frame.time_base = self._pts, _VIDEO_BASE
         self._pts += round(_VIDEO_TIME / _VIDEO_BASE)
         return frame
+
+
+def _sources(offer: str) -> Iterator[Source]:
+    """The sources of a peer's own offer: with media, its sections come first."""
+    for media in parse_description(offer).media:
+        described = [ssrc.value.partition(" cname:") for ssrc in media.all("ssrc")]
+        ssrcs = [int(number) for number, _, cname in described if cname]
+        if ssrcs:
+            yield Source(ssrcs[0], ssrcs[-1], described[0][2])
 
 
 class NotConnected(Exception):  # noqa: N818 - what there is, not an error of ours
@@ -118,6 +129,7 @@ class Publisher:
             local.ice,
             f"{fingerprint.algorithm} {fingerprint.value}",
             local.candidates,
+            tuple(_sources(self.peer.localDescription.sdp)),
         )
 
     async def accept(self, answer: Answer) -> None:

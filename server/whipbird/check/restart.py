@@ -199,6 +199,6 @@ async def refused_restarts(endpoint: Endpoint) -> Refusal:
     ]
     exchanges = [await endpoint.patch(session, body, if_match="*") for body in bodies]
     after = await endpoint.is_alive(connected)
-    after = after and not await endpoint.is_gone(session)
+    after = after and not await endpoint.presence.is_gone(session)
     await endpoint.end(connected)
     return Refusal(tuple(exchanges), before, after)

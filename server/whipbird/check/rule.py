@@ -100,7 +100,7 @@ class Rule:
         level: the requirement level.
         text: the requirement, in our words.
         trial: tries the rule.
-        slow: whether it takes half a minute; such rules run concurrently with others.
+        slow: whether it takes half a minute; such rules run after the others.
         flood: whether it floods the server; such rules run last, and only on request.
     """
 

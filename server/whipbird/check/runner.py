@@ -67,7 +67,10 @@ async def check(
     """
     endpoint = Endpoint(url, options or Options())
     try:
-        await greet(endpoint)
+        try:
+            await greet(endpoint)
+        finally:
+            await endpoint.end_turn()
         results = await _try_all(endpoint, rules, progress)
     finally:
         await _clean_up(endpoint)
@@ -106,17 +109,15 @@ async def _try_all(
             progress(len(results), len(rules), result)
 
     async def run(rule: Rule) -> None:
-        # Slow rules mostly wait.
-        if rule.slow and not endpoint.exclusive:
-            done(await _try(endpoint, rule))
-            return
         async with width:
             done(await _try(endpoint, rule))
 
-    usual = [rule for rule in rules if not rule.flood]
-    async with asyncio.TaskGroup() as group:
-        for rule in sorted(usual, key=lambda rule: not rule.slow):
-            group.create_task(run(rule))
+    # Slow rules mostly wait, with a connected session: the others do not wait for them.
+    for slow in (False, True):
+        async with asyncio.TaskGroup() as group:
+            for rule in rules:
+                if not rule.flood and rule.slow is slow:
+                    group.create_task(run(rule))
     floods = [rule for rule in rules if rule.flood]
     if floods:
         # They must not affect the sessions of other rules.
@@ -130,6 +131,13 @@ async def _try_all(
 
 
 async def _try(endpoint: Endpoint, rule: Rule) -> Result:
+    try:
+        return await _outcome(endpoint, rule)
+    finally:
+        await endpoint.end_turn()
+
+
+async def _outcome(endpoint: Endpoint, rule: Rule) -> Result:
     try:
         note: Any = await rule.trial(endpoint)
         return Result(rule, Outcome.PASSED, note or "")

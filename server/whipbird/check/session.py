@@ -55,7 +55,7 @@ class OpenSession:
         return (text + "".join(f"a=candidate:{c}\r\n" for c in candidates)).encode()
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Connected:
     """A connected session and its publisher."""
 

@@ -51,6 +51,8 @@ class Reply:
     status: int
     headers: CIMultiDict[str] = field(default_factory=CIMultiDict)
     body: str = ""
+    # Sent instead, as it is; then the connection is closed.
+    octets: bytes | None = None
 
     @classmethod
     def refusal(cls, status: int) -> "Reply":
@@ -127,6 +129,10 @@ class Fault:
         body = (await request.read()).decode(errors="surrogateescape")
         asked = Asked(request.method, request.path, headers, body)
         reply = await self.handle(asked)
+        if reply.octets is not None:
+            assert request.transport is not None
+            request.transport.write(reply.octets)
+            request.transport.close()
         return web.Response(
             status=reply.status,
             headers=reply.headers,

@@ -100,8 +100,8 @@ def _problem_of(answer: Answer, offer: Answer) -> str | None:
     "After the exchange the server sets up ICE and DTLS with the client.",
 )
 async def post_connects(endpoint: Endpoint) -> str:
-    publisher = await endpoint.publisher()
-    session = await endpoint.open(Shape(endpoint.path_kinds), publisher.transport)
+    offered = await endpoint.offer()
+    session, publisher = offered.session, offered.publisher
     try:
         await publisher.accept(session.answer)
         await publisher.connected(endpoint.options.timeout)
