@@ -3,6 +3,7 @@
 import click
 
 from .. import __version__
+from .bench import bench_command
 from .check import check_command
 from .ping import ping_command
 from .publish import publish_command
@@ -20,4 +21,5 @@ main.add_command(serve_command)
 main.add_command(ping_command)
 main.add_command(publish_command)
 main.add_command(watch_command)
+main.add_command(bench_command)
 main.add_command(check_command)

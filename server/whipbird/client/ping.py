@@ -197,6 +197,11 @@ class Ping:
         self._pause = _FIRST_PAUSE
 
     @property
+    def rtts(self) -> Distribution:
+        """The round-trip times in seconds."""
+        return self._rtts
+
+    @property
     def stats(self) -> PingStats:
         """A snapshot."""
         rtts = self._rtts

@@ -40,6 +40,20 @@ class Distribution:
         number = round(math.log(min(max(value, _SMALLEST), _LARGEST)) / _RATIO)
         self._buckets[number] = self._buckets.get(number, 0) + 1
 
+    def update(self, other: "Distribution") -> None:
+        """Count all values of another distribution."""
+        if other.min is None or other.max is None:
+            return
+        count = self.count + other.count
+        apart = other.mean - self.mean
+        self._squares += other._squares + apart**2 * self.count * other.count / count
+        self.mean += apart * other.count / count
+        self.count = count
+        self.min = other.min if self.min is None else min(self.min, other.min)
+        self.max = other.max if self.max is None else max(self.max, other.max)
+        for number, values in other._buckets.items():
+            self._buckets[number] = self._buckets.get(number, 0) + values
+
     @property
     def deviation(self) -> float:
         """The standard deviation; 0 without any value."""

@@ -65,3 +65,19 @@ def test_zero_is_a_value() -> None:
     """A clock may not tell two moments apart."""
     zero = of(0.0, 0.0)
     assert (zero.min, zero.max, zero.percentile(0.5)) == (0, 0, 0)
+
+
+def test_two_together_are_as_all_values() -> None:
+    values = [0.5, 0.001, 3.0, 0.02, 0.02]
+    both = of(*values[:2])
+    both.update(of(*values[2:]))
+    both.update(of())
+    every = of(*values)
+    assert (both.count, both.min, both.max) == (5, 0.001, 3.0)
+    assert both.mean == pytest.approx(every.mean)
+    assert both.deviation == pytest.approx(every.deviation)
+    assert both.percentile(0.5) == every.percentile(0.5)
+    empty = of()
+    empty.update(every)
+    assert (empty.count, empty.min) == (5, 0.001)
+    assert empty.mean == pytest.approx(every.mean)
