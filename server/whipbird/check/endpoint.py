@@ -15,10 +15,11 @@ from ..rtc import Certificate
 from ..rtc.probe import StunProbe
 from ..sdp.errors import SdpError
 from .answer import Answer
+from .client import Client, NotConnected
 from .exchange import Exchange, NoResponse, location_of
 from .offers import LocalTransport, Shape, write_offer
 from .presence import Presence
-from .publisher import NotConnected, Publisher
+from .protocol import WHIP, Protocol
 from .requests import Options, Requests, is_loopback
 from .rule import Failed, Skipped
 from .session import Connected, OpenSession
@@ -37,8 +38,8 @@ class Endpoint(Requests):
         echoes: whether the server echoes data-channel messages.
     """
 
-    def __init__(self, url: URL, options: Options) -> None:
-        super().__init__(url, options)
+    def __init__(self, url: URL, options: Options, protocol: Protocol = WHIP) -> None:
+        super().__init__(url, options, protocol)
         self.greeting: Exchange | None = None
         self.presence = Presence(self)
         self.shape = Shape()
@@ -52,7 +53,7 @@ class Endpoint(Requests):
         self._unconnected: LocalTransport | None = None
         # Sessions that may be connected, their clients, and the task that has them.
         self._connected: list[Connected] = []
-        self._publishers: list[Publisher] = []
+        self._clients: list[Client] = []
         self._turn = asyncio.Lock()
         self._turn_of: asyncio.Task[Any] | None = None
 
@@ -84,6 +85,8 @@ class Endpoint(Requests):
         """POST an offer of some shape, by default one that will not connect."""
         if local is None:
             local = await self.unconnected_transport()
+        if not shape.direction:
+            shape = replace(shape, direction=self.protocol.direction)
         return await self.post(write_offer(local, shape).encode(), timeout=timeout)
 
     async def unconnected_transport(self) -> LocalTransport:
@@ -150,15 +153,17 @@ class Endpoint(Requests):
             Skipped: when the session does not open.
         """
         await self._take_turn()
-        publisher = Publisher(self._certificate, self._addresses, self.path_kinds)
-        self._publishers.append(publisher)
-        await publisher.prepare()
-        local = publisher.transport
+        client = Client(
+            self._certificate, self._addresses, self.path_kinds, self.protocol.direction
+        )
+        self._clients.append(client)
+        await client.prepare()
+        local = client.transport
         if not candidates:
             local = replace(local, candidates=())
         shape = Shape(self.path_kinds, setup=setup, describes_sources=describes_sources)
         session = await self.open(shape, local)
-        connected = Connected(session, publisher)
+        connected = Connected(session, client)
         self._connected.append(connected)
         return connected
 
@@ -177,10 +182,10 @@ class Endpoint(Requests):
         connected = await self.offer(
             setup=setup, candidates=candidates, describes_sources=describes_sources
         )
-        session, publisher = connected.session, connected.publisher
+        session, client = connected.session, connected.client
         try:
-            await publisher.accept(session.answer)
-            await publisher.connected(self.options.timeout)
+            await client.accept(session.answer)
+            await client.connected(self.options.timeout)
         except NotConnected as error:
             raise Skipped(f"not connected: {error}", session.exchange) from error
         return connected
@@ -199,8 +204,8 @@ class Endpoint(Requests):
             while self._connected:
                 with contextlib.suppress(NoResponse):
                     await self.end(self._connected[-1])
-            while self._publishers:
-                await self._publishers.pop().close()
+            while self._clients:
+                await self._clients.pop().close()
         finally:
             self._turn_of = None
             self._turn.release()
@@ -228,7 +233,7 @@ class Endpoint(Requests):
 
     async def is_alive(self, connected: Connected) -> bool:
         """Whether the media path of a session works."""
-        return await connected.publisher.is_alive(self.echoes)
+        return await connected.client.is_alive(self.echoes)
 
     async def end(self, connected: Connected) -> None:
         """End a session that is not needed any more."""
@@ -236,7 +241,7 @@ class Endpoint(Requests):
         try:
             await self.request("DELETE", connected.session.url)
         finally:
-            await connected.publisher.close()
+            await connected.client.close()
 
     async def probe(self, session: OpenSession) -> StunProbe:
         """Open a probe: a candidate that the server can reach.
@@ -281,14 +286,14 @@ class Endpoint(Requests):
             await self.end_turn()
 
     async def end_sessions(self) -> None:
-        """End all sessions, publishers and probes."""
+        """End all sessions, clients and probes."""
         for task in self._shared.values():
             task.cancel()
         if self._shared:
             await asyncio.wait(self._shared.values())
-        for publisher in self._publishers:
-            await publisher.close()
-        self._publishers.clear()
+        for client in self._clients:
+            await client.close()
+        self._clients.clear()
         for probe in self._probes:
             probe.close()
         await self.http.end_sessions()

@@ -2,10 +2,12 @@
 
 import contextlib
 
+from .client import FIRST_ECHO_TIMEOUT
 from .endpoint import Endpoint, answer_of
 from .exchange import Exchange, NoResponse, Unreachable
 from .offers import Shape
-from .publisher import FIRST_ECHO_TIMEOUT
+from .protocol import WHEP
+from .requests import SDP
 from .rule import Skipped
 
 # The kinds of media to offer, in this order, until the server accepts an offer.
@@ -47,15 +49,16 @@ async def greet(endpoint: Endpoint) -> None:
     else:
         if silence is not None:
             raise silence
-        raise NotWhip(_explain(refusals[0], endpoint.options.token))
-    endpoint.greeting, endpoint.shape = exchange, Shape(kinds)
+        raise NotWhip(_explain(endpoint, refusals[0]))
+    endpoint.greeting = exchange
+    endpoint.shape = Shape(kinds, direction=endpoint.protocol.direction)
     endpoint.exclusive = await _is_exclusive(endpoint)
     endpoint.path_kinds = await _path_kinds(endpoint, kinds)
     if "application" in endpoint.path_kinds:
         # If it does not connect, rules will report why.
         with contextlib.suppress(Skipped, NoResponse):
             connected = await endpoint.connect()
-            endpoint.echoes = await connected.publisher.echo(FIRST_ECHO_TIMEOUT)
+            endpoint.echoes = await connected.client.echo(FIRST_ECHO_TIMEOUT)
         await endpoint.end_turn()
 
 
@@ -82,7 +85,7 @@ async def _is_exclusive(endpoint: Endpoint) -> bool:
 
 async def _path_kinds(endpoint: Endpoint, kinds: tuple[str, ...]) -> tuple[str, ...]:
     """The usual kinds, plus a data channel if the server accepts it too."""
-    if "application" in kinds:
+    if "application" in kinds or endpoint.protocol is WHEP:
         return kinds
     more = (*kinds, "application")
     with contextlib.suppress(Skipped, NoResponse):
@@ -92,10 +95,15 @@ async def _path_kinds(endpoint: Endpoint, kinds: tuple[str, ...]) -> tuple[str, 
     return kinds
 
 
-def _explain(exchange: Exchange, token: str | None) -> str:
+def _explain(endpoint: Endpoint, exchange: Exchange) -> str:
     """Describe why an endpoint that accepts no offer cannot be tested."""
     if exchange.status == 401:
-        return f"{exchange}; it needs {'another' if token else 'a'} --token"
+        another = "another" if endpoint.options.token else "a"
+        return f"{exchange}; it needs {another} --token"
+    if exchange.status == 409 and endpoint.protocol is WHEP:
+        return f"{exchange}; publish a stream there first"
+    if exchange.status == 406 and exchange.content_type == SDP:
+        return f"{exchange}; endpoints that counter every offer cannot be tested"
     if exchange.status in (404, 405, 501):
-        return f"{exchange}; is this the URL of a WHIP endpoint?"
+        return f"{exchange}; is this the URL of a {endpoint.protocol.name} endpoint?"
     return f"it accepts no offer: {exchange}"

@@ -1,8 +1,8 @@
 """The offers to send: valid ones of several shapes, and malformed ones."""
 
 import secrets
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 
 from ..sdp.candidate import Candidate
 from ..sdp.transport import IceCredentials
@@ -65,12 +65,15 @@ class LocalTransport:
 
     Attributes:
         sources: of the sections with media, in order; further ones are made up.
+        codecs: of a client that receives: by kind, the formats of its section, and the
+            attributes that describe them.
     """
 
     ice: IceCredentials
     fingerprint: str
     candidates: tuple[Candidate, ...] = ()
     sources: tuple[Source, ...] = ()
+    codecs: Mapping[str, tuple[str, list[str]]] = field(default_factory=dict)
 
     @classmethod
     def made_up(cls, *candidates: Candidate) -> "LocalTransport":
@@ -94,6 +97,7 @@ class Shape:
 
     Attributes:
         kinds: the kinds of the media sections, in order.
+        direction: their direction; empty for that of publishers.
         streams: the MediaStream id of each section, in order; the last one is reused
             for the remaining sections.
         bundle_only: whether sections after the first have port 0 and ``bundle-only``.
@@ -104,7 +108,7 @@ class Shape:
     """
 
     kinds: tuple[str, ...] = ("audio", "video")
-    direction: str = "sendonly"
+    direction: str = ""
     setup: str = "actpass"
     streams: tuple[str, ...] = (STREAM,)
     bundle: bool = True
@@ -127,11 +131,11 @@ def write_offer(transport: LocalTransport, shape: Shape) -> str:
     return "\r\n".join(lines) + "\r\n"
 
 
-def media_line(kind: str, port: int = 9, *, impossible: bool = False) -> str:
+def _media_line(kind: str, port: int, formats: str) -> str:
     """The value of a section's ``m=`` line."""
     if kind == "application":
         return f"application {port} UDP/DTLS/SCTP webrtc-datachannel"
-    return f"{kind} {port} UDP/TLS/RTP/SAVPF {_codecs(kind, impossible)[0]}"
+    return f"{kind} {port} UDP/TLS/RTP/SAVPF {formats}"
 
 
 def _codecs(kind: str, impossible: bool) -> tuple[str, list[str]]:
@@ -144,7 +148,10 @@ def _section(index: int, transport: LocalTransport, shape: Shape) -> Iterator[st
     kind = shape.kinds[index]
     impossible = kind == shape.impossible
     hidden = shape.bundle_only and index > 0
-    yield f"m={media_line(kind, 0 if hidden else 9, impossible=impossible)}"
+    formats, described = _codecs(kind, impossible)
+    if not impossible:
+        formats, described = transport.codecs.get(kind, (formats, described))
+    yield f"m={_media_line(kind, 0 if hidden else 9, formats)}"
     yield "c=IN IP4 0.0.0.0"
     yield f"a=mid:{index}"
     if hidden:
@@ -160,17 +167,20 @@ def _section(index: int, transport: LocalTransport, shape: Shape) -> Iterator[st
         yield "a=sctp-port:5000"
         yield "a=max-message-size:262144"
         return
-    yield f"a={shape.direction}"
+    direction = shape.direction or "sendonly"
+    yield f"a={direction}"
     stream = shape.streams[min(index, len(shape.streams) - 1)]
     msid = f"{stream} {kind}-{index}"
-    yield f"a=msid:{msid}"
+    if "send" in direction:
+        yield f"a=msid:{msid}"
     if shape.rtcp_mux:
         yield "a=rtcp-mux"
         yield "a=rtcp-mux-only"
-    yield f"a={_MID_EXTENSION}"
-    yield from (f"a={line}" for line in _codecs(kind, impossible)[1])
+    if kind not in transport.codecs:
+        yield f"a={_MID_EXTENSION}"
+    yield from (f"a={line}" for line in described)
     is_simulcast = shape.simulcast and kind == "video"
-    if shape.describes_sources and not is_simulcast and "send" in shape.direction:
+    if shape.describes_sources and not is_simulcast and "send" in direction:
         yield from _source_lines(transport.source(index), msid, kind == "video")
     if is_simulcast:
         yield f"a={_RID_EXTENSION}"

@@ -7,6 +7,7 @@ from aiohttp import hdrs
 from yarl import URL
 
 from .exchange import Exchange, Fields, Http, location_of
+from .protocol import WHIP, Protocol
 from .session import OpenSession
 
 SDP = "application/sdp"
@@ -40,6 +41,7 @@ class Requests:
     """Requests to one endpoint.
 
     Attributes:
+        protocol: what it speaks.
         url: the URL of the endpoint, as given.
         options: the options of the test.
         http: sends the requests.
@@ -49,8 +51,9 @@ class Requests:
         refuses_others: whether it then refuses a second one.
     """
 
-    def __init__(self, url: URL, options: Options) -> None:
+    def __init__(self, url: URL, options: Options, protocol: Protocol = WHIP) -> None:
         self.url = url
+        self.protocol = protocol
         self.options = options
         self.http = Http(options.token, options.timeout)
         self.redirections: list[Exchange] = []

@@ -12,6 +12,7 @@ from . import rules as _registered  # noqa: F401 - importing registers the rules
 from .endpoint import Endpoint
 from .exchange import Exchange, NoResponse
 from .greeting import greet
+from .protocol import WHIP
 from .requests import Options
 from .rule import Level, Outcome, Rule, Verdict
 
@@ -54,7 +55,7 @@ async def check(
     options: Options | None = None,
     progress: Progress | None = None,
 ) -> list[Result]:
-    """Try rules on a WHIP endpoint.
+    """Try rules on an endpoint: they are all of one protocol.
 
     All sessions that it opens are ended, even if it is cancelled.
 
@@ -65,7 +66,8 @@ async def check(
         NoResponse: when the endpoint cannot be reached.
         NotWhip: when it accepts no offer.
     """
-    endpoint = Endpoint(url, options or Options())
+    protocol = rules[0].protocol if rules else WHIP
+    endpoint = Endpoint(url, options or Options(), protocol)
     try:
         try:
             await greet(endpoint)

@@ -1,4 +1,4 @@
-"""``whipbird check``: tests a WHIP server against the sentences of RFC 9725."""
+"""``whipbird check``: tests a server against the sentences of WHIP and of WHEP."""
 
 import asyncio
 import json
@@ -10,16 +10,36 @@ from typing import TextIO
 import click
 from yarl import URL
 
-from ..check import NoResponse, NotWhip, Options, Result, Rule, check, select
+from ..check import (
+    WHEP,
+    WHIP,
+    NoResponse,
+    NotWhip,
+    Options,
+    Protocol,
+    Result,
+    Rule,
+    check,
+    select,
+)
 from ..check.report import as_json, as_markdown, as_text, rule_as_json
 from .loop import interruptions, run
 from .parameters import FiniteRange, HttpUrl, token_options
 
 INTERRUPTED = 130
 
+_PROTOCOLS = {"WHIP": WHIP, "WHEP": WHEP}
+
 
 @click.command("check")
 @click.argument("url", type=HttpUrl(), required=False)
+@click.option(
+    "--protocol",
+    type=click.Choice(["auto", *(name.lower() for name in _PROTOCOLS)]),
+    default="auto",
+    show_default=True,
+    help="What the endpoint speaks; by default WHEP if its path has whep in it.",
+)
 @token_options
 @click.option(
     "--only",
@@ -53,6 +73,7 @@ INTERRUPTED = 130
 @click.option("--list", "list_rules", is_flag=True, help="Print the rules, try none.")
 def check_command(
     url: str | None,
+    protocol: str,
     token: str | None,
     only: tuple[str, ...],
     flood: bool,
@@ -62,7 +83,7 @@ def check_command(
     quiet: bool,
     list_rules: bool,
 ) -> None:
-    """Check the WHIP endpoint URL against RFC 9725, sentence by sentence.
+    """Check the endpoint URL against RFC 9725 (WHIP) or the draft of WHEP.
 
     It takes about two minutes, most of them waiting until a server must have noticed
     that a client has vanished. All sessions that it opens are ended. Ctrl+C ends it
@@ -74,7 +95,7 @@ def check_command(
     """
     names = [name.strip() for item in only for name in item.split(",") if name.strip()]
     try:
-        rules = select(names)
+        rules = select(names, _protocol_of(url, protocol))
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--only") from None
     if list_rules:
@@ -176,6 +197,13 @@ class _Progress:
         """Remove the line on a terminal."""
         if self._is_terminal and not self._quiet:
             click.echo("\r\033[K", nl=False, err=True)
+
+
+def _protocol_of(url: str | None, name: str) -> Protocol:
+    """The protocol of an endpoint, as told or by its path."""
+    if name == "auto":
+        name = "whep" if url and "whep" in URL(url).path.lower() else "whip"
+    return _PROTOCOLS[name.upper()]
 
 
 def _print_rules(rules: Sequence[Rule], as_object: bool) -> None:

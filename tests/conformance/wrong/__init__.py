@@ -10,11 +10,13 @@ from . import (
     restarts,
     sessions,
     setup,
+    watching,
 )
-from .server import FAULTS, Fault
+from .server import FAULTS, WHEP_FAULTS, Fault
 
 __all__ = [
     "FAULTS",
+    "WHEP_FAULTS",
     "Fault",
     "bodies",
     "conditions",
@@ -25,4 +27,5 @@ __all__ = [
     "restarts",
     "sessions",
     "setup",
+    "watching",
 ]

@@ -12,7 +12,7 @@ from aiortc import RTCSessionDescription
 
 from tests.ports import udp_port
 from whipbird.app import STORE, create_app
-from whipbird.check.publisher import _Silence
+from whipbird.check.client import _Silence
 from whipbird.client import WhipClient, WhipError, watch
 from whipbird.client.pattern import Pattern
 from whipbird.client.publish import Publication

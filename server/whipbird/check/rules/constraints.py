@@ -133,7 +133,7 @@ class _Reception:
 
 async def _reception(endpoint: Endpoint, *, describes_sources: bool) -> _Reception:
     connected = await endpoint.connect(describes_sources=describes_sources)
-    reported = await connected.publisher.reported()
+    reported = await connected.client.reported()
     alive = await endpoint.is_alive(connected)
     await endpoint.end(connected)
     return _Reception(connected.session.exchange, reported, alive)

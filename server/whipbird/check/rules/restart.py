@@ -230,7 +230,7 @@ async def restart_consent(endpoint: Endpoint) -> None:
         )
     session = elsewhere.restart.connected.session
     witness = await endpoint.presence.witness(session)
-    fall_silent(elsewhere.restart.connected.publisher.peer)
+    fall_silent(elsewhere.restart.connected.client.peer)
     limit = endpoint.options.consent_limit + RESTART_ALLOWANCE
     gone = await endpoint.presence.goes(session, limit, witness, in_silence=True)
     if gone is None:

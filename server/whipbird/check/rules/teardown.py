@@ -41,7 +41,7 @@ class Deletion:
 
 async def _deletion(endpoint: Endpoint) -> Deletion:
     connected = await endpoint.connect()
-    session, publisher = connected.session, connected.publisher
+    session, publisher = connected.session, connected.client
     probe = await endpoint.probe(session)
     before = await answers(probe, session)
     exchange = await endpoint.request("DELETE", session.url)
@@ -131,7 +131,7 @@ async def delete_revokes(endpoint: Endpoint) -> None:
 async def dtls_close(endpoint: Endpoint) -> None:
     connected = await endpoint.connect()
     witness = await endpoint.presence.witness(connected.session)
-    await connected.publisher.close()
+    await connected.client.close()
     limit = endpoint.options.timeout
     gone = await endpoint.presence.goes(connected.session, limit, witness)
     if gone is None:
@@ -153,7 +153,7 @@ async def dtls_close(endpoint: Endpoint) -> None:
 async def consent_checks(endpoint: Endpoint) -> None:
     connected = await endpoint.connect()
     _require_full_ice(connected)
-    arrivals = tap(connected.publisher.peer)
+    arrivals = tap(connected.client.peer)
     # Wait until the checks of the connection setup are over.
     await asyncio.sleep(SETTLE)
     settled = len(arrivals.requests)
@@ -182,7 +182,7 @@ async def consent_expiry(endpoint: Endpoint) -> None:
     connected = await endpoint.connect()
     _require_full_ice(connected)
     witness = await endpoint.presence.witness(connected.session)
-    fall_silent(connected.publisher.peer)
+    fall_silent(connected.client.peer)
     limit = endpoint.options.consent_limit
     gone = await endpoint.presence.goes(
         connected.session, limit, witness, in_silence=True
