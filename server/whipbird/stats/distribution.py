@@ -18,7 +18,7 @@ class Distribution:
         mean: their mean; 0 without any.
     """
 
-    __slots__ = ("_buckets", "_squares", "count", "max", "mean", "min")
+    __slots__ = ("_counted", "_squares", "count", "max", "mean", "min")
 
     def __init__(self) -> None:
         self.count = 0
@@ -26,7 +26,7 @@ class Distribution:
         self.max: float | None = None
         self.mean = 0.0
         self._squares = 0.0
-        self._buckets: dict[int, int] = {}
+        self._counted: dict[int, int] = {}
 
     def add(self, value: float) -> None:
         """Count a value."""
@@ -38,7 +38,7 @@ class Distribution:
         self.mean += before / self.count
         self._squares += before * (value - self.mean)
         number = round(math.log(min(max(value, _SMALLEST), _LARGEST)) / _RATIO)
-        self._buckets[number] = self._buckets.get(number, 0) + 1
+        self._counted[number] = self._counted.get(number, 0) + 1
 
     def update(self, other: "Distribution") -> None:
         """Count all values of another distribution."""
@@ -51,8 +51,8 @@ class Distribution:
         self.count = count
         self.min = other.min if self.min is None else min(self.min, other.min)
         self.max = other.max if self.max is None else max(self.max, other.max)
-        for number, values in other._buckets.items():
-            self._buckets[number] = self._buckets.get(number, 0) + values
+        for number, values in other._counted.items():
+            self._counted[number] = self._counted.get(number, 0) + values
 
     @property
     def deviation(self) -> float:
@@ -71,8 +71,8 @@ class Distribution:
         if self.min is None or self.max is None:
             return None
         rank = max(1, math.ceil(share * self.count))
-        for number in sorted(self._buckets):
-            rank -= self._buckets[number]
+        for number in sorted(self._counted):
+            rank -= self._counted[number]
             if rank <= 0:
                 break
         return min(max(math.exp(number * _RATIO), self.min), self.max)
