@@ -3,7 +3,7 @@
 import asyncio
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import aiohttp
 from yarl import URL
@@ -53,11 +53,13 @@ class WhipHttp:
         headers: Mapping[str, str] | None = None,
         timeout: float | None = None,
         reconnect: bool = False,
+        takes: Collection[int] = (),
     ) -> tuple[aiohttp.ClientResponse, str]:
         """Send a request, and follow redirections.
 
         Args:
             timeout: a shorter timeout for this request, in seconds.
+            takes: statuses that are not errors here, beside those of success.
             reconnect: leave the connections that there are, which a change of network
                 may have broken. Requests that wait on them are not touched.
 
@@ -89,7 +91,7 @@ class WhipHttp:
             raise WhipError(
                 "Cannot reach the server", why_unreachable(error, url)
             ) from error
-        if response.status >= 300:
+        if response.status >= 300 and response.status not in takes:
             raise _refusal(response, body)
         return response, body
 

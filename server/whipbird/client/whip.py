@@ -1,9 +1,12 @@
 """A WHIP client (RFC 9725)."""
 
 import asyncio
+import time
+from collections.abc import Collection
 from types import TracebackType
-from typing import Self
+from typing import ClassVar, Self
 
+import aiohttp
 from aiortc import RTCSessionDescription
 from yarl import URL
 
@@ -17,6 +20,7 @@ from ..sdp.parser import parse_description
 from .errors import WhipError
 from .http import WhipHttp
 from .relays import Relays
+from .setup import Setup
 
 # Seconds to wait for an HTTP response, and for the connection.
 TIMEOUT = 15.0
@@ -51,6 +55,7 @@ class WhipClient:
             an HTTPS server; None to have it verified as browsers do.
 
     Attributes:
+        protocol: what the server speaks, for errors.
         peer: our end of the connection.
         http: sends the requests.
         timeout: seconds to wait for a connection.
@@ -58,7 +63,10 @@ class WhipClient:
         etag: the entity tag of its ICE session; None if the server sent none.
         offer, answer: the exchanged SDP.
         ice_servers: the STUN and TURN servers that the server has named.
+        setup: when the steps of the setup were done.
     """
+
+    protocol: ClassVar[str] = "WHIP"
 
     def __init__(
         self,
@@ -77,6 +85,7 @@ class WhipClient:
         if options is None:
             self._port = UdpPort()
             options = PeerOptions(Certificate.generate(), self._port)
+        self._options = options
         self.peer = Peer(options)
         port = options.port if isinstance(options.port, UdpPort) else None
         self._relays = Relays(self.peer, port, timeout)
@@ -85,6 +94,9 @@ class WhipClient:
         self.offer = ""
         self.answer = ""
         self.ice_servers: tuple[IceServer, ...] = ()
+        self.setup = Setup()
+        self._now = time.perf_counter
+        self.peer.on("iceconnectionstatechange", self._ice_changed)
 
     async def __aenter__(self) -> Self:
         return self
@@ -114,43 +126,94 @@ class WhipClient:
         Raises:
             WhipError: when the server refuses, or cannot be reached.
         """
+        response, text = await self._send_offer()
+        self.location = self._location_of(response)
+        self.etag = response.headers.get("ETag")
+        await self._accept(response, text)
+
+    async def _send_offer(
+        self, takes: Collection[int] = ()
+    ) -> tuple[aiohttp.ClientResponse, str]:
+        """POST the offer.
+
+        Args:
+            takes: statuses that are no errors, beside 201.
+
+        Returns:
+            The response and its body.
+
+        Raises:
+            WhipError: when the server refuses, or cannot be reached.
+        """
+        self.setup = Setup(begun=self._now())
+        await self._open_port()
         if not self.offer:
             try:
-                if self._port is not None and not self._port.is_open:
-                    await self._port.open()
                 await self.peer.setLocalDescription(await self.peer.createOffer())
             except OSError as error:
                 raise WhipError("No network", str(error)) from error
             self.offer = self.peer.localDescription.sdp
-        response, self.answer = await self.http.request(
-            "POST", self.url, data=self.offer.encode(), headers={"Content-Type": SDP}
+        self.setup.posted = self._now()
+        response, text = await self.http.request(
+            "POST",
+            self.url,
+            data=self.offer.encode(),
+            headers={"Content-Type": SDP},
+            takes=takes,
         )
-        if response.status != 201:
+        self.setup.answered = self._now()
+        if response.status != 201 and response.status not in takes:
             raise WhipError(
-                "Not a WHIP server",
+                f"Not a {self.protocol} server",
                 f"it answered the offer with {response.status}, not with 201",
                 response.status,
             )
+        return response, text
+
+    async def _open_port(self) -> None:
+        if self._port is not None and not self._port.is_open:
+            try:
+                await self._port.open()
+            except OSError as error:
+                raise WhipError("No network", str(error)) from error
+
+    def _location_of(self, response: aiohttp.ClientResponse) -> URL:
+        """The URL of the session that a response has opened.
+
+        Raises:
+            WhipError: when it has none.
+        """
+        title, status = f"Not a {self.protocol} server", response.status
         location = response.headers.get("Location")
         if not location:
-            raise WhipError("Not a WHIP server", "the answer has no Location", 201)
+            raise WhipError(title, "the answer has no Location", status)
         try:
-            self.location = response.url.join(URL(location))
+            return response.url.join(URL(location))
         except ValueError as error:
-            raise WhipError("Not a WHIP server", f"Location: {error}", 201) from error
-        self.etag = response.headers.get("ETag")
+            raise WhipError(title, f"Location: {error}", status) from error
+
+    async def _accept(self, response: aiohttp.ClientResponse, text: str) -> None:
+        """Apply the answer in a response.
+
+        Raises:
+            WhipError: when it is none, or cannot be used.
+        """
         links = parse_links(response.headers.getall("Link", ()))
         self.ice_servers = ice_servers(links)
-        if response.content_type != SDP:
-            raise WhipError(
-                "Not a WHIP server", f"the answer is {response.content_type}", 201
-            )
+        self._require_sdp(response)
+        self.answer = text
         try:
-            await self.peer.setRemoteDescription(
-                RTCSessionDescription(self.answer, "answer")
-            )
+            await self.peer.setRemoteDescription(RTCSessionDescription(text, "answer"))
         except SdpError as error:
             raise WhipError("Unusable answer", error.detail, 201) from error
+
+    def _require_sdp(self, response: aiohttp.ClientResponse) -> None:
+        if response.content_type != SDP:
+            raise WhipError(
+                f"Not a {self.protocol} server",
+                f"the answer is {response.content_type}",
+                response.status,
+            )
 
     async def connected(self) -> None:
         """Wait until the peer is connected.
@@ -170,11 +233,16 @@ class WhipClient:
                         raise WhipError("No connection", f"the connection is {state}")
                     changed.clear()
                     await changed.wait()
+                self.setup.secured = self._now()
         except TimeoutError:
             raise WhipError("No connection", self._why_not_connected()) from None
         finally:
             if self.peer.connectionState != "closed":
                 self.peer.remove_listener("connectionstatechange", changed.set)
+
+    def _ice_changed(self) -> None:
+        if self.peer.iceConnectionState == "completed" and self.setup.path is None:
+            self.setup.path = self._now()
 
     def _why_not_connected(self) -> str:
         offered = [
@@ -207,6 +275,7 @@ class WhipClient:
             ) from None
         if channel.readyState != "open":
             raise WhipError("No data channel", "the server closed it")
+        self.setup.opened = self._now()
 
     async def restart(self) -> None:
         """Restart ICE, and wait until the connection uses the new ICE session.

@@ -11,7 +11,7 @@ from av.container.input import InputContainer
 
 from ..rtp.bits import BitstreamError
 from ..sdp.codecs import Codec
-from .container import MediaFile, container_of
+from .container import MediaFile
 from .early import EarlyAudio
 from .files import RecordingFolder
 from .frame_data import FrameReader, audio_duration
@@ -243,7 +243,8 @@ class SegmentWriter:
             shown = self._last.get("video", placed)
             self._close(self._stood(shown) or placed.seconds - shown.seconds)
             header = FileHeader(tracks, {kind: tracks[kind] for kind in sources})
-            container = container_of({codec.name for codec in header.codecs.values()})
+            codecs = {codec.name for codec in header.codecs.values()}
+            container = self._folder.container(codecs)
             self.files += 1
             self.file, descriptor = self._folder.create(
                 self._stream, datetime.now(UTC), self.files, container.suffix
