@@ -27,6 +27,9 @@ http {
     server {
         listen 443;
         location /webrtc/ {
+            # What nginx does by itself from 1.29.7 on: it does not show itself.
+            proxy_http_version 1.1;
+            proxy_set_header Connection "";
             proxy_pass http://127.0.0.1:8080/;
         }
     }

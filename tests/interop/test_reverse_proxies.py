@@ -41,7 +41,7 @@ LIMIT = 60.0
 TELLING = ("nginx", "haproxy", "caddy")
 MOST_CONNECTING = 2
 
-SDP = {"Content-Type": "application/sdp"}
+SDP = {"Content-Type": "application/sdp", "Prefer": "relative-location"}
 FRAGMENT = {"Content-Type": "application/trickle-ice-sdpfrag"}
 # What a client makes up.
 SPOOFED = {
