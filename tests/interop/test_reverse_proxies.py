@@ -41,7 +41,8 @@ LIMIT = 60.0
 TELLING = ("nginx", "haproxy", "caddy")
 MOST_CONNECTING = 2
 
-SDP = {"Content-Type": "application/sdp", "Prefer": "relative-location"}
+RELATIVE = {"Prefer": "relative-location"}
+SDP = {"Content-Type": "application/sdp", **RELATIVE}
 FRAGMENT = {"Content-Type": "application/trickle-ice-sdpfrag"}
 # What a client makes up.
 SPOOFED = {
@@ -192,7 +193,7 @@ async def test_all_of_a_session(proxy: ReverseProxy, server: ServerProcess) -> N
 
 async def receive_events(http: aiohttp.ClientSession, viewer: WhipClient) -> None:
     """They do not wait in the proxy."""
-    async with http.post(f"{viewer.location}/sse") as response:
+    async with http.post(f"{viewer.location}/sse", headers=RELATIVE) as response:
         assert response.status == 201
         events = response.url.join(URL(response.headers[hdrs.LOCATION]))
     assert str(events).startswith(f"{viewer.location}/sse/")
