@@ -33,6 +33,9 @@ _MAX_NAMED = 8
 SDP = "application/sdp"
 SDP_FRAGMENT = "application/trickle-ice-sdpfrag"
 
+# Asks for a Location that stays right behind a proxy which changes paths (RFC 7240).
+RELATIVE = "relative-location"
+
 
 class WhipClient:
     """A WHIP session of a client.
@@ -158,7 +161,7 @@ class WhipClient:
             "POST",
             self.url,
             data=self.offer.encode(),
-            headers={"Content-Type": SDP},
+            headers={"Content-Type": SDP, "Prefer": RELATIVE},
             takes=takes,
         )
         self.setup.answered = self._now()

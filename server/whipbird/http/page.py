@@ -6,8 +6,9 @@ from collections.abc import Awaitable, Callable
 from importlib.resources import files
 from pathlib import Path
 
-from aiohttp import ETag, web
+from aiohttp import ETag, hdrs, web
 
+from .clients import client_of
 from .host import host_of
 
 INDEX = "index.html"
@@ -59,10 +60,32 @@ class PageResource:
             name = path.relative_to(self._directory).as_posix()
             app.router.add_get(f"/{name}", handler)
             if name == INDEX:
-                app.router.add_get("/", handler)
+                app.router.add_get("/", _with_slash(handler))
+                # Of an application that is mounted at a path.
+                app.router.add_get("", _with_slash(handler))
 
 
-def _serve(path: Path) -> Callable[[web.Request], Awaitable[web.Response]]:
+_Handler = Callable[[web.Request], Awaitable[web.Response]]
+
+
+def _with_slash(handler: _Handler) -> _Handler:
+    """Make a handler that first sends a browser to a path with a slash at its end.
+
+    The links of the page are relative to it.
+    """
+
+    async def serve(request: web.Request) -> web.Response:
+        last = request.rel_url.raw_path.rpartition("/")[2]
+        if not last:
+            return await handler(request)
+        query = request.rel_url.raw_query_string
+        location = f"{last}/?{query}" if query else f"{last}/"
+        return web.Response(status=308, headers={hdrs.LOCATION: location})
+
+    return serve
+
+
+def _serve(path: Path) -> _Handler:
     """Make a handler that serves the current content of a file."""
     body = path.read_bytes()
     tag = ETag(hashlib.sha256(body).hexdigest()[:16])
@@ -86,7 +109,7 @@ def _serve(path: Path) -> Callable[[web.Request], Awaitable[web.Response]]:
 
 def _is_trustworthy(request: web.Request) -> bool:
     """Whether browsers trust the connection: HTTPS (also to a proxy) or loopback."""
-    if request.secure or request.headers.get("X-Forwarded-Proto") == "https":
+    if client_of(request).is_secure:
         return True
     host = host_of(request)
     return host is not None and host.name in _TRUSTED_HOSTS

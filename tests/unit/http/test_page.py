@@ -53,7 +53,7 @@ async def test_nothing_else_is_reached(
         ({"Host": "127.0.0.1"}, True),
         ({"Host": "[::1]:8080"}, True),
         ({"Host": "whip.example"}, False),
-        ({"Host": "whip.example", "X-Forwarded-Proto": "https"}, True),
+        ({"Host": "whip.example", "X-Forwarded-Proto": "https"}, False),
     ],
 )
 async def test_isolation_where_the_connection_is_trusted(
