@@ -15,6 +15,7 @@ from .http.cors import enable_cors
 from .http.description import DescriptionResource, description_file
 from .http.host import AllowedHosts, check_host, check_origin
 from .http.https import demand_https, redirect_to_https
+from .http.links import LinksResource
 from .http.listener import Listener
 from .http.metrics import PREFIX as METRICS_PREFIX
 from .http.metrics import MetricsResource, ServerStats
@@ -45,6 +46,8 @@ from .rights import (
     KeyUrl,
     Need,
     Rights,
+    Signer,
+    ViewerLinks,
     Webhook,
 )
 from .rights.keys import Keys
@@ -59,6 +62,7 @@ POLICY = web.AppKey("policy", HttpPolicy)
 EVENTS = web.AppKey("events", Outlet)
 # ``app[RIGHTS].reload()`` reads the file of rules again.
 RIGHTS = web.AppKey("rights", Rights)
+SIGNER = web.AppKey("signer", Signer)
 UDP_PORT = web.AppKey("udp_port", UdpPort)
 # The application for ``settings.admin_listen``; absent without this setting.
 ADMIN_APP = web.AppKey("admin_app", web.Application)
@@ -78,7 +82,14 @@ def create_app(settings: Settings) -> web.Application:
     Raises:
         RulesError: when the file of rules cannot be read or is invalid.
     """
-    rights = Rights(settings.shared_token, settings.rights_file, _authorities(settings))
+    signer = Signer(settings.link_secret)
+    links = ViewerLinks(signer)
+    rights = Rights(
+        settings.shared_token,
+        settings.rights_file,
+        _authorities(settings),
+        links=links,
+    )
     refused: Counter[str] = Counter()
     policy = HttpPolicy(settings, refused)
     for_all = _middlewares_for_all(settings, policy, rights)
@@ -88,6 +99,7 @@ def create_app(settings: Settings) -> web.Application:
     )
     app[POLICY] = policy
     app[RIGHTS] = rights
+    app[SIGNER] = signer
     addresses = HostAddresses(loopback=settings.ice_loopback)
     port = UdpPort(
         addresses,
@@ -114,7 +126,7 @@ def create_app(settings: Settings) -> web.Application:
     store.observers.append(reporter)
     recorder.observers.append(reporter.file_finished)
     snapshots = Snapshots(store.audiences.current_gop)
-    tickets = None if rights.is_open else Tickets()
+    tickets = None if rights.is_open else Tickets(signer)
     admits = (
         [knows_event_stream] if tickets is None else [knows_event_stream, tickets.admit]
     )
@@ -141,7 +153,8 @@ def create_app(settings: Settings) -> web.Application:
     # What concerns everybody may be changed by pages of origins that are named.
     named = [origin for origin in origins if origin != ANY]
     streams = web.Application(middlewares=guards(of_streams, *named))
-    StreamsResource(store.streams, store.audiences, recorder).add_to(streams)
+    StreamsResource(store.streams, store.audiences, recorder, rights).add_to(streams)
+    LinksResource(links, rights).add_to(streams)
     StreamRecordingResource(recorder).add_to(streams)
     SnapshotResource(store.streams, snapshots).add_to(streams)
     lag = LoopLag()
@@ -219,6 +232,7 @@ def reconfigure(app: web.Application, settings: Settings) -> None:
     app[RECORDER].configure(**_recording_options(settings))
     app[POLICY].change(settings)
     app[EVENTS].change(*_event_target(settings))
+    app[SIGNER].use(settings.link_secret)
     app[RIGHTS].token = settings.shared_token
     app[RIGHTS].reload()
 

@@ -690,3 +690,21 @@ def test_wrong_authorities(given: dict[str, str], reason: str) -> None:
 )
 def test_authorities_are_rules(given: dict[str, str]) -> None:
     assert load_settings({"host": "0.0.0.0", **given}).host == "0.0.0.0"
+
+
+def test_the_secret_of_links(tmp_path: Path) -> None:
+    """A file that is named wrong, or has hardly a secret, is not shown."""
+    file = tmp_path / "secret"
+    for content in (b"", b"too short a secret"):
+        file.write_bytes(content)
+        said = f"{file}: it has to contain a secret of at least 32 octets"
+        assert refused({"link_secret_file": str(file)}) == f"link_secret_file: {said}"
+    file.write_bytes(b"\xff" * 32 + b"\n")
+    settings = load_settings({"link_secret_file": str(file)})
+    assert settings.link_secret == b"\xff" * 32
+    assert "xff" not in repr(settings)
+    file.unlink()
+    assert refused({"link_secret_file": str(file)}) == (
+        f"link_secret_file: {file}: No such file or directory"
+    )
+    assert load_settings().link_secret is None

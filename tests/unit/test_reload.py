@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 from aiohttp import web
-from pydantic import SecretStr
+from pydantic import SecretBytes, SecretStr
 from pytest_aiohttp.plugin import AiohttpClient
 
-from whipbird.app import EVENTS, POLICY, RECORDER, RIGHTS, STORE, create_app
+from whipbird.app import EVENTS, POLICY, RECORDER, RIGHTS, SIGNER, STORE, create_app
 from whipbird.cli.reloading import Reloading
 from whipbird.config import (
     NEEDS_RESTART,
@@ -40,6 +40,7 @@ APPLIED = sorted(RELOADABLE - {"log_level", "log_format", "drain", "token_file"}
 OTHERS = {
     "token": SecretStr("new"),
     "ice_servers": (IceServer("stun:stun.example.org"),),
+    "link_secret_file": SecretBytes(b"new"),
     "turn_secret": SecretStr("new"),
     "event_url": "http://127.0.0.1:1/events",
     "event_secret": SecretStr("new"),
@@ -82,6 +83,8 @@ def state(app: web.Application) -> list[object]:
         [limit.rate for limit in policy.stream_requests._limits.values()],
         app[EVENTS]._target,
         app[RIGHTS].token,
+        # The random one differs from one server to the next.
+        app[SIGNER]._secret != app[SIGNER]._random and app[SIGNER]._secret,
         policy.ice_servers._servers,
         policy.ice_servers._secret,
         policy.ice_servers._lifetime,

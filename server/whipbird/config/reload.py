@@ -6,7 +6,7 @@ from .settings import Settings
 RELOADABLE = frozenset(
     {
         *("access_log", "drain", "log_format", "log_level", "setup_timeout"),
-        *("token", "token_file"),
+        *("token", "token_file", "link_secret_file"),
         *("max_sessions", "max_client_sessions", "max_client_connecting"),
         *("request_rate", "post_rate", "patch_rate", "delete_rate"),
         *("ice_servers", "turn_secret", "turn_lifetime"),
