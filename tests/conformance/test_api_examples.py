@@ -16,7 +16,7 @@ from whipbird.config import Settings, load_settings
 from whipbird.streams import streams
 
 DOCS = Path(__file__).parents[2] / "docs"
-LIMIT = 30.0
+LIMIT = 100.0
 
 # Where the examples say that a server is, and its settings file.
 SERVERS = {
