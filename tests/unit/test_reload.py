@@ -39,6 +39,8 @@ APPLIED = sorted(RELOADABLE - {"log_level", "log_format", "drain", "token_file"}
 
 OTHERS = {
     "token": SecretStr("new"),
+    "allowed_hosts": ("media.example.com",),
+    "allowed_origins": ("https://studio.example",),
     "ice_servers": (IceServer("stun:stun.example.org"),),
     "link_secret_file": SecretBytes(b"new"),
     "turn_secret": SecretStr("new"),
@@ -77,6 +79,9 @@ def state(app: web.Application) -> list[object]:
         recorder._limits,
         recorder._folder._retention,
         recorder._folder.finisher.min_free,
+        policy.hosts._names,
+        policy.hosts._all_are(),
+        (policy.origins._any, policy.origins._named),
         policy.access_log.level,
         policy.all_requests._others.rate,
         policy.stream_requests._others.rate,
@@ -117,6 +122,34 @@ async def test_another_token(
     assert (await status("old"), await status("new")) == (200, 401)
     Reloading(current, lambda: load("new")).reload(app)
     assert (await status("old"), await status("new")) == (401, 200)
+
+
+async def test_other_hosts_and_origins(aiohttp_client: AiohttpClient) -> None:
+    """A page that is named from now on may also control recordings."""
+    current = Settings()
+    app = create_app(current)
+    client = await aiohttp_client(app)
+    page, name = "https://studio.example", "media.example.com"
+
+    async def statuses() -> list[int]:
+        asked = {"Origin": page, "Access-Control-Request-Method": "POST"}
+        own = {"Host": name}
+        responses = [
+            await client.options("/whip/live", headers=asked),
+            await client.post("/api/streams/a/recording", headers={"Origin": page}),
+            await client.options("/whip/live", headers={**asked, "Origin": "http://a"}),
+            await client.get("/healthz", headers=own),
+        ]
+        return [response.status for response in responses]
+
+    assert await statuses() == [200, 403, 200, 421]
+    new = Settings(allowed_origins=(page,), allowed_hosts=(name,))
+    reloading = Reloading(current, lambda: new)
+    reloading.reload(app)
+    # 409: there is no folder for recordings.
+    assert await statuses() == [200, 409, 403, 200]
+    Reloading(new, Settings).reload(app)
+    assert await statuses() == [200, 403, 200, 421]
 
 
 async def test_the_last_token_is_not_given_up(

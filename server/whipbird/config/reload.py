@@ -7,6 +7,7 @@ RELOADABLE = frozenset(
     {
         *("access_log", "drain", "log_format", "log_level", "setup_timeout"),
         *("token", "token_file", "link_secret_file"),
+        *("allowed_hosts", "allowed_origins"),
         *("max_sessions", "max_client_sessions", "max_client_connecting"),
         *("request_rate", "post_rate", "patch_rate", "delete_rate"),
         *("ice_servers", "turn_secret", "turn_lifetime"),
@@ -24,7 +25,7 @@ NEEDS_RESTART = frozenset(
         *("host", "port", "udp_port", "admin_listen", "max_connections"),
         *("public_addresses", "hide_host_addresses", "ice_lite", "ice_loopback"),
         *("check_private_addresses", "denied_networks", "echo_buffer", "record"),
-        *("allowed_hosts", "allowed_origins", "open"),
+        *("open",),
         *("auth_url", "jwt_audience", "jwt_issuer", "jwt_key_file", "jwt_key_url"),
         *("rights_file", "hsts", "ice_tcp", "ice_tcp_port"),
         *("tls_cert", "tls_key", "tls_redirect", "tls_self_signed"),
