@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TypedDict
 
 from aiohttp import web
@@ -115,10 +116,7 @@ def create_app(settings: Settings) -> web.Application:
         **_session_options(settings, rights),
     )
     app[STORE] = store
-    recorder = Recorder(
-        settings.record,
-        **_recording_options(settings),
-    )
+    recorder = Recorder(**_recording_options(settings))
     app[RECORDER] = recorder
     store.streams.observers.append(recorder)
     events = app[EVENTS] = Outlet(*_event_target(settings))
@@ -137,8 +135,8 @@ def create_app(settings: Settings) -> web.Application:
         # What concerns everybody may be changed by pages of origins that are named.
         is_allowed: Callable[[str | None], bool] = origins.names,
     ) -> list[Middleware]:
-        # The rate limits are those of all applications together. They come first, so that
-        # guesses of the token count too.
+        # The rate limits are those of all applications together. They come first, so
+        # that guesses of the token count too.
         return [
             check_origin(is_allowed),
             policy.stream_requests,
@@ -272,6 +270,7 @@ def _session_options(settings: Settings, rights: Rights) -> _SessionOptions:
 
 
 class _RecordingOptions(TypedDict):
+    folder: Path | None
     all_streams: bool
     limits: SegmentLimits
     retention: Retention
@@ -279,6 +278,7 @@ class _RecordingOptions(TypedDict):
 
 def _recording_options(settings: Settings) -> _RecordingOptions:
     return {
+        "folder": settings.record,
         "all_streams": settings.record_all,
         "limits": SegmentLimits(
             settings.record_segment or None, settings.record_segment_size or None

@@ -54,7 +54,7 @@ async def test_each_setting_is_taken_over(name: str, tmp_path: Path) -> None:
     """The running server then differs from one that was started without it."""
     current = Settings(record=tmp_path, token=SecretStr("old"))
     value = getattr(current, name)
-    other = OTHERS.get(name)
+    other = tmp_path / "other" if name == "record" else OTHERS.get(name)
     if other is None:
         other = not value if isinstance(value, bool) else value + 1
     new = current.model_copy(update={name: other})
@@ -75,6 +75,7 @@ def state(app: web.Application) -> list[object]:
         store.streams.takeover("live"),
         store._wait_for_publisher("live"),
         store.audiences.gop_budget.limits,
+        recorder._folder._path,
         recorder._all,
         recorder._limits,
         recorder._folder._retention,
@@ -122,6 +123,28 @@ async def test_another_token(
     assert (await status("old"), await status("new")) == (200, 401)
     Reloading(current, lambda: load("new")).reload(app)
     assert (await status("old"), await status("new")) == (401, 200)
+
+
+async def test_a_folder_that_cannot_be_used(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Recordings stay where they are; all else is taken over."""
+    current = Settings(record=tmp_path / "first")
+    (tmp_path / "file").touch()
+    new = Settings(record=tmp_path / "file/second", max_sessions=7)
+    app = create_app(current)
+    reloading = Reloading(current, lambda: new)
+    reloading.reload(app)
+    assert reloading.settings.record == current.record
+    assert app[STORE]._admission.limits.total == 7
+    folder = app[RECORDER]._folder
+    assert folder is not None
+    assert folder.is_at(tmp_path / "first")
+    assert "Recordings stay where they are: the folder" in caplog.text
+    assert "Not a directory" in caplog.text
+    # None at all is what somebody may want.
+    Reloading(reloading.settings, Settings).reload(app)
+    assert not app[RECORDER].is_enabled
 
 
 async def test_other_hosts_and_origins(aiohttp_client: AiohttpClient) -> None:

@@ -13,7 +13,7 @@ RELOADABLE = frozenset(
         *("ice_servers", "turn_secret", "turn_lifetime"),
         *("takeover", "wait_for_publisher", "event_url", "event_secret"),
         *("gop_size", "gop_seconds", "gop_total_size"),
-        *("record_all", "record_segment", "record_segment_size"),
+        *("record", "record_all", "record_segment", "record_segment_size"),
         *("record_max_age", "record_max_size", "record_min_free"),
     }
 )
@@ -24,7 +24,7 @@ NEEDS_RESTART = frozenset(
     {
         *("host", "port", "udp_port", "admin_listen", "max_connections"),
         *("public_addresses", "hide_host_addresses", "ice_lite", "ice_loopback"),
-        *("check_private_addresses", "denied_networks", "echo_buffer", "record"),
+        *("check_private_addresses", "denied_networks", "echo_buffer"),
         *("open",),
         *("auth_url", "jwt_audience", "jwt_issuer", "jwt_key_file", "jwt_key_url"),
         *("rights_file", "hsts", "ice_tcp", "ice_tcp_port"),
