@@ -132,18 +132,24 @@ async def test_who_may_watch_alone_makes_no_links(
 ) -> None:
     frame = await open_page(guarded)
     frame.expects(FAILED_REQUEST)
-    described = {"name": "a", "state": "connected", "duration": 1, "tracks": []}
+    described = {"state": "connected", "duration": 1, "tracks": [], "viewers": 0}
+    streams = [
+        {**described, "name": "a", "shareable": False},
+        # The right may just have been taken away.
+        {**described, "name": "b", "shareable": True},
+    ]
     await frame.page.route(
-        "**/api/streams",
-        lambda route: route.fulfill(
-            json={"streams": [{**described, "viewers": 0, "shareable": False}]}
-        ),
+        "**/api/streams", lambda route: route.fulfill(json={"streams": streams})
     )
     await frame.open("/#streams")
+    await frame.enter_token("friend")
     stream = entry(frame.page, "a")
     button = stream.get_by_role("button", name="Copy link for viewers")
     await expect(button).to_have_count(1)
     await expect(stream.get_by_label("How long the link")).to_be_hidden()
+    stream = entry(frame.page, "b")
+    await stream.get_by_role("button", name="Copy link for viewers").click()
+    await expect(stream).to_contain_text("There is no link. Not permitted.")
 
 
 async def test_links_that_are_refused(
