@@ -14,6 +14,9 @@ from .stream_names import stream_of
 _SECTION = "RFC 9110 section 8.3"
 _MEMBER = "expires_in"
 
+# From this resource to the page, also where a proxy has both below a path.
+_PAGE = "../../../"
+
 
 class LinksResource:
     """The handler of ``/api/streams/{stream}/links``.
@@ -46,7 +49,7 @@ class LinksResource:
             {
                 "stream": stream,
                 # Browsers send no fragment: no server and no log on the way sees it.
-                "url": f"/#watch/{stream}?key={token}",
+                "url": f"{_PAGE}#watch/{stream}?key={token}",
                 "token": token,
                 "expires": expires.isoformat(),
             },
