@@ -2,20 +2,22 @@
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TypedDict
 
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
 from . import __version__
-from .config import ANY, Settings, split_listen, webhook_key
+from .config import Settings, webhook_key
 from .http.auth import authorize
 from .http.body import MAX_BODY_SIZE
 from .http.cors import enable_cors
 from .http.description import DescriptionResource, description_file
-from .http.host import AllowedHosts, check_host, check_origin
+from .http.host import check_host, check_origin
 from .http.https import demand_https, redirect_to_https
 from .http.lenient_paths import LenientPaths
+from .http.links import LinksResource
 from .http.listener import Listener
 from .http.metrics import PREFIX as METRICS_PREFIX
 from .http.metrics import MetricsResource, ServerStats
@@ -46,6 +48,8 @@ from .rights import (
     KeyUrl,
     Need,
     Rights,
+    Signer,
+    ViewerLinks,
     Webhook,
 )
 from .rights.keys import Keys
@@ -60,6 +64,7 @@ POLICY = web.AppKey("policy", HttpPolicy)
 EVENTS = web.AppKey("events", Outlet)
 # ``app[RIGHTS].reload()`` reads the file of rules again.
 RIGHTS = web.AppKey("rights", Rights)
+SIGNER = web.AppKey("signer", Signer)
 UDP_PORT = web.AppKey("udp_port", UdpPort)
 # The application for ``settings.admin_listen``; absent without this setting.
 ADMIN_APP = web.AppKey("admin_app", web.Application)
@@ -79,17 +84,25 @@ def create_app(settings: Settings) -> web.Application:
     Raises:
         RulesError: when the file of rules cannot be read or is invalid.
     """
-    rights = Rights(settings.shared_token, settings.rights_file, _authorities(settings))
+    signer = Signer(settings.link_secret)
+    links = ViewerLinks(signer)
+    rights = Rights(
+        settings.shared_token,
+        settings.rights_file,
+        _authorities(settings),
+        links=links,
+    )
     refused: Counter[str] = Counter()
     ignored: Counter[str] = Counter()
-    policy = HttpPolicy(settings, refused, ignored)
-    for_all = _middlewares_for_all(settings, policy, rights)
+    policy = HttpPolicy(settings, refused, ignored, rights)
+    for_all = _middlewares_for_all(policy)
     redirects = [redirect_to_https()] if settings.tls_redirect else []
     app = web.Application(
         middlewares=[*for_all, *redirects], client_max_size=MAX_BODY_SIZE
     )
     app[POLICY] = policy
     app[RIGHTS] = rights
+    app[SIGNER] = signer
     addresses = HostAddresses(
         loopback=settings.ice_loopback,
         interfaces=settings.interfaces,
@@ -109,10 +122,7 @@ def create_app(settings: Settings) -> web.Application:
         **_session_options(settings, rights),
     )
     app[STORE] = store
-    recorder = Recorder(
-        settings.record,
-        **_recording_options(settings),
-    )
+    recorder = Recorder(**_recording_options(settings))
     app[RECORDER] = recorder
     store.streams.observers.append(recorder)
     events = app[EVENTS] = Outlet(*_event_target(settings))
@@ -120,34 +130,35 @@ def create_app(settings: Settings) -> web.Application:
     store.observers.append(reporter)
     recorder.observers.append(reporter.file_finished)
     snapshots = Snapshots(store.audiences.current_gop)
-    tickets = None if rights.is_open else Tickets()
+    tickets = None if rights.is_open else Tickets(signer)
     admits = (
         [knows_event_stream] if tickets is None else [knows_event_stream, tickets.admit]
     )
-    # Shared by all applications: their requests are counted together.
-    origins = settings.allowed_origins
+    origins = policy.origins
 
     def guards(
-        need_of: Callable[[web.Request], Need], *allowed: str
+        need_of: Callable[[web.Request], Need],
+        # What concerns everybody may be changed by pages of origins that are named.
+        is_allowed: Callable[[str | None], bool] = origins.names,
     ) -> list[Middleware]:
-        # The rate limit comes first, so that guesses of the token count too.
+        # The rate limits are those of all applications together. They come first, so
+        # that guesses of the token count too.
         return [
-            check_origin(allowed),
+            check_origin(is_allowed),
             policy.stream_requests,
             authorize(rights, need_of, *admits),
         ]
 
     ice_servers = policy.ice_servers
-    whip = web.Application(middlewares=guards(to_publish, *origins))
+    whip = web.Application(middlewares=guards(to_publish, origins.__contains__))
     enable_cors(whip, WhipResource(store, ice_servers).add_to(whip), origins)
     app.add_subapp(WhipResource.prefix, whip)
-    whep = web.Application(middlewares=guards(to_watch, *origins))
+    whep = web.Application(middlewares=guards(to_watch, origins.__contains__))
     enable_cors(whep, WhepResource(store, ice_servers).add_to(whep), origins)
     app.add_subapp(WhepResource.prefix, whep)
-    # What concerns everybody may be changed by pages of origins that are named.
-    named = [origin for origin in origins if origin != ANY]
-    streams = web.Application(middlewares=[*guards(of_streams, *named), check_names])
-    StreamsResource(store.streams, store.audiences, recorder).add_to(streams)
+    streams = web.Application(middlewares=[*guards(of_streams), check_names])
+    StreamsResource(store.streams, store.audiences, recorder, rights).add_to(streams)
+    LinksResource(links, rights).add_to(streams)
     StreamRecordingResource(recorder).add_to(streams)
     SnapshotResource(store.streams, snapshots).add_to(streams)
     lag = LoopLag()
@@ -172,18 +183,16 @@ def create_app(settings: Settings) -> web.Application:
 
     status = StatusResource(store, port, rights)
     if settings.admin_listen is None:
-        _add_operators(app, streams, guards(to_operate, *named), store, stats)
+        _add_operators(app, streams, guards(to_operate), store, stats)
     else:
         admin = web.Application(middlewares=for_all)
-        published = web.Application(
-            middlewares=[*guards(of_streams, *named), check_names]
-        )
-        _add_operators(admin, published, guards(to_operate, *named), store, stats)
+        published = web.Application(middlewares=[*guards(of_streams), check_names])
+        _add_operators(admin, published, guards(to_operate), store, stats)
         admin.add_subapp(STREAMS_PREFIX, published)
         status.add_to(admin)
         app[ADMIN_APP] = admin
     app.add_subapp(STREAMS_PREFIX, streams)
-    recordings = web.Application(middlewares=guards(of_recordings, *named))
+    recordings = web.Application(middlewares=guards(of_recordings))
     RecordingsResource(recorder, tickets).add_to(recordings)
     app.add_subapp(RECORDINGS_PREFIX, recordings)
     status.add_to(app)
@@ -229,6 +238,7 @@ def reconfigure(app: web.Application, settings: Settings) -> None:
     app[RECORDER].configure(**_recording_options(settings))
     app[POLICY].change(settings)
     app[EVENTS].change(*_event_target(settings))
+    app[SIGNER].use(settings.link_secret)
     app[RIGHTS].token = settings.shared_token
     app[RIGHTS].reload()
 
@@ -268,6 +278,7 @@ def _session_options(settings: Settings, rights: Rights) -> _SessionOptions:
 
 
 class _RecordingOptions(TypedDict):
+    folder: Path | None
     all_streams: bool
     limits: SegmentLimits
     retention: Retention
@@ -275,6 +286,7 @@ class _RecordingOptions(TypedDict):
 
 def _recording_options(settings: Settings) -> _RecordingOptions:
     return {
+        "folder": settings.record,
         "all_streams": settings.record_all,
         "limits": SegmentLimits(
             settings.record_segment or None, settings.record_segment_size or None
@@ -311,16 +323,14 @@ def _add_operators(
     PublisherResource(store).add_to(streams)
 
 
-def _middlewares_for_all(
-    settings: Settings, policy: HttpPolicy, rights: Rights
-) -> list[Middleware]:
+def _middlewares_for_all(policy: HttpPolicy) -> list[Middleware]:
     """The middlewares of all requests to any listener."""
     return [
         policy.proxies,
         policy.access_log,
         problem_middleware,
         policy.all_requests,
-        check_host(_allowed_hosts(settings, rights)),
+        check_host(policy.hosts),
     ]
 
 
@@ -337,20 +347,6 @@ def _authorities(settings: Settings) -> list[Authority]:
     if settings.auth_url is not None:
         found.append(Webhook(settings.auth_url))
     return found
-
-
-def _allowed_hosts(settings: Settings, rights: Rights) -> AllowedHosts:
-    """The names that the server answers for.
-
-    A page that uses DNS rebinding has no token: where nothing is permitted without one,
-    any name is harmless.
-    """
-    names = [*settings.allowed_hosts, *settings.public_addresses, settings.host]
-    if settings.admin_listen is not None:
-        names.append(split_listen(settings.admin_listen)[0])
-    return AllowedHosts(
-        names, lambda: not settings.allowed_hosts and not rights.admits_strangers
-    )
 
 
 def _event_target(settings: Settings) -> tuple[str | None, bytes | None]:

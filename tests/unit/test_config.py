@@ -750,3 +750,21 @@ def test_trusted_proxies_that_are_none(value: object, said: str) -> None:
 
 def test_trusted_proxies_that_are_no_list() -> None:
     assert refused({"trusted_proxies": 5}).startswith("trusted_proxies: ")
+
+
+def test_the_secret_of_links(tmp_path: Path) -> None:
+    """A file that is named wrong, or has hardly a secret, is not shown."""
+    file = tmp_path / "secret"
+    for content in (b"", b"too short a secret"):
+        file.write_bytes(content)
+        said = f"{file}: it has to contain a secret of at least 32 octets"
+        assert refused({"link_secret_file": str(file)}) == f"link_secret_file: {said}"
+    file.write_bytes(b"\xff" * 32 + b"\n")
+    settings = load_settings({"link_secret_file": str(file)})
+    assert settings.link_secret == b"\xff" * 32
+    assert "xff" not in repr(settings)
+    file.unlink()
+    assert refused({"link_secret_file": str(file)}) == (
+        f"link_secret_file: {file}: No such file or directory"
+    )
+    assert load_settings().link_secret is None

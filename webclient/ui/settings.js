@@ -140,8 +140,10 @@ export function viewerEndpointOf(stream, layer) {
  * The URL at which this page plays a stream.
  *
  * @param {string} stream
+ * @param {string} [key] The secret in a link for viewers; empty if there is none.
  * @returns {string}
  */
-export function watchPageOf(stream) {
-  return new URL(`#watch/${encodeURIComponent(stream)}`, document.baseURI).href;
+export function watchPageOf(stream, key = '') {
+  const query = key && `?${new URLSearchParams({ key })}`;
+  return new URL(`#watch/${encodeURIComponent(stream)}${query}`, document.baseURI).href;
 }

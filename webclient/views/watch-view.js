@@ -10,7 +10,8 @@ import { IncomingStatistics } from '../media/incoming-statistics.js';
 import { showLayerChoice } from './layer-choice.js';
 import { Player } from '../ui/player.js';
 import { Poll } from '../ui/poll.js';
-import { streamNameProblem, viewerEndpointOf } from '../ui/settings.js';
+import { explainLink } from '../link/problems.js';
+import { streamNameProblem, viewerEndpointOf, watchPageOf } from '../ui/settings.js';
 import { fetchStream } from '../resources/streams-api.js';
 import { CONNECTION_WORDS, isHopeless, showEndpoint } from './view.js';
 import { Viewer } from '../media/viewer.js';
@@ -47,6 +48,7 @@ const SILENCE = 1500;
 
 const UNASKED = { live: undefined, asked: -Infinity, lack: '' };
 const NOTHING = { count: 0, since: 0 };
+const NO_LINK = { stream: '', key: '' };
 
 export class WatchView {
   title = 'Whipbird watch';
@@ -59,6 +61,8 @@ export class WatchView {
   #inFront = false;
   /** The watched stream and layer when the view was left. */
   #left = { stream: '', layer: '' };
+  /** The secret of the link that was opened, and the stream that it is for. */
+  #link = NO_LINK;
   /** The statistics of the connection. @type {IncomingStatistics|null} */ #statistics = null;
   /** The server's description of the stream; when it was requested, and what was missing.
    * @type {{live: LiveStream|null|undefined, asked: number, lack: Lack}} */
@@ -76,7 +80,7 @@ export class WatchView {
   constructor(settings, linkView) {
     this.#settings = settings;
     this.#linkView = linkView;
-    this.#viewer = new Viewer(() => settings.token);
+    this.#viewer = new Viewer(() => this.#token);
     this.#delay = new DelayControl(settings);
     this.#viewer.addEventListener('change', () => this.#show());
     this.link.addEventListener('change', () => this.#show());
@@ -105,15 +109,32 @@ export class WatchView {
     return this.#viewer.link;
   }
 
-  /** @param {string} stream The stream in the URL; empty if there is none. */
-  enter(stream) {
+  /** The secret for the stream: a link's is for this stream alone. */
+  get #token() {
+    return this.#keyOf(this.#viewer.stream) || this.#settings.token;
+  }
+
+  /** @param {string} stream @returns {string} Empty if no link is for this stream. */
+  #keyOf(stream) {
+    return stream === this.#link.stream ? this.#link.key : '';
+  }
+
+  /**
+   * @param {string} stream The stream in the URL; empty if there is none.
+   * @param {string} [key] The secret in it; empty if there is none.
+   */
+  enter(stream, key = '') {
     this.#inFront = true;
     $('connect').hidden = true;
-    this.#linkView.show(this.link, WATCHING_WORDS);
+    this.#linkView.show(this.link, WATCHING_WORDS, (error) =>
+      this.#keyOf(this.#viewer.stream) ? explainLink(error) : null,
+    );
     const { stream: before, layer } = this.#left;
     this.#left = { stream: '', layer: '' };
     const wanted = stream || before;
-    if (wanted && wanted !== this.#viewer.stream) {
+    const isOther = stream !== '' && key !== this.#keyOf(stream);
+    if (stream) this.#link = { stream, key };
+    if (wanted && (wanted !== this.#viewer.stream || isOther)) {
       this.#start(wanted, wanted === before ? layer : '');
     }
     this.#showEndpoint();
@@ -135,6 +156,13 @@ export class WatchView {
     else this.#start($('watch-stream').value.trim());
   }
 
+  /** Forgets the link that was opened: the user has entered a token. */
+  forgetLink() {
+    if (!this.#link.key) return;
+    this.#link = NO_LINK;
+    if (this.#inFront && this.#viewer.wanted) this.#writeAddress();
+  }
+
   /** Tries again with a new token. */
   refresh() {
     if (this.#viewer.wanted && !this.link.established) this.link.tryNow();
@@ -151,11 +179,16 @@ export class WatchView {
       $('watch-stream').focus();
       return;
     }
-    // A reload or a copied URL leads to this stream again.
-    history.replaceState(null, '', `#watch/${encodeURIComponent(stream)}`);
     this.#seen = false;
     this.#answer = UNASKED;
     this.#watch(stream, layer);
+    this.#writeAddress();
+  }
+
+  /** A reload or a copied URL leads to this stream again, a link with its secret. */
+  #writeAddress() {
+    const { stream } = this.#viewer;
+    history.replaceState(null, '', watchPageOf(stream, this.#keyOf(stream)));
   }
 
   /** @param {string} stream @param {string} layer */
@@ -205,7 +238,7 @@ export class WatchView {
     if (lack === before && now - asked < ASKING_PERIOD) return;
     const { stream, layer } = this.#viewer;
     // Without a response, the publisher's state is unknown.
-    const live = await fetchStream(stream, this.#settings.token).catch(() => undefined);
+    const live = await fetchStream(stream, this.#token).catch(() => undefined);
     if (!concerns()) return;
     this.#answer = { live, asked: now, lack };
     this.#showNote(incoming, lack);

@@ -25,7 +25,10 @@ DEFAULT_FILE = Path("whipbird.toml")
 OTHER_VARIABLES = {ENV_PREFIX + name for name in ("CONFIG", "CHROMIUM")}
 
 # Settings whose values are never shown in messages.
-_SECRET = ("token", "token_file", "turn_secret", "event_secret", "ice_servers")
+_SECRET = (
+    *("token", "token_file", "link_secret_file"),
+    *("turn_secret", "event_secret", "ice_servers"),
+)
 
 
 class ConfigError(Exception):

@@ -7,7 +7,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from pydantic import SecretStr, ValidationInfo
+from pydantic import SecretBytes, SecretStr, ValidationInfo
 from yarl import URL
 
 from ..sdp.link import IceServer, TurnServer
@@ -38,8 +38,11 @@ _RULES = (
     *("jwt_key_file", "jwt_key_url", "auth_url"),
 )
 
-# Octets of a file with a token, which may be a JWT, that are read.
+# Octets of a file with a token, which may be a JWT, or another secret that are read.
 _MAX_TOKEN = 16_384
+
+# Octets of a secret that signs: as many as its hash has (RFC 7518 section 3.2).
+_MIN_SECRET = 32
 
 # RFC 1123 section 2.1: the labels of a host name.
 _HOST_NAME = re.compile(
@@ -86,6 +89,23 @@ def read_token(file: Path) -> str:
             f"{file}: it has to contain one token and nothing else; {_TOKEN_SYNTAX}"
         )
     return text
+
+
+def secret_in_file(value: Any) -> Any:
+    """The secret in a file, without white space around it."""
+    if isinstance(value, SecretBytes):
+        return value
+    file = Path(value)
+    try:
+        with file.open("rb") as opened:
+            secret = opened.read(_MAX_TOKEN).strip()
+    except OSError as error:
+        raise ValueError(f"{file}: {error.strerror or error}") from None
+    if len(secret) < _MIN_SECRET:
+        raise ValueError(
+            f"{file}: it has to contain a secret of at least {_MIN_SECRET} octets"
+        )
+    return SecretBytes(secret)
 
 
 def no_second_token(value: SecretStr, info: ValidationInfo) -> SecretStr:

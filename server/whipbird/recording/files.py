@@ -89,6 +89,10 @@ class RecordingFolder:
         self._open: set[str] = set()
         self._deleting = threading.Lock()
 
+    def is_at(self, path: Path) -> bool:
+        """Whether it is the folder with this path."""
+        return self._path == path.absolute()
+
     def retain(self, retention: Retention) -> None:
         """Keep files by other limits from now on."""
         self._retention = retention

@@ -50,6 +50,7 @@ class Recording:
 
     Attributes:
         stream: the recorded stream.
+        folder: where its files are.
         started: when the recording was started.
         problem: why it has failed; None if it has not.
     """
@@ -58,7 +59,7 @@ class Recording:
         self, stream: Stream, folder: RecordingFolder, limits: SegmentLimits
     ) -> None:
         self.stream = stream
-        self._folder = folder
+        self.folder = folder
         self.started = datetime.now(UTC)
         self.problem: str | None = None
         self._loop = asyncio.get_running_loop()
@@ -105,7 +106,7 @@ class Recording:
         self._settle(float("inf"))
         await self.worker.close()
         self._has_ended = True
-        await self._folder.finisher.wait(self.writer.ended)
+        await self.folder.finisher.wait(self.writer.ended)
 
     def give_up(self) -> None:
         """Stop waiting for the thread, because the disk is too slow."""

@@ -1,6 +1,7 @@
 """What is asked about a client, and who answers."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
 from .grant import Action, Grant
@@ -56,6 +57,18 @@ class Inquiry:
 
 class Unanswered(Exception):  # noqa: N818 - a state, not a fault
     """It cannot be found out now what a client may do. The message says why."""
+
+
+class Expired(Exception):  # noqa: N818 - a state, not a fault
+    """A link of this server has expired.
+
+    Args:
+        at: when.
+    """
+
+    def __init__(self, at: datetime) -> None:
+        super().__init__(at)
+        self.at = at
 
 
 class Authority(Protocol):

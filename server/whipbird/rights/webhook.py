@@ -2,11 +2,10 @@
 
 import asyncio
 import logging
-import re
 
 import aiohttp
 
-from .grant import ALL, Action, Grant
+from .grant import ALL, STREAM_NAME, Action, Grant
 from .inquiry import Inquiry, Unanswered
 from .rules import digest_of
 
@@ -25,8 +24,6 @@ _ACTIONS = {
     Action.RECORD: "api",
     Action.ADMIN: "api",
 }
-
-_STREAM = re.compile(r"[A-Za-z0-9._~-]{1,64}")
 
 
 class Webhook:
@@ -50,7 +47,7 @@ class Webhook:
     async def find(self, inquiry: Inquiry, now: float) -> Grant | None:
         need = inquiry.need
         # A name with other characters could be a glob.
-        if need.stream is not None and not _STREAM.fullmatch(need.stream):
+        if need.stream is not None and not STREAM_NAME.fullmatch(need.stream):
             return None
         if self._asking >= AT_ONCE + WAITING:
             raise Unanswered("too many questions are waiting")

@@ -13,6 +13,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from tests.coturn import SECRET, coturn, needs_coturn
+from tests.echoes import echoes_of
 from tests.ports import Addresses, udp_port
 from tests.waiting import until
 from whipbird.app import UDP_PORT, create_app
@@ -63,15 +64,8 @@ async def test_ping_through_a_relay(
     async with coturn(tmp_path) as number:
         url = f"turn:127.0.0.1:{number}?transport={transport}"
         async with far_client(aiohttp_server, far_port, url) as (client, server_port):
-            channel = client.peer.createDataChannel("test")
-            echoes: list[bytes] = []
-            channel.on("message", echoes.append)
-            await client.connect()
-            await client.opened(channel)
-            for message in range(5):
-                channel.send(bytes([message]) * 1000)
-            await until(lambda: len(echoes) == 5)
-            assert echoes == [bytes([n]) * 1000 for n in range(5)]
+            messages = [bytes([number]) * 1000 for number in range(5)]
+            assert await echoes_of(client, *messages) == messages
             assert client.peer.is_relayed
             path = client.peer.connection.transport.ice.selected
             assert path is not None

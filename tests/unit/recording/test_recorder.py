@@ -3,6 +3,7 @@
 import asyncio
 import shutil
 import threading
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,13 @@ from tests.unit.recording.publisher import (
     play,
 )
 from tests.waiting import until
-from whipbird.recording import NoFolder, NotPublished, Recorder
+from whipbird.recording import (
+    NoFolder,
+    NotPublished,
+    Recorder,
+    Retention,
+    SegmentLimits,
+)
 from whipbird.recording import recorder as module
 from whipbird.recording.container import MediaFile
 
@@ -227,3 +234,37 @@ async def test_a_disk_that_does_not_answer_does_not_keep_the_server_from_ending(
     assert recording.problem == "The disk is too slow to finish the file"
     answers.set()
     await recording.close()
+
+
+async def test_another_folder(tmp_path: Path, publisher: Publisher) -> None:
+    """What is being recorded goes on; the next publisher is recorded there."""
+    first, second = tmp_path / "first", tmp_path / "second"
+    recorder = Recorder(first, all_streams=True)
+    configure = partial(
+        recorder.configure, limits=SegmentLimits(), retention=Retention()
+    )
+    finished: list[str] = []
+    recorder.observers.append(lambda file: finished.append(str(file.path.parent)))
+    await recorder.open()
+    before = len(asyncio.all_tasks())
+    for folder in (first, second):
+        stream = publisher.stream()
+        recorder.publisher_joined(stream)
+        play(publisher)
+        await until(lambda: (recorder.describe("live") or {})["state"] == "recording")
+        configure(folder=second, all_streams=True)
+        play(publisher)
+        recorder.publisher_left(stream)
+        await until(lambda: finished[-1:] == [str(folder)])  # noqa: B023
+        assert len(files_in(folder)) == 1
+    await until(lambda: len(asyncio.all_tasks()) == before)
+    (listed,) = await recorder.files()
+    assert listed.file.path.parent == second
+    configure(folder=None, all_streams=False)
+    assert not recorder.is_enabled
+    with pytest.raises(NoFolder):
+        await recorder.start("live")
+    assert await recorder.files() == []
+    await until(lambda: len(asyncio.all_tasks()) == before - 1)
+    await recorder.close()
+    assert len(files_in(first)) == len(files_in(second)) == 1
