@@ -4,7 +4,9 @@ Wall clocks tell nothing on a busy machine; executed lines and calls are the sam
 time.
 """
 
+import contextlib
 import sys
+import time
 from collections.abc import Callable, Sequence
 from types import FrameType
 from typing import Any
@@ -41,7 +43,7 @@ def work_of(function: Callable[[], object]) -> int:
 
 
 def assert_linear(
-    make: Callable[[int], Callable[[], object]], sizes: Sequence[int] = (200, 400, 800)
+    make: Callable[[int], Callable[[], object]], sizes: Sequence[int] = (60, 120, 240)
 ) -> None:
     """Check that the work grows at most as the size does.
 
@@ -55,3 +57,26 @@ def assert_linear(
     found = [work_of(make(size)) for size in sizes]
     # The last two are the least disturbed by what has a fixed amount.
     assert found[-1] <= _MOST * found[-2], f"work {found} for sizes {list(sizes)}"
+
+
+def assert_linear_in_c(make: Callable[[int], Callable[[], object]], size: int) -> None:
+    """Check that the CPU time of four times the input is not that of a square.
+
+    It is for what the interpreter does not see: regular expressions, copies of octets.
+
+    Args:
+        make: returns the function that takes an input of that size.
+        size: so large that it takes a millisecond.
+    """
+    small, large = (min(map(_cpu, 3 * [make(n)])) for n in (size, 4 * size))
+    # Of a square it would be 16 times.
+    assert large <= 8 * small + 0.001, f"{small * 1e3} ms, then {large * 1e3} ms"
+
+
+def _cpu(function: Callable[[], object]) -> float:
+    """Seconds of CPU time of this thread."""
+    began = time.thread_time()
+    # What comes of it is for other tests.
+    with contextlib.suppress(Exception):
+        function()
+    return time.thread_time() - began

@@ -36,6 +36,7 @@ from .http.whep_extensions import knows_event_stream
 from .http.whip import WhipResource
 from .net import HostAddresses, UdpPort
 from .net.reach import Reach, is_public
+from .outgoing import Outgoing
 from .recording import Recorder, Retention, SegmentLimits
 from .recording.snapshots import Snapshots
 from .rights import (
@@ -78,7 +79,9 @@ def create_app(settings: Settings) -> web.Application:
     Raises:
         RulesError: when the file of rules cannot be read or is invalid.
     """
-    rights = Rights(settings.shared_token, settings.rights_file, _authorities(settings))
+    outgoing = Outgoing()
+    authorities = _authorities(settings, outgoing)
+    rights = Rights(settings.shared_token, settings.rights_file, authorities)
     refused: Counter[str] = Counter()
     policy = HttpPolicy(settings, refused)
     for_all = _middlewares_for_all(settings, policy, rights)
@@ -109,10 +112,10 @@ def create_app(settings: Settings) -> web.Application:
     )
     app[RECORDER] = recorder
     store.streams.observers.append(recorder)
-    events = app[EVENTS] = Outlet(*_event_target(settings))
+    events = app[EVENTS] = Outlet(outgoing, *_event_target(settings))
     reporter = Reporter(events.put)
     store.observers.append(reporter)
-    recorder.observers.append(reporter.file_finished)
+    recorder.observers.append(reporter)
     snapshots = Snapshots(store.audiences.current_gop)
     tickets = None if rights.is_open else Tickets()
     admits = (
@@ -197,7 +200,7 @@ def create_app(settings: Settings) -> web.Application:
         await recorder.close()
         await snapshots.close()
         await events.close()
-        await rights.close()
+        await outgoing.close()
 
     async def sign(request: web.Request, response: web.StreamResponse) -> None:
         response.headers["Server"] = "Whipbird"
@@ -313,18 +316,18 @@ def _middlewares_for_all(
     ]
 
 
-def _authorities(settings: Settings) -> list[Authority]:
+def _authorities(settings: Settings, http: Outgoing) -> list[Authority]:
     """Who is asked about clients that the rules do not know."""
     found: list[Authority] = []
     keys: Keys | None = None
     if settings.jwt_key_file is not None:
         keys = KeyFile(settings.jwt_key_file)
     elif settings.jwt_key_url is not None:
-        keys = KeyUrl(settings.jwt_key_url)
+        keys = KeyUrl(http, settings.jwt_key_url)
     if keys is not None:
         found.append(JsonTokens(keys, settings.jwt_issuer, settings.jwt_audience))
     if settings.auth_url is not None:
-        found.append(Webhook(settings.auth_url))
+        found.append(Webhook(http, settings.auth_url))
     return found
 
 

@@ -8,9 +8,10 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Literal, TextIO
+from typing import Any, Literal, Protocol, TextIO
 
 from ..net.faults import place_of
+from .log_writer import LineWriter
 
 LogFormat = Literal["text", "json"]
 
@@ -40,8 +41,16 @@ def set_up_logging(level: str, format_: LogFormat, stream: TextIO) -> None:
         level: the name of the lowest level that is logged.
         format_: how a line is written.
     """
-    handler = ThrottledHandler(stream)
-    handler.setFormatter(JsonFormatter() if format_ == "json" else TextFormatter())
+    formatter = JsonFormatter() if format_ == "json" else TextFormatter()
+
+    def dropped(count: int) -> str:
+        template = "Nobody read the log: %d lines of it were dropped"
+        args = ("whipbird.log", logging.WARNING, "", 0, template, (count,), None)
+        return f"{formatter.format(logging.LogRecord(*args))}\n"
+
+    writer = LineWriter(stream, dropped)
+    handler = ThrottledHandler(writer, on_close=writer.close)
+    handler.setFormatter(formatter)
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     is_debug = level == "debug"
     quiet = logging.NOTSET if is_debug else logging.WARNING
@@ -64,6 +73,7 @@ async def tell_left_out() -> None:
 class TextFormatter(logging.Formatter):
     """One line of text for a record; the lines of a traceback follow, indented.
 
+    The session that it is about is named at the end, unless the message names it.
     Whatever is not printable is escaped. An exception may quote what a peer has sent.
     """
 
@@ -72,7 +82,11 @@ class TextFormatter(logging.Formatter):
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802
         """The line."""
-        return _printable(super().formatMessage(record))
+        text = super().formatMessage(record)
+        session = getattr(record, "session", None)
+        if session and session not in record.message:
+            text += f" (session {session})"
+        return _printable(text)
 
     def formatException(self, ei: Any) -> str:  # noqa: N802
         """The lines of a traceback."""
@@ -126,7 +140,14 @@ class _Count:
         return cls(now, _limit(record), record.name, record.levelno, _template(record))
 
 
-class ThrottledHandler(logging.StreamHandler[TextIO]):
+class Sink(Protocol):
+    """Takes lines."""
+
+    def write(self, line: str, /) -> object:
+        """Take a line, with its end."""
+
+
+class ThrottledHandler(logging.StreamHandler[Sink]):
     """Writes records to a stream, but not without end those that are alike.
 
     Records are alike if they have the same logger, level and template, or the same
@@ -135,13 +156,18 @@ class ThrottledHandler(logging.StreamHandler[TextIO]):
 
     Args:
         clock: returns the time in seconds.
+        on_close: called at the end, when all records are written to the stream.
     """
 
     def __init__(
-        self, stream: TextIO, clock: Callable[[], float] = time.monotonic
+        self,
+        stream: Sink,
+        clock: Callable[[], float] = time.monotonic,
+        on_close: Callable[[], None] = lambda: None,
     ) -> None:
         super().__init__(stream)
         self._clock = clock
+        self._on_close = on_close
         # The one whose period began first comes first.
         self._kinds: OrderedDict[Hashable, _Count] = OrderedDict()
 
@@ -172,6 +198,7 @@ class ThrottledHandler(logging.StreamHandler[TextIO]):
         while self._kinds:
             self._close_oldest()
         super().close()
+        self._on_close()
 
     def _oldest_is_over(self) -> bool:
         return self._clock() - next(iter(self._kinds.values())).began >= PERIOD

@@ -158,15 +158,14 @@ class Session:
         self._on_gone = on_gone
         self._opened = time.monotonic()
         self._was_connected = False
-        self._log = logging.LoggerAdapter(
-            logger,
-            {
-                "session": short_id(self.id),
-                "kind": str(kind),
-                "stream": stream,
-                "client": client,
-            },
-        )
+        fields = {
+            "session": short_id(self.id),
+            "kind": str(kind),
+            "stream": stream,
+            "client": client,
+        }
+        self._log = logging.LoggerAdapter(logger, fields)
+        peer.connection.log_fields = fields
         self._ended = asyncio.get_running_loop().create_future()
         self._ending: asyncio.Task[None] | None = None
         self._deadline = asyncio.get_running_loop().call_later(

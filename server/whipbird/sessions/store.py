@@ -185,6 +185,7 @@ class SessionStore:
                         session.peer,
                         lambda why: session.end_soon(_REPLACED[why]),
                         offer.fingerprints,
+                        short_id(session.id),
                     )
                 )
                 session.echo.on_message = partial(self._broadcast, stream)
