@@ -77,11 +77,12 @@ class Watched:
         Raises:
             ServerError: when it does not count, or has ended.
         """
-        sessions = await self._open_sessions()
+        # Before the request for the status, whose connection would be counted.
         census = await self._count()
         folder = Path(f"/proc/{self.server.pid}")
         memory = _memory(folder / "smaps_rollup")
         links = _descriptors(folder / "fd")
+        sessions = await self._open_sessions()
         return Reading(
             at=time.monotonic(),
             rss=memory["Rss"],
