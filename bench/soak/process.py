@@ -94,6 +94,11 @@ class Watched:
             census=census,
         )
 
+    async def is_idle(self) -> None:
+        """Wait until it has begun to answer, and that connection has gone."""
+        await self._open_sessions()
+        await asyncio.sleep(1.0)
+
     async def _count(self) -> Census:
         os.kill(self.server.pid, signal.SIGUSR2)
         deadline = time.monotonic() + CENSUS_TIMEOUT
@@ -136,7 +141,9 @@ async def watched(
         ),
     )
     async with running(program, core) as server:
-        yield Watched(server, census)
+        watched = Watched(server, census)
+        await watched.is_idle()
+        yield watched
 
 
 def _memory(file: Path) -> dict[str, int]:
