@@ -26,10 +26,11 @@ def reading(
     sessions: int = 0,
     sockets: int = 7,
     tasks: int = 1,
+    timers: int = 0,
     threads: int = 3,
     objects: dict[str, int] | None = None,
 ) -> Reading:
-    census = Census(0, tasks, 0, threads, 0, 0, 0, 0, objects or {})
+    census = Census(0, tasks, timers, threads, 0, 0, 0, 0, objects or {})
     return Reading(minute * 60, 0, 0, int(private), 20, sockets, sessions, census)
 
 
