@@ -141,6 +141,35 @@ def test_the_dropped_lines_are_told_in_the_format_of_the_log(
     assert told["level"] == "warning"
 
 
+def test_another_format_waits_for_nobody(pipe: tuple[int, TextIO]) -> None:
+    """As at SIGHUP: what waits for a reader that has stopped goes on to wait."""
+    reading, stream = pipe
+    root = logging.getLogger()
+    before = root.handlers[:], root.level
+    try:
+        set_up_logging("info", "text", stream)
+        (handler,) = root.handlers
+        for number in range(4):
+            logging.getLogger("whipbird.test").info("%d %s", number, "x" * PIPE)
+        began = time.monotonic()
+        set_up_logging("debug", "json", stream)
+        assert time.monotonic() - began < log_writer.GRACE
+        assert root.handlers == [handler]
+        assert root.level == logging.DEBUG
+        logging.getLogger("whipbird.test").debug("the last")
+        found: list[str] = []
+        thread = threading.Thread(target=lambda: found.append(read_to_end(reading)))
+        thread.start()
+        handler.close()
+        stream.close()
+        thread.join(20)
+    finally:
+        root.handlers[:], root.level = before
+    *texts, last = found[0].splitlines()
+    assert [line.rstrip("x")[-2:] for line in texts] == ["0 ", "1 ", "2 ", "3 "]
+    assert json.loads(last)["message"] == "the last"
+
+
 async def test_a_server_whose_log_nobody_reads(
     tmp_path: Path, pipe: tuple[int, TextIO]
 ) -> None:

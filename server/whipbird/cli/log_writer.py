@@ -27,6 +27,7 @@ class LineWriter:
         max_waiting: how many characters may wait.
 
     Attributes:
+        stream: where they are written.
         dropped: lines that were not written so far.
     """
 
@@ -37,7 +38,7 @@ class LineWriter:
         max_waiting: int = MAX_WAITING,
     ) -> None:
         self.dropped = 0
-        self._stream = stream
+        self.stream = stream
         self._describe = describe
         self._max_waiting = max_waiting
         # Those that wait; the characters of these and of those being written.
@@ -101,7 +102,7 @@ class LineWriter:
         size = len(text)
         if dropped:
             text += self._describe(dropped)
-        is_written = _write(self._stream, text)
+        is_written = _write(self.stream, text)
         with self._lock:
             self._size -= size
             if not is_written:

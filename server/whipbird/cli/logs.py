@@ -41,17 +41,13 @@ def set_up_logging(level: str, format_: LogFormat, stream: TextIO) -> None:
         level: the name of the lowest level that is logged.
         format_: how a line is written.
     """
-    formatter = JsonFormatter() if format_ == "json" else TextFormatter()
-
-    def dropped(count: int) -> str:
-        template = "Nobody read the log: %d lines of it were dropped"
-        args = ("whipbird.log", logging.WARNING, "", 0, template, (count,), None)
-        return f"{formatter.format(logging.LogRecord(*args))}\n"
-
-    writer = LineWriter(stream, dropped)
-    handler = ThrottledHandler(writer, on_close=writer.close)
-    handler.setFormatter(formatter)
-    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+    root = logging.getLogger()
+    handler = next((h for h in root.handlers if _writes_to(h, stream)), None)
+    if handler is None:
+        handler = _new_handler(stream)
+        logging.basicConfig(handlers=[handler], force=True)
+    handler.setFormatter(JsonFormatter() if format_ == "json" else TextFormatter())
+    root.setLevel(level.upper())
     is_debug = level == "debug"
     quiet = logging.NOTSET if is_debug else logging.WARNING
     logging.getLogger("aiortc").setLevel(quiet)
@@ -59,6 +55,25 @@ def set_up_logging(level: str, format_: LogFormat, stream: TextIO) -> None:
     # are logged by ourselves.
     loud = logging.NOTSET if is_debug else logging.CRITICAL
     logging.getLogger("aiohttp.server").setLevel(loud)
+
+
+def _writes_to(handler: logging.Handler, stream: TextIO) -> bool:
+    """Whether it is one of ours for this stream; it goes on with what waits there."""
+    if not isinstance(handler, ThrottledHandler):
+        return False
+    writer = handler.stream
+    return isinstance(writer, LineWriter) and writer.stream is stream
+
+
+def _new_handler(stream: TextIO) -> "ThrottledHandler":
+    def dropped(count: int) -> str:
+        template = "Nobody read the log: %d lines of it were dropped"
+        args = ("whipbird.log", logging.WARNING, "", 0, template, (count,), None)
+        return f"{handler.format(logging.LogRecord(*args))}\n"
+
+    writer = LineWriter(stream, dropped)
+    handler = ThrottledHandler(writer, on_close=writer.close)
+    return handler
 
 
 async def tell_left_out() -> None:
