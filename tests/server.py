@@ -12,6 +12,8 @@ from typing import Any
 
 import aiohttp
 
+from tests.waiting import until
+
 ROOT = Path(__file__).parents[1]
 # Seconds; a machine that has much else to do takes long to start a process.
 START_LIMIT = 120.0
@@ -133,6 +135,10 @@ class ServerProcess:
         """The output of the process so far."""
         self._output.seek(0)
         return self._output.read().decode(errors="replace")
+
+    async def logged(self, text: str) -> None:
+        """Wait until the output has a text: the log may be late."""
+        await until(lambda: text in self.output)
 
     async def status(self) -> dict[str, Any]:
         """The status of the server."""

@@ -2,14 +2,19 @@
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from pathlib import Path
-from typing import TypedDict
 
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
 from . import __version__
-from .config import Settings, webhook_key
+from .config import Settings
+from .from_settings import (
+    authorities,
+    event_target,
+    reach,
+    recording_options,
+    session_options,
+)
 from .http.auth import authorize
 from .http.body import MAX_BODY_SIZE
 from .http.cors import enable_cors
@@ -38,23 +43,16 @@ from .http.whep import WhepResource
 from .http.whep_extensions import knows_event_stream
 from .http.whip import WhipResource
 from .net import HostAddresses, UdpPort
-from .net.reach import Reach, is_public
-from .recording import Recorder, Retention, SegmentLimits
+from .outgoing import Outgoing
+from .recording import Recorder
 from .recording.snapshots import Snapshots
 from .rights import (
-    Authority,
-    JsonTokens,
-    KeyFile,
-    KeyUrl,
     Need,
     Rights,
     Signer,
     ViewerLinks,
-    Webhook,
 )
-from .rights.keys import Keys
-from .rtp.history import GopLimits
-from .sessions import SessionLimits, SessionStore
+from .sessions import SessionStore
 from .stats.loop_lag import LoopLag
 from .webhook import Outlet, Reporter
 
@@ -86,10 +84,11 @@ def create_app(settings: Settings) -> web.Application:
     """
     signer = Signer(settings.link_secret)
     links = ViewerLinks(signer)
+    outgoing = Outgoing()
     rights = Rights(
         settings.shared_token,
         settings.rights_file,
-        _authorities(settings),
+        authorities(settings, outgoing),
         links=links,
     )
     refused: Counter[str] = Counter()
@@ -118,17 +117,17 @@ def create_app(settings: Settings) -> web.Application:
         port,
         echo_buffer=settings.echo_buffer,
         ice_lite=settings.ice_lite,
-        reach=_reach(settings, addresses),
-        **_session_options(settings, rights),
+        reach=reach(settings, addresses),
+        **session_options(settings, rights),
     )
     app[STORE] = store
-    recorder = Recorder(**_recording_options(settings))
+    recorder = Recorder(**recording_options(settings))
     app[RECORDER] = recorder
     store.streams.observers.append(recorder)
-    events = app[EVENTS] = Outlet(*_event_target(settings))
+    events = app[EVENTS] = Outlet(outgoing, *event_target(settings))
     reporter = Reporter(events.put)
     store.observers.append(reporter)
-    recorder.observers.append(reporter.file_finished)
+    recorder.observers.append(reporter)
     snapshots = Snapshots(store.audiences.current_gop)
     tickets = None if rights.is_open else Tickets(signer)
     admits = (
@@ -216,7 +215,7 @@ def create_app(settings: Settings) -> web.Application:
         await recorder.close()
         await snapshots.close()
         await events.close()
-        await rights.close()
+        await outgoing.close()
 
     async def sign(request: web.Request, response: web.StreamResponse) -> None:
         response.headers["Server"] = "Whipbird"
@@ -234,69 +233,13 @@ def create_app(settings: Settings) -> web.Application:
 
 def reconfigure(app: web.Application, settings: Settings) -> None:
     """Let a running server take over those settings that it can."""
-    app[STORE].configure(**_session_options(settings, app[RIGHTS]))
-    app[RECORDER].configure(**_recording_options(settings))
+    app[STORE].configure(**session_options(settings, app[RIGHTS]))
+    app[RECORDER].configure(**recording_options(settings))
     app[POLICY].change(settings)
-    app[EVENTS].change(*_event_target(settings))
+    app[EVENTS].change(*event_target(settings))
     app[SIGNER].use(settings.link_secret)
     app[RIGHTS].token = settings.shared_token
     app[RIGHTS].reload()
-
-
-class _SessionOptions(TypedDict):
-    setup_timeout: float
-    limits: SessionLimits
-    takeover: Callable[[str], bool]
-    wait_for_publisher: Callable[[str], bool]
-    gop_limits: GopLimits
-
-
-def _session_options(settings: Settings, rights: Rights) -> _SessionOptions:
-    def takeover(stream: str) -> bool:
-        rules = rights.rules.of_stream(stream)
-        given = None if rules is None else rules.takeover
-        return settings.takeover if given is None else given
-
-    def wait_for_publisher(stream: str) -> bool:
-        rules = rights.rules.of_stream(stream)
-        given = None if rules is None else rules.wait_for_publisher
-        return settings.wait_for_publisher if given is None else given
-
-    return {
-        "setup_timeout": settings.setup_timeout,
-        "limits": SessionLimits(
-            settings.max_sessions,
-            settings.max_client_sessions or None,
-            settings.max_client_connecting or None,
-        ),
-        "takeover": takeover,
-        "wait_for_publisher": wait_for_publisher,
-        "gop_limits": GopLimits(
-            settings.gop_size, settings.gop_seconds, settings.gop_total_size
-        ),
-    }
-
-
-class _RecordingOptions(TypedDict):
-    folder: Path | None
-    all_streams: bool
-    limits: SegmentLimits
-    retention: Retention
-
-
-def _recording_options(settings: Settings) -> _RecordingOptions:
-    return {
-        "folder": settings.record,
-        "all_streams": settings.record_all,
-        "limits": SegmentLimits(
-            settings.record_segment or None, settings.record_segment_size or None
-        ),
-        "retention": Retention(
-            settings.record_max_age or None,
-            settings.record_max_size or None,
-            settings.record_min_free or None,
-        ),
-    }
 
 
 def _add_operators(
@@ -332,34 +275,3 @@ def _middlewares_for_all(policy: HttpPolicy) -> list[Middleware]:
         policy.all_requests,
         check_host(policy.hosts),
     ]
-
-
-def _authorities(settings: Settings) -> list[Authority]:
-    """Who is asked about clients that the rules do not know."""
-    found: list[Authority] = []
-    keys: Keys | None = None
-    if settings.jwt_key_file is not None:
-        keys = KeyFile(settings.jwt_key_file)
-    elif settings.jwt_key_url is not None:
-        keys = KeyUrl(settings.jwt_key_url)
-    if keys is not None:
-        found.append(JsonTokens(keys, settings.jwt_issuer, settings.jwt_audience))
-    if settings.auth_url is not None:
-        found.append(Webhook(settings.auth_url))
-    return found
-
-
-def _event_target(settings: Settings) -> tuple[str | None, bytes | None]:
-    """Where events are sent, and what they are signed with."""
-    secret = settings.event_secret
-    key = None if secret is None else webhook_key(secret.get_secret_value())
-    return settings.event_url, key
-
-
-def _reach(settings: Settings, addresses: HostAddresses) -> Reach:
-    """The addresses that the server checks by itself."""
-    private = settings.check_private_addresses
-    if private is None:
-        own = (*settings.public_addresses, *addresses.current())
-        private = not any(map(is_public, own))
-    return Reach(settings.denied_networks, private=private)

@@ -73,6 +73,8 @@ def load_settings(
         raise ConfigError(_explain(error)) from None
     except (tomllib.TOMLDecodeError, OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: {error}") from None
+    except RecursionError:
+        raise ConfigError(f"{path}: it is nested too deeply") from None
 
 
 def unknown_variables() -> list[str]:

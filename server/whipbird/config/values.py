@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import os
 import re
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
@@ -68,6 +69,8 @@ def token_in_file(value: Any) -> Any:
     """The token in a file, without white space around it."""
     if isinstance(value, SecretStr):
         return value
+    if not isinstance(value, str | os.PathLike):
+        raise ValueError("expected the path of a file")
     return token(SecretStr(read_token(Path(value))))
 
 

@@ -172,7 +172,7 @@ class Dispatcher:
             try:
                 endpoint.path_closed(path, now)
             except Exception as error:
-                self._fail(endpoint, error, now)
+                self._fail(endpoint, error)
 
     def is_used(self, local: Address) -> bool:
         """Whether any session has a path from this local address."""
@@ -213,7 +213,7 @@ class Dispatcher:
             try:
                 taken = endpoint.receive(datagram, route.path, now)
             except Exception as error:
-                self._fail(endpoint, error, now)
+                self._fail(endpoint, error)
                 return
             if taken:
                 if is_shared:
@@ -245,7 +245,7 @@ class Dispatcher:
         try:
             taken = endpoint.receive(datagram, path, now)
         except Exception as error:
-            self._fail(endpoint, error, now)
+            self._fail(endpoint, error)
             return
         if taken and route is not None:
             route.checked(endpoint, now)
@@ -256,12 +256,12 @@ class Dispatcher:
             datagram = route.held.pop(next(iter(route.held)))
             self._receive_stun(datagram, route.path, now)
 
-    def _fail(self, endpoint: Endpoint, error: Exception, now: float) -> None:
+    def _fail(self, endpoint: Endpoint, error: Exception) -> None:
         """End a session; nothing that happens meanwhile may reach the others."""
         try:
             endpoint.fail(error)
         except Exception as another:
-            self.faults.report(logger, another, now)
+            self.faults.report(logger, another)
 
     def touch(self, endpoint: Endpoint) -> None:
         """Let the next ``flush`` include a session."""
@@ -275,7 +275,7 @@ class Dispatcher:
             try:
                 endpoint.flush(now)
             except Exception as error:
-                self._fail(endpoint, error, now)
+                self._fail(endpoint, error)
             self.arm(endpoint)
         self.in_turn = False
 
@@ -317,7 +317,7 @@ class Dispatcher:
                 try:
                     endpoint.handle_timeout(now)
                 except Exception as error:
-                    self._fail(endpoint, error, now)
+                    self._fail(endpoint, error)
                 self._touched[endpoint] = None
             else:
                 self.arm(endpoint)

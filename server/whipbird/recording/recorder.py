@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from ..streams import Stream
 from .files import RecordedFile, RecordingFolder
@@ -27,6 +27,16 @@ _CLOSE_TIMEOUT = 10.0
 _SHUTDOWN_TIMEOUT = 5.0
 # Seconds between checks for files that are not to be kept any longer.
 _RETENTION_INTERVAL = 60.0
+
+
+class RecorderObserver(Protocol):
+    """Is told what comes of recordings."""
+
+    def file_finished(self, file: RecordedFile) -> None:
+        """A file is complete."""
+
+    def recording_failed(self, stream: Stream, problem: str, file: str | None) -> None:
+        """The recording of a stream has ended for a reason; its last file stays."""
 
 
 class NoFolder(Exception):  # noqa: N818 - a state, not a fault
@@ -63,7 +73,7 @@ class Recorder:
         retention: which files are kept.
 
     Attributes:
-        observers: called with each file that is complete.
+        observers: are told of files and of failures.
     """
 
     def __init__(
@@ -85,7 +95,7 @@ class Recorder:
         self._ended = RecordingCounts()
         self._retaining: asyncio.Task[None] | None = None
         self._is_open = False
-        self.observers: list[Callable[[RecordedFile], None]] = []
+        self.observers: list[RecorderObserver] = []
 
     @property
     def is_enabled(self) -> bool:
@@ -314,7 +324,13 @@ class Recorder:
 
     def _report(self, file: RecordedFile) -> None:
         for observer in self.observers:
-            observer(file)
+            observer.file_finished(file)
+
+    def _failed(self, recording: Recording) -> None:
+        problem = recording.problem
+        assert problem is not None
+        for observer in self.observers:
+            observer.recording_failed(recording.stream, problem, recording.writer.file)
 
     async def _retain(self, folder: RecordingFolder) -> None:
         """Delete files regularly. If that is not enough, end all recordings."""
@@ -334,7 +350,9 @@ class Recorder:
                 self._end_soon(recording)
 
     def _begin(self, folder: RecordingFolder, stream: Stream) -> None:
-        self._recordings[stream.name] = Recording(stream, folder, self._limits)
+        self._recordings[stream.name] = Recording(
+            stream, folder, self._limits, self._failed
+        )
 
     def _end_soon(self, recording: Recording) -> asyncio.Task[None]:
         task = asyncio.create_task(self._end(recording))

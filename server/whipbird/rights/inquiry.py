@@ -94,6 +94,3 @@ class Authority(Protocol):
         Raises:
             RulesError: when it is invalid; then nothing changes.
         """
-
-    async def close(self) -> None:
-        """Close its connections."""

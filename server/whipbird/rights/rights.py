@@ -107,11 +107,6 @@ class Rights:
             logger.info("The rules have been read again")
         return True
 
-    async def close(self) -> None:
-        """Close the connections of others."""
-        for other in self._others:
-            await other.close()
-
     async def find(self, inquiry: Inquiry) -> Grant | None:
         """The grant of a client; None if it has no token, or one that is not valid.
 

@@ -5,6 +5,7 @@ import shutil
 import threading
 from functools import partial
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
@@ -23,6 +24,7 @@ from whipbird.recording import (
 )
 from whipbird.recording import recorder as module
 from whipbird.recording.container import MediaFile
+from whipbird.recording.recorder import RecorderObserver
 
 
 async def test_every_stream_is_recorded(tmp_path: Path, publisher: Publisher) -> None:
@@ -243,8 +245,8 @@ async def test_another_folder(tmp_path: Path, publisher: Publisher) -> None:
     configure = partial(
         recorder.configure, limits=SegmentLimits(), retention=Retention()
     )
-    finished: list[str] = []
-    recorder.observers.append(lambda file: finished.append(str(file.path.parent)))
+    told = Mock(spec=RecorderObserver)
+    recorder.observers.append(told)
     await recorder.open()
     before = len(asyncio.all_tasks())
     for folder in (first, second):
@@ -255,7 +257,10 @@ async def test_another_folder(tmp_path: Path, publisher: Publisher) -> None:
         configure(folder=second, all_streams=True)
         play(publisher)
         recorder.publisher_left(stream)
-        await until(lambda: finished[-1:] == [str(folder)])  # noqa: B023
+        await until(lambda: told.file_finished.called)
+        (file,) = told.file_finished.call_args.args
+        assert file.path.parent == folder
+        told.reset_mock()
         assert len(files_in(folder)) == 1
     await until(lambda: len(asyncio.all_tasks()) == before)
     (listed,) = await recorder.files()
