@@ -179,7 +179,7 @@ class FirefoxPage:
 
 @asynccontextmanager
 async def running(
-    cache: pytest.Cache | None, namespace: str | None = None
+    cache: npm.Cache | None, namespace: str | None = None
 ) -> AsyncIterator[Firefox]:
     """Run Firefox without a window, with a fresh profile.
 

@@ -5,10 +5,10 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Literal
 
-import pytest
 from playwright.async_api import Playwright
 
 from tests.interop import firefox
+from tests.interop.npm import Cache
 
 from . import world as at
 from .browsers import DOCUMENT, Page, act, act_moving, chromium_page
@@ -142,7 +142,7 @@ async def run(
     network: Network,
     world: World,
     playwright: Playwright,
-    cache: pytest.Cache | None,
+    cache: Cache | None,
 ) -> dict[str, Cell]:
     """Do everything in a network.
 
@@ -177,7 +177,7 @@ async def _page(
     network: Network,
     world: World,
     playwright: Playwright,
-    cache: pytest.Cache | None,
+    cache: Cache | None,
 ) -> AsyncIterator[Page]:
     """A page of the server's in the client's browser."""
     place = world[network.place].name

@@ -19,7 +19,6 @@ from typing import Any
 
 from aiortc import RTCSessionDescription
 
-from tests.waiting import until
 from whipbird.client import WhipClient
 from whipbird.net import UdpPort
 from whipbird.rtc import Certificate, PeerOptions
@@ -28,7 +27,7 @@ from whipbird.transport.path import Path
 # Sessions that are opened, or closed, at a time.
 BATCH = 10
 # Seconds for all of them, on a machine that has other things to do.
-LIMIT = 100.0
+LIMIT = 200.0
 
 
 class NotingPort(UdpPort):
@@ -65,9 +64,9 @@ class Session:
             url, options=PeerOptions(certificate, self._port), timeout=LIMIT
         )
         self._channel = self.client.peer.createDataChannel("test")
-        self._received: list[bytes | str] = []
-        self._channel.on("message", self._received.append)
-        self._may_connect = asyncio.Event()
+        self._received: asyncio.Queue[bytes | str] = asyncio.Queue()
+        self._channel.on("message", self._received.put_nowait)
+        self._answered, self._may_connect = asyncio.Event(), asyncio.Event()
 
     async def post(self) -> None:
         """Get an answer, and do nothing with it before ``connect``."""
@@ -75,13 +74,21 @@ class Session:
         apply = peer.setRemoteDescription
 
         async def apply_later(description: RTCSessionDescription) -> None:
+            self._answered.set()
             await self._may_connect.wait()
             await apply(description)
 
         peer.setRemoteDescription = apply_later  # type: ignore[method-assign,assignment]
         await self._port.open()
         self._posting = asyncio.create_task(self.client.post())
-        await until(lambda: self.client.answer, LIMIT)
+        answered = asyncio.create_task(self._answered.wait())
+        await asyncio.wait(
+            {self._posting, answered}, return_when=asyncio.FIRST_COMPLETED
+        )
+        answered.cancel()
+        if self._posting.done():
+            # It has failed.
+            await self._posting
 
     async def connect(self) -> None:
         self._may_connect.set()
@@ -98,10 +105,9 @@ class Session:
     async def echo(self) -> None:
         """Send a message, and wait for exactly this one."""
         message = f"{id(self)} {secrets.token_hex(8)}"
-        self._received.clear()
         self._channel.send(message)
-        await until(lambda: self._received, LIMIT)
-        assert self._received == [message]
+        assert await asyncio.wait_for(self._received.get(), LIMIT) == message
+        assert self._received.empty()
 
     async def close(self) -> None:
         await self.client.close()

@@ -19,13 +19,13 @@ from whipbird.transport.stun import ErrorCode, error_response
 
 from .world import CLIENTS, PORT, SERVED4, SERVED6, World
 
-pytestmark = pytest.mark.timeout(400)
+pytestmark = pytest.mark.timeout(600)
 
 URL4, URL6 = f"http://{SERVED4}:{PORT}", f"http://[{SERVED6}]:{PORT}"
 # Of the machines with many sessions: directly on the internet, and behind a NAT.
 PLACES = {"open": URL4, "natted": URL4, "laptop": URL4, "ipv6": URL6, "narrow": URL6}
 SESSIONS = 100
-LIMIT = 200.0
+LIMIT = 300.0
 
 # Addresses from which nobody sends.
 FORGED = ("203.0.113.99", "10.9.9.9", "192.0.2.77")
@@ -148,10 +148,7 @@ async def test_500_sessions_of_5_machines_on_one_port(
     assert status["messages_echoed"] == 2 * total + 1
     assert server.udp_ports() == ports
     # A connection that is just being closed has its descriptor still.
-    try:
-        await until(lambda: server.descriptors() == before, 10)
-    finally:
-        assert server.descriptors() == before
+    await until(lambda: server.descriptors() == before)
 
 
 def check(username: str, key: bytes | None) -> bytes:
