@@ -16,8 +16,8 @@ class Cell:
         relayed: whether the client's end is a TURN relay.
         protocol: of the path, ``udp`` or ``tcp``.
         address: the server's, or what stands for it.
-        went_on: seconds from a change of the client's address to the next echo, frame
-            or picture; of a restart, until it was done.
+        went_on: seconds from a change of the client's address until 15 more echoes,
+            frames or pictures have come; of a restart, until it was done.
         problem: why it has not worked; empty if it has.
     """
 

@@ -13,6 +13,7 @@ from playwright.async_api import async_playwright
 from tests.interop.namespace import why_impossible
 from tests.server import ROOT
 
+from .browsers import ENOUGH
 from .cells import ACTIONS, Cell
 from .matrix import NETWORKS, Network, run
 from .world import open_world
@@ -54,8 +55,9 @@ _TAIL = """\
   1,280 octets. Streams of publishers with larger packets (aiortc: 1,300 octets of
   payload) are not seen through such a link, unless ICMP gets through.
 - **Changing address**: the NAT loses its mappings, and gets another public address.
-  *Went on* is the time to the next echo, frame or picture: browsers check their path
-  every few seconds. A restart goes on at once.
+  *15 more* is the time until so many more echoes, frames or pictures have come, some of
+  which were on their way: browsers check their path every few seconds. A restart need
+  not wait for that.
 - **Hairpin**: the router sends back in what a machine behind it sends to its public
   address. There is no direct way.
 
@@ -96,7 +98,7 @@ def text(action: str, cell: Cell) -> str:
     if cell.went_on is not None and action == "restart":
         parts.append(f"restarted in {cell.went_on * 1000:.0f} ms")
     elif cell.went_on is not None:
-        parts.append(f"went on after {cell.went_on:.1f} s")
+        parts.append(f"{ENOUGH} more after {cell.went_on:.1f} s")
     return ", ".join(parts)
 
 

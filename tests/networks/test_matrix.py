@@ -13,7 +13,6 @@ from tests.interop.namespace import namespaces, run, why_impossible
 from .cells import ACTIONS, Cell
 from .matrix import NETWORKS, Network
 from .matrix import run as run_network
-from .page import PATH
 from .world import INSIDE, MTU, PORT, SERVER_RULES, World, open_world
 
 pytestmark = [
@@ -73,17 +72,6 @@ async def test_it_works(
     if network.moves or action == "restart":
         assert cell.went_on is not None
         assert cell.went_on > 0
-
-
-def test_the_page_has_all_networks() -> None:
-    """docs/networks.md, which ``make networks`` writes."""
-    written = PATH.read_text().splitlines()
-    for network in NETWORKS:
-        rows = [line for line in written if line.startswith(f"| {network.name} | ")]
-        client = "`whipbird`" if network.client == "ours" else network.client
-        [row] = [row for row in rows if row.split(" | ")[1] == client]
-        assert "**no**" not in row
-        assert row.count(" ms") == len(ACTIONS) + 1
 
 
 # Prints how many octets of an echo come back.
