@@ -1,6 +1,7 @@
 """Every network, with everything that there is to do in it."""
 
 import asyncio
+import shutil
 from collections.abc import AsyncIterator
 
 import pytest
@@ -31,6 +32,8 @@ Outcomes = dict[Network, dict[str, Cell]]
 async def world(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
     if reason := why_impossible():
         pytest.skip(reason)
+    if shutil.which("turnserver") is None:
+        pytest.skip("coturn is not installed")
     before = namespaces(), run("ip", "-brief", "link"), run("nft", "list", "ruleset")
     async with open_world(tmp_path_factory.mktemp("networks")) as world:
         yield world
