@@ -277,7 +277,9 @@ def _greet(settings: Settings, app: web.Application, tls: Tls | None) -> None:
     lines = [f"Whipbird {__version__} is listening.", ""]
     everywhere = _is_unspecified(host)
     # A WHIP client on another machine needs an address of this one.
-    hosts = [a for a in HostAddresses().current() if ":" not in a] if everywhere else []
+    hosts = HostAddresses().current() if everywhere else []
+    if host != "::":
+        hosts = [address for address in hosts if ":" not in address]
     shown = ["localhost" if everywhere else host, *hosts]
     if everywhere:
         # The last is what others are given.

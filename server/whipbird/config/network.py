@@ -16,7 +16,8 @@ class NetworkSettings(BaseModel):
     host: str = Field(
         default="127.0.0.1",
         min_length=1,
-        description="Address to listen on for HTTP; 0.0.0.0 for all.",
+        description="Address to listen on for HTTP; 0.0.0.0 for all of IPv4, :: for "
+        "all of IPv4 and IPv6.",
     )
     port: int = Field(
         default=8080,

@@ -140,10 +140,14 @@ class Listener:
     async def open(self, host: str, port: int) -> None:
         """Accept connections, once the application has started.
 
+        Args:
+            host: an address or a name; ``::`` is all addresses, of IPv4 too, with a
+                socket for each family: IPv4 clients have no mapped addresses.
+
         Raises:
             OSError: when the address or the port cannot be used.
         """
-        await self._listener.open(host, port)
+        await self._listener.open(None if host == "::" else host, port)
         if self._ice is not None:
             self._ice.announce(self._listener.addresses)
 

@@ -40,7 +40,8 @@ class DispatchStats:
     Attributes:
         unknown_stun: STUN requests and responses of no session.
         unknown_address: other datagrams, on paths that belong to no session.
-        refused: other datagrams that no session of their path accepts as authentic.
+        refused: STUN requests that name a session, and other datagrams on a path of
+            one, that no session accepts as authentic.
     """
 
     unknown_stun: int = 0
@@ -247,7 +248,10 @@ class Dispatcher:
         except Exception as error:
             self._fail(endpoint, error)
             return
-        if taken and route is not None:
+        # Of responses, the second one to a request is not taken, and nothing unusual.
+        if not taken and is_request:
+            self.stats.refused += 1
+        elif taken and route is not None:
             route.checked(endpoint, now)
 
     def _answer_held(self, route: Route, now: float) -> None:

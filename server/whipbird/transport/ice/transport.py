@@ -182,9 +182,9 @@ class IceTransport:
         """Take a STUN datagram.
 
         Returns:
-            False when it belongs to somebody else: a request to another ufrag, or a
-            response to no check of this peer. It may still be another peer's whose
-            datagrams come on the same path.
+            False when it is malformed or not authentic, or belongs to somebody else: a
+            request to another ufrag, or a response to no check of this peer. It may
+            still be another peer's whose datagrams come on the same path.
         """
         if self._closed:
             return False
@@ -192,7 +192,7 @@ class IceTransport:
             message = parse(data)
         except StunError:
             self.malformed += 1
-            return True
+            return False
         if message.type == BINDING_INDICATION:
             # It keeps a NAT's binding alive, and says nothing (RFC 8445 section 11).
             return True
@@ -365,10 +365,11 @@ class IceTransport:
         ufrag = username.partition(b":")[0]
         for agent in (self._current, self._next):
             if agent is not None and agent.ufrag == ufrag:
-                if agent.receive_request(request, path, now):
+                is_authentic = agent.receive_request(request, path, now)
+                if is_authentic:
                     self.requests_received += 1
                     self.heard_at = now
-                return True
+                return is_authentic
         return False
 
     def _receive_response(self, response: StunMessage, path: Path, now: float) -> bool:

@@ -352,7 +352,7 @@ def test_forged_requests() -> None:
         (signed, ErrorCode.UNAUTHENTICATED),
         (unsigned, ErrorCode.BAD_REQUEST),
     ):
-        assert server.ice.receive(data, path, link.now)
+        assert not server.ice.receive(data, path, link.now)
         [(_, answer, _)] = link.sent
         assert parse(answer).type == BINDING_ERROR
         assert parse(answer).error_code == code
@@ -372,7 +372,7 @@ def test_a_check_of_another_session_of_the_peers() -> None:
     link.sent.clear()
     other = IceCredentials("else", client.ice.local.pwd)
     check = check_from(other, server.ice.local, nominates=True)
-    assert server.ice.receive(check, Path(SERVER, CLIENT), link.now)
+    assert not server.ice.receive(check, Path(SERVER, CLIENT), link.now)
     [answer] = link.messages(SERVER)
     assert answer.error_code == ErrorCode.BAD_REQUEST
     assert answer.is_authentic(server.ice.local.pwd.encode())
@@ -405,7 +405,7 @@ def test_what_is_malformed_is_counted() -> None:
     client, server = pair_up(link)
     connect(link, client, server)
     for data in (b"\x00", b"\x00\x01" + bytes(18), b"\x03" * 1200):
-        server.ice.receive(data, Path(SERVER, CLIENT), link.now)
+        assert not server.ice.receive(data, Path(SERVER, CLIENT), link.now)
     assert server.ice.malformed == 3
     link.run(60)
     assert are_connected(client, server)
