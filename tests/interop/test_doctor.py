@@ -2,7 +2,8 @@
 
 import pytest
 
-from .namespaces import PUBLIC, SERVER, URL, Internet, why_impossible
+from .namespace import why_impossible
+from .namespaces import PUBLIC, SERVER, URL, Internet
 from .program import Program
 
 

@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 
 from tests.coturn import SECRET, needs_coturn
+from tests.networks.world import NO_UDP
 
-from .namespaces import PUBLIC, URL, Internet, Namespace, why_impossible
-from .test_udp_blocked import NO_UDP
+from .namespace import Namespace, why_impossible
+from .namespaces import PUBLIC, URL, Internet
 
 #: The side of the router ``internet`` that the client's provider is on.
 TURN = "198.51.100.1"
