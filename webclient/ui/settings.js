@@ -137,11 +137,11 @@ export function viewerEndpointOf(stream, layer) {
 }
 
 /**
- * The URL at which this page plays a stream.
+ * The URL of the page that plays a stream.
  *
  * @param {string} stream
  * @returns {string}
  */
 export function watchPageOf(stream) {
-  return new URL(`#watch/${encodeURIComponent(stream)}`, document.baseURI).href;
+  return new URL(`watch/${encodeURIComponent(stream)}`, document.baseURI).href;
 }

@@ -24,7 +24,7 @@ NEEDS_RESTART = frozenset(
         *("host", "port", "udp_port", "admin_listen", "max_connections"),
         *("public_addresses", "hide_host_addresses", "ice_lite", "ice_loopback"),
         *("check_private_addresses", "denied_networks", "echo_buffer", "record"),
-        *("allowed_hosts", "allowed_origins", "open"),
+        *("allowed_hosts", "allowed_origins", "embed_origins", "open"),
         *("auth_url", "jwt_audience", "jwt_issuer", "jwt_key_file", "jwt_key_url"),
         *("rights_file", "hsts", "ice_tcp", "ice_tcp_port"),
         *("tls_cert", "tls_key", "tls_redirect", "tls_self_signed"),

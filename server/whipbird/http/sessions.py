@@ -4,7 +4,6 @@ WHEP's rules for them are those of WHIP, except for the media (its sections 4.1,
 4.6).
 """
 
-import re
 import secrets
 from collections.abc import Iterable
 
@@ -32,7 +31,7 @@ from .cors import is_preflight
 from .delivery import SessionResponse, is_gone
 from .ice_servers import IceServers
 from .limits import charge
-from .problems import Problem, expect
+from .problems import Problem, expect, is_stream_name, not_a_stream_name
 from .turns import Turns
 
 SDP = "application/sdp"
@@ -40,7 +39,6 @@ SDP_FRAGMENT = "application/trickle-ice-sdpfrag"
 
 SESSION_PATH = "/{stream}/{session}"
 
-_STREAM = re.compile(r"[A-Za-z0-9._~-]{1,64}")
 _NAME_OCTETS = 9
 
 # As how many PATCH requests an ICE restart counts beside itself, by what it costs.
@@ -225,13 +223,8 @@ class SessionsResource:
         stream = request.match_info.get("stream")
         if stream is None:
             return secrets.token_urlsafe(_NAME_OCTETS)
-        if not _STREAM.fullmatch(stream) or stream in (".", ".."):
-            raise Problem(
-                404,
-                "Not a stream name",
-                "A stream's name has 1 to 64 of the letters A-Z and a-z, digits, and "
-                '". _ ~ -"; "." and ".." alone are none.',
-            )
+        if not is_stream_name(stream):
+            raise not_a_stream_name()
         return stream
 
     def session_of(self, request: web.Request) -> Session:
