@@ -17,6 +17,7 @@ from .problems import CONTENT_TYPE as PROBLEM
 from .problems import Problem, is_stream_name, not_a_stream_name
 
 INDEX = "index.html"
+MANIFEST = "manifest.webmanifest"
 
 # Streams that one page shows side by side.
 MOST_STREAMS = 9
@@ -79,6 +80,8 @@ class PageResource:
                 app.router.add_get("/", handler)
         for name, content in self._site.assets.items():
             app.router.add_get(f"/{name}", _serve(content, FOREVER))
+        app.router.add_get(f"/{MANIFEST}", self.manifest)
+        app.router.add_get(f"/watch/{{streams}}/{MANIFEST}", self.manifest)
         for slash in ("", "/"):
             app.router.add_get(f"/watch{slash}", self.choose)
             app.router.add_get(f"/watch/{{streams}}{slash}", self.watch)
@@ -101,16 +104,18 @@ class PageResource:
         response.headers["Cross-Origin-Embedder-Policy"] = "require-corp"
         return response
 
+    async def manifest(self, request: web.Request) -> web.Response:
+        """What a phone that installs a page opens then: the page that it was on."""
+        base = base_of(request)
+        title, start = "Whipbird", base
+        if "streams" in request.match_info:
+            title = "+".join(self._names_in(request))
+            start = f"{base}watch/{title}"
+        content = self._site.render(MANIFEST, base=base, title=title, start=start)
+        return respond(request, content)
+
     async def _render(self, request: web.Request, kind: str) -> Content:
-        names = request.match_info["streams"].split("+")
-        if not all(map(is_stream_name, names)):
-            raise not_a_stream_name()
-        if len(names) > MOST_STREAMS:
-            raise Problem(
-                404,
-                "Too many streams",
-                f"One page shows {MOST_STREAMS} streams at most.",
-            )
+        names = self._names_in(request)
         base = base_of(request)
         preview = await self._previews.of(request, base, names)
         return self._site.render(
@@ -120,9 +125,27 @@ class PageResource:
             title=preview.title,
             description=preview.description,
             streams=" ".join(names),
+            streams_path="+".join(names),
             url=preview.url,
             picture=preview.picture,
         )
+
+    def _names_in(self, request: web.Request) -> list[str]:
+        """The names of streams in a path.
+
+        Raises:
+            Problem: 404 when one cannot be, or there are too many.
+        """
+        names = request.match_info["streams"].split("+")
+        if not all(map(is_stream_name, names)):
+            raise not_a_stream_name()
+        if len(names) > MOST_STREAMS:
+            raise Problem(
+                404,
+                "Too many streams",
+                f"One page shows {MOST_STREAMS} streams at most.",
+            )
+        return names
 
 
 class BrowserMiddlewares:

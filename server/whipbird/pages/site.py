@@ -14,6 +14,7 @@ ASSETS = "assets"
 
 # Links of an HTML file to files beside it.
 _LINK = re.compile(r'(?P<attribute>\b(?:href|src))="(?P<name>[\w/.-]+)"')
+_FILLED = (".html", ".webmanifest")
 _HASHED = (".css", ".js", ".svg", ".png")
 
 
@@ -45,17 +46,19 @@ class Site:
         self._templates: dict[str, Template] = {}
         self._links: dict[str, str] = {}
         for name, body in found.items():
-            if not name.endswith(".html"):
+            if not name.endswith(_FILLED):
                 self.files[name] = Content.of(body, name)
                 continue
-            text = _LINK.sub(self._link, body.decode())
+            text = body.decode()
+            if name.endswith(".html"):
+                text = _LINK.sub(self._link, text)
             if "${" in text:
                 self._templates[name] = Template(text)
             else:
                 self.files[name] = Content.of(text.encode(), name)
 
     def render(self, name: str, **values: str) -> Content:
-        """Fill an HTML file that has ``${name}`` in it with values.
+        """Fill a file that has ``${name}`` in it with values.
 
         Args:
             name: the path of the file.

@@ -8,6 +8,7 @@ import pytest
 from aiohttp import hdrs
 from aiohttp.test_utils import TestClient
 from pytest_aiohttp.plugin import AiohttpClient
+from yarl import URL
 
 from tests import offers
 from whipbird.app import create_app
@@ -29,7 +30,7 @@ async def test_every_file_is_served(aiohttp_client: AiohttpClient) -> None:
     client = await serve(aiohttp_client)
     directory = webclient_directory()
     names = [p.relative_to(directory).as_posix() for p in directory.rglob("*.*")]
-    plain = [name for name in names if not name.endswith(".html")]
+    plain = [name for name in names if not name.endswith((".html", ".webmanifest"))]
     assert "app.js" in plain
     for name in plain:
         response = await client.get(f"/{name}")
@@ -300,17 +301,27 @@ async def test_browsers_get_errors_as_pages(
     assert f'<base href="{"../" * (path.count("/") - 1) or "./"}">' in text
 
 
-async def test_the_manifest_names_icons_that_exist(
-    aiohttp_client: AiohttpClient,
+@pytest.mark.parametrize(("page", "start"), [("/", "/"), ("/watch/a+b", "/watch/a+b")])
+async def test_a_phone_installs_the_page_that_it_is_on(
+    aiohttp_client: AiohttpClient, page: str, start: str
 ) -> None:
     client = await serve(aiohttp_client)
-    response = await client.get("/manifest.webmanifest")
+    text = await (await client.get(page)).text()
+    base = client.make_url(page)
+    if found := re.search('<base href="([^"]+)">', text):
+        base = base.join(URL(found[1]))
+    link = re.search('rel="manifest" href="([^"]+)"', text)
+    assert link is not None
+    address = base.join(URL(link[1]))
+    response = await client.get(address.path)
     assert response.content_type == "application/manifest+json"
     manifest = await response.json(content_type=None)
+    assert address.join(URL(manifest["start_url"])).path == start
+    assert address.join(URL(manifest["scope"])).path == "/"
     assert len(manifest["icons"]) == 3
     for icon in manifest["icons"]:
-        found = await client.get(f"/{icon['src']}")
-        assert found.content_type == icon["type"]
+        found_icon = await client.get(address.join(URL(icon["src"])).path)
+        assert found_icon.content_type == icon["type"]
 
 
 def test_a_process_reads_the_files_once() -> None:
