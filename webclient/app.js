@@ -65,17 +65,22 @@ function showSettings() {
 /** @param {string} token */
 function useToken(token) {
   settings.token = token;
-  watch.forgetLink();
   $('token').value = token;
   rememberToken(token);
 }
 
-$('token-form').addEventListener('submit', (event) => {
-  event.preventDefault();
-  useToken($('problem-token').value.trim());
-  $('problem-token').value = '';
-  views[front].tryNow();
-});
+/** @param {string} form @param {string} field */
+function wireTokenForm(form, field) {
+  $(form).addEventListener('submit', (event) => {
+    event.preventDefault();
+    useToken($(field).value.trim());
+    $(field).value = '';
+    views[front].tryNow();
+  });
+}
+
+wireTokenForm('token-form', 'problem-token');
+wireTokenForm('streams-token-form', 'streams-token');
 
 $('settings-form').addEventListener('submit', (event) => {
   event.preventDefault();

@@ -29,8 +29,9 @@ from .http.metrics import MetricsResource, ServerStats
 from .http.needs import of_recordings, of_streams, to_operate, to_publish, to_watch
 from .http.operators import PREFIX as SESSIONS_PREFIX
 from .http.operators import OpenSessionsResource, PublisherResource
-from .http.page import PageResource, webclient_directory
+from .http.page import BrowserMiddlewares, PageResource, webclient_directory
 from .http.policy import HttpPolicy
+from .http.preview import Previews
 from .http.problems import problem_middleware
 from .http.recordings import PREFIX as RECORDINGS_PREFIX
 from .http.recordings import RecordingsResource, StreamRecordingResource
@@ -44,6 +45,7 @@ from .http.whep_extensions import knows_event_stream
 from .http.whip import WhipResource
 from .net import HostAddresses, UdpPort
 from .outgoing import Outgoing
+from .pages import load_site
 from .recording import Recorder
 from .recording.snapshots import Snapshots
 from .rights import (
@@ -96,8 +98,18 @@ def create_app(settings: Settings) -> web.Application:
     policy = HttpPolicy(settings, refused, ignored, rights)
     for_all = _middlewares_for_all(policy)
     redirects = [redirect_to_https()] if settings.tls_redirect else []
+    site = load_site(webclient_directory())
+    browsers = BrowserMiddlewares(site)
     app = web.Application(
-        middlewares=[*for_all, *redirects], client_max_size=MAX_BODY_SIZE
+        middlewares=[
+            policy.proxies,
+            policy.access_log,
+            browsers.problems,
+            *for_all,
+            *redirects,
+            browsers.endpoints,
+        ],
+        client_max_size=MAX_BODY_SIZE,
     )
     app[POLICY] = policy
     app[RIGHTS] = rights
@@ -184,7 +196,9 @@ def create_app(settings: Settings) -> web.Application:
     if settings.admin_listen is None:
         _add_operators(app, streams, guards(to_operate), store, stats)
     else:
-        admin = web.Application(middlewares=for_all)
+        admin = web.Application(
+            middlewares=[policy.proxies, policy.access_log, *for_all]
+        )
         published = web.Application(middlewares=[*guards(of_streams), check_names])
         _add_operators(admin, published, guards(to_operate), store, stats)
         admin.add_subapp(STREAMS_PREFIX, published)
@@ -196,7 +210,8 @@ def create_app(settings: Settings) -> web.Application:
     app.add_subapp(RECORDINGS_PREFIX, recordings)
     status.add_to(app)
     DescriptionResource(description_file()).add_to(app)
-    PageResource(webclient_directory()).add_to(app)
+    previews = Previews(store.streams, rights)
+    PageResource(site, previews, settings.embed_origins).add_to(app)
     app.router.register_resource(LenientPaths(app, policy.proxies.find))
 
     async def open_port(_app: web.Application) -> None:
@@ -267,10 +282,8 @@ def _add_operators(
 
 
 def _middlewares_for_all(policy: HttpPolicy) -> list[Middleware]:
-    """The middlewares of all requests to any listener."""
+    """The middlewares of all requests to any listener, within the log of requests."""
     return [
-        policy.proxies,
-        policy.access_log,
         problem_middleware,
         policy.all_requests,
         check_host(policy.hosts),

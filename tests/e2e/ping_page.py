@@ -75,7 +75,7 @@ class PingPage:
     async def open_without_application(self) -> None:
         """Open the page for its modules only: it does nothing by itself."""
         await self.page.route(
-            "**/app.js",
+            "**/assets/app.*.js",
             lambda route: route.fulfill(content_type="text/javascript", body=""),
         )
         await self.open()

@@ -13,6 +13,7 @@ from .browser import find_chromium, launch_flags
 from .command_publisher import publishing
 from .ping_page import PingPage
 from .publish_page import PublishPage, layers
+from .stage_page import StagePage
 from .watch_page import WatchPage
 
 IMAGES = ROOT / "docs" / "images"
@@ -74,10 +75,11 @@ async def take_publishing(browser: Browser, url: str) -> dict[str, bytes]:
     return {"publish.png": publishing, "streams.png": streams}
 
 
-async def take_watching(browser: Browser, url: str) -> bytes:
-    """A picture of the page while it plays a test pattern."""
+async def take_watching(browser: Browser, url: str) -> dict[str, bytes]:
+    """Pictures of the pages that play a test pattern."""
     viewport = {"width": 1280, "height": 890}
     viewer = WatchPage(await open_page(browser, url, viewport=viewport), "demo")
+    stage = StagePage(await open_page(browser, url), "/watch/demo")
     options = ("--rate", "25", "--video-codec", "vp8")
     async with publishing(f"{url}/whip/demo", *options):
         await viewer.open()
@@ -91,8 +93,17 @@ async def take_watching(browser: Browser, url: str) -> bytes:
         # As long as it takes until the bitrate is that of a whole second.
         await viewer.page.wait_for_timeout(5000)
         picture = await take(viewer.frame)
+        await stage.open()
+        await stage.plays()
+        await expect(stage.viewers).to_have_text("2 viewers")
+        # The controls are there while the pointer moves.
+        await stage.page.mouse.move(640, 500)
+        await stage.page.mouse.move(650, 500)
+        await stage.page.wait_for_timeout(500)
+        page = await stage.page.screenshot()
     await viewer.page.context.close()
-    return picture
+    await stage.page.context.close()
+    return {"watch.png": picture, "watch-page.png": page}
 
 
 async def take_all() -> dict[str, bytes]:
@@ -110,7 +121,7 @@ async def take_all() -> dict[str, bytes]:
                 "ping-light.png": await take_ping(browser, server.url, "light"),
                 "ping-dark.png": await take_ping(browser, server.url, "dark"),
                 **await take_publishing(browser, server.url),
-                "watch.png": await take_watching(browser, server.url),
+                **await take_watching(browser, server.url),
             }
             await browser.close()
             return pictures

@@ -189,7 +189,7 @@ async def test_a_token_is_asked_for_and_taken(
     ping_page.expects(FAILED_REQUEST)
     await ping_page.open()
     await expect(ping_page.problem).to_contain_text("The server asks for a token")
-    await expect(ping_page.problem).to_contain_text("Enter it under Settings.")
+    await expect(ping_page.problem).to_contain_text("Enter it here.")
     page = ping_page.page
     await page.locator("#settings summary").click()
     apply = page.get_by_role("button", name="Apply and reconnect")
@@ -198,7 +198,7 @@ async def test_a_token_is_asked_for_and_taken(
     await expect(ping_page.problem).to_contain_text(
         "The server does not accept the token"
     )
-    await expect(ping_page.problem).to_contain_text("Check it under Settings.")
+    await expect(ping_page.problem).to_contain_text("Is there a mistake in it?")
     await expect(ping_page.try_now).to_have_text("Try again")
     await page.get_by_label("Token").fill("secret")
     await apply.click()

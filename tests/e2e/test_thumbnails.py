@@ -108,7 +108,7 @@ async def test_a_picture_of_now_and_then_another(
     await later(frame)
     assert await until_read(canvas, number) == WHITE
     assert asked(frame, counter.stream) == 2
-    address = f"{frame.url}/#watch/{counter.stream}"
+    address = f"{frame.url}/watch/{counter.stream}"
     await expect(article.locator(".thumbnail")).to_have_attribute("href", address)
 
 

@@ -87,7 +87,7 @@ async def test_why_nothing_is_seen(
 ) -> None:
     found = await modules.run(
         """async ([live, seen]) =>
-            (await import('/views/watch-words.js')).describeSilence(
+            (await import('/media/watch-words.js')).describeSilence(
                 { stream: 'a', live, seen })""",
         [live, seen],
     )
@@ -110,7 +110,7 @@ async def test_what_cannot_be_played(
     found = await modules.run(
         """async (live) => {
             const { describeMute, describeStill } =
-                await import('/views/watch-words.js');
+                await import('/media/watch-words.js');
             return [live, null, undefined].flatMap(
                 (known) => [describeStill('a', known), describeMute('a', known)]);
         }""",
@@ -127,7 +127,7 @@ async def test_why_nothing_is_seen_when_the_server_does_not_say(
     modules: PingPage,
 ) -> None:
     found = await modules.run(
-        """async () => (await import('/views/watch-words.js')).describeSilence(
+        """async () => (await import('/media/watch-words.js')).describeSilence(
             { stream: 'a', live: undefined, seen: false })"""
     )
     assert found == "Waiting for the first picture…"
@@ -144,5 +144,5 @@ async def test_endpoints(modules: PingPage) -> None:
     assert found == [
         f"{modules.url}/whep/a~b",
         f"{modules.url}/whep/a?layer=h%26q",
-        f"{modules.url}/#watch/a~b",
+        f"{modules.url}/watch/a~b",
     ]

@@ -215,7 +215,7 @@ async def test_interrupting_ping_sums_up(server: ServerProcess) -> None:
 async def test_serve_says_where_it_is(server: ServerProcess) -> None:
     assert f"Page:  {server.url}/" in server.output
     assert f"Server: {server.url}/whip/mystream" in server.output
-    assert f"Watch: {server.url}/#watch/mystream" in server.output
+    assert f"Watch: {server.url}/watch/mystream" in server.output
 
 
 async def _banner(*options: str) -> str:

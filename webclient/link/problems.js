@@ -38,14 +38,14 @@ export function wantsToken({ kind, status, hadToken }) {
 /** Titles and advice for the statuses of HTTP with a meaning: 401, 403 and 406. */
 function httpAdvice({ status, hadToken, redirectedTo }) {
   if (status === 401 && !hadToken) {
-    return ['The server asks for a token', ' Enter it under Settings.'];
+    return ['The server asks for a token', ' Enter it here.'];
   }
   if (status === 401) {
     const elsewhere =
       redirectedTo && new URL(redirectedTo).origin !== globalThis.location.origin
         ? ' It may not have got it: browsers send no token on to another host.'
         : '';
-    return ['The server does not accept the token', ` Check it under Settings.${elsewhere}`];
+    return ['The server does not accept the token', ` Is there a mistake in it?${elsewhere}`];
   }
   if (status === 403 && hadToken) {
     return ['The token does not permit this', ' Whoever runs the server can give you another.'];

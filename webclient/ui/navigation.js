@@ -1,6 +1,6 @@
 /**
  * Selects the view by the fragment of the URL: `#ping`, `#publish`, `#publish/mystream`
- * `#streams`, or `#watch/mystream?key=secret`.
+ * or `#streams`.
  *
  * @module
  */
@@ -11,7 +11,6 @@ import { $ } from './dom.js';
  * @typedef {object} Place
  * @property {string} view
  * @property {string} stream Empty if none is named.
- * @property {string} key The secret in a link for viewers; empty if there is none.
  */
 
 /**
@@ -19,7 +18,7 @@ import { $ } from './dom.js';
  *
  * @typedef {object} View
  * @property {string} title The title of the document.
- * @property {(stream: string, key: string) => void} enter Called when the view is shown.
+ * @property {(stream: string) => void} enter Called when the view is shown.
  * @property {() => void} leave
  */
 
@@ -29,16 +28,15 @@ import { $ } from './dom.js';
  * @returns {Place}
  */
 export function placeOf(hash, views) {
-  const [path, query = ''] = hash.replace(/^#/, '').split('?');
-  const [view, ...rest] = path.split('/');
-  if (!views.includes(view)) return { view: views[0], stream: '', key: '' };
+  const [view, ...rest] = hash.replace(/^#/, '').split('/');
+  if (!views.includes(view)) return { view: views[0], stream: '' };
   let stream = rest.join('/');
   try {
     stream = decodeURIComponent(stream);
   } catch {
     // A malformed escape is kept as it is; it is not a stream name anyway.
   }
-  return { view, stream, key: new URLSearchParams(query).get('key') ?? '' };
+  return { view, stream };
 }
 
 /**
@@ -51,7 +49,7 @@ export function navigate(views, shown) {
   const names = Object.keys(views);
   /** @type {string|null} */ let front = null;
   const show = () => {
-    const { view, stream, key } = placeOf(location.hash, names);
+    const { view, stream } = placeOf(location.hash, names);
     const moved = front !== null && front !== view;
     if (moved) views[front].leave();
     front = view;
@@ -62,7 +60,7 @@ export function navigate(views, shown) {
       else $(`${name}-link`).removeAttribute('aria-current');
     }
     shown(view);
-    views[view].enter(stream, key);
+    views[view].enter(stream);
     if (moved) {
       scrollTo(0, 0);
       // Screen readers announce the heading, and the next Tab goes into the view.

@@ -9,6 +9,7 @@
  * @typedef {object} Settings
  * @property {string} stream The stream to ping.
  * @property {string} token Empty if there is none.
+ * @property {boolean} [isLink] Whether the token is the secret of a link for viewers.
  * @property {string} delay The chosen delay of what is watched: milliseconds, or `auto`.
  */
 
@@ -137,13 +138,15 @@ export function viewerEndpointOf(stream, layer) {
 }
 
 /**
- * The URL at which this page plays a stream.
+ * The URL of the page that plays a stream.
  *
  * @param {string} stream
  * @param {string} [key] The secret in a link for viewers; empty if there is none.
  * @returns {string}
  */
 export function watchPageOf(stream, key = '') {
-  const query = key && `?${new URLSearchParams({ key })}`;
-  return new URL(`#watch/${encodeURIComponent(stream)}${query}`, document.baseURI).href;
+  const url = new URL(`watch/${encodeURIComponent(stream)}`, document.baseURI);
+  // Browsers send no fragment.
+  if (key) url.hash = String(new URLSearchParams({ key }));
+  return url.href;
 }

@@ -46,10 +46,9 @@ export class DelayControl {
   }
 
   /** @param {Incoming} incoming @param {number} now Milliseconds of any clock. */
-  update(incoming, now) {
+  adapt(incoming, now) {
     this.#automatic.update(incoming, now);
     this.#apply();
-    this.show(incoming);
   }
 
   /** @param {Incoming|null} incoming Null if there is no connection. */

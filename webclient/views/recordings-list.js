@@ -7,6 +7,7 @@
 import { $, announce, make, write } from '../ui/dom.js';
 import { KeyedList } from '../ui/keyed-list.js';
 import { Poll } from '../ui/poll.js';
+import { wantsToken } from '../link/problems.js';
 import { ArmedList } from './armed-list.js';
 import { RecordingPlayer } from './recording-player.js';
 import { describeFiles, describeRefusal } from './recording-words.js';
@@ -93,6 +94,8 @@ function describeAll(count, more) {
 export class RecordingsList {
   /** Whether the server can record; true while unknown. */
   isPossible = true;
+  /** Whether the list needs another token. */
+  wantsToken = false;
   /** @type {() => string} */ #token;
   /** @type {() => void} */ #changed;
   #poll = new Poll(() => this.#update(), PERIOD);
@@ -116,7 +119,7 @@ export class RecordingsList {
 
   /**
    * @param {() => string} token
-   * @param {() => void} changed Called when `isPossible` changes.
+   * @param {() => void} changed Called when `isPossible` or `wantsToken` changes.
    */
   constructor(token, changed) {
     this.#token = token;
@@ -128,9 +131,9 @@ export class RecordingsList {
     });
   }
 
-  /** Updates the list now, and then repeatedly. */
+  /** Updates the list now, and then repeatedly; resolves after the first time. */
   start() {
-    this.#poll.start();
+    return this.#poll.start();
   }
 
   stop() {
@@ -151,6 +154,7 @@ export class RecordingsList {
       $('recordings-more').hidden = true;
       this.#list.show([]);
       this.#armed.show([]);
+      this.#know(this.isPossible, wantsToken(error));
     }
   }
 
@@ -186,8 +190,14 @@ export class RecordingsList {
     this.#armed.show(armed);
     const entries = this.#list.show(found.map(([{ file }]) => file));
     entries.forEach((entry, i) => entry.show(found[i]));
-    if (enabled === this.isPossible) return;
-    this.isPossible = enabled;
+    this.#know(enabled, false);
+  }
+
+  /** @param {boolean} isPossible @param {boolean} asksForToken */
+  #know(isPossible, asksForToken) {
+    if (isPossible === this.isPossible && asksForToken === this.wantsToken) return;
+    this.isPossible = isPossible;
+    this.wantsToken = asksForToken;
     this.#changed();
   }
 }

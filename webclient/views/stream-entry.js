@@ -61,7 +61,9 @@ function makeTable(name) {
 
 /** @param {string} name @returns {HTMLElement} A link to the stream. */
 function makeWatchLink(name) {
-  const watch = make('a', { href: watchPageOf(name) }, 'Watch');
+  // This page may be on air.
+  const properties = { href: watchPageOf(name), target: '_blank', rel: 'noopener' };
+  const watch = make('a', properties, 'Watch');
   watch.setAttribute('aria-label', `Watch ${name}`);
   return watch;
 }

@@ -7,7 +7,7 @@
 import { $, write } from '../ui/dom.js';
 import { KeyedList } from '../ui/keyed-list.js';
 import { Poll } from '../ui/poll.js';
-import { explain } from '../link/problems.js';
+import { explain, wantsToken } from '../link/problems.js';
 import { RecordingsList } from './recordings-list.js';
 import { StreamEntry } from './stream-entry.js';
 import { endpointOf } from '../ui/settings.js';
@@ -39,6 +39,8 @@ export class StreamsView {
   #written = '';
   /** The number of the last request: a response to an earlier one is ignored. */
   #asked = 0;
+  /** Whether the list needs another token. */
+  #wantsToken = false;
   #inFront = false;
 
   /** @param {Settings} settings @param {LinkView} linkView */
@@ -46,7 +48,10 @@ export class StreamsView {
     this.#settings = settings;
     this.#linkView = linkView;
     const token = () => settings.token;
-    this.#recordings = new RecordingsList(token, () => this.#show(this.#streams));
+    this.#recordings = new RecordingsList(token, () => {
+      this.#showTokenForm();
+      this.#show(this.#streams);
+    });
     this.#list = new KeyedList(
       $('streams-list'),
       (name) => new StreamEntry(name, token, () => this.refresh()),
@@ -57,9 +62,10 @@ export class StreamsView {
     this.#inFront = true;
     write('streams-endpoint', endpointOf('mystream'));
     this.#linkView.show(null, null);
-    this.#poll.start();
+    const answers = [this.#poll.start(), this.#recordings.start()];
+    // What is below the list is shown when its place is known.
+    Promise.all(answers).then(() => $('streams-view').classList.remove('is-asking'));
     this.#picturePoll.start();
-    this.#recordings.start();
   }
 
   leave() {
@@ -67,6 +73,17 @@ export class StreamsView {
     this.#poll.stop();
     this.#picturePoll.stop();
     this.#recordings.stop();
+  }
+
+  /** Tries again with another token. */
+  tryNow() {
+    // The field that had the focus goes.
+    $('streams-view').querySelector('h1').focus();
+    this.refresh();
+  }
+
+  #showTokenForm() {
+    $('streams-token-form').hidden = !this.#wantsToken && !this.#recordings.wantsToken;
   }
 
   /** Updates the view at once, if it is shown. */
@@ -87,6 +104,8 @@ export class StreamsView {
       write('streams-problem', '');
       write('streams-note', streams.length ? `${count} live.` : 'Nothing is live now.');
       $('streams-empty').hidden = streams.length > 0;
+      this.#wantsToken = false;
+      this.#showTokenForm();
       this.#show(streams);
     } catch (error) {
       if (asked !== this.#asked) return;
@@ -94,6 +113,8 @@ export class StreamsView {
       write('streams-problem', `${title}. ${text} This page goes on asking.`);
       write('streams-note', '');
       $('streams-empty').hidden = true;
+      this.#wantsToken = wantsToken(error);
+      this.#showTokenForm();
       // The list may be outdated.
       this.#show([]);
     }

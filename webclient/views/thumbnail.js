@@ -27,7 +27,14 @@ export class Thumbnail {
   /** @param {string} name The name of the stream. */
   constructor(name) {
     this.#name = name;
-    const properties = { className: 'thumbnail', href: watchPageOf(name), tabIndex: -1 };
+    const properties = {
+      className: 'thumbnail',
+      href: watchPageOf(name),
+      // This page may be on air.
+      target: '_blank',
+      rel: 'noopener',
+      tabIndex: -1,
+    };
     this.element = make('a', properties, this.#note);
     this.element.setAttribute('aria-hidden', 'true');
   }

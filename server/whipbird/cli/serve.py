@@ -300,7 +300,7 @@ def _greet(settings: Settings, app: web.Application, tls: Tls | None) -> None:
         "  OBS:   Settings > Stream > Service: WHIP",
         f"         Server: {bases[-1]}/whip/mystream   "
         f"Bearer Token: {'your token' if needs_token else '(empty)'}",
-        f"  Watch: {bases[-1]}/#watch/mystream",
+        f"  Watch: {bases[-1]}/watch/mystream",
         f"  Open:  TCP port {port} (HTTP) and UDP port {udp.port} (media and data)",
     ]
     if tcp.port not in (0, port):

@@ -106,6 +106,16 @@ class AccessSettings(BaseModel):
         "https://example.org; several may be given; * for all. Those that are named "
         "may control recordings, too.",
     )
+    embed_origins: Annotated[
+        tuple[Annotated[str, AfterValidator(values.origin)], ...],
+        NoDecode,
+        BeforeValidator(values.words),
+    ] = Field(
+        default=(),
+        description="Origin whose pages may show /embed/{stream} in a frame, as "
+        "https://example.org; several may be given; * for all. By default, only pages "
+        "of this server may.",
+    )
     max_sessions: int = Field(
         default=1000,
         ge=1,

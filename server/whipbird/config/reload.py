@@ -27,7 +27,7 @@ NEEDS_RESTART = frozenset(
         *("public_addresses", "hide_host_addresses", "ice_lite", "ice_loopback"),
         *("interfaces", "ip_family"),
         *("check_private_addresses", "denied_networks", "echo_buffer"),
-        *("open",),
+        *("embed_origins", "open"),
         *("auth_url", "jwt_audience", "jwt_issuer", "jwt_key_file", "jwt_key_url"),
         *("rights_file", "hsts", "ice_tcp", "ice_tcp_port"),
         *("tls_cert", "tls_key", "tls_redirect", "tls_self_signed", "state_folder"),

@@ -48,7 +48,7 @@ class LinksResource:
             {
                 "stream": stream,
                 # Browsers send no fragment: no server and no log on the way sees it.
-                "url": f"{_PAGE}#watch/{stream}?key={token}",
+                "url": f"{_PAGE}watch/{stream}#key={token}",
                 "token": token,
                 "expires": expires.isoformat(),
             },

@@ -12,6 +12,7 @@ from whipbird.app import create_app
 from whipbird.config import Settings
 from whipbird.http.description import PATH, description_file
 from whipbird.http.page import webclient_directory
+from whipbird.pages import ASSETS
 
 
 def document() -> dict[str, Any]:
@@ -35,6 +36,7 @@ async def test_it_has_the_routes_of_the_server() -> None:
         for route in create_app(Settings()).router.routes()
         if route.resource is not None
         and route.resource.canonical not in {"", "/", *page}
+        and not route.resource.canonical.startswith(f"/{ASSETS}/")
         # The same with a slash at the end.
         and not route.resource.canonical.endswith("/")
     }

@@ -14,7 +14,7 @@ from tests import offers
 from whipbird.app import STORE, create_app
 from whipbird.config import Settings
 from whipbird.http.clients import Client
-from whipbird.http.page import ISOLATION
+from whipbird.http.content import ISOLATION
 from whipbird.http.proxies import Proxies
 
 SDP = {"Content-Type": "application/sdp"}

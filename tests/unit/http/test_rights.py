@@ -41,6 +41,7 @@ FILE = "live_20310203T040506Z_001.mp4"
 # What needs no token: liveness, the page, the description of the interface. Of the
 # status, a client without a token learns the version.
 OPEN = {"/", "/healthz", "/readyz", "/api/openapi.yaml"}
+PAGES = ("/assets/", "/watch", "/embed/")
 OPEN |= {
     f"/{path.relative_to(webclient_directory())}"
     for path in webclient_directory().rglob("*")
@@ -80,6 +81,8 @@ def routes(client: Client) -> list[tuple[str, str]]:
     found = []
     for route in client.app.router.routes():
         assert route.resource is not None
+        if route.resource.canonical.startswith(PAGES):
+            continue
         path = route.resource.canonical.format(
             stream="live", session="session", events="events", file=FILE, id="12345678"
         )

@@ -4,9 +4,9 @@
  * @module
  */
 
-import { codecName } from '../media/encoding.js';
+import { codecName } from './encoding.js';
 
-/** @typedef {import('../media/incoming-statistics.js').Incoming} Incoming */
+/** @typedef {import('./incoming-statistics.js').Incoming} Incoming */
 /** @typedef {import('../resources/streams-api.js').LiveStream} LiveStream */
 
 /** @typedef {'audio'|'video'} Kind */

@@ -8,11 +8,11 @@ from contextlib import AsyncExitStack
 import pytest
 import pytest_asyncio
 
-from tests.e2e.command_publisher import publishing
-from tests.e2e.publish_page import Stream, frames_of, layers, received
+from tests.interop.firefox import LIMIT, Firefox, FirefoxPage, running
 from tests.server import ServerProcess
 
-from .firefox import LIMIT, Firefox, FirefoxPage, running
+from .command_publisher import publishing
+from .publish_page import Stream, frames_of, layers, received
 
 pytestmark = [
     pytest.mark.asyncio(loop_scope="module"),
@@ -237,3 +237,40 @@ async def test_one_page_watches_another(
     viewer = await open_page(f"#watch/{stream}")
     await plays(viewer, 320, 180)
     await viewer.shows("#watch-codec", "VP8, Opus")
+
+
+async def test_the_page_of_a_stream(
+    server: ServerProcess, open_page: OpenPage, stream: str
+) -> None:
+    options = ("--video-codec", "vp8", "--size", "320x180", "--rate", "15")
+    page = await open_page(f"watch/{stream}")
+    await page.shows(".cover-title", f"{stream} is not live yet")
+    async with publishing(f"{server.url}/whip/{stream}", *options, "--bitrate", "300k"):
+        await page.until("document.querySelector('.cover').hidden")
+        await page.until("document.querySelector('video').videoWidth === 320")
+        await page.shows(".viewers", "1 viewer")
+        await page.until("!document.querySelector('#unmute').hidden")
+        await page.click("#unmute")
+        await page.until("!document.querySelector('video').muted")
+        await page.until(HEARD)
+    await page.shows(".cover-title", f"{stream} has stopped")
+
+
+async def test_it_asks_for_a_token(firefox: Firefox, stream: str) -> None:
+    server = ServerProcess("--token", "secret")
+    page = firefox.page()
+    try:
+        await server.start()
+        await page.open(f"{server.url}/watch/{stream}")
+        await page.shows(".cover-title", f"{stream} needs a token")
+        await page.run("""(() => {
+            document.querySelector('.token-form input').value = 'secret';
+            document.querySelector('.token-form').requestSubmit();
+        })()""")
+        await page.shows(".cover-title", f"{stream} is not live yet")
+        await page.run("location.reload()")
+        # It is kept while the tab is open.
+        await page.shows(".cover-title", f"{stream} is not live yet")
+    finally:
+        await page.close()
+        await server.stop()
