@@ -10,9 +10,9 @@ from playwright.async_api import Locator, Page, expect
 from tests.server import ServerProcess
 from whipbird.rights import Purpose, Signed, Signer, digest_of
 
-from .conftest import OpenPage, OpenPublisher, OpenViewer, StartServer
+from .conftest import OpenPage, OpenPublisher, StartServer
 from .ping_page import FAILED_REQUEST
-from .watch_page import WatchPage
+from .stage_page import StagePage
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -58,15 +58,21 @@ def entry(page: Page, name: str) -> Locator:
     return page.locator("article").filter(has=heading)
 
 
-async def watch(viewer: WatchPage, key: str) -> None:
-    await viewer.frame.open(f"/#watch/{viewer.stream}?key={key}")
+async def open_link(
+    open_page: OpenPage, server: ServerProcess, stream: str, key: str
+) -> StagePage:
+    frame = await open_page(server)
+    # A link may be refused.
+    frame.expects(FAILED_REQUEST)
+    stage = StagePage(frame, f"/watch/{stream}#key={key}")
+    await stage.open()
+    return stage
 
 
 async def test_a_link_from_the_streams_view(
     guarded: ServerProcess,
     open_page: OpenPage,
     open_publisher: OpenPublisher,
-    open_viewer: OpenViewer,
 ) -> None:
     publisher = await open_publisher(guarded)
     publisher.frame.expects(FAILED_REQUEST)
@@ -85,30 +91,28 @@ async def test_a_link_from_the_streams_view(
     await button.click()
     await expect(stream).to_contain_text("The link is copied. Whoever has it can watch")
     url = await page.evaluate("() => navigator.clipboard.readText()")
-    address, _, key = url.partition("?key=")
-    assert address == f"{guarded.url}/#watch/{publisher.stream}"
+    address, _, key = url.partition("#key=")
+    assert address == f"{guarded.url}/watch/{publisher.stream}"
     signed = Signer(SECRET.encode()).read(Purpose.WATCH, key)
     assert signed is not None
     assert 3500 < signed.expires - time.time() <= 3600
 
-    viewer = await open_viewer(guarded, publisher.stream)
-    await watch(viewer, key)
+    viewer = await open_link(open_page, guarded, publisher.stream, key)
     await viewer.plays()
     # It stays in the address, so a reload plays too; the browser sends it nowhere.
     assert viewer.page.url == url
     await viewer.page.reload()
     await viewer.plays()
-    await viewer.leave()
+    await viewer.page.goto("about:blank")
+    await guarded.logged("reason='deleted by the client'")
     for request in viewer.frame.requests:
         assert key not in request.url
         headers = await request.all_headers()
         assert key not in headers.get("referer", "")
-    for method in ("POST", "DELETE"):
-        for request in viewer.requests(method):
-            headers = await request.all_headers()
+        if "/whep/" in request.url:
             assert headers["authorization"] == f"Bearer {key}"
-    # It is for this stream, not for the rest of the page.
-    await viewer.page.get_by_role("link", name="Streams", exact=True).click()
+    # It is for this page, not for the rest.
+    await viewer.page.goto(f"{guarded.url}/#streams")
     problem = viewer.page.locator("#streams-problem")
     await expect(problem).to_contain_text("The server asks for a token")
 
@@ -123,7 +127,7 @@ async def test_a_link_from_the_streams_view(
     field = stream.get_by_label("Link for viewers", exact=False).and_(
         page.locator("input")
     )
-    assert (await field.input_value()).startswith(f"{address}?key=")
+    assert (await field.input_value()).startswith(f"{address}#key=")
     assert key not in guarded.output
 
 
@@ -153,35 +157,37 @@ async def test_who_may_watch_alone_makes_no_links(
 
 
 async def test_links_that_are_refused(
-    guarded: ServerProcess, open_viewer: OpenViewer
+    guarded: ServerProcess, open_page: OpenPage
 ) -> None:
-    """In a person's words, without a field for a token; a token helps all the same."""
+    """In a person's words, without a field for a token."""
     expired, other = link_to("show", -60), link_to("elsewhere", 600)
-    viewer = await open_viewer(guarded, "show")
-    problem = viewer.frame.problem
     for key, title, text in (
         (expired, "This link has expired", "This link was good until 20"),
         (expired[:-3], "This link is not valid", "Ask whoever gave it to you"),
         (other, "This link is for something else", "It permits to watch one stream."),
     ):
-        await watch(viewer, key)
-        await expect(problem).to_contain_text(title)
-        await expect(problem).to_contain_text(text)
-        await expect(viewer.frame.state_word).to_have_text("Not connected")
-        await expect(viewer.page.get_by_label("Enter it here")).to_be_hidden()
-    await viewer.frame.enter_token("friend")
-    await expect(viewer.frame.state_word).to_have_text("Connected")
-    assert viewer.page.url == f"{guarded.url}/#watch/show"
+        viewer = await open_link(open_page, guarded, "show", key)
+        await expect(viewer.words).to_have_text(title)
+        await expect(viewer.cover).to_contain_text(text)
+        await expect(viewer.token).to_be_hidden()
+    # The page without the link asks for a token.
+    await viewer.page.goto(f"{guarded.url}/watch/show")
+    await viewer.token.fill("friend")
+    await viewer.token.press("Enter")
+    await expect(viewer.words).to_have_text("show is not live yet")
 
 
 async def test_another_link_in_the_same_tab(
-    guarded: ServerProcess, open_viewer: OpenViewer
+    guarded: ServerProcess, open_page: OpenPage
 ) -> None:
     """Each counts from when it is opened, also for the stream that is watched."""
-    viewer = await open_viewer(guarded, "show")
-    await watch(viewer, link_to("show", 600))
-    await expect(viewer.frame.state_word).to_have_text("Connected")
-    await watch(viewer, link_to("show", -1))
-    await expect(viewer.frame.problem).to_contain_text("This link has expired")
-    await watch(viewer, link_to("show", 600))
-    await expect(viewer.frame.state_word).to_have_text("Connected")
+    viewer = await open_link(open_page, guarded, "show", link_to("show", 600))
+    await expect(viewer.words).to_have_text("show is not live yet")
+    for seconds, words in (
+        (-1, "This link has expired"),
+        (600, "show is not live yet"),
+    ):
+        await viewer.page.goto(
+            f"{guarded.url}/watch/show#key={link_to('show', seconds)}"
+        )
+        await expect(viewer.words).to_have_text(words)
