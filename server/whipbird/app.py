@@ -15,6 +15,7 @@ from .http.cors import enable_cors
 from .http.description import DescriptionResource, description_file
 from .http.host import AllowedHosts, check_host, check_origin
 from .http.https import demand_https, redirect_to_https
+from .http.lenient_paths import LenientPaths
 from .http.listener import Listener
 from .http.metrics import PREFIX as METRICS_PREFIX
 from .http.metrics import MetricsResource, ServerStats
@@ -30,7 +31,7 @@ from .http.recordings import RecordingsResource, StreamRecordingResource
 from .http.snapshots import SnapshotResource
 from .http.status import StatusResource
 from .http.streams import PREFIX as STREAMS_PREFIX
-from .http.streams import StreamsResource
+from .http.streams import StreamsResource, check_names
 from .http.tickets import Tickets
 from .http.whep import WhepResource
 from .http.whep_extensions import knows_event_stream
@@ -82,14 +83,16 @@ def create_app(settings: Settings) -> web.Application:
     """
     rights = Rights(settings.shared_token, settings.rights_file, _authorities(settings))
     refused: Counter[str] = Counter()
-    policy = HttpPolicy(settings, refused)
+    ignored: Counter[str] = Counter()
+    policy = HttpPolicy(settings, refused, ignored)
     for_all = _middlewares_for_all(settings, policy, rights)
     redirects = [redirect_to_https()] if settings.tls_redirect else []
     site = load_site(webclient_directory())
     browsers = BrowserMiddlewares(site)
+    outermost: list[Middleware] = [policy.proxies, policy.access_log]
     app = web.Application(
         middlewares=[
-            policy.access_log,
+            *outermost,
             browsers.problems,
             *for_all,
             *redirects,
@@ -151,7 +154,7 @@ def create_app(settings: Settings) -> web.Application:
     app.add_subapp(WhepResource.prefix, whep)
     # What concerns everybody may be changed by pages of origins that are named.
     named = [origin for origin in origins if origin != ANY]
-    streams = web.Application(middlewares=guards(of_streams, *named))
+    streams = web.Application(middlewares=[*guards(of_streams, *named), check_names])
     StreamsResource(store.streams, store.audiences, recorder).add_to(streams)
     StreamRecordingResource(recorder).add_to(streams)
     SnapshotResource(store.streams, snapshots).add_to(streams)
@@ -170,6 +173,7 @@ def create_app(settings: Settings) -> web.Application:
             faults=port.dispatcher.faults.count,
             gops_given_up=store.audiences.gops_given_up,
             refused=dict(refused),
+            proxies=dict(ignored),
             listeners={name: one.stats for name, one in listeners.items()},
             loop=lag.stats,
         )
@@ -178,8 +182,10 @@ def create_app(settings: Settings) -> web.Application:
     if settings.admin_listen is None:
         _add_operators(app, streams, guards(to_operate, *named), store, stats)
     else:
-        admin = web.Application(middlewares=[policy.access_log, *for_all])
-        published = web.Application(middlewares=guards(of_streams, *named))
+        admin = web.Application(middlewares=[*outermost, *for_all])
+        published = web.Application(
+            middlewares=[*guards(of_streams, *named), check_names]
+        )
         _add_operators(admin, published, guards(to_operate, *named), store, stats)
         admin.add_subapp(STREAMS_PREFIX, published)
         status.add_to(admin)
@@ -192,6 +198,7 @@ def create_app(settings: Settings) -> web.Application:
     DescriptionResource(description_file()).add_to(app)
     previews = Previews(store.streams, rights)
     PageResource(site, previews, settings.embed_origins).add_to(app)
+    app.router.register_resource(LenientPaths(app, policy.proxies.find))
 
     async def open_port(_app: web.Application) -> None:
         await port.open(settings.udp_port or 0)

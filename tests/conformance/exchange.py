@@ -5,6 +5,7 @@ from typing import Any
 
 from aiohttp import ClientResponse, hdrs, web
 from aiohttp.test_utils import TestClient
+from yarl import URL
 
 from tests import offers
 from whipbird.sdp.parser import SessionDescription, parse_description
@@ -47,11 +48,16 @@ async def open_session(
     text = await response.text()
     assert response.status == 201, text
     return OpenSession(
-        response.headers[hdrs.LOCATION],
+        location_of(response),
         response.headers[hdrs.ETAG],
         offer,
         parse_description(text),
     )
+
+
+def location_of(response: ClientResponse) -> str:
+    """The path that a response names."""
+    return response.url.join(URL(response.headers[hdrs.LOCATION])).path
 
 
 async def patch(

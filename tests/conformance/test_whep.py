@@ -12,6 +12,7 @@ from tests.conformance.exchange import (
     ORIGIN,
     SDP,
     Client,
+    location_of,
     open_session,
     patch,
     post,
@@ -84,7 +85,7 @@ async def test_an_offer_is_accepted(client: Client, name: str) -> None:
     response = await post(client, VIEWERS[name], PATH)
     assert response.status == 201, await response.text()
     assert response.headers[hdrs.CONTENT_TYPE] == SDP
-    location = response.headers[hdrs.LOCATION]
+    location = location_of(response)
     assert location.startswith("/whep/live/")
     assert (await client.get(location)).status == 204
 

@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 from aiohttp import ClientResponse, hdrs
-from yarl import URL
 
 from tests import offers
 from tests.conformance.exchange import (
     Client,
     OpenSession,
+    location_of,
     open_session,
     problem_of,
     token_list,
@@ -111,8 +111,8 @@ async def test_the_events_of_a_stream(client: Client, session: OpenSession) -> N
     """
     created = await open_events(client, session, ["active", "inactive"])
     assert created.status == 201
-    location = created.headers[hdrs.LOCATION]
-    assert URL(location).path.startswith(f"{session.location}/sse/")
+    location = location_of(created)
+    assert location.startswith(f"{session.location}/sse/")
     _, viewer = viewer_of(client, session)
     assert client.app is not None
     # As if it were connected: nothing connects here.

@@ -40,6 +40,10 @@ class Program:
         return self._process.pid
 
     @property
+    def is_running(self) -> bool:
+        return not self._reading.done()
+
+    @property
     def output(self) -> str:
         return "\n".join(self._lines)
 

@@ -690,3 +690,47 @@ def test_wrong_authorities(given: dict[str, str], reason: str) -> None:
 )
 def test_authorities_are_rules(given: dict[str, str]) -> None:
     assert load_settings({"host": "0.0.0.0", **given}).host == "0.0.0.0"
+
+
+# Proxies
+
+
+@pytest.mark.parametrize("names", ["192.0.2.1,10.0.0.0/8 loopback", "::1/128 unix"])
+def test_trusted_proxies(monkeypatch: pytest.MonkeyPatch, names: str) -> None:
+    monkeypatch.setenv("WHIPBIRD_TRUSTED_PROXIES", names)
+    found = [str(proxy) for proxy in load_settings().trusted_proxies]
+    assert found == (
+        ["::1/128", "unix"]
+        if "unix" in names
+        else ["192.0.2.1/32", "10.0.0.0/8", "127.0.0.0/8", "::1/128"]
+    )
+
+
+def test_trusted_proxies_of_other_sources(write_toml: WriteToml) -> None:
+    assert load_settings().trusted_proxies == ()
+    write_toml('trusted_proxies = ["loopback", "unix"]\n')
+    found = load_settings().trusted_proxies
+    assert [str(proxy) for proxy in found] == ["127.0.0.0/8", "::1/128", "unix"]
+    # As the command line gives them.
+    found = load_settings({"trusted_proxies": ("192.0.2.1",)}).trusted_proxies
+    assert [str(proxy) for proxy in found] == ["192.0.2.1/32"]
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ("proxy.example", "loopback or unix"),
+        ("10.0.0.1/8", "host bits"),
+        ("10.0.0.0/33", "loopback or unix"),
+        ("", "loopback or unix"),
+        (5, "loopback or unix"),
+    ],
+)
+def test_trusted_proxies_that_are_none(value: object, said: str) -> None:
+    message = refused({"trusted_proxies": ["loopback", value]})
+    assert message.startswith("trusted_proxies.2: ")
+    assert said in message
+
+
+def test_trusted_proxies_that_are_no_list() -> None:
+    assert refused({"trusted_proxies": 5}).startswith("trusted_proxies: ")

@@ -3,6 +3,7 @@
 import logging
 import socket
 from collections.abc import Callable
+from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,7 @@ APPLIED = sorted(RELOADABLE - {"log_level", "log_format", "drain", "token_file"}
 
 
 OTHERS = {
+    "trusted_proxies": (ip_network("192.0.2.0/24"),),
     "token": SecretStr("new"),
     "ice_servers": (IceServer("stun:stun.example.org"),),
     "turn_secret": SecretStr("new"),
@@ -76,6 +78,7 @@ def state(app: web.Application) -> list[object]:
         recorder._limits,
         recorder._folder._retention,
         recorder._folder.finisher.min_free,
+        policy.proxies.trusted,
         policy.access_log.level,
         policy.all_requests._others.rate,
         policy.stream_requests._others.rate,

@@ -38,8 +38,14 @@ export class WhipSession {
    * @throws {WhipError} There may be a session nevertheless: then `location` is set.
    */
   async open(endpoint, offer) {
+    const headers = { 'Content-Type': SDP, Accept: SDP };
+    // A Location that stays right behind a proxy which changes paths (RFC 7240). Other
+    // origins would have to permit the header.
+    if (new URL(endpoint).origin === globalThis.location?.origin) {
+      headers.Prefer = 'relative-location';
+    }
     const { response, text } = await this.#http.request('POST', endpoint, {
-      headers: { 'Content-Type': SDP, Accept: SDP },
+      headers,
       body: offer,
     });
     const location = response.headers.get('Location');

@@ -61,6 +61,8 @@ def _option(name: str, field: FieldInfo) -> Callable[[Command], Command]:
 
 def _singular(flag: str) -> str:
     """The option for one of several values."""
+    if flag.endswith("ies"):
+        return flag.removesuffix("ies") + "y"
     return flag.removesuffix("es" if flag.endswith("sses") else "s")
 
 

@@ -27,6 +27,9 @@ _MAX_NAMED = 8
 SDP = "application/sdp"
 SDP_FRAGMENT = "application/trickle-ice-sdpfrag"
 
+# Asks for a Location that stays right behind a proxy which changes paths (RFC 7240).
+RELATIVE = "relative-location"
+
 
 class WhipClient:
     """A WHIP session of a client.
@@ -117,7 +120,10 @@ class WhipClient:
                 raise WhipError("No network", str(error)) from error
             self.offer = self.peer.localDescription.sdp
         response, self.answer = await self.http.request(
-            "POST", self.url, data=self.offer.encode(), headers={"Content-Type": SDP}
+            "POST",
+            self.url,
+            data=self.offer.encode(),
+            headers={"Content-Type": SDP, "Prefer": RELATIVE},
         )
         if response.status != 201:
             raise WhipError(

@@ -3,7 +3,15 @@
 from .reload import NEEDS_RESTART, RELOADABLE, taken_over
 from .settings import ENV_PREFIX, Settings
 from .sources import ConfigError, load_settings, unknown_variables
-from .values import ANY, BEARER_TOKEN, read_token, split_listen, webhook_key
+from .values import (
+    ANY,
+    BEARER_TOKEN,
+    UNIX,
+    ProxyAddress,
+    read_token,
+    split_listen,
+    webhook_key,
+)
 
 __all__ = [
     "ANY",
@@ -11,7 +19,9 @@ __all__ = [
     "ENV_PREFIX",
     "NEEDS_RESTART",
     "RELOADABLE",
+    "UNIX",
     "ConfigError",
+    "ProxyAddress",
     "Settings",
     "load_settings",
     "read_token",

@@ -53,6 +53,16 @@ class NetworkSettings(BaseModel):
         "front of this machine (a container's, a cloud's) forwards the ports; several "
         "may be given.",
     )
+    trusted_proxies: Annotated[
+        tuple[Annotated[values.ProxyAddress, BeforeValidator(values.proxy)], ...],
+        NoDecode,
+        BeforeValidator(values.proxies),
+    ] = Field(
+        default=(),
+        description="Address of a proxy in front, a network of them, as 10.1.0.0/16, "
+        "loopback or unix: what it tells of its clients in Forwarded and "
+        "X-Forwarded-For, -Proto, -Host and -Prefix is believed; several may be given.",
+    )
     hide_host_addresses: bool = Field(
         default=False,
         description="Tell clients the public addresses only, not this machine's own.",

@@ -6,6 +6,7 @@ from .settings import Settings
 RELOADABLE = frozenset(
     {
         *("access_log", "drain", "log_format", "log_level", "setup_timeout"),
+        "trusted_proxies",
         *("token", "token_file"),
         *("max_sessions", "max_client_sessions", "max_client_connecting"),
         *("request_rate", "post_rate", "patch_rate", "delete_rate"),

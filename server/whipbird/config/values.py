@@ -3,9 +3,9 @@
 import base64
 import binascii
 import re
-from ipaddress import ip_address
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from pydantic import SecretStr, ValidationInfo
 from yarl import URL
@@ -16,6 +16,15 @@ _Switch = TypeVar("_Switch", bool, int)
 
 # Stands for all hosts, or all origins.
 ANY = "*"
+
+# Stands for a local socket, which has no address.
+UNIX: Literal["unix"] = "unix"
+
+# Where a proxy may be.
+ProxyAddress = IPv4Network | IPv6Network | Literal["unix"]
+
+# Stands for the addresses of this machine for itself.
+_LOOPBACK = ("127.0.0.0/8", "::1/128")
 
 # The syntax of a Bearer token (RFC 6750 section 2.1).
 BEARER_TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")
@@ -150,6 +159,31 @@ def lines(value: Any) -> Any:
 def words(value: Any) -> Any:
     """The addresses of an environment variable, parted by white space or commas."""
     return value.replace(",", " ").split() if isinstance(value, str) else value
+
+
+def proxies(value: Any) -> Any:
+    """The words of ``words``; "loopback" becomes its networks."""
+    found = words(value)
+    if not isinstance(found, list | tuple):
+        return found
+    return [
+        part for word in found for part in (_LOOPBACK if word == "loopback" else [word])
+    ]
+
+
+def proxy(value: Any) -> ProxyAddress:
+    """An address, a network or ``UNIX``."""
+    if value == UNIX:
+        return UNIX
+    try:
+        # A number as such would be an address.
+        return ip_network(str(value))
+    except ValueError as error:
+        why = f": {error}" if "host bits" in str(error) else ""
+        raise ValueError(
+            "expected an address, a network such as 10.1.0.0/16, loopback or unix, "
+            f'not "{value}"{why}'
+        ) from None
 
 
 def host(value: str) -> str:

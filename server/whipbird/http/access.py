@@ -6,6 +6,7 @@ import time
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
+from .clients import client_of
 from .paths import public_path
 
 logger = logging.getLogger(__name__)
@@ -42,7 +43,7 @@ def _log(
     fields = {
         "method": request.method,
         "path": public_path(request),
-        "client": request.remote,
+        "client": client_of(request).address,
         "status": response.status,
         "octets": response.body_length or response.content_length or 0,
         "milliseconds": round(seconds * 1000, 1),

@@ -10,6 +10,7 @@ from aiohttp.typedefs import Handler, Middleware
 
 from ..config import BEARER_TOKEN
 from ..rights import Grant, Inquiry, Need, Rights, Unanswered
+from .clients import client_of
 from .cors import is_preflight
 from .problems import Problem
 
@@ -76,7 +77,7 @@ async def grant_for(request: web.Request, rights: Rights, need: Need) -> Grant:
         need,
         token=None if credentials is None else credentials.token,
         user=sent.user,
-        client=request.remote or "",
+        client=client_of(request).address,
         query=request.query_string,
     )
     try:

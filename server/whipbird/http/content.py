@@ -3,6 +3,7 @@
 from aiohttp import ETag, hdrs, web
 
 from ..pages import Content
+from .clients import client_of
 from .host import host_of
 
 # The page loads nothing from other origins.
@@ -100,7 +101,7 @@ def quality(header: str, name: str) -> float:
 
 def is_secure(request: web.Request) -> bool:
     """Whether the client has come by HTTPS, to this server or to a proxy."""
-    return request.secure or request.headers.get("X-Forwarded-Proto") == "https"
+    return client_of(request).is_secure or False
 
 
 def is_trustworthy(request: web.Request) -> bool:

@@ -12,6 +12,7 @@ from aiohttp.typedefs import Handler, Middleware
 
 from ..config import ANY
 from ..sdp.errors import quote
+from .clients import client_of
 from .problems import Problem
 
 # RFC 9110 section 7.2 and RFC 3986 section 3.2.2; names as DNS and mDNS have them.
@@ -69,8 +70,8 @@ class Host:
 
 
 def host_of(request: web.Request) -> Host | None:
-    """The host that a request names; None without one, or with a malformed one."""
-    return Host.parse(request.headers.get(hdrs.HOST, ""))
+    """The host that a client names; None without one, or with a malformed one."""
+    return Host.parse(client_of(request).host or "")
 
 
 class AllowedHosts:
@@ -123,14 +124,16 @@ def check_host(allowed: AllowedHosts) -> Middleware:
                 f'"{quote(values[0])}" is not a host name or address with, optionally, '
                 "a port."
             )
-        if host not in allowed:
-            raise Problem(
-                421,
-                "Unknown host",
-                f'This server does not know the name "{quote(host.name)}". If it is '
-                'its own, add it to the setting "allowed_hosts".',
-                section="RFC 9110 section 15.5.20",
-            )
+        # Both that of a proxy and that of its client, which it may pass on unseen.
+        for named in (host, host_of(request)):
+            if named is not None and named not in allowed:
+                raise Problem(
+                    421,
+                    "Unknown host",
+                    f'This server does not know the name "{quote(named.name)}". If it '
+                    'is its own, add it to the setting "allowed_hosts".',
+                    section="RFC 9110 section 15.5.20",
+                )
         return await handler(request)
 
     return middleware
@@ -176,8 +179,7 @@ def _is_foreign(request: web.Request, allowed: frozenset[str]) -> bool:
 def _is_own(request: web.Request, origin: str) -> bool:
     """Whether an origin is that of this server, as the client knows it.
 
-    A proxy may have changed the Host header, and the scheme. No page can set
-    X-Forwarded-Host without asking first.
+    A proxy may have changed the Host header, and the scheme.
     """
     try:
         parts = urlsplit(origin)
@@ -187,8 +189,7 @@ def _is_own(request: web.Request, origin: str) -> bool:
     if page is None or parts.scheme not in _DEFAULT_PORTS:
         return False
     default = _DEFAULT_PORTS[parts.scheme]
-    for header in (hdrs.HOST, hdrs.X_FORWARDED_HOST):
-        host = Host.parse(request.headers.get(header, ""))
+    for host in (Host.parse(request.headers.get(hdrs.HOST, "")), host_of(request)):
         if host is not None and (host.name, host.port or default) == (
             page.name,
             page.port or default,

@@ -3,10 +3,10 @@
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler, Middleware
 
+from .clients import client_of
 from .problems import Problem
 
-# Load balancers and container engines ask without TLS, and do not follow redirections.
-_PROBES = frozenset({"/healthz", "/readyz"})
+_PROBES = ("/healthz", "/readyz")
 
 _HSTS = "Strict-Transport-Security"
 
@@ -20,10 +20,13 @@ def redirect_to_https() -> Middleware:
 
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
-        if request.secure or request.path in _PROBES:
+        client = client_of(request)
+        # A proxy that does not tell may have undone TLS: it would come back forever.
+        if client.is_secure is not False or _is_probe(request):
             return await handler(request)
-        host = request.headers.get(hdrs.HOST)
-        target = request.raw_path
+        host, target = client.host, request.raw_path
+        if client.prefix and not client.is_prefix_kept:
+            target = client.prefix + target
         if host is None or not target.startswith("/"):
             raise Problem(
                 400,
@@ -38,11 +41,20 @@ def redirect_to_https() -> Middleware:
     return middleware
 
 
+def _is_probe(request: web.Request) -> bool:
+    """Whether a load balancer or a container engine may ask.
+
+    They ask without TLS, and do not follow redirections.
+    """
+    resource = request.match_info.route.resource
+    return resource is not None and resource.canonical.endswith(_PROBES)
+
+
 def demand_https(request: web.Request, response: web.StreamResponse, age: int) -> None:
     """Have browsers use HTTPS only, from now on (RFC 6797 section 7.1).
 
     Args:
         age: seconds for which they remember it.
     """
-    if request.secure:
+    if client_of(request).is_secure:
         response.headers[_HSTS] = f"max-age={age}"

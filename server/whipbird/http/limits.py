@@ -9,6 +9,7 @@ from aiohttp.typedefs import Handler
 from aiolimiter import AsyncLimiter
 
 from ..net.clients import network_of
+from .clients import client_of
 from .cors import is_preflight
 from .problems import Problem
 
@@ -152,7 +153,7 @@ async def charge(request: web.Request, count: int) -> None:
 
 
 async def _take(request: web.Request, limit: RateLimit, count: int) -> None:
-    if not await limit.take(request.remote or "", count):
+    if not await limit.take(client_of(request).address, count):
         raise Problem(
             429,
             "Too many requests",

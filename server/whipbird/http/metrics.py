@@ -26,6 +26,7 @@ class ServerStats:
     Attributes:
         publishers, viewers: published streams, and connected viewers of all streams.
         refused: requests that were over a rate limit, by its name.
+        proxies: headers of proxies that had no effect, by why.
         listeners: each HTTP listener, by its name.
         faults: exceptions that were our fault.
         backlog: octets that wait for the network.
@@ -42,6 +43,7 @@ class ServerStats:
     faults: int
     gops_given_up: int
     refused: Mapping[str, int]
+    proxies: Mapping[str, int]
     listeners: Mapping[str, ListenerStats]
     loop: LoopLagStats
 
@@ -158,6 +160,12 @@ def _network(stats: ServerStats) -> Iterator[Family]:
         "Open TCP connections.",
         {(name,): one.connections for name, one in stats.listeners.items()},
         "listener",
+    )
+    yield counter(
+        "proxy_headers_ignored",
+        "Requests with headers of a proxy that is not trusted, and malformed values.",
+        {(reason,): count for reason, count in stats.proxies.items()},
+        "reason",
     )
 
 

@@ -11,10 +11,12 @@ from aiohttp.typedefs import Handler
 
 from ..config import ANY
 from ..pages import Content, Site
+from .clients import client_of
 from .content import FOREVER, FRESH, ISOLATION, is_trustworthy, quality, respond
 from .preview import Previews
 from .problems import CONTENT_TYPE as PROBLEM
-from .problems import Problem, is_stream_name, not_a_stream_name
+from .problems import Problem
+from .stream_names import is_stream_name, not_a_stream_name
 
 INDEX = "index.html"
 MANIFEST = "manifest.webmanifest"
@@ -26,6 +28,8 @@ MOST_STREAMS = 9
 _FOR_PROGRAMS = ("application/json", PROBLEM, "application/sdp")
 
 _ENDPOINT = re.compile(r"/(whip|whep)(?:/([^/]+))?/?")
+
+_Handler = Callable[[web.Request], Awaitable[web.Response]]
 
 
 def webclient_directory() -> Path:
@@ -44,12 +48,17 @@ def wants_page(request: web.BaseRequest) -> bool:
     return quality(accept, "text/html") > others
 
 
-def base_of(request: web.BaseRequest) -> str:
+def base_of(request: web.Request, root: str = "/") -> str:
     """The relative URL from the address of a request to the start page.
 
     So it is right behind a proxy, too, that has the page below a path of its own.
+
+    Args:
+        root: the path of the start page; another one in an application that is mounted.
     """
-    depth = request.rel_url.raw_path.count("/") - 1
+    client = client_of(request)
+    kept = (client.prefix or "") if client.is_prefix_kept else ""
+    depth = request.rel_url.raw_path.count("/") - kept.count("/") - root.count("/")
     return "../" * depth or "./"
 
 
@@ -77,7 +86,11 @@ class PageResource:
             handler = _serve(content, FRESH)
             app.router.add_get(f"/{name}", handler)
             if name == INDEX:
-                app.router.add_get("/", handler)
+                start = app.router.add_get("/", _with_slash(handler)).resource
+                assert start is not None
+                self._root = start
+                # Of an application that is mounted at a path.
+                app.router.add_get("", _with_slash(handler))
         for name, content in self._site.assets.items():
             app.router.add_get(f"/{name}", _serve(content, FOREVER))
         app.router.add_get(f"/{MANIFEST}", self.manifest)
@@ -89,7 +102,7 @@ class PageResource:
 
     async def choose(self, request: web.Request) -> web.Response:
         """Lead to the view that asks for the name of a stream."""
-        raise web.HTTPSeeOther(f"{base_of(request)}#watch")
+        raise web.HTTPSeeOther(f"{base_of(request, self._root.canonical)}#watch")
 
     async def watch(self, request: web.Request) -> web.Response:
         """The page that plays a stream, or several."""
@@ -106,7 +119,7 @@ class PageResource:
 
     async def manifest(self, request: web.Request) -> web.Response:
         """What a phone that installs a page opens then: the page that it was on."""
-        base = base_of(request)
+        base = base_of(request, self._root.canonical)
         title, start = "Whipbird", base
         if "streams" in request.match_info:
             title = "+".join(self._names_in(request))
@@ -116,7 +129,7 @@ class PageResource:
 
     async def _render(self, request: web.Request, kind: str) -> Content:
         names = self._names_in(request)
-        base = base_of(request)
+        base = base_of(request, self._root.canonical)
         preview = await self._previews.of(request, base, names)
         return self._site.render(
             "watch.html",
@@ -138,7 +151,7 @@ class PageResource:
         """
         names = request.match_info["streams"].split("+")
         if not all(map(is_stream_name, names)):
-            raise not_a_stream_name()
+            raise not_a_stream_name(request.match_info["streams"])
         if len(names) > MOST_STREAMS:
             raise Problem(
                 404,
@@ -222,5 +235,22 @@ def _serve(
         if is_trustworthy(request):
             response.headers.update(ISOLATION)
         return response
+
+    return serve
+
+
+def _with_slash(handler: _Handler) -> _Handler:
+    """Make a handler that first sends a browser to a path with a slash at its end.
+
+    The links of the page are relative to it.
+    """
+
+    async def serve(request: web.Request) -> web.Response:
+        last = request.rel_url.raw_path.rpartition("/")[2]
+        if not last:
+            return await handler(request)
+        query = request.rel_url.raw_query_string
+        location = f"{last}/?{query}" if query else f"{last}/"
+        return web.Response(status=308, headers={hdrs.LOCATION: location})
 
     return serve

@@ -5,9 +5,9 @@ from aiohttp import web
 from ..sdp.errors import quote
 from ..sessions import short_id
 
-# Below these, the stream's name is followed by ids: of a session, of its events.
+# After these, the stream's name is followed by ids: of a session, of its events.
 # Whoever knows one has access.
-_PREFIXES = (["whip"], ["whep"])
+_PREFIXES = ("whip", "whep")
 
 _LIMIT = 200
 
@@ -17,7 +17,11 @@ def public_path(request: web.BaseRequest) -> str:
 
     Ids are shortened wherever one may be, whether the path leads somewhere or not.
     """
-    parts = request.rel_url.raw_path.split("/")
-    if parts[1:2] in _PREFIXES:
-        parts[3:] = map(short_id, parts[3:])
-    return quote("/".join(parts), _LIMIT)
+    shown: list[str] = []
+    # Before the first of those, further prefixes; between slashes there may be nothing.
+    named = 0
+    for part in request.rel_url.raw_path.split("/"):
+        shown.append(short_id(part) if named > 1 else part)
+        if named or part in _PREFIXES:
+            named += bool(part)
+    return quote("/".join(shown), _LIMIT)

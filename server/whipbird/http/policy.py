@@ -11,6 +11,7 @@ from ..sdp.link import IceServer, TurnServer
 from .access import AccessLog
 from .ice_servers import IceServers
 from .limits import RateLimits
+from .proxies import Proxies
 
 
 class HttpPolicy:
@@ -19,15 +20,20 @@ class HttpPolicy:
     Args:
         settings: the settings of the server.
         refused: counts the requests that are over a rate limit.
+        ignored: counts the headers of proxies that are not believed.
 
     Attributes:
+        proxies: the middleware that finds the clients of proxies.
         access_log: the middleware that logs requests.
         all_requests: the middleware that limits the rate of all requests.
         stream_requests: the middleware that limits those that concern streams.
         ice_servers: what clients are told of STUN and TURN servers.
     """
 
-    def __init__(self, settings: Settings, refused: Counter[str]) -> None:
+    def __init__(
+        self, settings: Settings, refused: Counter[str], ignored: Counter[str]
+    ) -> None:
+        self.proxies = Proxies(settings.trusted_proxies, ignored)
         self.access_log = AccessLog(_log_level(settings))
         self.all_requests = RateLimits(
             {}, default=settings.request_rate, name="requests", refused=refused
@@ -39,6 +45,7 @@ class HttpPolicy:
 
     def change(self, settings: Settings) -> None:
         """Follow other settings from now on."""
+        self.proxies.trusted = settings.trusted_proxies
         self.access_log.level = _log_level(settings)
         self.all_requests.change({}, settings.request_rate)
         self.stream_requests.change(_rates(settings), settings.patch_rate)

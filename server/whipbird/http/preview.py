@@ -2,14 +2,14 @@
 
 from dataclasses import dataclass
 
-from aiohttp import hdrs, web
+from aiohttp import web
 from yarl import URL
 
 from ..rights import Action, Need, Rights
 from ..streams import Streams
 from .auth import grant_for
+from .clients import client_of
 from .content import is_secure
-from .host import Host
 from .problems import Problem
 
 _ICON = "icon-512.png"
@@ -76,9 +76,10 @@ class Previews:
 
 def _address_of(request: web.Request) -> URL:
     """The URL of a request as its client knows it, as far as proxies tell."""
-    scheme = "https" if is_secure(request) else "http"
-    for header in (hdrs.X_FORWARDED_HOST, hdrs.HOST):
-        value = request.headers.get(header, "")
-        if Host.parse(value) is not None:
-            return URL.build(scheme=scheme, authority=value, path=request.path)
-    return URL.build(scheme=scheme, host="localhost", path=request.path)
+    client = client_of(request)
+    prefix = "" if client.is_prefix_kept else client.prefix or ""
+    return URL.build(
+        scheme="https" if is_secure(request) else "http",
+        authority=client.host or "localhost",
+        path=prefix + request.path,
+    )

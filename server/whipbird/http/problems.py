@@ -2,7 +2,6 @@
 
 import json
 import logging
-import re
 from collections.abc import Mapping
 
 from aiohttp import hdrs, web
@@ -14,8 +13,6 @@ from .paths import public_path
 logger = logging.getLogger(__name__)
 
 CONTENT_TYPE = "application/problem+json"
-
-_STREAM = re.compile(r"[A-Za-z0-9._~-]{1,64}")
 
 
 class Problem(Exception):  # noqa: N818 - RFC 9457's noun
@@ -84,21 +81,6 @@ _NOT_AN_ENDPOINT = (
     " It is a session's. An offer is posted to an address with the name of a stream "
     "only, as /whip/NAME; the name has no slash."
 )
-
-
-def is_stream_name(name: str) -> bool:
-    """Whether a stream can have this name."""
-    return _STREAM.fullmatch(name) is not None and name not in (".", "..")
-
-
-def not_a_stream_name() -> Problem:
-    """The problem for a name that no stream can have."""
-    return Problem(
-        404,
-        "Not a stream name",
-        "A stream's name has 1 to 64 of the letters A-Z and a-z, digits, and "
-        '". _ ~ -"; "." and ".." alone are none.',
-    )
 
 
 def no_such_stream() -> Problem:

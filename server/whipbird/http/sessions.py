@@ -22,16 +22,21 @@ from ..sessions import (
     Session,
     SessionStore,
     Unavailable,
+    may_be_id,
     short_id,
 )
 from .auth import GRANT, not_owned
 from .body import read_body
+from .clients import client_of
 from .conditions import check_if_match
 from .cors import is_preflight
 from .delivery import SessionResponse, is_gone
 from .ice_servers import IceServers
+from .lenient_paths import LenientPaths
 from .limits import charge
-from .problems import Problem, expect, is_stream_name, not_a_stream_name
+from .problems import Problem, expect
+from .references import reference
+from .stream_names import check_stream_names, not_a_stream_name
 from .turns import Turns
 
 SDP = "application/sdp"
@@ -91,12 +96,16 @@ class SessionsResource:
             (SESSION_PATH, session),
         ):
             # Users type a slash at the end, and libraries add one.
-            for address in (path, f"{path}/"):
+            for address in (f"{path}/", path):
                 resource = app.router.add_resource(address)
                 routes += [
                     resource.add_route(method, handler, expect_handler=expect)
                     for method, handler in handlers.items()
                 ]
+        # The last one is that of sessions, without a slash.
+        self._session = resource
+        app.router.register_resource(LenientPaths(app))
+        app.middlewares.append(check_stream_names(lambda: self._root, self._has))
         app.middlewares.append(self._options)
         app.on_response_prepare.append(self._announce)
         return routes
@@ -115,7 +124,7 @@ class SessionsResource:
         """Open a session (section 4.2)."""
         stream = self._stream_of(request)
         text = await read_body(request, SDP, section="RFC 9725 section 4.2")
-        await self._turns.wait(request.remote or "")
+        await self._turns.wait(client_of(request).address)
         try:
             offer = parse_offer(text, self.role)
         except SdpError as error:
@@ -134,17 +143,17 @@ class SessionsResource:
             body=answer.encode(),  # as text it would get a charset, which SDP has not
             content_type=SDP,
             headers={
-                hdrs.LOCATION: self.path_of(session),
+                hdrs.LOCATION: reference(request, self.path_of(session)),
                 hdrs.ETAG: session.etag,
                 "Accept-Patch": SDP_FRAGMENT,
             },
         )
         self._add_links(response, short_id(session.id))
-        for link in self.extensions(session):
+        for link in self.extensions(request, session):
             response.headers.add(hdrs.LINK, link)
         return response
 
-    def extensions(self, session: Session) -> Iterable[str]:
+    def extensions(self, request: web.Request, session: Session) -> Iterable[str]:
         """The Link fields of a session's protocol extensions (section 4.9)."""
         return ()
 
@@ -166,7 +175,7 @@ class SessionsResource:
         """Add trickled candidates, or restart ICE (sections 4.3.2 and 4.3.3)."""
         unused_ice = self.session_of(request).unused_ice
         text = await read_body(request, SDP_FRAGMENT, section="RFC 9725 section 4.3.1")
-        await self._turns.wait(request.remote or "")
+        await self._turns.wait(client_of(request).address)
         try:
             fragment = parse_fragment(text, unused_ice)
         except SdpError as error:
@@ -214,17 +223,24 @@ class SessionsResource:
         await session.end(EndReason.DELETED)
         return web.Response(status=200)
 
+    @property
+    def _root(self) -> str:
+        """The path of the application."""
+        return self._session.canonical.removesuffix(SESSION_PATH)
+
+    def _has(self, rest: list[str]) -> bool:
+        """Whether a path, from the name of the stream on, is that of a session."""
+        return self._store.get(self.role, rest[0], rest[1]) is not None
+
     def path_of(self, session: Session) -> str:
-        """The path of a session's URL."""
-        return f"{self.prefix}/{session.stream}/{session.id}"
+        """The path of a session's URL, from the root of the router."""
+        return self._session.url_for(stream=session.stream, session=session.id).raw_path
 
     def _stream_of(self, request: web.Request) -> str:
         """The stream's name in the URL; a random one if there is none."""
         stream = request.match_info.get("stream")
         if stream is None:
             return secrets.token_urlsafe(_NAME_OCTETS)
-        if not is_stream_name(stream):
-            raise not_a_stream_name()
         return stream
 
     def session_of(self, request: web.Request) -> Session:
@@ -250,6 +266,8 @@ class SessionsResource:
         match = request.match_info
         session = self._store.get(self.role, match["stream"], match["session"])
         if session is None:
+            if not may_be_id(match["session"]):
+                raise not_a_stream_name(f"{match['stream']}/{match['session']}")
             raise Problem(
                 404,
                 "No such session",

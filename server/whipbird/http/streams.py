@@ -11,10 +11,20 @@ from ..streams import Audiences, Stream, Streams
 from ..streams.health import Finding, findings
 from .auth import GRANT
 from .problems import no_such_stream
+from .stream_names import check_stream_names
 
 PREFIX = "/api/streams"
 
 NO_STORE = {"Cache-Control": "no-store"}
+
+
+# What else is below the path of a stream.
+_PARTS = frozenset({"recording", "snapshot.jpg", "publisher"})
+
+# A middleware for the application that is mounted at ``PREFIX``.
+check_names = check_stream_names(
+    lambda: PREFIX, lambda rest: len(rest) == 2 and rest[1] in _PARTS
+)
 
 
 class StreamsResource:

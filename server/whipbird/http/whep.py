@@ -15,8 +15,10 @@ from ..sessions import (
     WrongCodecs,
 )
 from .body import JSON
+from .clients import client_of
 from .ice_servers import IceServers
 from .problems import Problem
+from .references import reference
 from .sessions import SDP, SESSION_PATH, SessionsResource
 from .whep_extensions import WhepExtensions
 
@@ -40,8 +42,8 @@ class WhepResource(SessionsResource):
         routes = super().add_to(app)
         return routes + self._extensions.add_to(app, SESSION_PATH)
 
-    def extensions(self, session: Session) -> Iterable[str]:
-        return self._extensions.links(self.path_of(session))
+    def extensions(self, request: web.Request, session: Session) -> Iterable[str]:
+        return self._extensions.links(reference(request, self.path_of(session)))
 
     def accepted(self, request: web.Request) -> tuple[str, str] | None:
         resource = request.match_info.route.resource
@@ -64,7 +66,10 @@ class WhepResource(SessionsResource):
     ) -> tuple[Session, str]:
         try:
             return await self._store.watch(
-                stream, offer, request.remote or "-", rid=request.query.get("layer")
+                stream,
+                offer,
+                client_of(request).address or "-",
+                rid=request.query.get("layer"),
             )
         except NothingToWatch:
             raise Problem(

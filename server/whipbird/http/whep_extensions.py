@@ -23,6 +23,7 @@ from ..streams import (
 )
 from .body import read_json
 from .problems import Problem, expect
+from .references import reference
 
 EVENTS_RELATION = "urn:ietf:params:whep:ext:core:server-sent-events"
 LAYER_RELATION = "urn:ietf:params:whep:ext:core:layer"
@@ -85,6 +86,7 @@ class WhepExtensions:
         layer = app.router.add_resource(f"{session}/layer")
         events = app.router.add_resource(f"{session}/sse")
         stream = app.router.add_resource(f"{session}/sse/{{events}}")
+        self._event_stream = stream
         return [
             layer.add_route("POST", self.choose_layer, expect_handler=expect),
             events.add_route("POST", self.open_events, expect_handler=expect),
@@ -93,16 +95,16 @@ class WhepExtensions:
         ]
 
     @staticmethod
-    def links(session_path: str) -> list[str]:
+    def links(session: str) -> list[str]:
         """The Link fields of the response that opens a session.
 
         Args:
-            session_path: the path of the session's URL.
+            session: a reference to the session.
         """
         types = ",".join(EVENT_TYPES)
         return [
-            f'<{session_path}/sse>; rel="{EVENTS_RELATION}"; events="{types}"',
-            f'<{session_path}/layer>; rel="{LAYER_RELATION}"',
+            f'<{session}/sse>; rel="{EVENTS_RELATION}"; events="{types}"',
+            f'<{session}/layer>; rel="{LAYER_RELATION}"',
         ]
 
     async def choose_layer(self, request: web.Request) -> web.Response:
@@ -149,8 +151,11 @@ class WhepExtensions:
                 "This session has reached its limit of event streams; delete one.",
             ) from None
         self._store.audiences.update_viewer(session.stream, viewer)
+        url = self._event_stream.url_for(
+            stream=session.stream, session=session.id, events=name
+        )
         return web.Response(
-            status=201, headers={hdrs.LOCATION: f"{request.path}/{name}"}
+            status=201, headers={hdrs.LOCATION: reference(request, url.raw_path)}
         )
 
     async def send_events(self, request: web.Request) -> web.StreamResponse:

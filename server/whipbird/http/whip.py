@@ -8,6 +8,7 @@ from ..sdp.offer import Offer
 from ..sdp.role import PUBLISHER
 from ..sessions import Session
 from ..streams import StreamTaken
+from .clients import client_of
 from .problems import Problem
 from .sessions import SessionsResource
 
@@ -24,7 +25,9 @@ class WhipResource(SessionsResource):
         self, request: web.Request, stream: str, offer: Offer
     ) -> tuple[Session, str]:
         try:
-            return await self._store.publish(stream, offer, request.remote or "-")
+            return await self._store.publish(
+                stream, offer, client_of(request).address or "-"
+            )
         except StreamTaken as taken:
             seconds = max(1, math.ceil(taken.retry_after))
             raise Problem(

@@ -7,6 +7,7 @@ from .session import (
     Session,
     SessionState,
     Unavailable,
+    may_be_id,
     short_id,
 )
 from .setup import SetupStep
@@ -30,5 +31,6 @@ __all__ = [
     "SetupStep",
     "Unavailable",
     "WrongCodecs",
+    "may_be_id",
     "short_id",
 ]

@@ -3,6 +3,7 @@
 import asyncio
 import enum
 import logging
+import re
 import secrets
 import time
 from collections.abc import Callable
@@ -35,6 +36,7 @@ CLOSE_TIMEOUT = 5.0
 ID_OCTETS = 24
 # Characters of the id that are logged: enough to tell sessions apart.
 LOGGED_ID_LENGTH = 8
+_ID = re.compile(rf"[A-Za-z0-9_-]{{{ID_OCTETS * 4 // 3}}}")
 
 # Earlier ICE sessions that are remembered, to recognize late requests.
 REMEMBERED_ICE_SESSIONS = 8
@@ -397,6 +399,11 @@ def _host_and_port(address: tuple[str, int]) -> str:
 def short_id(session_id: str) -> str:
     """The part of a session's id that may be shown in logs."""
     return session_id[:LOGGED_ID_LENGTH]
+
+
+def may_be_id(text: str) -> bool:
+    """Whether a text has the form of a session's id."""
+    return _ID.fullmatch(text) is not None
 
 
 def _new_etag() -> str:

@@ -115,6 +115,10 @@ class Fault:
             skip_auto_headers=[hdrs.CONTENT_TYPE],
         ) as response:
             headers = CIMultiDict(response.headers)
+            if hdrs.LOCATION in headers:
+                # Faults know sessions by their paths.
+                location = response.url.join(URL(headers[hdrs.LOCATION]))
+                headers[hdrs.LOCATION] = location.path
             for name in _HOP_BY_HOP:
                 headers.popall(name, None)
             return Reply(response.status, headers, await response.text())

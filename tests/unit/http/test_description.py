@@ -35,7 +35,7 @@ async def test_it_has_the_routes_of_the_server() -> None:
         (route.method, route.resource.canonical)
         for route in create_app(Settings()).router.routes()
         if route.resource is not None
-        and route.resource.canonical not in {"/", *page}
+        and route.resource.canonical not in {"", "/", *page}
         and not route.resource.canonical.startswith(f"/{ASSETS}/")
         # The same with a slash at the end.
         and not route.resource.canonical.endswith("/")

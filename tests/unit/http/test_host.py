@@ -271,8 +271,6 @@ OWN: list[dict[str, str]] = [
     {"Sec-Fetch-Site": "same-origin", "Origin": "https://anything.example"},
     {"Sec-Fetch-Site": "none"},
     {"Origin": "http://studio:8080"},
-    # A proxy with another name, which tells the name.
-    {"Origin": "https://live.example.org", "X-Forwarded-Host": "live.example.org"},
 ]
 
 

@@ -34,6 +34,7 @@ def new_app(*, redirects: bool = False) -> web.Application:
         demand_https(request, response, 60)
 
     app = web.Application(middlewares=[redirect_to_https()] if redirects else [])
+    app.router.add_get("/healthz", answer)
     app.router.add_get("/{path:.*}", answer)
     app.on_response_prepare.append(sign)
     return app
