@@ -13,7 +13,7 @@ TARGETS ?=
 HOST ?= 127.0.0.1
 PORT ?= 8080
 
-.PHONY: setup browser serve test fuzz check format bench soak conformance screenshots lock \
+.PHONY: setup browser serve test fuzz check format bench soak conformance networks screenshots lock \
 	clean
 
 setup: .venv/ready
@@ -66,6 +66,10 @@ soak: setup
 # Writes docs/conformance.md; takes a minute.
 conformance: setup
 	$(BIN)/python -m tests.conformance.page
+
+# Writes docs/networks.md; needs root, iproute2 and nftables, and takes two minutes.
+networks: browser
+	$(BIN)/python -m tests.networks.page
 
 screenshots: browser
 	$(BIN)/python -m tests.e2e.screenshots

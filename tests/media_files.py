@@ -86,12 +86,20 @@ def write_media(
     return path
 
 
+def noise(width: int, height: int) -> VideoFrame:
+    """A picture that is hard to compress, always the same one."""
+    frame = VideoFrame(width, height, "yuv420p")
+    source = random.Random(0)
+    for plane in frame.planes:
+        plane.update(source.randbytes(plane.buffer_size))
+    return frame
+
+
 def _moving(pixels: str, number: int) -> VideoFrame:
     """A bar that moves over noise that does not."""
-    frame = VideoFrame(SIZE, SIZE, "yuv420p")
-    noise = random.Random(0)
+    frame = noise(SIZE, SIZE)
     for plane in frame.planes:
-        octets = bytearray(noise.randbytes(plane.buffer_size))
+        octets = bytearray(plane)
         start = number * plane.line_size % len(octets)
         octets[start : start + plane.line_size] = bytes(plane.line_size)
         plane.update(bytes(octets))

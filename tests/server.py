@@ -12,6 +12,8 @@ from typing import Any
 
 import aiohttp
 
+from tests.waiting import until
+
 ROOT = Path(__file__).parents[1]
 # Seconds; a machine that has much else to do takes long to start a process.
 START_LIMIT = 120.0
@@ -43,6 +45,7 @@ class ServerProcess:
         self._command = command
         self._process: asyncio.subprocess.Process | None = None
         self._output = tempfile.TemporaryFile()  # noqa: SIM115 - closed in stop()
+        self._state = tempfile.TemporaryDirectory()
 
     async def start(self) -> None:
         """Start the process and wait until it is healthy.
@@ -52,6 +55,7 @@ class ServerProcess:
         """
         # Ignore the developer's own settings of a server.
         env = {k: v for k, v in os.environ.items() if not k.startswith("WHIPBIRD_")}
+        env["XDG_STATE_HOME"] = self._state.name
         self._process = await asyncio.create_subprocess_exec(
             # Not what lies in the working directory.
             *(sys.executable, "-P", *self._command, "serve"),
@@ -104,6 +108,7 @@ class ServerProcess:
             assert "Traceback" not in output, f"a fault of the server:\n{output}"
         finally:
             self._output.close()
+            self._state.cleanup()
 
     async def kill(self) -> None:
         """End the process abruptly: nobody is told anything."""
@@ -130,6 +135,10 @@ class ServerProcess:
         """The output of the process so far."""
         self._output.seek(0)
         return self._output.read().decode(errors="replace")
+
+    async def logged(self, text: str) -> None:
+        """Wait until the output has a text: the log may be late."""
+        await until(lambda: text in self.output)
 
     async def status(self) -> dict[str, Any]:
         """The status of the server."""

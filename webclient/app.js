@@ -65,6 +65,7 @@ function showSettings() {
 /** @param {string} token */
 function useToken(token) {
   settings.token = token;
+  watch.forgetLink();
   $('token').value = token;
   rememberToken(token);
 }

@@ -142,7 +142,7 @@ async def slow_bodies(url: str) -> AsyncIterator[Ask]:
 @asynccontextmanager
 async def slow_readers(url: str) -> AsyncIterator[Ask]:
     """Downloads of the page's largest file, ten on each connection, read by nobody."""
-    request = b"GET /app.js HTTP/1.1\r\nHost: localhost\r\n\r\n" * 10
+    request = b"GET /style.css HTTP/1.1\r\nHost: localhost\r\n\r\n" * 10
     async with _held(url, lambda: request) as ask:
         yield ask
 

@@ -41,9 +41,11 @@ class Soak:
     """What is found while it runs.
 
     Attributes:
+        idle: the reading before any load.
         readings: one after each round; the first is that of the warm-up.
     """
 
+    idle: Reading
     tally: Tally = field(default_factory=Tally)
     readings: list[Reading] = field(default_factory=list)
 
@@ -103,12 +105,12 @@ async def soak(
     Returns:
         What was found; whatever is wrong is among the failures.
     """
-    found = Soak()
     rng, clients = random.Random(seed), Clients()
     sound = clip.sound()
     media = Media([clip.picture(), sound], [clip.h264_picture(), sound])
     end = time.monotonic() + 60 * minutes
     async with watched(folder, core, options) as server:
+        found = Soak(await server.read())
         rounds = _batches(floods)
         while len(found.readings) < 2 or time.monotonic() + seconds < end:
             is_first = not found.readings
@@ -139,22 +141,13 @@ async def soak(
 async def _settled(server: Watched, found: Soak) -> Reading:
     """Wait until all that a round has made has gone.
 
-    What does not go in time is a failure. After the warm-up nothing is known yet of
-    what is usual, but that there are no sessions.
+    What does not go in time is a failure.
     """
     deadline = time.monotonic() + SETTLE_TIMEOUT
     while True:
         await asyncio.sleep(1.0)
         reading = await server.read()
-        if found.readings:
-            left = leftovers(found.readings[0], reading)
-        else:
-            counts = reading.counts()
-            left = [
-                f"{name}: {counts[name]}"
-                for name in ("sessions", "endpoints", "paths", "user names")
-                if counts[name]
-            ]
+        left = leftovers(found.idle, reading)
         if not left:
             break
         if time.monotonic() > deadline:

@@ -77,11 +77,12 @@ class Watched:
         Raises:
             ServerError: when it does not count, or has ended.
         """
-        sessions = await self._open_sessions()
+        # Before the request for the status, whose connection would be counted.
         census = await self._count()
         folder = Path(f"/proc/{self.server.pid}")
         memory = _memory(folder / "smaps_rollup")
         links = _descriptors(folder / "fd")
+        sessions = await self._open_sessions()
         return Reading(
             at=time.monotonic(),
             rss=memory["Rss"],
@@ -92,6 +93,11 @@ class Watched:
             sessions=sessions,
             census=census,
         )
+
+    async def is_idle(self) -> None:
+        """Wait until it has begun to answer, and that connection has gone."""
+        await self._open_sessions()
+        await asyncio.sleep(1.0)
 
     async def _count(self) -> Census:
         os.kill(self.server.pid, signal.SIGUSR2)
@@ -135,7 +141,9 @@ async def watched(
         ),
     )
     async with running(program, core) as server:
-        yield Watched(server, census)
+        watched = Watched(server, census)
+        await watched.is_idle()
+        yield watched
 
 
 def _memory(file: Path) -> dict[str, int]:

@@ -3,12 +3,12 @@
 ``python -m bench.soak.server FILE serve …``: the counts go to the file.
 """
 
+import asyncio
 import gc
 import itertools
 import signal
 import sys
 from pathlib import Path
-from types import FrameType
 
 from whipbird.cli import main as whipbird
 from whipbird.net import Dispatcher
@@ -26,12 +26,13 @@ def _watch(file: Path) -> None:
         # The server calls this once, when all is made; then nobody finds it any more.
         dispatchers.extend(o for o in gc.get_objects() if isinstance(o, Dispatcher))
         freeze()
+        # The loop calls it at once, though nothing else may happen for long.
+        asyncio.get_running_loop().add_signal_handler(signal.SIGUSR2, count)
 
-    def count(_number: int, _frame: FrameType | None) -> None:
+    def count() -> None:
         take(next(numbers), dispatchers).write(file)
 
     gc.freeze = note_and_freeze
-    signal.signal(signal.SIGUSR2, count)
 
 
 def main() -> None:

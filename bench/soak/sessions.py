@@ -84,16 +84,19 @@ async def churn(
 
     Args:
         may_vanish: whether a session may be left without a word: the server needs half
-            a minute to notice.
+            a minute to notice. The first one is, and some of the others.
     """
+    is_first = True
     while goes_on():
+        vanishes = may_vanish() and (is_first or rng.random() < 0.3)
+        is_first = False
         with tally.expecting("session"):
-            await _session(url, clients, tally, rng, may_vanish())
+            await _session(url, clients, tally, rng, vanishes)
         await asyncio.sleep(PAUSE * (0.5 + rng.random()))
 
 
 async def _session(
-    url: str, clients: Clients, tally: Tally, rng: random.Random, may_vanish: bool
+    url: str, clients: Clients, tally: Tally, rng: random.Random, vanishes: bool
 ) -> None:
     wire = await clients.wire(url)
     client = wire.client
@@ -106,7 +109,7 @@ async def _session(
             tally.counts["ICE restarts"] += 1
             await echoes.exchange(MESSAGES // 3)
         tally.counts["messages echoed"] += echoes.received
-        if may_vanish and rng.random() < 0.3:
+        if vanishes:
             vanish(client)
             tally.counts["sessions killed"] += 1
         elif rng.random() < 0.3:

@@ -2,20 +2,27 @@
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import TypedDict
 
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
 from . import __version__
-from .config import ANY, Settings, split_listen, webhook_key
+from .config import Settings
+from .from_settings import (
+    authorities,
+    event_target,
+    reach,
+    recording_options,
+    session_options,
+)
 from .http.auth import authorize
 from .http.body import MAX_BODY_SIZE
 from .http.cors import enable_cors
 from .http.description import DescriptionResource, description_file
-from .http.host import AllowedHosts, check_host, check_origin
+from .http.host import check_host, check_origin
 from .http.https import demand_https, redirect_to_https
 from .http.lenient_paths import LenientPaths
+from .http.links import LinksResource
 from .http.listener import Listener
 from .http.metrics import PREFIX as METRICS_PREFIX
 from .http.metrics import MetricsResource, ServerStats
@@ -37,22 +44,17 @@ from .http.whep import WhepResource
 from .http.whep_extensions import knows_event_stream
 from .http.whip import WhipResource
 from .net import HostAddresses, UdpPort
-from .net.reach import Reach, is_public
+from .outgoing import Outgoing
 from .pages import load_site
-from .recording import Recorder, Retention, SegmentLimits
+from .recording import Recorder
 from .recording.snapshots import Snapshots
 from .rights import (
-    Authority,
-    JsonTokens,
-    KeyFile,
-    KeyUrl,
     Need,
     Rights,
-    Webhook,
+    Signer,
+    ViewerLinks,
 )
-from .rights.keys import Keys
-from .rtp.history import GopLimits
-from .sessions import SessionLimits, SessionStore
+from .sessions import SessionStore
 from .stats.loop_lag import LoopLag
 from .webhook import Outlet, Reporter
 
@@ -62,6 +64,7 @@ POLICY = web.AppKey("policy", HttpPolicy)
 EVENTS = web.AppKey("events", Outlet)
 # ``app[RIGHTS].reload()`` reads the file of rules again.
 RIGHTS = web.AppKey("rights", Rights)
+SIGNER = web.AppKey("signer", Signer)
 UDP_PORT = web.AppKey("udp_port", UdpPort)
 # The application for ``settings.admin_listen``; absent without this setting.
 ADMIN_APP = web.AppKey("admin_app", web.Application)
@@ -81,11 +84,19 @@ def create_app(settings: Settings) -> web.Application:
     Raises:
         RulesError: when the file of rules cannot be read or is invalid.
     """
-    rights = Rights(settings.shared_token, settings.rights_file, _authorities(settings))
+    signer = Signer(settings.link_secret)
+    links = ViewerLinks(signer)
+    outgoing = Outgoing()
+    rights = Rights(
+        settings.shared_token,
+        settings.rights_file,
+        authorities(settings, outgoing),
+        links=links,
+    )
     refused: Counter[str] = Counter()
     ignored: Counter[str] = Counter()
-    policy = HttpPolicy(settings, refused, ignored)
-    for_all = _middlewares_for_all(settings, policy, rights)
+    policy = HttpPolicy(settings, refused, ignored, rights)
+    for_all = _middlewares_for_all(policy)
     redirects = [redirect_to_https()] if settings.tls_redirect else []
     site = load_site(webclient_directory())
     browsers = BrowserMiddlewares(site)
@@ -102,7 +113,12 @@ def create_app(settings: Settings) -> web.Application:
     )
     app[POLICY] = policy
     app[RIGHTS] = rights
-    addresses = HostAddresses(loopback=settings.ice_loopback)
+    app[SIGNER] = signer
+    addresses = HostAddresses(
+        loopback=settings.ice_loopback,
+        interfaces=settings.interfaces,
+        version=None if settings.ip_family == "both" else int(settings.ip_family),
+    )
     port = UdpPort(
         addresses,
         public=settings.public_addresses,
@@ -113,49 +129,47 @@ def create_app(settings: Settings) -> web.Application:
         port,
         echo_buffer=settings.echo_buffer,
         ice_lite=settings.ice_lite,
-        reach=_reach(settings, addresses),
-        **_session_options(settings, rights),
+        reach=reach(settings, addresses),
+        **session_options(settings, rights),
     )
     app[STORE] = store
-    recorder = Recorder(
-        settings.record,
-        **_recording_options(settings),
-    )
+    recorder = Recorder(**recording_options(settings))
     app[RECORDER] = recorder
     store.streams.observers.append(recorder)
-    events = app[EVENTS] = Outlet(*_event_target(settings))
+    events = app[EVENTS] = Outlet(outgoing, *event_target(settings))
     reporter = Reporter(events.put)
     store.observers.append(reporter)
-    recorder.observers.append(reporter.file_finished)
+    recorder.observers.append(reporter)
     snapshots = Snapshots(store.audiences.current_gop)
-    tickets = None if rights.is_open else Tickets()
+    tickets = None if rights.is_open else Tickets(signer)
     admits = (
         [knows_event_stream] if tickets is None else [knows_event_stream, tickets.admit]
     )
-    # Shared by all applications: their requests are counted together.
-    origins = settings.allowed_origins
+    origins = policy.origins
 
     def guards(
-        need_of: Callable[[web.Request], Need], *allowed: str
+        need_of: Callable[[web.Request], Need],
+        # What concerns everybody may be changed by pages of origins that are named.
+        is_allowed: Callable[[str | None], bool] = origins.names,
     ) -> list[Middleware]:
-        # The rate limit comes first, so that guesses of the token count too.
+        # The rate limits are those of all applications together. They come first, so
+        # that guesses of the token count too.
         return [
-            check_origin(allowed),
+            check_origin(is_allowed),
             policy.stream_requests,
             authorize(rights, need_of, *admits),
         ]
 
     ice_servers = policy.ice_servers
-    whip = web.Application(middlewares=guards(to_publish, *origins))
+    whip = web.Application(middlewares=guards(to_publish, origins.__contains__))
     enable_cors(whip, WhipResource(store, ice_servers).add_to(whip), origins)
     app.add_subapp(WhipResource.prefix, whip)
-    whep = web.Application(middlewares=guards(to_watch, *origins))
+    whep = web.Application(middlewares=guards(to_watch, origins.__contains__))
     enable_cors(whep, WhepResource(store, ice_servers).add_to(whep), origins)
     app.add_subapp(WhepResource.prefix, whep)
-    # What concerns everybody may be changed by pages of origins that are named.
-    named = [origin for origin in origins if origin != ANY]
-    streams = web.Application(middlewares=[*guards(of_streams, *named), check_names])
-    StreamsResource(store.streams, store.audiences, recorder).add_to(streams)
+    streams = web.Application(middlewares=[*guards(of_streams), check_names])
+    StreamsResource(store.streams, store.audiences, recorder, rights).add_to(streams)
+    LinksResource(links, rights).add_to(streams)
     StreamRecordingResource(recorder).add_to(streams)
     SnapshotResource(store.streams, snapshots).add_to(streams)
     lag = LoopLag()
@@ -180,18 +194,16 @@ def create_app(settings: Settings) -> web.Application:
 
     status = StatusResource(store, port, rights)
     if settings.admin_listen is None:
-        _add_operators(app, streams, guards(to_operate, *named), store, stats)
+        _add_operators(app, streams, guards(to_operate), store, stats)
     else:
         admin = web.Application(middlewares=[*outermost, *for_all])
-        published = web.Application(
-            middlewares=[*guards(of_streams, *named), check_names]
-        )
-        _add_operators(admin, published, guards(to_operate, *named), store, stats)
+        published = web.Application(middlewares=[*guards(of_streams), check_names])
+        _add_operators(admin, published, guards(to_operate), store, stats)
         admin.add_subapp(STREAMS_PREFIX, published)
         status.add_to(admin)
         app[ADMIN_APP] = admin
     app.add_subapp(STREAMS_PREFIX, streams)
-    recordings = web.Application(middlewares=guards(of_recordings, *named))
+    recordings = web.Application(middlewares=guards(of_recordings))
     RecordingsResource(recorder, tickets).add_to(recordings)
     app.add_subapp(RECORDINGS_PREFIX, recordings)
     status.add_to(app)
@@ -216,7 +228,7 @@ def create_app(settings: Settings) -> web.Application:
         await recorder.close()
         await snapshots.close()
         await events.close()
-        await rights.close()
+        await outgoing.close()
 
     async def sign(request: web.Request, response: web.StreamResponse) -> None:
         response.headers["Server"] = "Whipbird"
@@ -234,66 +246,13 @@ def create_app(settings: Settings) -> web.Application:
 
 def reconfigure(app: web.Application, settings: Settings) -> None:
     """Let a running server take over those settings that it can."""
-    app[STORE].configure(**_session_options(settings, app[RIGHTS]))
-    app[RECORDER].configure(**_recording_options(settings))
+    app[STORE].configure(**session_options(settings, app[RIGHTS]))
+    app[RECORDER].configure(**recording_options(settings))
     app[POLICY].change(settings)
-    app[EVENTS].change(*_event_target(settings))
+    app[EVENTS].change(*event_target(settings))
+    app[SIGNER].use(settings.link_secret)
     app[RIGHTS].token = settings.shared_token
     app[RIGHTS].reload()
-
-
-class _SessionOptions(TypedDict):
-    setup_timeout: float
-    limits: SessionLimits
-    takeover: Callable[[str], bool]
-    wait_for_publisher: Callable[[str], bool]
-    gop_limits: GopLimits
-
-
-def _session_options(settings: Settings, rights: Rights) -> _SessionOptions:
-    def takeover(stream: str) -> bool:
-        rules = rights.rules.of_stream(stream)
-        given = None if rules is None else rules.takeover
-        return settings.takeover if given is None else given
-
-    def wait_for_publisher(stream: str) -> bool:
-        rules = rights.rules.of_stream(stream)
-        given = None if rules is None else rules.wait_for_publisher
-        return settings.wait_for_publisher if given is None else given
-
-    return {
-        "setup_timeout": settings.setup_timeout,
-        "limits": SessionLimits(
-            settings.max_sessions,
-            settings.max_client_sessions or None,
-            settings.max_client_connecting or None,
-        ),
-        "takeover": takeover,
-        "wait_for_publisher": wait_for_publisher,
-        "gop_limits": GopLimits(
-            settings.gop_size, settings.gop_seconds, settings.gop_total_size
-        ),
-    }
-
-
-class _RecordingOptions(TypedDict):
-    all_streams: bool
-    limits: SegmentLimits
-    retention: Retention
-
-
-def _recording_options(settings: Settings) -> _RecordingOptions:
-    return {
-        "all_streams": settings.record_all,
-        "limits": SegmentLimits(
-            settings.record_segment or None, settings.record_segment_size or None
-        ),
-        "retention": Retention(
-            settings.record_max_age or None,
-            settings.record_max_size or None,
-            settings.record_min_free or None,
-        ),
-    }
 
 
 def _add_operators(
@@ -320,57 +279,10 @@ def _add_operators(
     PublisherResource(store).add_to(streams)
 
 
-def _middlewares_for_all(
-    settings: Settings, policy: HttpPolicy, rights: Rights
-) -> list[Middleware]:
+def _middlewares_for_all(policy: HttpPolicy) -> list[Middleware]:
     """The middlewares of all requests to any listener, within the log of requests."""
     return [
         problem_middleware,
         policy.all_requests,
-        check_host(_allowed_hosts(settings, rights)),
+        check_host(policy.hosts),
     ]
-
-
-def _authorities(settings: Settings) -> list[Authority]:
-    """Who is asked about clients that the rules do not know."""
-    found: list[Authority] = []
-    keys: Keys | None = None
-    if settings.jwt_key_file is not None:
-        keys = KeyFile(settings.jwt_key_file)
-    elif settings.jwt_key_url is not None:
-        keys = KeyUrl(settings.jwt_key_url)
-    if keys is not None:
-        found.append(JsonTokens(keys, settings.jwt_issuer, settings.jwt_audience))
-    if settings.auth_url is not None:
-        found.append(Webhook(settings.auth_url))
-    return found
-
-
-def _allowed_hosts(settings: Settings, rights: Rights) -> AllowedHosts:
-    """The names that the server answers for.
-
-    A page that uses DNS rebinding has no token: where nothing is permitted without one,
-    any name is harmless.
-    """
-    names = [*settings.allowed_hosts, *settings.public_addresses, settings.host]
-    if settings.admin_listen is not None:
-        names.append(split_listen(settings.admin_listen)[0])
-    return AllowedHosts(
-        names, lambda: not settings.allowed_hosts and not rights.admits_strangers
-    )
-
-
-def _event_target(settings: Settings) -> tuple[str | None, bytes | None]:
-    """Where events are sent, and what they are signed with."""
-    secret = settings.event_secret
-    key = None if secret is None else webhook_key(secret.get_secret_value())
-    return settings.event_url, key
-
-
-def _reach(settings: Settings, addresses: HostAddresses) -> Reach:
-    """The addresses that the server checks by itself."""
-    private = settings.check_private_addresses
-    if private is None:
-        own = (*settings.public_addresses, *addresses.current())
-        private = not any(map(is_public, own))
-    return Reach(settings.denied_networks, private=private)

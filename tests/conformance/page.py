@@ -18,7 +18,7 @@ PATH = ROOT / "docs" / "conformance.md"
 
 TOKEN = "conformance"
 SERVER = ("--token", TOKEN, "--ice-server", "stun:stun.example.net")
-CHECKER = ("--token", TOKEN, "--flood", "--json")
+CHECKER = ("--token", TOKEN, "--flood", "--json", "-q")
 
 _HEAD = """\
 # Conformance

@@ -16,7 +16,7 @@ from whipbird.config import Settings, load_settings
 from whipbird.streams import streams
 
 DOCS = Path(__file__).parents[2] / "docs"
-LIMIT = 30.0
+LIMIT = 100.0
 
 # Where the examples say that a server is, and its settings file.
 SERVERS = {
@@ -89,7 +89,7 @@ async def test_examples(
     # Where a server records to.
     monkeypatch.chdir(tmp_path)
     # No example connects, but what they publish is still there for the last of them.
-    monkeypatch.setattr(streams, "SILENCE", 10 * LIMIT)
+    monkeypatch.setattr(streams, "SILENCE", 3 * LIMIT)
     examples = read_examples((DOCS / "api.md").read_text(encoding="utf-8"))
     assert len(examples) > 10
     (tmp_path / "docs").symlink_to(DOCS)
@@ -98,7 +98,7 @@ async def test_examples(
     )
     for host, file in SERVERS.items():
         # What an example publishes is still there for the last of them.
-        limit = 10 * LIMIT
+        limit = 3 * LIMIT
         settings = (
             load_settings({"setup_timeout": limit}, file)
             if file

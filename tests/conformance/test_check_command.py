@@ -59,7 +59,13 @@ async def server() -> AsyncIterator[ServerProcess]:
 async def test_a_right_server(server: ServerProcess) -> None:
     url = f"{server.url}/whip/test"
     code, output, errors = await whipbird_check(url, "--only", "4.1,post-201")
-    assert (code, errors) == (0, "")
+    assert code == 0
+    # On a pipe, progress has a line for each rule.
+    lines = errors.splitlines()
+    assert [line.partition(":")[0] for line in lines] == [
+        f"{number} of 5" for number in range(1, 6)
+    ]
+    assert sorted(line.split()[3] for line in lines)[0] == "get-endpoint"
     assert "\x1b" not in output
     assert output.splitlines()[0] == f"{url}, by RFC 9725"
     assert "  passed  get-endpoint (MUST)" in output
@@ -73,7 +79,7 @@ async def test_a_wrong_server_its_report_and_its_json(tmp_path: Path) -> None:
     async with serving(FAULTS["HeadIsNotAllowed"]) as url:
         code, output, errors = await whipbird_check(
             *(str(url), "--only", "4.1", "--only", "post-201"),
-            *("--json", "--report", str(report)),
+            *("--json", "--report", str(report), "-q"),
             WHIPBIRD_TOKEN=TOKEN,
         )
     assert (code, errors) == (1, "")
@@ -148,8 +154,30 @@ async def test_interrupting_it_ends_its_sessions(server: ServerProcess) -> None:
     await server.wait_for_sessions(0)
 
 
-async def test_progress_is_for_terminals(server: ServerProcess) -> None:
-    """It is shown on one, and removed in the end."""
+async def test_interrupting_it_reports_what_was_tried(server: ServerProcess) -> None:
+    process = await start(
+        f"{server.url}/whip/test", "--only", "4.1,consent-expiry", "--json"
+    )
+    assert process.stderr is not None
+    progress = []
+    async with asyncio.timeout(LIMIT):
+        for _ in range(4):
+            progress.append(await process.stderr.readline())
+        process.send_signal(signal.SIGINT)
+        output, errors = await process.communicate()
+    assert process.returncode == 130
+    assert progress[-1].startswith(b"4 of 5: ")
+    assert errors.splitlines() == [
+        b"whipbird check: interrupted",
+        b"whipbird check: rules not tried: 1",
+    ]
+    tried = [rule["id"] for rule in json.loads(output)["rules"]]
+    assert tried == ["get-endpoint", "get-session", "head", "problem-details"]
+    await server.wait_for_sessions(0)
+
+
+async def test_progress_on_a_terminal(server: ServerProcess) -> None:
+    """It has one line, which is removed in the end."""
     ours, theirs = pty.openpty()
     try:
         process = await start(f"{server.url}/whip/test", "--only", "4.1", stderr=theirs)

@@ -117,24 +117,28 @@ async def test_a_chosen_codec_is_the_only_one_offered(modules: PingPage) -> None
 @pytest.mark.parametrize(
     ("hash_", "place"),
     [
-        ("", ["ping", ""]),
-        ("#", ["ping", ""]),
-        ("#publish", ["publish", ""]),
-        ("#publish/", ["publish", ""]),
-        ("#publish/a.b~c", ["publish", "a.b~c"]),
-        ("#publish/a%20b", ["publish", "a b"]),
-        ("#publish/%", ["publish", "%"]),
-        ("#publish/a/b", ["publish", "a/b"]),
-        ("#toString", ["ping", ""]),
-        ("#watch/x", ["ping", ""]),
+        ("", ["ping", "", ""]),
+        ("#", ["ping", "", ""]),
+        ("#publish", ["publish", "", ""]),
+        ("#publish/", ["publish", "", ""]),
+        ("#publish/a.b~c", ["publish", "a.b~c", ""]),
+        ("#publish/a%20b", ["publish", "a b", ""]),
+        ("#publish/%", ["publish", "%", ""]),
+        ("#publish/a/b", ["publish", "a/b", ""]),
+        ("#toString", ["ping", "", ""]),
+        ("#watch/x", ["ping", "", ""]),
+        ("#publish/a?key=b.c-d_e", ["publish", "a", "b.c-d_e"]),
+        ("#publish/a%3Fkey=b", ["publish", "a?key=b", ""]),
+        ("#publish?other", ["publish", "", ""]),
     ],
 )
 async def test_places(modules: PingPage, hash_: str, place: list[str]) -> None:
     said = await modules.run(
         """async (hash) => {
             const { placeOf } = await import('/ui/navigation.js');
-            const { view, stream } = placeOf(hash, ['ping', 'publish', 'streams']);
-            return [view, stream];
+            const { view, stream, key } = placeOf(
+                hash, ['ping', 'publish', 'streams']);
+            return [view, stream, key];
         }""",
         hash_,
     )

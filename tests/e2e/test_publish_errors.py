@@ -221,7 +221,7 @@ async def test_a_tab_that_has_crashed_makes_room(
     await second.is_on_air()
     await second.frames_advance()
     await expect(second.frame.problem).to_be_hidden()
-    assert "silent, and replaced by another publisher" in own_server.output
+    await own_server.logged("silent, and replaced by another publisher")
     await viewer.plays()
     assert len(viewer.requests("POST")) == 1
 

@@ -1,7 +1,6 @@
 """Debian's coturn between the page and the server, with a shared secret."""
 
 import asyncio
-import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -9,19 +8,16 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Route
 
-from tests.server import ServerProcess, free_port
+from tests.coturn import SECRET, coturn, needs_coturn
+from tests.server import ServerProcess
 
 from .conftest import OpenPage
 from .ping_page import PingPage
 
 pytestmark = [
     pytest.mark.asyncio(loop_scope="session"),
-    pytest.mark.skipif(
-        shutil.which("turnserver") is None, reason="coturn is not installed"
-    ),
+    needs_coturn,
 ]
-
-SECRET = "north-wind"
 
 #: The browser has no other way than the relay.
 RELAY_ONLY = """
@@ -32,43 +28,6 @@ globalThis.RTCPeerConnection = class extends Connection {
   }
 };
 """
-
-
-@asynccontextmanager
-async def coturn(folder: Path) -> AsyncIterator[int]:
-    """A TURN server that relays to the loopback address.
-
-    Yields:
-        Its port, for UDP and TCP.
-    """
-    port = free_port()
-    process = await asyncio.create_subprocess_exec(
-        *("turnserver", "-n", "--no-cli", "--no-tls", "--no-dtls", "--log-file=stdout"),
-        *(
-            "--listening-ip=127.0.0.1",
-            "--relay-ip=127.0.0.1",
-            f"--listening-port={port}",
-        ),
-        *("--use-auth-secret", f"--static-auth-secret={SECRET}", "--realm=whipbird"),
-        *("--allow-loopback-peers", "--simple-log"),
-        *(f"--pidfile={folder / 'pid'}", f"--userdb={folder / 'users'}"),
-        stdout=asyncio.subprocess.DEVNULL,
-        stderr=asyncio.subprocess.DEVNULL,
-    )
-    try:
-        async with asyncio.timeout(60):
-            while True:
-                try:
-                    _, writer = await asyncio.open_connection("127.0.0.1", port)
-                except OSError:
-                    await asyncio.sleep(0.05)
-                else:
-                    writer.close()
-                    break
-        yield port
-    finally:
-        process.terminate()
-        await process.wait()
 
 
 @asynccontextmanager

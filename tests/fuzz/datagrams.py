@@ -1,6 +1,7 @@
 """Targets: what anybody can send to the UDP port, and SCTP, which a peer sends."""
 
 import contextlib
+import random
 from collections.abc import Iterator
 
 from google_crc32c import value as crc32c
@@ -10,9 +11,13 @@ from tests.unit.transport.sctp.link import End, Link, chunks_of, connect
 from tests.unit.transport.sctp.packets import chunk, data, packet, sack
 from whipbird.transport import stun as stun_messages
 from whipbird.transport.dtls_records import datagrams, is_client_hello
+from whipbird.transport.path import Address
 from whipbird.transport.sctp import AssociationState
 from whipbird.transport.sctp.acknowledger import MAX_MISORDERED
 from whipbird.transport.sctp.recovery import MAX_SENT_CHUNKS
+from whipbird.transport.turn import Allocation, TurnError
+from whipbird.transport.turn import message as turn_messages
+from whipbird.transport.turn.framing import TurnDeframer, write_channel_data
 
 KEY = b"0123456789abcdefghijklmn"
 TRANSACTION = b"fuzzfuzzfuzz"
@@ -61,6 +66,67 @@ def stun_seeds() -> Iterator[tuple[str, bytes]]:
     yield "error", stun_messages.error_response(TRANSACTION, code, KEY)
     unknown = stun_messages.ErrorCode.UNKNOWN_ATTRIBUTE
     yield "unknown", stun_messages.error_response(TRANSACTION, unknown, KEY, (1, 2))
+
+
+class _Turn:
+    """What an allocation calls: counted."""
+
+    def __init__(self) -> None:
+        self.sent: list[bytes] = []
+        self.taken = 0
+
+    def send(self, data: bytes) -> None:
+        self.sent.append(data)
+
+    def allocated(self) -> None:
+        self.taken += 1
+
+    def relayed_data(self, data: bytes, peer: Address) -> None:
+        self.taken += 1
+
+    def peer_refused(self, peer: Address, error: TurnError) -> None:
+        self.taken += 1
+
+    def ended(self, error: TurnError) -> None:
+        assert str(error)
+
+
+def turn(octets: bytes) -> None:
+    """What a TURN server sends: nothing authentic by chance, and no storm of ours."""
+    sinks = _Turn()
+    allocation = Allocation(sinks, "user", "secret", rng=random.Random(1))
+    allocation.start(0.0)
+    for _ in range(4):
+        transaction = sinks.sent[-1][8:20]
+        for message in (octets, octets[:8] + transaction + octets[20:]):
+            allocation.receive(message, 1.0)
+    allocation.handle_timeout(100.0)
+    assert not sinks.taken
+    assert len(sinks.sent) <= 10
+    deframer = TurnDeframer()
+    with contextlib.suppress(stun_messages.StunError):
+        pieces = (octets[at : at + 7] for at in range(0, len(octets), 7))
+        found = b"".join(one for piece in pieces for one in deframer.feed(piece))
+        assert len(found) <= len(octets)
+
+
+def turn_seeds() -> Iterator[tuple[str, bytes]]:
+    realm = turn_messages.attribute(stun_messages.REALM, b"realm")
+    nonce = turn_messages.attribute(stun_messages.NONCE, b"nonce")
+    for code in (401, 438, 486):
+        error = bytes((0, 0, code // 100, code % 100)) + b"No"
+        attributes = turn_messages.attribute(stun_messages.ERROR_CODE, error)
+        kind = turn_messages.ALLOCATE | turn_messages.ERROR
+        yield (
+            f"error-{code}",
+            turn_messages.request(kind, TRANSACTION, attributes + realm + nonce),
+        )
+    relayed = stun_messages.write_xor_address(
+        turn_messages.XOR_RELAYED_ADDRESS, ("192.0.2.1", 5000), TRANSACTION
+    )
+    kind = turn_messages.ALLOCATE | turn_messages.SUCCESS
+    yield "success", turn_messages.request(kind, TRANSACTION, relayed, KEY)
+    yield "channel", write_channel_data(0x4000, b"data", padded=True)
 
 
 def dtls(octets: bytes) -> None:

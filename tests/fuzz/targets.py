@@ -29,6 +29,7 @@ TARGETS: dict[str, Target] = {
     "fragment": Target(documents.fragment, documents.fragment_seeds),
     "link": Target(documents.link, documents.link_seeds),
     "stun": Target(datagrams.stun, datagrams.stun_seeds),
+    "turn": Target(datagrams.turn, datagrams.turn_seeds),
     "dtls": Target(datagrams.dtls, datagrams.dtls_seeds),
     "sctp": Target(datagrams.sctp, datagrams.sctp_seeds),
     "rtp": Target(media.rtp_packet, media.rtp_packet_seeds),

@@ -178,11 +178,17 @@ class FirefoxPage:
 
 
 @asynccontextmanager
-async def running(cache: pytest.Cache | None) -> AsyncIterator[Firefox]:
+async def running(
+    cache: npm.Cache | None, namespace: str | None = None
+) -> AsyncIterator[Firefox]:
     """Run Firefox without a window, with a fresh profile.
 
     Skips the test where Firefox or Node is missing.
+
+    Args:
+        namespace: the network namespace that it runs in; None for that of the tests.
     """
+    enter = ("ip", "netns", "exec", namespace) if namespace else ()
     program = find()
     library = npm.install(cache, PACKAGE)
     with (
@@ -202,7 +208,7 @@ async def running(cache: pytest.Cache | None) -> AsyncIterator[Firefox]:
             )
         )
         process = await asyncio.create_subprocess_exec(
-            *("node", str(DRIVER), str(job)),
+            *(*enter, "node", str(DRIVER), str(job)),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             limit=LINE_LIMIT,

@@ -4,6 +4,7 @@ import fcntl
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Protocol
 
 import pytest
 
@@ -13,13 +14,20 @@ _OPTIONS = ("--no-save", "--ignore-scripts", "--no-audit", "--no-fund")
 INSTALL_LIMIT = 120.0
 
 
-def install(cache: pytest.Cache | None, *packages: str) -> Path:
+class Cache(Protocol):
+    """Where packages are kept: pytest's cache is one."""
+
+    def mkdir(self, name: str) -> Path:
+        """A folder that stays; it is made if need be."""
+
+
+def install(cache: Cache | None, *packages: str) -> Path:
     """Where packages are; they are fetched once.
 
     Skips the test where there is no Node.
 
     Args:
-        cache: pytest's.
+        cache: pytest's, or another one.
         packages: what npm is to install, with their versions.
 
     Returns:

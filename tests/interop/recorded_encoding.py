@@ -22,8 +22,9 @@ class RecordedEncoding(Encoding):
         codec: Codec,
         rid: str | None,
         send_feedback_soon: Callable[[], None],
+        level_id: int,
     ) -> None:
-        super().__init__(codec, rid, send_feedback_soon)
+        super().__init__(codec, rid, send_feedback_soon, level_id)
         self.delivered: list[RtpPacket] = []
         self.subscribe(self.delivered.append)
 
@@ -50,9 +51,12 @@ def record_encodings(monkeypatch: pytest.MonkeyPatch) -> list[RecordedEncoding]:
     encodings: list[RecordedEncoding] = []
 
     def new(
-        codec: Codec, rid: str | None, send_feedback_soon: Callable[[], None]
+        codec: Codec,
+        rid: str | None,
+        send_feedback_soon: Callable[[], None],
+        level_id: int,
     ) -> RecordedEncoding:
-        encodings.append(RecordedEncoding(codec, rid, send_feedback_soon))
+        encodings.append(RecordedEncoding(codec, rid, send_feedback_soon, level_id))
         return encodings[-1]
 
     monkeypatch.setattr("whipbird.media.track.Encoding", new)

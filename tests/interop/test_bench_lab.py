@@ -11,7 +11,7 @@ from bench.loss.lab import CLIENT_ADDRESS, SERVER_ADDRESS, Lab, LabError, lab, s
 from bench.loss.way import Impairment
 from bench.servers import ROOT
 
-from .namespaces import run, why_impossible
+from .namespace import run, why_impossible
 from .program import LIMIT
 
 COUNT, SIZE = 1000, 1000

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from .namespace import Namespace, namespaces, run, why_impossible
 from .namespaces import (
     CLIENT,
     HOME,
@@ -13,10 +14,6 @@ from .namespaces import (
     SERVER,
     URL,
     Internet,
-    Namespace,
-    namespaces,
-    run,
-    why_impossible,
 )
 from .program import LIMIT, Program
 

@@ -24,10 +24,10 @@ from tests.e2e.browser import find_chromium, launch_flags
 from tests.e2e.ping_page import PingPage
 from tests.e2e.publish_page import PublishPage
 from tests.e2e.watch_page import WatchPage
+from tests.echoes import echoes_of
 from tests.server import ServerProcess
 from whipbird.client import WhipClient
 from whipbird.client.pattern import Pattern
-from whipbird.client.ping import ping
 from whipbird.client.publish import Publication
 from whipbird.sdp.link import parse_links
 
@@ -172,8 +172,7 @@ async def test_all_of_a_session(proxy: ReverseProxy, server: ServerProcess) -> N
             sending.cancel()
             await asyncio.gather(sending, return_exceptions=True)
         async with WhipClient(f"{proxy.url}/whip/ping", tls_fingerprint=tls) as client:
-            replies = [reply async for reply in ping(client, count=1)]
-            assert replies[0].rtt is not None
+            assert await echoes_of(client, b"ping") == [b"ping"]
             async with http_from("127.0.0.1", proxy) as http:
                 await trickle(http, client)
             await client.restart()

@@ -1,4 +1,7 @@
-"""Chromium whose network drops all UDP: it connects over TCP, to the one number."""
+"""Chromium whose network drops all UDP: it connects over TCP, to the one number.
+
+``tests/networks`` has this with a server that has other settings.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -8,22 +11,10 @@ from playwright.async_api import async_playwright
 
 from bench.loss.browsers import Endpoint, Tab, chromium, tab
 from tests.e2e.browser import NoBrowserError
+from tests.networks.world import NO_UDP
 
-from .namespaces import PUBLIC, URL, Internet, why_impossible
-
-# UDP does not leave the client, nor come to it.
-NO_UDP = """
-table inet blocked {
-    chain output {
-        type filter hook output priority filter;
-        oifname != lo meta l4proto udp drop
-    }
-    chain input {
-        type filter hook input priority filter;
-        iifname != lo meta l4proto udp drop
-    }
-}
-"""
+from .namespace import why_impossible
+from .namespaces import PUBLIC, URL, Internet
 
 # Milliseconds from the POST to the first echo.
 IN_TIME = 3000
@@ -60,7 +51,7 @@ async def internet() -> AsyncIterator[Internet]:
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("options", [(), ("--ice-lite",), ("--hide-host-addresses",)])
+@pytest.mark.parametrize("options", [("--ice-lite",), ("--hide-host-addresses",)])
 async def test_chromium_pings_publishes_and_watches(
     internet: Internet, options: tuple[str, ...]
 ) -> None:

@@ -1,6 +1,8 @@
 """A model of a browser that watches: what it asks for, shows and hears."""
 
+import math
 import struct
+from collections import deque
 from dataclasses import replace
 
 from tests.netem.nack_module import DEFAULT_ROUND_TRIP
@@ -18,15 +20,18 @@ VP8_TYPE = 96
 
 _SENDER_REPORT = 200
 
-# Seconds between reports, and how many there are for one on the sound.
-_REPORT_INTERVAL = 1.0
-_SOUND_REPORTS = 5
+# Seconds between two looks at the estimate, and between reports on pictures and on
+# sound at the latest.
+_INTERVAL = 0.2
+_REPORT_INTERVAL, _SOUND_INTERVAL = 1.0, 5.0
 # The estimate, as libwebrtc makes it by delay: it begins with what comes, after so many
 # seconds; it grows by a factor each second, up to another of what comes; packets that
 # wait for so many seconds show a queue, which leaves it this much of what comes.
-_FIRST_ESTIMATE = 5
+_FIRST_ESTIMATE = 5.0
 _GROWTH, _LIMIT = 1.08, 1.5
 _QUEUED, _LESS = 0.05, 0.85
+# How far it has to be from the one before to be sent at once.
+_MARGIN = 0.03
 
 
 class Receiver:
@@ -49,19 +54,22 @@ class Receiver:
         audio: int,
         round_trip: float = DEFAULT_ROUND_TRIP,
     ) -> None:
-        self.picture = Picture(world, video, send, round_trip)
+        self.picture = Picture(world, video, self._report, round_trip)
         self.sound = Sound(world)
         self._world = world
         self._send = send
         self._video, self._rtx, self._audio = video, rtx_ssrc, audio
         # The time of each source's last sender report, and when that came.
         self._sender_reports: dict[int, tuple[int, float]] = {}
+        # What has come since the last look, and before: of a second together.
         self._octets = 0
+        self._before = deque[int](maxlen=round(1 / _INTERVAL))
         self._least_delay = float("inf")
         self._delay = 0.0
-        self._reported = 0
+        self._began = self._reported_at = self._sound_reported_at = world.now
         self._bitrate: float | None = None
-        world.call_later(_REPORT_INTERVAL, self._report)
+        self._told = 0.0
+        world.call_later(_INTERVAL, self._look)
 
     def receive(self, data: bytes, sent_at: float) -> None:
         """Take a packet. Of RTCP, only the times of sender reports count.
@@ -89,21 +97,38 @@ class Receiver:
             if original is not None:
                 self.picture.receive(original, is_recovered=True)
 
-    def _report(self) -> None:
-        """Report each second: what is lost, and what the path carries."""
-        self._world.call_later(_REPORT_INTERVAL, self._report)
-        self._reported += 1
-        found = [self.picture.reports.block(self._video)]
-        if self._reported % _SOUND_REPORTS == 0:
-            found.append(self.sound.reports.block(self._audio))
-        self._estimate(8 * self._octets / _REPORT_INTERVAL)
+    def _look(self) -> None:
+        """Estimate what the path carries; report when it is time, or that changes."""
+        now = self._world.now
+        self._world.call_later(_INTERVAL, self._look)
+        self._before.append(self._octets)
         self._octets = 0
+        self._estimate(8 * sum(self._before) / (_INTERVAL * len(self._before)))
+        has_changed = (
+            self._bitrate is not None
+            and abs(self._bitrate - self._told) > _MARGIN * self._told
+        )
+        if has_changed or now - self._reported_at > _REPORT_INTERVAL - _INTERVAL / 2:
+            self._report()
+
+    def _report(self, more: bytes = b"") -> None:
+        """Report what is lost, and what the path carries.
+
+        Args:
+            more: requests. libwebrtc sends them in a packet with the others.
+        """
+        now = self._reported_at = self._world.now
+        found = [self.picture.reports.block(self._video)]
+        if now - self._sound_reported_at > _SOUND_INTERVAL - _INTERVAL / 2:
+            self._sound_reported_at = now
+            found.append(self.sound.reports.block(self._audio))
         report = write_receiver_report(
             RECEIVER_SSRC, [self._answered(b) for b in found if b is not None]
         )
         if self._bitrate is not None:
+            self._told = self._bitrate
             report += write_remb(RECEIVER_SSRC, int(self._bitrate), [self._video])
-        self._send(report)
+        self._send(report + more)
 
     def _answered(self, block: ReportBlock) -> ReportBlock:
         """A block with the time of the last sender report, and how long it is ago."""
@@ -116,9 +141,9 @@ class Receiver:
     def _estimate(self, received: float) -> None:
         """Estimate what the path carries, by what has come in a second, in bit/s."""
         if self._delay - self._least_delay > _QUEUED:
-            self._bitrate = _LESS * received
+            self._bitrate = min(_LESS * received, self._bitrate or math.inf)
         elif self._bitrate is None:
-            if self._reported >= _FIRST_ESTIMATE:
+            if self._world.now - self._began >= _FIRST_ESTIMATE:
                 self._bitrate = received
         elif self._bitrate < (most := _LIMIT * received):
-            self._bitrate = min(_GROWTH * self._bitrate, most)
+            self._bitrate = min(_GROWTH**_INTERVAL * self._bitrate, most)

@@ -9,6 +9,7 @@ from tests.ports import udp_port
 from tests.server import ServerProcess
 from tests.unit.rtc.media import Rig, Rigged, rig
 from whipbird.net import UdpPort
+from whipbird.outgoing import Outgoing
 from whipbird.sdp.offer import parse_offer
 
 __all__ = ["pytest_asyncio_loop_factories", "pytest_configure", "world"]
@@ -21,6 +22,14 @@ async def server() -> AsyncIterator[ServerProcess]:
     await server.start()
     yield server
     await server.stop()
+
+
+@pytest.fixture
+async def outgoing() -> AsyncIterator[Outgoing]:
+    """The HTTP session for requests of the server."""
+    made = Outgoing()
+    yield made
+    await made.close()
 
 
 @pytest.fixture

@@ -59,25 +59,72 @@ async def test_ping_prints_a_line_for_each_reply(server: ServerProcess) -> None:
     assert (code, errors) == (0, "")
     lines = output.splitlines()
     assert lines[0].startswith(f"PING {url} (")
-    for n, line in enumerate(lines[1:6], start=1):
+    assert re.fullmatch(
+        r"setup [\d.]+ ms: offer [\d.]+ ms, answer [\d.]+ ms, ICE [\d.]+ ms, "
+        r"DTLS [\d.]+ ms, channel [\d.]+ ms",
+        lines[1],
+    )
+    for n, line in enumerate(lines[2:7], start=1):
         assert line.startswith(f"64 octets: seq={n} time=")
         assert line.endswith(" ms")
-    assert lines[-2] == "5 sent, 5 received, 0.0% loss"
-    assert lines[-1].startswith("rtt min/avg/max/mdev = ")
+    assert lines[-3] == "5 sent, 5 received, 0.0% loss"
+    assert lines[-2].startswith("rtt min/avg/max/mdev = ")
+    assert lines[-1].startswith("rtt p50/p90/p99 = ")
     await server.wait_for_sessions(0)
 
 
 async def test_ping_in_json(server: ServerProcess) -> None:
+    """A line for each event, and one for all."""
     url = f"{server.url}/whip/test"
     code, output, _ = await _whipbird(
         "ping", url, "-c", "2", "-i", "0", "-s", "70000", "--json"
     )
-    result = json.loads(output)
+    connected, *replies, result = [json.loads(line) for line in output.splitlines()]
     assert code == 0
+    assert connected["event"] == "connected"
+    assert list(connected["setup_ms"]) == ["offer", "answer", "ICE", "DTLS", "channel"]
+    assert [(reply["event"], reply["seq"]) for reply in replies] == [
+        ("reply", 1),
+        ("reply", 2),
+    ]
+    assert [reply["size"] for reply in replies] == [70000, 70000]
+    assert result["event"] == "summary"
     assert (result["sent"], result["received"], result["loss"]) == (2, 2, 0)
-    assert [reply["size"] for reply in result["replies"]] == [70000, 70000]
-    assert 0 < result["min_ms"] <= result["avg_ms"] <= result["max_ms"]
+    assert 0 < result["min_ms"] <= result["p50_ms"] <= result["max_ms"]
     assert result["error"] is None
+
+
+async def test_a_quiet_ping_of_a_server_by_its_address(server: ServerProcess) -> None:
+    """A URL without a path is enough for Whipbird."""
+    code, output, errors = await _whipbird(
+        *("ping", server.url, "-c", "3", "-i", "0.01", "-q"),
+        *("--unordered", "--max-retransmits", "0"),
+    )
+    assert (code, errors) == (0, "")
+    lines = output.splitlines()
+    assert lines[0].startswith(f"PING {server.url}/whip/ping (")
+    assert lines[1:3] == ["", f"--- {server.url}/whip/ping ping statistics ---"]
+    assert lines[3] == "3 sent, 3 received, 0.0% loss"
+
+
+async def test_ping_says_which_url_would_work(server: ServerProcess) -> None:
+    code, _, errors = await _whipbird("ping", f"{server.url}/watch/show", "-c", "1")
+    assert code == 1
+    hint = errors.splitlines()[-1]
+    assert hint == f"Of a Whipbird, try: whipbird ping {server.url}/whip/show"
+    code, _, errors = await _whipbird(*hint.split()[5:], "-c", "1")
+    assert (code, errors) == (0, "")
+
+
+async def test_ping_with_times_and_a_deadline(server: ServerProcess) -> None:
+    """Fewer echoes than asked for by the deadline are a failure, as with ping(8)."""
+    code, output, _ = await _whipbird(
+        *("ping", server.url, "-D", "-i", "0.1", "-w", "0.25", "-c", "100")
+    )
+    assert code == 1
+    lines = output.splitlines()
+    assert re.match(r"\[\d{10}\.\d{6}\] 64 octets: seq=1 time=", lines[2])
+    assert re.match(r"[123] sent, ", lines[-3])
 
 
 async def test_ping_of_nobody() -> None:
@@ -360,7 +407,7 @@ async def test_serve_ends_every_session_and_exits_cleanly(
         assert code == 0
         assert "whipbird ping: Connection lost" in errors
         assert "received" in output
-        assert "reason='server shutdown'" in server.output
+        await server.logged("reason='server shutdown'")
         assert "Traceback" not in server.output
     finally:
         await server.stop()
@@ -412,11 +459,11 @@ async def test_sessions_may_go_on_when_the_server_stops(how: str) -> None:
         if how == "by themselves":
             await client.close()
             assert await ending == 0
-            assert "reason='deleted by the client'" in server.output
+            await server.logged("reason='deleted by the client'")
         else:
             assert await server.end(signal.SIGINT) == 0
             assert await ending == 0
-            assert "reason='server shutdown'" in server.output
+            await server.logged("reason='server shutdown'")
             client.location = None
             await client.close()
         assert "Open sessions (1) may go on for 600 s" in server.output
@@ -477,7 +524,7 @@ async def test_settings_are_read_again_while_sessions_go_on(
         assert "two.example.org" in await links()
         await reloaded("ice_servers = 3\n")
         assert "two.example.org" in await links()
-        assert "The settings are not reloaded: ice_servers: " in server.output
+        await server.logged("The settings are not reloaded: ice_servers: ")
         channel.send("still here")
         async with asyncio.timeout(60):
             assert await echoes.get() == "still here"
@@ -615,7 +662,7 @@ async def test_nothing_secret_is_logged_for_debugging() -> None:
             assert client.location is not None
             session_id = client.location.name
             password = client.peer.local_ice.ice.pwd
-        assert "DELETE /whip/secret/" in server.output
+        await server.logged("DELETE /whip/secret/")
         assert session_id[:8] in server.output
         assert session_id not in server.output
         assert password not in server.output

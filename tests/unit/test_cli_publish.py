@@ -145,7 +145,7 @@ async def test_the_server_describes_the_test_pattern(
     frames, packets = figures(output, "video")
     assert packets >= frames >= video["frames"]
     await server.wait_for_sessions(0)
-    assert "reason='deleted by the client'" in server.output
+    await server.logged("reason='deleted by the client'")
 
 
 async def test_a_file(server: ServerProcess, tmp_path: Path) -> None:
@@ -227,7 +227,7 @@ async def test_after_a_crash_it_publishes_again(server: ServerProcess) -> None:
         code, output, _ = await publish("testsrc", url, *SMALL, "--duration", "1")
     assert code == 0
     assert "frames" in output
-    assert "silent, and replaced by another publisher" in server.output
+    await server.logged("silent, and replaced by another publisher")
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -242,7 +242,7 @@ async def test_interrupting_ends_the_session_and_sums_up(
     frames, _ = figures(output, "video")
     assert frames >= 1
     await server.wait_for_sessions(0)
-    assert "reason='deleted by the client'" in server.output
+    await server.logged("reason='deleted by the client'")
 
 
 async def test_interrupting_twice_does_not_wait(server: ServerProcess) -> None:

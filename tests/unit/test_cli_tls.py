@@ -42,6 +42,12 @@ async def test_ping_takes_a_self_signed_certificate_by_its_fingerprint() -> None
         code, output = await whipbird("ping", url, "-c", "1", *wrong)
         assert code == 1
         assert f"its SHA-256 digest is {found[1]}" in output
+        code, output = await whipbird("check", url, "--only", "get-endpoint", *good)
+        assert code == 0, output
+        # Who has accepted it need not do so again.
+        await server.terminate()
+        await server.start()
+        assert server.output.count(f"SHA-256 {found[1]}\n") == 2
     finally:
         await server.stop()
 

@@ -692,6 +692,22 @@ def test_authorities_are_rules(given: dict[str, str]) -> None:
     assert load_settings({"host": "0.0.0.0", **given}).host == "0.0.0.0"
 
 
+@pytest.mark.parametrize("value", ["6", 6])
+def test_ip_family_in_the_file(write_toml: WriteToml, value: str | int) -> None:
+    write_toml(f"ip_family = {value!r}\n")
+    assert load_settings().ip_family == "6"
+
+
+def test_an_unknown_ip_family() -> None:
+    assert refused({"ip_family": "5"}).startswith("ip_family: ")
+
+
+def test_interfaces_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load_settings().interfaces == ()
+    monkeypatch.setenv("WHIPBIRD_INTERFACES", "eth0, wlan0")
+    assert load_settings().interfaces == ("eth0", "wlan0")
+
+
 # Proxies
 
 
@@ -734,3 +750,21 @@ def test_trusted_proxies_that_are_none(value: object, said: str) -> None:
 
 def test_trusted_proxies_that_are_no_list() -> None:
     assert refused({"trusted_proxies": 5}).startswith("trusted_proxies: ")
+
+
+def test_the_secret_of_links(tmp_path: Path) -> None:
+    """A file that is named wrong, or has hardly a secret, is not shown."""
+    file = tmp_path / "secret"
+    for content in (b"", b"too short a secret"):
+        file.write_bytes(content)
+        said = f"{file}: it has to contain a secret of at least 32 octets"
+        assert refused({"link_secret_file": str(file)}) == f"link_secret_file: {said}"
+    file.write_bytes(b"\xff" * 32 + b"\n")
+    settings = load_settings({"link_secret_file": str(file)})
+    assert settings.link_secret == b"\xff" * 32
+    assert "xff" not in repr(settings)
+    file.unlink()
+    assert refused({"link_secret_file": str(file)}) == (
+        f"link_secret_file: {file}: No such file or directory"
+    )
+    assert load_settings().link_secret is None

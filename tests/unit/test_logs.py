@@ -164,6 +164,15 @@ def test_tracebacks_cannot_be_forged_either() -> None:
     assert all(line.startswith("  | ") and line.isprintable() for line in others)
 
 
+def test_the_session_is_named_once() -> None:
+    log = Log(TextFormatter())
+    log.logger.info("Session %s opened", "abc", extra={"session": "abc"})
+    log.logger.error("A fault", exc_info=fail("x"), extra={"session": "a\nbc"})
+    opened, fault, *_ = log.lines
+    assert opened.endswith("Session abc opened")
+    assert fault.endswith("A fault (session a\\nbc)")
+
+
 def test_json() -> None:
     log = Log(JsonFormatter())
     log.logger.info(

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 from aiohttp import web
-from pydantic import SecretStr
+from pydantic import SecretBytes, SecretStr
 from pytest_aiohttp.plugin import AiohttpClient
 
-from whipbird.app import EVENTS, POLICY, RECORDER, RIGHTS, STORE, create_app
+from whipbird.app import EVENTS, POLICY, RECORDER, RIGHTS, SIGNER, STORE, create_app
 from whipbird.cli.reloading import Reloading
 from whipbird.config import (
     NEEDS_RESTART,
@@ -41,7 +41,10 @@ APPLIED = sorted(RELOADABLE - {"log_level", "log_format", "drain", "token_file"}
 OTHERS = {
     "trusted_proxies": (ip_network("192.0.2.0/24"),),
     "token": SecretStr("new"),
+    "allowed_hosts": ("media.example.com",),
+    "allowed_origins": ("https://studio.example",),
     "ice_servers": (IceServer("stun:stun.example.org"),),
+    "link_secret_file": SecretBytes(b"new"),
     "turn_secret": SecretStr("new"),
     "event_url": "http://127.0.0.1:1/events",
     "event_secret": SecretStr("new"),
@@ -53,7 +56,7 @@ async def test_each_setting_is_taken_over(name: str, tmp_path: Path) -> None:
     """The running server then differs from one that was started without it."""
     current = Settings(record=tmp_path, token=SecretStr("old"))
     value = getattr(current, name)
-    other = OTHERS.get(name)
+    other = tmp_path / "other" if name == "record" else OTHERS.get(name)
     if other is None:
         other = not value if isinstance(value, bool) else value + 1
     new = current.model_copy(update={name: other})
@@ -74,17 +77,23 @@ def state(app: web.Application) -> list[object]:
         store.streams.takeover("live"),
         store._wait_for_publisher("live"),
         store.audiences.gop_budget.limits,
+        recorder._folder._path,
         recorder._all,
         recorder._limits,
         recorder._folder._retention,
         recorder._folder.finisher.min_free,
         policy.proxies.trusted,
+        policy.hosts._names,
+        policy.hosts._all_are(),
+        (policy.origins._any, policy.origins._named),
         policy.access_log.level,
         policy.all_requests._others.rate,
         policy.stream_requests._others.rate,
         [limit.rate for limit in policy.stream_requests._limits.values()],
         app[EVENTS]._target,
         app[RIGHTS].token,
+        # The random one differs from one server to the next.
+        app[SIGNER]._secret != app[SIGNER]._random and app[SIGNER]._secret,
         policy.ice_servers._servers,
         policy.ice_servers._secret,
         policy.ice_servers._lifetime,
@@ -117,6 +126,56 @@ async def test_another_token(
     assert (await status("old"), await status("new")) == (200, 401)
     Reloading(current, lambda: load("new")).reload(app)
     assert (await status("old"), await status("new")) == (401, 200)
+
+
+async def test_a_folder_that_cannot_be_used(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Recordings stay where they are; all else is taken over."""
+    current = Settings(record=tmp_path / "first")
+    (tmp_path / "file").touch()
+    new = Settings(record=tmp_path / "file/second", max_sessions=7)
+    app = create_app(current)
+    reloading = Reloading(current, lambda: new)
+    reloading.reload(app)
+    assert reloading.settings.record == current.record
+    assert app[STORE]._admission.limits.total == 7
+    folder = app[RECORDER]._folder
+    assert folder is not None
+    assert folder.is_at(tmp_path / "first")
+    assert "Recordings stay where they are: the folder" in caplog.text
+    assert "Not a directory" in caplog.text
+    # None at all is what somebody may want.
+    Reloading(reloading.settings, Settings).reload(app)
+    assert not app[RECORDER].is_enabled
+
+
+async def test_other_hosts_and_origins(aiohttp_client: AiohttpClient) -> None:
+    """A page that is named from now on may also control recordings."""
+    current = Settings()
+    app = create_app(current)
+    client = await aiohttp_client(app)
+    page, name = "https://studio.example", "media.example.com"
+
+    async def statuses() -> list[int]:
+        asked = {"Origin": page, "Access-Control-Request-Method": "POST"}
+        own = {"Host": name}
+        responses = [
+            await client.options("/whip/live", headers=asked),
+            await client.post("/api/streams/a/recording", headers={"Origin": page}),
+            await client.options("/whip/live", headers={**asked, "Origin": "http://a"}),
+            await client.get("/healthz", headers=own),
+        ]
+        return [response.status for response in responses]
+
+    assert await statuses() == [200, 403, 200, 421]
+    new = Settings(allowed_origins=(page,), allowed_hosts=(name,))
+    reloading = Reloading(current, lambda: new)
+    reloading.reload(app)
+    # 409: there is no folder for recordings.
+    assert await statuses() == [200, 409, 403, 200]
+    Reloading(new, Settings).reload(app)
+    assert await statuses() == [200, 403, 200, 421]
 
 
 async def test_the_last_token_is_not_given_up(

@@ -112,6 +112,34 @@ function explainHttp(error, conflict) {
 }
 
 /**
+ * Explains to whoever has opened a link for viewers why it is refused.
+ *
+ * @param {WhipError} error
+ * @returns {Explanation|null} Null if something else is wrong.
+ */
+export function explainLink({ method, status, title, detail }) {
+  const technical = `${method} → HTTP ${status}`;
+  if (status === 403) {
+    return {
+      title: 'This link is for something else',
+      text: 'It permits to watch one stream. Open it as you got it, or ask for another.',
+      technical,
+    };
+  }
+  if (status !== 401) return null;
+  if (title === 'Link expired') {
+    return { title: 'This link has expired', text: sentence(detail ?? ''), technical };
+  }
+  return {
+    title: 'This link is not valid',
+    text:
+      'Maybe a part of it is missing, or whoever runs the server has ended it. ' +
+      'Ask whoever gave it to you for another.',
+    technical,
+  };
+}
+
+/**
  * @param {WhipError} error
  * @param {string} [conflict] What a 409 to the POST means here.
  * @returns {Explanation}

@@ -26,6 +26,22 @@ export async function ask(method, path, token, signal) {
 }
 
 /**
+ * Sends JSON.
+ *
+ * @param {string} method
+ * @param {string} path Relative to the page.
+ * @param {string} token Empty if there is none.
+ * @param {unknown} content
+ * @returns {Promise<any>} The JSON in the response; null if it is empty.
+ * @throws {WhipError}
+ */
+export async function send(method, path, token, content) {
+  const body = JSON.stringify(content);
+  const headers = { 'Content-Type': 'application/json' };
+  return (await request(method, path, token, undefined, { headers, body })).value;
+}
+
+/**
  * Gets one page of a list.
  *
  * @param {string} path Relative to the page.
@@ -46,13 +62,15 @@ export async function askPage(path, token) {
  * @param {string} path
  * @param {string} token
  * @param {AbortSignal} [signal]
+ * @param {{headers?: Record<string, string>, body?: string}} [content]
  * @returns {Promise<{response: Response, value: any}>}
  */
-async function request(method, path, token, signal) {
+async function request(method, path, token, signal, { headers = {}, body } = {}) {
   const url = new URL(path, document.baseURI).href;
   const limit = method === 'GET' ? LIMIT : CHANGE_LIMIT;
   const { response, text } = await new WhipHttp(token, limit).request(method, url, {
-    headers: { Accept: 'application/json' },
+    headers: { Accept: 'application/json', ...headers },
+    body,
     signal,
   });
   if (!text) return { response, value: null };

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { ask } from './api.js';
+import { ask, send } from './api.js';
 
 /**
  * An encoding that the server receives (a layer in the API); unknown values are null.
@@ -58,6 +58,8 @@ import { ask } from './api.js';
  * @property {Recording|null} [recording] Null while there is none.
  * @property {number} [viewers]
  * @property {Finding[]} [health] The most important first.
+ * @property {boolean} [shareable] Whether this page may make links for viewers, who need
+ *   one.
  */
 
 /** Milliseconds to wait for a picture: the server may have to wait for a key frame. */
@@ -101,6 +103,21 @@ export async function stopPublisher(name, token) {
   } catch (error) {
     if (error.status !== 404) throw error;
   }
+}
+
+/**
+ * Makes a link with which others watch a stream, without a token.
+ *
+ * @param {string} name
+ * @param {number} lifetime Seconds for which it is good.
+ * @param {string} token
+ * @returns {Promise<{url: string, expires: string}>} Its end as RFC 3339 has it.
+ * @throws {WhipError}
+ */
+export async function makeViewerLink(name, lifetime, token) {
+  const path = `api/streams/${encodeURIComponent(name)}/links`;
+  const { url, expires } = await send('POST', path, token, { expires_in: lifetime });
+  return { url: new URL(url, new URL(path, document.baseURI)).href, expires };
 }
 
 /**

@@ -8,16 +8,19 @@
  * Copies text, even without the clipboard API, which exists only in pages served over
  * HTTPS or from localhost.
  *
- * @param {string} text
+ * @param {string|Promise<string>} text What is awaited may take a few seconds.
  * @returns {Promise<boolean>} Whether it worked.
+ * @throws The reason, if there is no text.
  */
 export async function copyText(text) {
   try {
-    await navigator.clipboard.writeText(text);
+    if (typeof text === 'string') await navigator.clipboard.writeText(text);
+    // Safari lets a page write at a click only, not when the text is there.
+    else await navigator.clipboard.write([new ClipboardItem({ 'text/plain': text })]);
     return true;
   } catch {
     const area = document.createElement('textarea');
-    area.value = text;
+    area.value = await text;
     area.className = 'visually-hidden';
     document.body.append(area);
     area.select();

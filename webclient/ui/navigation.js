@@ -1,6 +1,6 @@
 /**
  * Selects the view by the fragment of the URL: `#ping`, `#publish`, `#publish/mystream`
- * or `#streams`.
+ * `#streams`, or `#watch/mystream?key=secret`.
  *
  * @module
  */
@@ -11,6 +11,7 @@ import { $ } from './dom.js';
  * @typedef {object} Place
  * @property {string} view
  * @property {string} stream Empty if none is named.
+ * @property {string} key The secret in a link for viewers; empty if there is none.
  */
 
 /**
@@ -18,7 +19,7 @@ import { $ } from './dom.js';
  *
  * @typedef {object} View
  * @property {string} title The title of the document.
- * @property {(stream: string) => void} enter Called when the view is shown.
+ * @property {(stream: string, key: string) => void} enter Called when the view is shown.
  * @property {() => void} leave
  */
 
@@ -28,15 +29,16 @@ import { $ } from './dom.js';
  * @returns {Place}
  */
 export function placeOf(hash, views) {
-  const [view, ...rest] = hash.replace(/^#/, '').split('/');
-  if (!views.includes(view)) return { view: views[0], stream: '' };
+  const [path, query = ''] = hash.replace(/^#/, '').split('?');
+  const [view, ...rest] = path.split('/');
+  if (!views.includes(view)) return { view: views[0], stream: '', key: '' };
   let stream = rest.join('/');
   try {
     stream = decodeURIComponent(stream);
   } catch {
     // A malformed escape is kept as it is; it is not a stream name anyway.
   }
-  return { view, stream };
+  return { view, stream, key: new URLSearchParams(query).get('key') ?? '' };
 }
 
 /**
@@ -49,7 +51,7 @@ export function navigate(views, shown) {
   const names = Object.keys(views);
   /** @type {string|null} */ let front = null;
   const show = () => {
-    const { view, stream } = placeOf(location.hash, names);
+    const { view, stream, key } = placeOf(location.hash, names);
     const moved = front !== null && front !== view;
     if (moved) views[front].leave();
     front = view;
@@ -60,7 +62,7 @@ export function navigate(views, shown) {
       else $(`${name}-link`).removeAttribute('aria-current');
     }
     shown(view);
-    views[view].enter(stream);
+    views[view].enter(stream, key);
     if (moved) {
       scrollTo(0, 0);
       // Screen readers announce the heading, and the next Tab goes into the view.

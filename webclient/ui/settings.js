@@ -140,8 +140,23 @@ export function viewerEndpointOf(stream, layer) {
  * The URL of the page that plays a stream.
  *
  * @param {string} stream
+ * @param {string} [key] The secret in a link for viewers; empty if there is none.
  * @returns {string}
  */
-export function watchPageOf(stream) {
-  return new URL(`watch/${encodeURIComponent(stream)}`, document.baseURI).href;
+export function watchPageOf(stream, key = '') {
+  return key
+    ? watchViewOf(stream, key)
+    : new URL(`watch/${encodeURIComponent(stream)}`, document.baseURI).href;
+}
+
+/**
+ * The URL at which the Watch view plays a stream.
+ *
+ * @param {string} stream
+ * @param {string} [key] The secret in a link for viewers; empty if there is none.
+ * @returns {string}
+ */
+export function watchViewOf(stream, key = '') {
+  const query = key && `?${new URLSearchParams({ key })}`;
+  return new URL(`#watch/${encodeURIComponent(stream)}${query}`, document.baseURI).href;
 }

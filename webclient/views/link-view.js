@@ -10,6 +10,7 @@ import * as view from './view.js';
 
 /** @typedef {import('../link/link.js').Link} Link */
 /** @typedef {import('./view.js').StateWords} StateWords */
+/** @typedef {import('./view.js').Explain} Explain */
 
 /** Milliseconds after which a running retry is shown. */
 const RETRY_GRACE = 400;
@@ -17,6 +18,7 @@ const RETRY_GRACE = 400;
 export class LinkView {
   /** The shown link. @type {Link|null} */ link = null;
   /** @type {StateWords|null} */ #words = null;
+  /** @type {Explain} */ #explain = () => null;
   #shown = new AbortController();
   /** @type {ReturnType<typeof setTimeout>|undefined} */ #later;
 
@@ -32,13 +34,15 @@ export class LinkView {
    *
    * @param {Link|null} link Null if there is no connection to show.
    * @param {StateWords|null} words The names of its states.
+   * @param {Explain} [explain] Explains what only this view knows how to.
    */
-  show(link, words) {
+  show(link, words, explain = () => null) {
     this.#shown.abort();
     clearTimeout(this.#later);
     this.#later = undefined;
     this.link = link;
     this.#words = words;
+    this.#explain = explain;
     for (const id of ['connection', 'setup', 'session', 'endpoint-line']) {
       $(id).hidden = !link;
     }
@@ -85,7 +89,7 @@ export class LinkView {
     clearTimeout(this.#later);
     this.#later = undefined;
     view.showState(this.link, this.#words);
-    view.showProblem(this.link, this.#words);
+    view.showProblem(this.link, this.#words, this.#explain);
   }
 
   #showSetup() {

@@ -19,6 +19,7 @@ import {
 } from '../media/media-words.js';
 import { RecordingControl } from './recording-control.js';
 import { endpointOf, watchPageOf } from '../ui/settings.js';
+import { ShareControl } from './share-control.js';
 import { stopPublisher } from '../resources/streams-api.js';
 import { StreamHealth } from './stream-health.js';
 import { StreamTrends } from './stream-trends.js';
@@ -58,19 +59,13 @@ function makeTable(name) {
   return make('table', { className: 'tracks' }, caption, head, make('tbody'));
 }
 
-/** @param {string} name @returns {HTMLElement} Links to a stream. */
-function makeLinks(name) {
+/** @param {string} name @returns {HTMLElement} A link to the stream. */
+function makeWatchLink(name) {
   // This page may be on air.
   const properties = { href: watchPageOf(name), target: '_blank', rel: 'noopener' };
   const watch = make('a', properties, 'Watch');
   watch.setAttribute('aria-label', `Watch ${name}`);
-  return make(
-    'p',
-    { className: 'stream-links' },
-    watch,
-    makeCopyButton('Copy link for viewers', watchPageOf(name), `Link for viewers of ${name}`),
-    makeCopyButton('Copy link for OBS', endpointOf(name), `Link for OBS, to publish ${name}`),
-  );
+  return watch;
 }
 
 /** @param {string} text @param {string} link @param {string} what */
@@ -85,6 +80,9 @@ export class StreamEntry {
   /** @type {HTMLElement} */ element;
   /** @type {Thumbnail} */ thumbnail;
   /** @type {RecordingControl} */ #recording;
+  /** The address of the page: enough where viewers need no token. @type {HTMLElement} */
+  #address;
+  /** @type {ShareControl} */ #share;
   #since = make('p', { className: 'note since' });
   #trends = new StreamTrends();
   #health = new StreamHealth();
@@ -114,6 +112,19 @@ export class StreamEntry {
       make('summary', {}, 'Tracks'),
       this.#table,
     );
+    this.#share = new ShareControl(name, token);
+    this.#address = makeCopyButton(
+      'Copy link for viewers',
+      watchPageOf(name),
+      `Link for viewers of ${name}`,
+    );
+    const links = make(
+      'p',
+      { className: 'stream-links' },
+      makeWatchLink(name),
+      this.#address,
+      makeCopyButton('Copy link for OBS', endpointOf(name), `Link for OBS, to publish ${name}`),
+    );
     this.element = make(
       'article',
       { className: 'stream' },
@@ -122,7 +133,8 @@ export class StreamEntry {
       this.#since,
       this.#trends.element,
       this.#health.element,
-      makeLinks(name),
+      links,
+      this.#share.element,
       make('div', { className: 'stream-actions' }, this.#recording.element, this.#makeStop()),
       this.#problem,
       facts,
@@ -157,6 +169,8 @@ export class StreamEntry {
     const state = stream.state === 'connected' ? '' : `, ${stream.state}`;
     const viewers = stream.viewers === undefined ? '' : `, ${describeViewers(stream.viewers)}`;
     this.#since.textContent = `Live for ${formatDuration(stream.duration)}${viewers}${state}`;
+    this.#address.hidden = Boolean(stream.shareable);
+    this.#share.element.hidden = !stream.shareable;
     this.thumbnail.describe(stream);
     this.#recording.show(stream.recording, recordable);
     this.#trends.show(stream);

@@ -37,6 +37,14 @@ const TONES = {
  * @typedef {Record<LinkPhase, string> & {conflict: string}} StateWords
  */
 
+/**
+ * Explains an error, if it is one of those that only a view knows.
+ *
+ * @callback Explain
+ * @param {import('../client/whip-error.js').WhipError} error
+ * @returns {import('../link/problems.js').Explanation|null}
+ */
+
 /** @type {StateWords} */
 export const CONNECTION_WORDS = {
   idle: 'Disconnected',
@@ -98,21 +106,26 @@ export function isHopeless({ problem }) {
   return problem?.kind === 'unsupported';
 }
 
-/** @param {Link} link @param {StateWords} words */
-export function showProblem(link, words) {
+/**
+ * @param {Link} link
+ * @param {StateWords} words
+ * @param {Explain} explainHere
+ */
+export function showProblem(link, words, explainHere) {
   const { problem } = link;
   const waiting = link.phase === 'waiting';
   if (!problem) {
     $('problem').hidden = true;
     return;
   }
-  const { title, text, technical = '' } = explain(problem, words.conflict);
+  const known = explainHere(problem);
+  const { title, text, technical = '' } = known ?? explain(problem, words.conflict);
   $('problem').hidden = false;
   // Screen readers announce an alert whenever it is written, so not at every retry.
   write('problem-title', title);
   write('problem-text', text);
   write('problem-technical', technical);
-  $('token-form').hidden = !wantsToken(problem);
+  $('token-form').hidden = known !== null || !wantsToken(problem);
   $('retry').hidden = isHopeless(link);
   if (!waiting) write('countdown', link.phase === 'connecting' ? 'Trying again…' : '');
   $('try-now').textContent = waiting ? 'Try now' : 'Try again';

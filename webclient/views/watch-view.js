@@ -8,7 +8,8 @@ import { DelayControl } from './delay-control.js';
 import { $, write } from '../ui/dom.js';
 import { showLayerChoice } from './layer-choice.js';
 import { Player } from '../ui/player.js';
-import { streamNameProblem, viewerEndpointOf } from '../ui/settings.js';
+import { explainLink } from '../link/problems.js';
+import { streamNameProblem, viewerEndpointOf, watchViewOf } from '../ui/settings.js';
 import { CONNECTION_WORDS, isHopeless, showEndpoint } from './view.js';
 import { Watching } from '../media/watching.js';
 import { showIncoming } from './watch-figures.js';
@@ -22,6 +23,8 @@ const WATCHING_WORDS = {
   conflict: 'Nobody publishes this stream now',
 };
 
+const NO_LINK = { stream: '', key: '' };
+
 export class WatchView {
   title = 'Whipbird watch';
   /** @type {Watching} */ #watching;
@@ -30,11 +33,16 @@ export class WatchView {
   /** @type {LinkView} */ #linkView;
   /** The watched stream and layer when the view was left. */
   #left = { stream: '', layer: '' };
+  /** @type {Settings} */ #settings;
+  #inFront = false;
+  /** The secret of the link that was opened, and the stream that it is for. */
+  #link = NO_LINK;
 
   /** @param {Settings} settings @param {LinkView} linkView */
   constructor(settings, linkView) {
     this.#linkView = linkView;
-    this.#watching = new Watching(() => settings.token);
+    this.#settings = settings;
+    this.#watching = new Watching(() => this.#token);
     this.#delay = new DelayControl(settings);
     this.#watching.addEventListener('change', () => this.#show());
     this.#watching.addEventListener('reading', () => this.#showReading());
@@ -62,14 +70,32 @@ export class WatchView {
     return this.#watching.viewer;
   }
 
-  /** @param {string} stream The stream in the URL; empty if there is none. */
-  enter(stream) {
+  /** The secret for the stream: a link's is for this stream alone. */
+  get #token() {
+    return this.#keyOf(this.#viewer.stream) || this.#settings.token;
+  }
+
+  /** @param {string} stream @returns {string} Empty if no link is for this stream. */
+  #keyOf(stream) {
+    return stream === this.#link.stream ? this.#link.key : '';
+  }
+
+  /**
+   * @param {string} stream The stream in the URL; empty if there is none.
+   * @param {string} [key] The secret in it; empty if there is none.
+   */
+  enter(stream, key = '') {
+    this.#inFront = true;
     $('connect').hidden = true;
-    this.#linkView.show(this.link, WATCHING_WORDS);
+    this.#linkView.show(this.link, WATCHING_WORDS, (error) =>
+      this.#keyOf(this.#viewer.stream) ? explainLink(error) : null,
+    );
     const { stream: before, layer } = this.#left;
     this.#left = { stream: '', layer: '' };
     const wanted = stream || before;
-    if (wanted && wanted !== this.#viewer.stream) {
+    const isOther = stream !== '' && key !== this.#keyOf(stream);
+    if (stream) this.#link = { stream, key };
+    if (wanted && (wanted !== this.#viewer.stream || isOther)) {
       this.#start(wanted, wanted === before ? layer : '');
     }
     this.#showEndpoint();
@@ -78,6 +104,7 @@ export class WatchView {
 
   /** Ends the session; it is opened again when the view is entered. */
   leave() {
+    this.#inFront = false;
     const { stream, layer } = this.#viewer;
     this.#left = { stream, layer };
     this.#watching.rest();
@@ -88,6 +115,13 @@ export class WatchView {
     $('watch-start').focus();
     if (this.#viewer.wanted) this.link.tryNow();
     else this.#start($('watch-stream').value.trim());
+  }
+
+  /** Forgets the link that was opened: the user has entered a token. */
+  forgetLink() {
+    if (!this.#link.key) return;
+    this.#link = NO_LINK;
+    if (this.#inFront && this.#viewer.wanted) this.#writeAddress();
   }
 
   /** Tries again with a new token. */
@@ -106,9 +140,14 @@ export class WatchView {
       $('watch-stream').focus();
       return;
     }
-    // A reload or a copied URL leads to this stream again.
-    history.replaceState(null, '', `#watch/${encodeURIComponent(stream)}`);
     this.#watch(stream, layer);
+    this.#writeAddress();
+  }
+
+  /** A reload or a copied URL leads to this stream again, a link with its secret. */
+  #writeAddress() {
+    const { stream } = this.#viewer;
+    history.replaceState(null, '', watchViewOf(stream, this.#keyOf(stream)));
   }
 
   /** @param {string} stream @param {string} layer */

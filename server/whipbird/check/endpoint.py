@@ -1,7 +1,9 @@
 """The endpoint under test: its sessions, and shared results about it."""
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from ipaddress import ip_address
 from typing import Any, TypeVar
 
@@ -13,9 +15,11 @@ from ..rtc import Certificate
 from ..rtc.probe import StunProbe
 from ..sdp.errors import SdpError
 from .answer import Answer
+from .client import Client, NotConnected
 from .exchange import Exchange, NoResponse, location_of
 from .offers import LocalTransport, Shape, write_offer
-from .publisher import NotConnected, Publisher
+from .presence import Presence
+from .protocol import WHIP, Protocol
 from .requests import Options, Requests, is_loopback
 from .rule import Failed, Skipped
 from .session import Connected, OpenSession
@@ -28,14 +32,16 @@ class Endpoint(Requests):
 
     Attributes:
         greeting: the POST of the usual offer; None before it is sent.
+        presence: tells whether sessions are still there.
         shape: the shape of the usual offer.
         path_kinds: the kinds to offer for sessions that connect.
         echoes: whether the server echoes data-channel messages.
     """
 
-    def __init__(self, url: URL, options: Options) -> None:
-        super().__init__(url, options)
+    def __init__(self, url: URL, options: Options, protocol: Protocol = WHIP) -> None:
+        super().__init__(url, options, protocol)
         self.greeting: Exchange | None = None
+        self.presence = Presence(self)
         self.shape = Shape()
         self.path_kinds: tuple[str, ...] = ()
         self.echoes = False
@@ -43,9 +49,13 @@ class Endpoint(Requests):
         # A server that is tried out may have no other addresses.
         self._addresses = HostAddresses(loopback=is_loopback(url))
         self._shared: dict[Callable[..., Any], asyncio.Task[Any]] = {}
-        self._publishers: list[Publisher] = []
         self._probes: list[StunProbe] = []
         self._unconnected: LocalTransport | None = None
+        # Sessions that may be connected, their clients, and the task that has them.
+        self._connected: list[Connected] = []
+        self._clients: list[Client] = []
+        self._turn = asyncio.Lock()
+        self._turn_of: asyncio.Task[Any] | None = None
 
     # The usual offer (see greeting.py)
 
@@ -67,12 +77,17 @@ class Endpoint(Requests):
     # Sessions
 
     async def post_shape(
-        self, shape: Shape, local: LocalTransport | None = None
+        self,
+        shape: Shape,
+        local: LocalTransport | None = None,
+        timeout: float | None = None,
     ) -> Exchange:
         """POST an offer of some shape, by default one that will not connect."""
         if local is None:
             local = await self.unconnected_transport()
-        return await self.post(write_offer(local, shape).encode())
+        if not shape.direction:
+            shape = replace(shape, direction=self.protocol.direction)
+        return await self.post(write_offer(local, shape).encode(), timeout=timeout)
 
     async def unconnected_transport(self) -> LocalTransport:
         """The transport of offers that will not connect: it has one candidate."""
@@ -116,36 +131,84 @@ class Endpoint(Requests):
             exchange, url, local, shape, answer, exchange.received.get(hdrs.ETAG)
         )
 
-    async def publisher(self) -> Publisher:
-        """A client that is ready to offer what carries media here."""
-        publisher = Publisher(self._certificate, self._addresses, self.path_kinds)
-        self._publishers.append(publisher)
-        await publisher.prepare()
-        return publisher
-
-    async def connect(
-        self, *, setup: str = "actpass", candidates: bool = True
+    async def offer(
+        self,
+        *,
+        setup: str = "actpass",
+        candidates: bool = True,
+        describes_sources: bool = True,
     ) -> Connected:
-        """Open a session and connect.
+        """Open a session of a client that can connect.
+
+        Only one of them is there at a time, since many servers let one client publish a
+        stream, and end the session of the one before. It ends with the rule or shared
+        result that has opened it; until then others wait.
 
         Args:
             setup: the DTLS role to offer.
             candidates: whether to offer candidates.
+            describes_sources: see ``Shape``.
+
+        Raises:
+            Skipped: when the session does not open.
+        """
+        await self._take_turn()
+        client = Client(
+            self._certificate, self._addresses, self.path_kinds, self.protocol.direction
+        )
+        self._clients.append(client)
+        await client.prepare()
+        local = client.transport
+        if not candidates:
+            local = replace(local, candidates=())
+        shape = Shape(self.path_kinds, setup=setup, describes_sources=describes_sources)
+        session = await self.open(shape, local)
+        connected = Connected(session, client)
+        self._connected.append(connected)
+        return connected
+
+    async def connect(
+        self,
+        *,
+        setup: str = "actpass",
+        candidates: bool = True,
+        describes_sources: bool = True,
+    ) -> Connected:
+        """Open a session and connect (see ``offer``).
 
         Raises:
             Skipped: when the session does not open or connect.
         """
-        publisher = await self.publisher()
-        local = publisher.transport
-        if not candidates:
-            local = LocalTransport(local.ice, local.fingerprint)
-        session = await self.open(Shape(self.path_kinds, setup=setup), local)
+        connected = await self.offer(
+            setup=setup, candidates=candidates, describes_sources=describes_sources
+        )
+        session, client = connected.session, connected.client
         try:
-            await publisher.accept(session.answer)
-            await publisher.connected(self.options.timeout)
+            await client.accept(session.answer)
+            await client.connected(self.options.timeout)
         except NotConnected as error:
             raise Skipped(f"not connected: {error}", session.exchange) from error
-        return Connected(session, publisher)
+        return connected
+
+    async def _take_turn(self) -> None:
+        task = asyncio.current_task()
+        if self._turn_of is not task:
+            await self._turn.acquire()
+            self._turn_of = task
+
+    async def end_turn(self) -> None:
+        """End the sessions that this task has connected; others may connect now."""
+        if self._turn_of is not asyncio.current_task():
+            return
+        try:
+            while self._connected:
+                with contextlib.suppress(NoResponse):
+                    await self.end(self._connected[-1])
+            while self._clients:
+                await self._clients.pop().close()
+        finally:
+            self._turn_of = None
+            self._turn.release()
 
     async def expect_connection(
         self, *, setup: str = "actpass", candidates: bool = True
@@ -170,12 +233,15 @@ class Endpoint(Requests):
 
     async def is_alive(self, connected: Connected) -> bool:
         """Whether the media path of a session works."""
-        return await connected.publisher.is_alive(self.echoes)
+        return await connected.client.is_alive(self.echoes)
 
     async def end(self, connected: Connected) -> None:
         """End a session that is not needed any more."""
-        await self.request("DELETE", connected.session.url)
-        await connected.publisher.close()
+        self._connected.remove(connected)
+        try:
+            await self.request("DELETE", connected.session.url)
+        finally:
+            await connected.client.close()
 
     async def probe(self, session: OpenSession) -> StunProbe:
         """Open a probe: a candidate that the server can reach.
@@ -207,20 +273,27 @@ class Endpoint(Requests):
         """Call a function with this endpoint once, and share its result."""
         task = self._shared.get(make)
         if task is None:
-            task = asyncio.ensure_future(make(self))
+            task = asyncio.create_task(self._make(make))
             # Mark its exception as retrieved: there may be nobody waiting for it.
             task.add_done_callback(lambda t: t.cancelled() or t.exception())
             self._shared[make] = task
         return await asyncio.shield(task)
 
+    async def _make(self, make: Callable[["Endpoint"], Awaitable[T]]) -> T:
+        try:
+            return await make(self)
+        finally:
+            await self.end_turn()
+
     async def end_sessions(self) -> None:
-        """End all sessions, publishers and probes."""
+        """End all sessions, clients and probes."""
         for task in self._shared.values():
             task.cancel()
         if self._shared:
             await asyncio.wait(self._shared.values())
-        for publisher in self._publishers:
-            await publisher.close()
+        for client in self._clients:
+            await client.close()
+        self._clients.clear()
         for probe in self._probes:
             probe.close()
         await self.http.end_sessions()

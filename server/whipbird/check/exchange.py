@@ -48,6 +48,10 @@ class NoResponse(Exception):  # noqa: N818 - what there is, not an error of ours
     """There is no response: the server cannot be reached, or closes the connection."""
 
 
+class Unreachable(NoResponse):
+    """There is no connection to the server on which to ask."""
+
+
 @dataclass(frozen=True, slots=True)
 class Exchange:
     """A request and its response.
@@ -130,19 +134,26 @@ class Http:
     Args:
         token: a Bearer token for all requests, unless a request opts out.
         timeout: seconds to wait for each response.
+        fingerprint: the SHA-256 digest of the only certificate to accept; None to have
+            it verified as browsers do.
 
     Attributes:
         locations: the URLs of all sessions opened so far.
         busy: the responses with 429 or 503 after which a request was retried.
     """
 
-    def __init__(self, token: str | None, timeout: float) -> None:
+    def __init__(
+        self, token: str | None, timeout: float, fingerprint: bytes | None = None
+    ) -> None:
         self._token = token
         self._timeout = timeout
         self._client = aiohttp.ClientSession(
             auto_decompress=False,
             cookie_jar=aiohttp.DummyCookieJar(),
-            connector=aiohttp.TCPConnector(limit=32),
+            connector=aiohttp.TCPConnector(
+                limit=32,
+                ssl=aiohttp.Fingerprint(fingerprint) if fingerprint else True,
+            ),
         )
         self._open: dict[URL, bool] = {}
         self._pending: set[asyncio.Task[Exchange]] = set()
@@ -158,12 +169,14 @@ class Http:
         headers: Fields | None = None,
         authorized: bool = True,
         patient: bool = True,
+        timeout: float | None = None,
     ) -> Exchange:
         """Send a request and read its response. Redirections are not followed.
 
         Args:
             authorized: whether to send the token, if there is one.
             patient: whether to retry when the server is busy.
+            timeout: a shorter timeout for this request, in seconds.
 
         Raises:
             NoResponse: when there is no response.
@@ -171,9 +184,12 @@ class Http:
         fields = {str(name): value for name, value in (headers or {}).items()}
         if authorized and self._token:
             fields.setdefault(hdrs.AUTHORIZATION, f"Bearer {self._token}")
+        limit = min(self._timeout, timeout or self._timeout)
         retries = 0
         while True:
-            exchange = await self._send_and_track(method, url, body, fields, authorized)
+            exchange = await self._send_and_track(
+                method, url, body, fields, authorized, limit
+            )
             busy = exchange.status in BUSY and patient
             if not busy or retries == MAX_RETRIES:
                 return exchange
@@ -203,11 +219,12 @@ class Http:
         body: bytes,
         headers: dict[str, str],
         authorized: bool,
+        timeout: float,
     ) -> Exchange:
         """Send a request and track the session that it opens, even if cancelled."""
 
         async def send() -> Exchange:
-            exchange = await self._send(method, url, body, headers)
+            exchange = await self._send(method, url, body, headers, timeout)
             self._track(exchange, authorized)
             return exchange
 
@@ -219,7 +236,12 @@ class Http:
         return await asyncio.shield(task)
 
     async def _send(
-        self, method: str, url: URL, body: bytes, headers: dict[str, str]
+        self,
+        method: str,
+        url: URL,
+        body: bytes,
+        headers: dict[str, str],
+        timeout: float,
     ) -> Exchange:
         started = time.monotonic()
         content = bytearray()
@@ -231,7 +253,7 @@ class Http:
                 headers=headers,
                 skip_auto_headers=[hdrs.CONTENT_TYPE, hdrs.ACCEPT_ENCODING],
                 allow_redirects=False,
-                timeout=aiohttp.ClientTimeout(total=self._timeout),
+                timeout=aiohttp.ClientTimeout(total=timeout),
             ) as response:
                 async for piece in response.content.iter_any():
                     content += piece
@@ -250,8 +272,12 @@ class Http:
                 )
         except TimeoutError:
             raise NoResponse(
-                f"{method} {url}: no response within {self._timeout:g} seconds"
+                f"{method} {url}: no response within {timeout:g} seconds"
             ) from None
+        except (aiohttp.ClientConnectorError, aiohttp.ClientSSLError) as error:
+            raise Unreachable(
+                f"{method} {url}: {why_unreachable(error, url)}"
+            ) from error
         except (aiohttp.ClientError, OSError, ValueError) as error:
             raise NoResponse(
                 f"{method} {url}: {why_unreachable(error, url)}"

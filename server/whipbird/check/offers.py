@@ -1,8 +1,8 @@
 """The offers to send: valid ones of several shapes, and malformed ones."""
 
 import secrets
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 
 from ..sdp.candidate import Candidate
 from ..sdp.transport import IceCredentials
@@ -39,18 +39,51 @@ RIDS = ("h", "m", "l")
 
 
 @dataclass(frozen=True, slots=True)
+class Source:
+    """A source of RTP packets, as an offer describes it (RFC 5576).
+
+    Attributes:
+        ssrc, rtx_ssrc: of its packets, and of their retransmissions.
+        cname: its canonical name (RFC 3550 section 6.5.1).
+    """
+
+    ssrc: int
+    rtx_ssrc: int
+    cname: str
+
+    @classmethod
+    def made_up(cls) -> "Source":
+        """One of which nothing will come."""
+        return cls(
+            secrets.randbits(32), secrets.randbits(32), f"{{{secrets.token_hex(8)}}}"
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class LocalTransport:
-    """The client's transport parameters, real or made up."""
+    """The client's transport parameters, real or made up.
+
+    Attributes:
+        sources: of the sections with media, in order; further ones are made up.
+        codecs: of a client that receives: by kind, the formats of its section, and the
+            attributes that describe them.
+    """
 
     ice: IceCredentials
     fingerprint: str
     candidates: tuple[Candidate, ...] = ()
+    sources: tuple[Source, ...] = ()
+    codecs: Mapping[str, tuple[str, list[str]]] = field(default_factory=dict)
 
     @classmethod
     def made_up(cls, *candidates: Candidate) -> "LocalTransport":
         """Made-up parameters, for offers that will not connect."""
         digest = secrets.token_bytes(32).hex(":").upper()
         return cls(new_credentials(), f"sha-256 {digest}", candidates)
+
+    def source(self, index: int) -> Source:
+        """The source of a section."""
+        return self.sources[index] if index < len(self.sources) else Source.made_up()
 
 
 def new_credentials() -> IceCredentials:
@@ -64,15 +97,18 @@ class Shape:
 
     Attributes:
         kinds: the kinds of the media sections, in order.
+        direction: their direction; empty for that of publishers.
         streams: the MediaStream id of each section, in order; the last one is reused
             for the remaining sections.
         bundle_only: whether sections after the first have port 0 and ``bundle-only``.
         impossible: the kind that has only unsupported codecs; empty for none.
         simulcast: whether video has three encodings (RFC 8853).
+        describes_sources: whether sections have ``a=ssrc`` lines, as those of browsers
+            and encoders have. RFC 9143 section 9.2 does without them.
     """
 
     kinds: tuple[str, ...] = ("audio", "video")
-    direction: str = "sendonly"
+    direction: str = ""
     setup: str = "actpass"
     streams: tuple[str, ...] = (STREAM,)
     bundle: bool = True
@@ -80,6 +116,7 @@ class Shape:
     bundle_only: bool = False
     impossible: str = ""
     simulcast: bool = False
+    describes_sources: bool = True
 
 
 def write_offer(transport: LocalTransport, shape: Shape) -> str:
@@ -94,11 +131,11 @@ def write_offer(transport: LocalTransport, shape: Shape) -> str:
     return "\r\n".join(lines) + "\r\n"
 
 
-def media_line(kind: str, port: int = 9, *, impossible: bool = False) -> str:
+def _media_line(kind: str, port: int, formats: str) -> str:
     """The value of a section's ``m=`` line."""
     if kind == "application":
         return f"application {port} UDP/DTLS/SCTP webrtc-datachannel"
-    return f"{kind} {port} UDP/TLS/RTP/SAVPF {_codecs(kind, impossible)[0]}"
+    return f"{kind} {port} UDP/TLS/RTP/SAVPF {formats}"
 
 
 def _codecs(kind: str, impossible: bool) -> tuple[str, list[str]]:
@@ -111,7 +148,10 @@ def _section(index: int, transport: LocalTransport, shape: Shape) -> Iterator[st
     kind = shape.kinds[index]
     impossible = kind == shape.impossible
     hidden = shape.bundle_only and index > 0
-    yield f"m={media_line(kind, 0 if hidden else 9, impossible=impossible)}"
+    formats, described = _codecs(kind, impossible)
+    if not impossible:
+        formats, described = transport.codecs.get(kind, (formats, described))
+    yield f"m={_media_line(kind, 0 if hidden else 9, formats)}"
     yield "c=IN IP4 0.0.0.0"
     yield f"a=mid:{index}"
     if hidden:
@@ -127,18 +167,36 @@ def _section(index: int, transport: LocalTransport, shape: Shape) -> Iterator[st
         yield "a=sctp-port:5000"
         yield "a=max-message-size:262144"
         return
-    yield f"a={shape.direction}"
+    direction = shape.direction or "sendonly"
+    yield f"a={direction}"
     stream = shape.streams[min(index, len(shape.streams) - 1)]
-    yield f"a=msid:{stream} {kind}-{index}"
+    msid = f"{stream} {kind}-{index}"
+    if "send" in direction:
+        yield f"a=msid:{msid}"
     if shape.rtcp_mux:
         yield "a=rtcp-mux"
         yield "a=rtcp-mux-only"
-    yield f"a={_MID_EXTENSION}"
-    yield from (f"a={line}" for line in _codecs(kind, impossible)[1])
-    if shape.simulcast and kind == "video":
+    if kind not in transport.codecs:
+        yield f"a={_MID_EXTENSION}"
+    yield from (f"a={line}" for line in described)
+    is_simulcast = shape.simulcast and kind == "video"
+    if shape.describes_sources and not is_simulcast and "send" in direction:
+        yield from _source_lines(transport.source(index), msid, kind == "video")
+    if is_simulcast:
         yield f"a={_RID_EXTENSION}"
         yield from (f"a=rid:{rid} send" for rid in RIDS)
         yield f"a=simulcast:send {';'.join(RIDS)}"
+
+
+def _source_lines(source: Source, msid: str, has_rtx: bool) -> Iterator[str]:
+    """The source of a section, as Chromium describes it."""
+    ssrcs = [source.ssrc]
+    if has_rtx:
+        ssrcs.append(source.rtx_ssrc)
+        yield f"a=ssrc-group:FID {source.ssrc} {source.rtx_ssrc}"
+    for ssrc in ssrcs:
+        yield f"a=ssrc:{ssrc} cname:{source.cname}"
+        yield f"a=ssrc:{ssrc} msid:{msid}"
 
 
 def malformed(offer: str) -> dict[str, bytes]:

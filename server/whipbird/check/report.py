@@ -8,10 +8,8 @@ from typing import Any
 
 import click
 
-from .rule import SECTIONS, Level, Outcome, Rule
+from .rule import Level, Outcome, Rule
 from .runner import Result
-
-RFC = "https://www.rfc-editor.org/rfc/rfc9725#section-"
 
 _WORDS = {
     Outcome.PASSED: "passed",
@@ -68,9 +66,11 @@ def as_text(url: str, results: Sequence[Result], *, colour: bool) -> str:
     def style(text: str, **styles: Any) -> str:
         return click.style(text, **styles) if colour else text
 
-    lines = [f"{url}, by RFC 9725", ""]
+    documents = dict.fromkeys(result.rule.protocol.document for result in results)
+    lines = [f"{url}, by {', '.join(documents)}", ""]
     for section, group in by_section(results):
-        lines.append(style(f"{section} {SECTIONS[section]}", bold=True))
+        title = group[0].rule.protocol.sections[section]
+        lines.append(style(f"{section} {title}", bold=True))
         for result in group:
             rule = result.rule
             word = style(
@@ -104,6 +104,7 @@ def as_json(url: str, results: Sequence[Result]) -> dict[str, Any]:
     """A report as a JSON object."""
     return {
         "url": url,
+        "protocol": results[0].rule.protocol.name if results else None,
         "conforms": not any(result.is_breach for result in results),
         "verdict": verdict(results),
         "counts": counts(results),
@@ -132,7 +133,14 @@ def rule_as_json(rule: Rule) -> dict[str, str]:
 def as_markdown(url: str, results: Sequence[Result]) -> str:
     """A Markdown report: tables, and transcripts for broken rules."""
     figures = ", ".join(f"{number} {name}" for name, number in counts(results).items())
-    lines = [f"# WHIP conformance of {url}", "", f"{verdict(results)} ({figures})", ""]
+    names = dict.fromkeys(result.rule.protocol.name for result in results)
+    name = " and ".join(names)
+    lines = [
+        f"# {name} conformance of {url}",
+        "",
+        f"{verdict(results)} ({figures})",
+        "",
+    ]
     lines.append(tables(results, notes=True))
     failed = [result for result in results if result.outcome is Outcome.FAILED]
     if failed:
@@ -153,8 +161,13 @@ def tables(results: Sequence[Result], *, notes: bool) -> str:
     """
     parts = []
     for section, group in by_section(results):
-        lines = [f"## {section} {SECTIONS[section]}", ""]
-        lines += [f"[RFC 9725 section {section}]({RFC}{section})", ""]
+        protocol = group[0].rule.protocol
+        lines = [f"## {section} {protocol.sections[section]}", ""]
+        if protocol.url:
+            lines += [
+                f"[{protocol.document} section {section}]({protocol.url}{section})",
+                "",
+            ]
         lines += ["| rule | level | what it asks | outcome |", "|---|---|---|---|"]
         for result in group:
             outcome = _WORDS[result.outcome]

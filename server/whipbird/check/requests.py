@@ -1,13 +1,13 @@
 """The requests to a WHIP endpoint and to its sessions."""
 
-import asyncio
 import ipaddress
 from dataclasses import dataclass
 
 from aiohttp import hdrs
 from yarl import URL
 
-from .exchange import UNSUPPORTED, Exchange, Fields, Http, location_of
+from .exchange import Exchange, Fields, Http, location_of
+from .protocol import WHIP, Protocol
 from .session import OpenSession
 
 SDP = "application/sdp"
@@ -17,13 +17,6 @@ SDP_FRAGMENT = "application/trickle-ice-sdpfrag"
 ORIGIN = "https://studio.example"
 
 MAX_REDIRECTIONS = 5
-
-# Statuses that mean that there is no resource at a URL.
-GONE = (404, 410)
-
-# Seconds between two checks whether a session is gone.
-SHORTEST_PAUSE = 0.1
-LONGEST_PAUSE = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,32 +29,38 @@ class Options:
         flood: whether to try the rate limits.
         consent_limit: seconds within which a server must notice that a client has
             vanished: 30 (RFC 7675 section 5.1), plus some for the server to act.
+        fingerprint: the SHA-256 digest of the only certificate to accept.
     """
 
     token: str | None = None
     timeout: float = 10.0
     flood: bool = False
     consent_limit: float = 45.0
+    fingerprint: bytes | None = None
 
 
 class Requests:
     """Requests to one endpoint.
 
     Attributes:
+        protocol: what it speaks.
         url: the URL of the endpoint, as given.
         options: the options of the test.
         http: sends the requests.
         redirections: the responses that redirected a POST.
         exclusive: whether the endpoint has only one session at a time; then every POST
             ends the session before, and rules must be tried one by one.
+        refuses_others: whether it then refuses a second one.
     """
 
-    def __init__(self, url: URL, options: Options) -> None:
+    def __init__(self, url: URL, options: Options, protocol: Protocol = WHIP) -> None:
         self.url = url
+        self.protocol = protocol
         self.options = options
-        self.http = Http(options.token, options.timeout)
+        self.http = Http(options.token, options.timeout, options.fingerprint)
         self.redirections: list[Exchange] = []
         self.exclusive = False
+        self.refuses_others = False
 
     async def request(
         self,
@@ -84,9 +83,16 @@ class Requests:
         content_type: str = SDP,
         headers: Fields | None = None,
         authorized: bool = True,
+        ends_others: bool = True,
+        timeout: float | None = None,
     ) -> Exchange:
-        """POST to the endpoint, following redirections."""
-        if self.exclusive:
+        """POST to the endpoint, following redirections.
+
+        Args:
+            ends_others: whether to end the session before it, if there may be but one.
+            timeout: a shorter timeout for each request, in seconds.
+        """
+        if self.exclusive and ends_others:
             await self.http.end_sessions()
         url = self.url
         fields = {str(name): value for name, value in (headers or {}).items()}
@@ -99,6 +105,7 @@ class Requests:
                 body=body,
                 headers=fields,
                 authorized=authorized,
+                timeout=timeout,
             )
             if exchange.status not in (301, 302, 307, 308):
                 break
@@ -144,33 +151,6 @@ class Requests:
             hdrs.ACCESS_CONTROL_REQUEST_HEADERS: fields,
         }
         return await self.request("OPTIONS", url, headers=headers, authorized=False)
-
-    async def is_gone(self, session: OpenSession) -> bool | None:
-        """Whether the session has ended: whether its URL has no resource.
-
-        It is checked with GET, or with a PATCH without effect if GET is not
-        implemented; None if neither is.
-        """
-        exchange = await self.request("GET", session.url)
-        if exchange.status in UNSUPPORTED:
-            exchange = await self.patch(session, session.fragment(), if_match='"-"')
-            if exchange.status in UNSUPPORTED:
-                return None
-        return exchange.status in GONE
-
-    async def goes(self, session: OpenSession, limit: float) -> bool:
-        """Whether the session ends within some seconds.
-
-        If neither GET nor PATCH is implemented, a final DELETE is used to check.
-        """
-        loop = asyncio.get_running_loop()
-        until, pause = loop.time() + limit, SHORTEST_PAUSE
-        while not (gone := await self.is_gone(session)) and loop.time() < until:
-            await asyncio.sleep(pause)
-            pause = min(pause * 1.5, LONGEST_PAUSE)
-        if gone is None:
-            return (await self.request("DELETE", session.url)).status in GONE
-        return gone
 
 
 def is_loopback(url: URL) -> bool:

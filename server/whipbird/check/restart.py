@@ -89,7 +89,7 @@ class Restart:
 async def first_restart(endpoint: Endpoint) -> Restart:
     """Restart ICE on a connected session, and record the results."""
     connected = await endpoint.connect()
-    session, peer = connected.session, connected.publisher.peer
+    session, peer = connected.session, connected.client.peer
     before = await endpoint.is_alive(connected)
     local = await peer.restart_ice()
     body = OPTIONS + session.fragment(*local.candidates, ice=local.ice)
@@ -118,7 +118,7 @@ async def first_restart(endpoint: Endpoint) -> Restart:
 async def _nominate(endpoint: Endpoint, restart: Restart) -> None:
     """Connect the new ICE session with the server's response."""
     assert restart.theirs is not None
-    peer = restart.connected.publisher.peer
+    peer = restart.connected.client.peer
     # If the response has no candidates, those of the answer are used.
     theirs = restart.candidates or restart.connected.session.answer.candidates
     try:
@@ -156,7 +156,7 @@ async def restart_elsewhere(endpoint: Endpoint) -> Elsewhere:
     session = connected.session
     probe = await endpoint.probe(session)
     ours = new_credentials()
-    arrivals = tap(connected.publisher.peer, ours.ufrag)
+    arrivals = tap(connected.client.peer, ours.ufrag)
     body = OPTIONS + session.fragment(probe.candidate, ice=ours)
     exchange = await endpoint.patch(session, body, if_match="*")
     if exchange.status != 200:
@@ -199,6 +199,6 @@ async def refused_restarts(endpoint: Endpoint) -> Refusal:
     ]
     exchanges = [await endpoint.patch(session, body, if_match="*") for body in bodies]
     after = await endpoint.is_alive(connected)
-    after = after and not await endpoint.is_gone(session)
+    after = after and not await endpoint.presence.is_gone(session)
     await endpoint.end(connected)
     return Refusal(tuple(exchanges), before, after)

@@ -1,4 +1,4 @@
-"""A rule: one sentence of RFC 9725 about the server, and a trial of it.
+"""A rule: one sentence of a protocol about the server, and a trial of it.
 
 The ``rule`` decorator registers a coroutine function as the trial of a rule. ``RULES``
 contains all rules.
@@ -9,6 +9,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from .protocol import WHIP, Protocol
+
 if TYPE_CHECKING:
     from .endpoint import Endpoint
     from .exchange import Exchange
@@ -16,28 +18,6 @@ if TYPE_CHECKING:
 # Tries a rule. It returns a note on what was observed, or None; it raises a Verdict if
 # the rule is not kept, or cannot be tried.
 Trial = Callable[["Endpoint"], Awaitable[str | None]]
-
-# The sections of RFC 9725 with requirements for servers.
-SECTIONS = {
-    "4.1": "HTTP usage",
-    "4.2": "Ingest session setup",
-    "4.3": "ICE support",
-    "4.3.1": "HTTP PATCH request usage",
-    "4.3.2": "Trickle ICE",
-    "4.3.3": "ICE restarts",
-    "4.4.1": "SDP bundle",
-    "4.4.2": "Single MediaStream",
-    "4.4.3": "No partially successful answers",
-    "4.4.4": "DTLS setup role",
-    "4.4.5": "Full ICE",
-    "4.5": "Load balancing and redirections",
-    "4.6": "STUN/TURN server configuration",
-    "4.7": "Authentication and authorization",
-    "4.7.1": "Bearer token authentication",
-    "4.8": "Simulcast",
-    "4.9": "Protocol extensions",
-    "5": "Security considerations",
-}
 
 
 class Level(enum.StrEnum):
@@ -96,12 +76,13 @@ class Rule:
 
     Attributes:
         id: its name, for ``--only`` and in reports.
-        section: the section of RFC 9725.
+        section: the section of the protocol's document.
         level: the requirement level.
         text: the requirement, in our words.
         trial: tries the rule.
-        slow: whether it takes half a minute; such rules run concurrently with others.
+        slow: whether it takes half a minute; such rules run after the others.
         flood: whether it floods the server; such rules run last, and only on request.
+        protocol: the protocol that asks for it.
     """
 
     id: str
@@ -111,9 +92,11 @@ class Rule:
     trial: Trial
     slow: bool = False
     flood: bool = False
+    protocol: Protocol = WHIP
 
 
-RULES: dict[str, Rule] = {}
+# By the name of the protocol and the id.
+RULES: dict[tuple[str, str], Rule] = {}
 
 
 def rule(
@@ -124,25 +107,29 @@ def rule(
     *,
     slow: bool = False,
     flood: bool = False,
+    protocol: Protocol = WHIP,
 ) -> Callable[[Trial], Trial]:
     """Make a coroutine function the trial of a rule (see ``Rule``)."""
 
     def register(trial: Trial) -> Trial:
-        assert id not in RULES
-        assert section in SECTIONS
-        RULES[id] = Rule(id, section, level, text, trial, slow, flood)
+        assert (protocol.name, id) not in RULES
+        assert section in protocol.sections
+        RULES[protocol.name, id] = Rule(
+            id, section, level, text, trial, slow, flood, protocol
+        )
         return trial
 
     return register
 
 
-def all_rules() -> list[Rule]:
-    """All rules, ordered by section, within a section by their order in the code."""
-    sections = list(SECTIONS)
-    return sorted(RULES.values(), key=lambda rule: sections.index(rule.section))
+def all_rules(protocol: Protocol = WHIP) -> list[Rule]:
+    """All rules of a protocol, by section, and then by their order in the code."""
+    sections = list(protocol.sections)
+    rules = [rule for rule in RULES.values() if rule.protocol is protocol]
+    return sorted(rules, key=lambda rule: sections.index(rule.section))
 
 
-def select(names: list[str]) -> list[Rule]:
+def select(names: list[str], protocol: Protocol = WHIP) -> list[Rule]:
     """Select rules by id, or by section with all its subsections.
 
     Args:
@@ -151,7 +138,7 @@ def select(names: list[str]) -> list[Rule]:
     Raises:
         ValueError: for an unknown name; the message lists the known ones.
     """
-    rules = all_rules()
+    rules = all_rules(protocol)
     if not names:
         return rules
     chosen: set[str] = set()
@@ -164,7 +151,8 @@ def select(names: list[str]) -> list[Rule]:
         if not found:
             raise ValueError(
                 f"{name!r} is neither a rule nor a section. Sections: "
-                f"{', '.join(SECTIONS)}. Rules: {', '.join(r.id for r in rules)}."
+                f"{', '.join(protocol.sections)}. "
+                f"Rules: {', '.join(r.id for r in rules)}."
             )
         chosen |= found
     return [rule for rule in rules if rule.id in chosen]

@@ -12,6 +12,7 @@ from . import rules as _registered  # noqa: F401 - importing registers the rules
 from .endpoint import Endpoint
 from .exchange import Exchange, NoResponse
 from .greeting import greet
+from .protocol import WHIP
 from .requests import Options
 from .rule import Level, Outcome, Rule, Verdict
 
@@ -54,7 +55,7 @@ async def check(
     options: Options | None = None,
     progress: Progress | None = None,
 ) -> list[Result]:
-    """Try rules on a WHIP endpoint.
+    """Try rules on an endpoint: they are all of one protocol.
 
     All sessions that it opens are ended, even if it is cancelled.
 
@@ -65,9 +66,13 @@ async def check(
         NoResponse: when the endpoint cannot be reached.
         NotWhip: when it accepts no offer.
     """
-    endpoint = Endpoint(url, options or Options())
+    protocol = rules[0].protocol if rules else WHIP
+    endpoint = Endpoint(url, options or Options(), protocol)
     try:
-        await greet(endpoint)
+        try:
+            await greet(endpoint)
+        finally:
+            await endpoint.end_turn()
         results = await _try_all(endpoint, rules, progress)
     finally:
         await _clean_up(endpoint)
@@ -106,17 +111,15 @@ async def _try_all(
             progress(len(results), len(rules), result)
 
     async def run(rule: Rule) -> None:
-        # Slow rules mostly wait.
-        if rule.slow and not endpoint.exclusive:
-            done(await _try(endpoint, rule))
-            return
         async with width:
             done(await _try(endpoint, rule))
 
-    usual = [rule for rule in rules if not rule.flood]
-    async with asyncio.TaskGroup() as group:
-        for rule in sorted(usual, key=lambda rule: not rule.slow):
-            group.create_task(run(rule))
+    # Slow rules mostly wait, with a connected session: the others do not wait for them.
+    for slow in (False, True):
+        async with asyncio.TaskGroup() as group:
+            for rule in rules:
+                if not rule.flood and rule.slow is slow:
+                    group.create_task(run(rule))
     floods = [rule for rule in rules if rule.flood]
     if floods:
         # They must not affect the sessions of other rules.
@@ -130,6 +133,13 @@ async def _try_all(
 
 
 async def _try(endpoint: Endpoint, rule: Rule) -> Result:
+    try:
+        return await _outcome(endpoint, rule)
+    finally:
+        await endpoint.end_turn()
+
+
+async def _outcome(endpoint: Endpoint, rule: Rule) -> Result:
     try:
         note: Any = await rule.trial(endpoint)
         return Result(rule, Outcome.PASSED, note or "")

@@ -8,9 +8,9 @@ from ..sdp.candidate import Candidate
 from ..sdp.fragment import write_fragment
 from ..sdp.transport import IceCredentials
 from .answer import Answer
+from .client import Client
 from .exchange import Exchange
-from .offers import LocalTransport, Shape, media_line
-from .publisher import Publisher
+from .offers import LocalTransport, Shape
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +42,9 @@ class OpenSession:
             candidates: candidates, as objects or as text.
             ice: the credentials; by default those of the offer.
         """
-        kinds = self.shape.kinds
-        bundle = tuple(str(index) for index in range(len(kinds)))
+        bundle = tuple(str(index) for index in range(len(self.shape.kinds)))
         text = write_fragment(
-            media_line(kinds[0]),
+            self._media_line,
             "0",
             ice or self.local.ice,
             (),
@@ -54,10 +53,16 @@ class OpenSession:
         )
         return (text + "".join(f"a=candidate:{c}\r\n" for c in candidates)).encode()
 
+    @property
+    def _media_line(self) -> str:
+        """The value of the offer's first ``m=`` line: the tagged section's."""
+        lines = self.exchange.body.decode().splitlines()
+        return next(line[2:] for line in lines if line.startswith("m="))
 
-@dataclass(slots=True)
+
+@dataclass(slots=True, eq=False)
 class Connected:
-    """A connected session and its publisher."""
+    """A session and its client, which can connect."""
 
     session: OpenSession
-    publisher: Publisher
+    client: Client

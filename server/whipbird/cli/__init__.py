@@ -3,10 +3,13 @@
 import click
 
 from .. import __version__
+from .bench import bench_command
 from .check import check_command
+from .doctor import doctor_command
 from .ping import ping_command
 from .publish import publish_command
 from .serve import serve_command
+from .watch import watch_command
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -18,4 +21,7 @@ def main() -> None:
 main.add_command(serve_command)
 main.add_command(ping_command)
 main.add_command(publish_command)
+main.add_command(watch_command)
+main.add_command(bench_command)
 main.add_command(check_command)
+main.add_command(doctor_command)

@@ -8,9 +8,10 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Literal, TextIO
+from typing import Any, Literal, Protocol, TextIO
 
 from ..net.faults import place_of
+from .log_writer import LineWriter
 
 LogFormat = Literal["text", "json"]
 
@@ -40,9 +41,13 @@ def set_up_logging(level: str, format_: LogFormat, stream: TextIO) -> None:
         level: the name of the lowest level that is logged.
         format_: how a line is written.
     """
-    handler = ThrottledHandler(stream)
+    root = logging.getLogger()
+    handler = next((h for h in root.handlers if _writes_to(h, stream)), None)
+    if handler is None:
+        handler = _new_handler(stream)
+        logging.basicConfig(handlers=[handler], force=True)
     handler.setFormatter(JsonFormatter() if format_ == "json" else TextFormatter())
-    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+    root.setLevel(level.upper())
     is_debug = level == "debug"
     quiet = logging.NOTSET if is_debug else logging.WARNING
     logging.getLogger("aiortc").setLevel(quiet)
@@ -50,6 +55,25 @@ def set_up_logging(level: str, format_: LogFormat, stream: TextIO) -> None:
     # are logged by ourselves.
     loud = logging.NOTSET if is_debug else logging.CRITICAL
     logging.getLogger("aiohttp.server").setLevel(loud)
+
+
+def _writes_to(handler: logging.Handler, stream: TextIO) -> bool:
+    """Whether it is one of ours for this stream; it goes on with what waits there."""
+    if not isinstance(handler, ThrottledHandler):
+        return False
+    writer = handler.stream
+    return isinstance(writer, LineWriter) and writer.stream is stream
+
+
+def _new_handler(stream: TextIO) -> "ThrottledHandler":
+    def dropped(count: int) -> str:
+        template = "Nobody read the log: %d lines of it were dropped"
+        args = ("whipbird.log", logging.WARNING, "", 0, template, (count,), None)
+        return f"{handler.format(logging.LogRecord(*args))}\n"
+
+    writer = LineWriter(stream, dropped)
+    handler = ThrottledHandler(writer, on_close=writer.close)
+    return handler
 
 
 async def tell_left_out() -> None:
@@ -64,6 +88,7 @@ async def tell_left_out() -> None:
 class TextFormatter(logging.Formatter):
     """One line of text for a record; the lines of a traceback follow, indented.
 
+    The session that it is about is named at the end, unless the message names it.
     Whatever is not printable is escaped. An exception may quote what a peer has sent.
     """
 
@@ -72,7 +97,11 @@ class TextFormatter(logging.Formatter):
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802
         """The line."""
-        return _printable(super().formatMessage(record))
+        text = super().formatMessage(record)
+        session = getattr(record, "session", None)
+        if session and session not in record.message:
+            text += f" (session {session})"
+        return _printable(text)
 
     def formatException(self, ei: Any) -> str:  # noqa: N802
         """The lines of a traceback."""
@@ -126,7 +155,14 @@ class _Count:
         return cls(now, _limit(record), record.name, record.levelno, _template(record))
 
 
-class ThrottledHandler(logging.StreamHandler[TextIO]):
+class Sink(Protocol):
+    """Takes lines."""
+
+    def write(self, line: str, /) -> object:
+        """Take a line, with its end."""
+
+
+class ThrottledHandler(logging.StreamHandler[Sink]):
     """Writes records to a stream, but not without end those that are alike.
 
     Records are alike if they have the same logger, level and template, or the same
@@ -135,13 +171,18 @@ class ThrottledHandler(logging.StreamHandler[TextIO]):
 
     Args:
         clock: returns the time in seconds.
+        on_close: called at the end, when all records are written to the stream.
     """
 
     def __init__(
-        self, stream: TextIO, clock: Callable[[], float] = time.monotonic
+        self,
+        stream: Sink,
+        clock: Callable[[], float] = time.monotonic,
+        on_close: Callable[[], None] = lambda: None,
     ) -> None:
         super().__init__(stream)
         self._clock = clock
+        self._on_close = on_close
         # The one whose period began first comes first.
         self._kinds: OrderedDict[Hashable, _Count] = OrderedDict()
 
@@ -172,6 +213,7 @@ class ThrottledHandler(logging.StreamHandler[TextIO]):
         while self._kinds:
             self._close_oldest()
         super().close()
+        self._on_close()
 
     def _oldest_is_over(self) -> bool:
         return self._clock() - next(iter(self._kinds.values())).began >= PERIOD

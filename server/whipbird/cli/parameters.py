@@ -112,9 +112,16 @@ class FiniteRange(click.FloatRange):
 
 
 class HttpUrl(click.ParamType[str]):
-    """A URL of HTTP or HTTPS."""
+    """A URL of HTTP or HTTPS.
+
+    Args:
+        default_path: the path of a URL that has none; empty to leave it as it is.
+    """
 
     name = "url"
+
+    def __init__(self, default_path: str = "") -> None:
+        self._default_path = default_path
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
@@ -122,6 +129,8 @@ class HttpUrl(click.ParamType[str]):
         try:
             url = URL(value)
             if url.scheme in ("http", "https") and url.host and url.port:
+                if self._default_path and url.path in ("", "/"):
+                    return str(url.with_path(self._default_path))
                 return str(value)
         except ValueError as error:
             self.fail(f"{value!r}: {error}", param, ctx)
@@ -129,6 +138,23 @@ class HttpUrl(click.ParamType[str]):
         return self.fail(
             f"{value!r} is not an http:// or https:// URL{hint}", param, ctx
         )
+
+
+def better_url(url: str, resource: str) -> str | None:
+    """The URL of an endpoint of Whipbird for another one of its server.
+
+    Args:
+        resource: ``whip`` or ``whep``.
+
+    Returns:
+        The URL, of the stream that the path ends with; None if ``url`` is such a one.
+    """
+    given = URL(url)
+    parts = [part for part in given.path.split("/") if part]
+    if len(parts) == 2 and parts[0] == resource:
+        return None
+    stream = parts[-1] if parts else "mystream"
+    return str(given.with_path(f"/{resource}/{stream}"))
 
 
 class Sha256(click.ParamType[bytes]):

@@ -8,6 +8,7 @@ from aiohttp import web
 
 from ..app import reconfigure
 from ..config import ConfigError, Settings, taken_over
+from ..recording import RecordingFolder
 from .logs import set_up_logging
 from .service import notify_ready, notify_reloading
 
@@ -39,10 +40,26 @@ class Reloading:
         notify_ready()
 
     def _take_over(self, app: web.Application, new: Settings) -> None:
-        self.settings, waiting = taken_over(self.settings, new)
+        self.settings, waiting = taken_over(self.settings, self._with_folder(new))
         current = self.settings
         set_up_logging(current.log_level, current.log_format, sys.stderr)
         reconfigure(app, current)
         logger.info("The settings are reloaded")
         for name in waiting:
             logger.warning("The setting %s has changed: it needs a restart", name)
+
+    def _with_folder(self, new: Settings) -> Settings:
+        """The new settings, with a folder of recordings that can be written to."""
+        current = self.settings.record
+        if new.record is None or new.record == current:
+            return new
+        try:
+            RecordingFolder(new.record).check()
+        except OSError as error:
+            logger.error(
+                "Recordings stay where they are: the folder %s cannot be used: %s",
+                new.record,
+                error.strerror or error,
+            )
+            return new.model_copy(update={"record": current})
+        return new

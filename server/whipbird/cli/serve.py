@@ -27,7 +27,8 @@ from ..config import (
     unknown_variables,
 )
 from ..http.listener import Listener
-from ..http.tls import SelfSigned, TlsError, TlsFiles
+from ..http.self_signed import SelfSigned
+from ..http.tls import TlsError, TlsFiles
 from ..net import HostAddresses, PortInUse
 from ..recording import RecordingFolder
 from ..rights import RulesError
@@ -38,12 +39,16 @@ from .loop import interruptions, reloads, run
 from .parameters import settings_options
 from .reloading import Reloading
 from .service import notify_ready, notify_stopping
+from .state import state_folder
 
 # Octets of the UDP receive buffer below which the operator is told.
 SMALL_BUFFER = 1024 * 1024
 
 # Connections of operators and of what reads the metrics, at most.
 ADMIN_CONNECTIONS = 64
+
+# Keeps the self-signed certificate and its key between starts.
+CERTIFICATE_FILE = "self-signed.pem"
 
 # Numbers that are tried until one is free for both TCP and UDP.
 TRIES = 10
@@ -149,7 +154,10 @@ def _certificate(settings: Settings) -> Tls | None:
     ]
     if not _is_unspecified(settings.host):
         names.append(settings.host)
-    return SelfSigned(names)
+    made = SelfSigned(names, state_folder(settings.state_folder) / CERTIFICATE_FILE)
+    if made.problem is not None and settings.state_folder is not None:
+        raise _CannotStart(f"the certificate cannot be kept in {made.problem}")
+    return made
 
 
 async def _start(
@@ -269,7 +277,9 @@ def _greet(settings: Settings, app: web.Application, tls: Tls | None) -> None:
     lines = [f"Whipbird {__version__} is listening.", ""]
     everywhere = _is_unspecified(host)
     # A WHIP client on another machine needs an address of this one.
-    hosts = [a for a in HostAddresses().current() if ":" not in a] if everywhere else []
+    hosts = HostAddresses().current() if everywhere else []
+    if host != "::":
+        hosts = [address for address in hosts if ":" not in address]
     shown = ["localhost" if everywhere else host, *hosts]
     if everywhere:
         # The last is what others are given.
@@ -301,9 +311,14 @@ def _greet(settings: Settings, app: web.Application, tls: Tls | None) -> None:
     lines.append("")
     if isinstance(tls, SelfSigned):
         lines += [
-            "The certificate is self-signed, and another at each start. Browsers warn "
-            "of it; compare:",
+            "The certificate is self-signed. Browsers warn of it; compare:",
             f"  SHA-256 {tls.fingerprint}",
+        ]
+        if tls.problem is not None:
+            lines.append(
+                f"It is another at each start, for it cannot be kept in {tls.problem}"
+            )
+        lines += [
             "",
         ]
     if udp.receive_buffer < SMALL_BUFFER:

@@ -1,5 +1,8 @@
 """The error of a WHIP client."""
 
+# Characters of an error that are shown: a server may have written them.
+_MAX_SHOWN = 1000
+
 
 class WhipError(Exception):
     """The server refused a request, cannot be reached, or does not connect.
@@ -21,8 +24,14 @@ class WhipError(Exception):
         retry_after: float | None = None,
     ) -> None:
         text = f"{status} {title}" if status is not None else title
-        super().__init__(f"{text}: {detail}" if detail else text)
+        super().__init__(_printable(f"{text}: {detail}" if detail else text))
         self.status = status
         self.title = title
         self.detail = detail
         self.retry_after = retry_after
+
+
+def _printable(text: str) -> str:
+    """A text without what would control a terminal, and of bounded length."""
+    shown = "".join(c if c.isprintable() else " " for c in text[:_MAX_SHOWN])
+    return f"{shown} ..." if len(text) > _MAX_SHOWN else shown

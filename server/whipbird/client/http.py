@@ -3,7 +3,7 @@
 import asyncio
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import aiohttp
 from yarl import URL
@@ -12,6 +12,9 @@ from .errors import WhipError
 
 # Octets of a response that are read; an SDP answer has about 2,000.
 _MAX_ANSWER = 256 * 1024
+
+# Digits of a time in seconds that can be meant: that is 30 years.
+_MAX_DIGITS = 9
 
 # The redirections that keep the method and the body (RFC 9110 section 15.4), and the
 # number of them that is followed.
@@ -53,11 +56,13 @@ class WhipHttp:
         headers: Mapping[str, str] | None = None,
         timeout: float | None = None,
         reconnect: bool = False,
+        takes: Collection[int] = (),
     ) -> tuple[aiohttp.ClientResponse, str]:
         """Send a request, and follow redirections.
 
         Args:
             timeout: a shorter timeout for this request, in seconds.
+            takes: statuses that are not errors here, beside those of success.
             reconnect: leave the connections that there are, which a change of network
                 may have broken. Requests that wait on them are not touched.
 
@@ -89,7 +94,7 @@ class WhipHttp:
             raise WhipError(
                 "Cannot reach the server", why_unreachable(error, url)
             ) from error
-        if response.status >= 300:
+        if response.status >= 300 and response.status not in takes:
             raise _refusal(response, body)
         return response, body
 
@@ -183,7 +188,7 @@ def _refusal(response: aiohttp.ClientResponse, body: str) -> WhipError:
             problem = json.loads(body)
             title = str(problem.get("title") or title)
             detail = str(problem.get("detail") or "")
-        except (ValueError, AttributeError):
+        except (ValueError, AttributeError, RecursionError):
             pass
     else:
         detail = "is this the URL of a WHIP endpoint?"
@@ -191,6 +196,7 @@ def _refusal(response: aiohttp.ClientResponse, body: str) -> WhipError:
 
 
 def _retry_after(response: aiohttp.ClientResponse) -> float | None:
-    """The seconds in Retry-After; None without it, or if it is a date."""
+    """The seconds in Retry-After; None without it, or if it is anything else."""
     value = response.headers.get("Retry-After", "")
-    return float(value) if value.isascii() and value.isdigit() else None
+    is_short = value.isascii() and value.isdigit() and len(value) <= _MAX_DIGITS
+    return float(value) if is_short else None

@@ -1,126 +1,461 @@
 """Round trips over a data channel, like ping(8)."""
 
 import asyncio
-import math
+import contextlib
 import time
-from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from struct import Struct
 
+from ..rtc import DataChannel
+from ..stats.distribution import Distribution
 from .errors import WhipError
+from .setup import Setup
 from .whip import WhipClient
 
 _HEADER = Struct("!Q")
 MIN_SIZE = _HEADER.size
 
+# Messages whose echoes are still recognized, however late they come.
+_MAX_UNANSWERED = 100_000
+# Octets that may wait to be sent; a message beyond them is not sent, and lost.
+_MAX_BUFFERED = 16 * 1024 * 1024
+# With an interval of 0 the next message follows the echo, or after so many seconds.
+_FLOOD_INTERVAL = 0.01
+
+# Seconds between attempts to connect again: the first pause, and the longest one.
+_FIRST_PAUSE = 0.25
+_LONGEST_PAUSE = 5.0
+# Seconds between questions to a silent server whether the session is still there.
+_ASK_INTERVAL = 1.0
+# Statuses that mean that the session has ended.
+_GONE = (404, 410)
+
+
+@dataclass(frozen=True, slots=True)
+class PingOptions:
+    """What is sent, and when it ends.
+
+    Attributes:
+        count: the number of messages; None for no limit.
+        interval: seconds from one message to the next; 0 sends each when the echo of
+            the one before has come, or after 10 ms.
+        size: octets of a message; at least ``MIN_SIZE``.
+        timeout: seconds after which an echo is late. After the last message, echoes are
+            waited for as long.
+        deadline: seconds from the first message to the end; None for no limit. Echoes
+            are waited for until then.
+        ordered, max_retransmits: those of the channel (RFC 8831 section 6.1); None
+            retransmits until a message has come.
+        reconnect: whether to open another session when one has ended.
+    """
+
+    count: int | None = None
+    interval: float = 1.0
+    size: int = 64
+    timeout: float = 2.0
+    deadline: float | None = None
+    ordered: bool = True
+    max_retransmits: int | None = None
+    reconnect: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Connected:
+    """A session is connected, and its channel open.
+
+    Attributes:
+        address: the server's address and port; None if unknown.
+        is_relayed: whether a TURN server is between them.
+    """
+
+    setup: Setup
+    address: tuple[str, int] | None
+    is_relayed: bool
+
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """The result of one ping.
+    """An echo has come.
 
     Attributes:
-        sequence: its number, from 1.
-        size: the size of the message in octets.
-        rtt: the round-trip time in seconds; None if no echo was received in time.
+        sequence: the number of its message, from 1.
+        size: octets of the message.
+        rtt: the round-trip time in seconds.
+        is_late: whether it came after the timeout.
+        is_reordered: whether the echo of a later message came before.
     """
 
     sequence: int
     size: int
-    rtt: float | None
+    rtt: float
+    is_late: bool = False
+    is_reordered: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Summary:
-    """Statistics of pings. Times are in seconds, and None without any echo.
+class Overdue:
+    """The echo of a message has not come within the timeout; it may still come."""
+
+    sequence: int
+
+
+@dataclass(frozen=True, slots=True)
+class Unsent:
+    """A message was due, but there was no connection to send it on: it is lost."""
+
+    sequence: int
+
+
+@dataclass(frozen=True, slots=True)
+class Disconnected:
+    """The session has ended, or another one could not be opened yet."""
+
+    error: WhipError
+
+
+Event = Connected | Reply | Overdue | Unsent | Disconnected
+
+
+@dataclass(frozen=True, slots=True)
+class PingStats:
+    """The results so far. Times are in seconds, and None without any echo.
 
     Attributes:
+        sent: messages sent, or due without a connection.
+        received: echoes received.
+        late: those that came after the timeout.
+        reordered: those that came after the echo of a later message.
+        waiting: messages whose echo may still come in time: not lost yet.
+        sessions: sessions that were connected.
         mdev: the standard deviation, named as by ping(8).
     """
 
-    sent: int
-    received: int
+    sent: int = 0
+    received: int = 0
+    late: int = 0
+    reordered: int = 0
+    waiting: int = 0
+    sessions: int = 0
     min: float | None = None
     avg: float | None = None
     max: float | None = None
     mdev: float | None = None
+    p50: float | None = None
+    p90: float | None = None
+    p99: float | None = None
+
+    @property
+    def lost(self) -> int:
+        """Messages without an echo."""
+        return self.sent - self.received - self.waiting
 
     @property
     def loss(self) -> float:
         """The fraction that was lost, 0 to 1."""
-        return 1 - self.received / self.sent if self.sent else 0.0
-
-    @classmethod
-    def of(cls, replies: Sequence[Reply]) -> "Summary":
-        """Compute the statistics of replies."""
-        rtts = [reply.rtt for reply in replies if reply.rtt is not None]
-        if not rtts:
-            return cls(len(replies), 0)
-        avg = math.fsum(rtts) / len(rtts)
-        variance = math.fsum((rtt - avg) ** 2 for rtt in rtts) / len(rtts)
-        return cls(
-            len(replies), len(rtts), min(rtts), avg, max(rtts), math.sqrt(variance)
-        )
+        settled = self.sent - self.waiting
+        return self.lost / settled if settled else 0.0
 
 
-async def ping(
-    client: WhipClient,
-    *,
-    count: int | None = None,
-    interval: float = 1.0,
-    size: int = 64,
-    timeout: float = 2.0,
-) -> AsyncIterator[Reply]:
-    """Connect, then send messages one by one and wait for the echo of each.
+class Ping:
+    """Sends messages at their times, and takes the echoes when they come.
 
     Args:
-        client: a client that is not connected yet.
-        count: the number of messages; None for no limit.
-        interval: seconds between messages.
-        size: octets of a message; at least ``MIN_SIZE``.
-        timeout: seconds after which a message counts as lost.
-
-    Raises:
-        WhipError: when the connection fails or is lost.
+        connect: makes a client for a session; it is called again for each session.
+        options: what to send.
+        on_event: called with each event, in order.
+        clock: the time in seconds; that of the event loop may be too coarse.
     """
-    channel = client.peer.createDataChannel("whipbird-ping")
-    # Sequence numbers and times; None when the channel is closed.
-    echoes: asyncio.Queue[tuple[int, float] | None] = asyncio.Queue()
 
-    def received(message: bytes | str) -> None:
-        now = time.perf_counter()
-        if isinstance(message, bytes) and len(message) >= MIN_SIZE:
-            echoes.put_nowait((_HEADER.unpack_from(message)[0], now))
+    def __init__(
+        self,
+        connect: Callable[[], WhipClient],
+        options: PingOptions,
+        on_event: Callable[[Event], None] = lambda _: None,
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        self._make_client = connect
+        self._options = options
+        self._on_event = on_event
+        self._now = clock
+        self._client: WhipClient | None = None
+        self._channel: DataChannel | None = None
+        # Whether the server says that the session has ended.
+        self._is_gone = False
+        self._counts = PingStats()
+        self._rtts = Distribution()
+        # When each message was sent, by number; in the order of their numbers.
+        self._unanswered: dict[int, float] = {}
+        # Those that are not late yet.
+        self._in_time: deque[int] = deque()
+        self._arrived: deque[tuple[int, float]] = deque()
+        self._highest = 0
+        self._woken = asyncio.Event()
+        self._next_at = 0.0
+        self._ends_at: float | None = None
+        self._connecting: asyncio.Task[None] | None = None
+        self._asking: asyncio.Task[None] | None = None
+        self._pause = _FIRST_PAUSE
 
-    channel.on("message", received)
-    channel.on("close", lambda: echoes.put_nowait(None))
-    await client.connect()
-    await client.opened(channel)
-    largest = client.peer.max_message_size
-    if largest and size > largest:
-        raise WhipError(
-            "Message too large", f"the server accepts at most {largest} octets"
+    @property
+    def rtts(self) -> Distribution:
+        """The round-trip times in seconds."""
+        return self._rtts
+
+    @property
+    def stats(self) -> PingStats:
+        """A snapshot."""
+        rtts = self._rtts
+        waiting = sum(number in self._unanswered for number in self._in_time)
+        counts = replace(self._counts, waiting=waiting)
+        if not rtts.count:
+            return counts
+        return replace(
+            counts,
+            min=rtts.min,
+            avg=rtts.mean,
+            max=rtts.max,
+            mdev=rtts.deviation,
+            p50=rtts.percentile(0.5),
+            p90=rtts.percentile(0.9),
+            p99=rtts.percentile(0.99),
         )
-    padding = bytes(size - MIN_SIZE)
-    sequence = 0
-    loop = asyncio.get_running_loop()
-    while count is None or sequence < count:
-        sequence += 1
-        next_at = loop.time() + interval
-        if channel.readyState != "open":
-            raise WhipError("Connection lost", "the data channel is closed")
-        sent = time.perf_counter()
-        channel.send(_HEADER.pack(sequence) + padding)
-        rtt = None
+
+    async def run(self) -> None:
+        """Connect, and ping until the count or the deadline is reached.
+
+        Raises:
+            WhipError: when the first session does not connect, or when one is lost and
+                there is to be no other.
+        """
         try:
-            async with asyncio.timeout(timeout):
-                while rtt is None:
-                    echo = await echoes.get()
-                    if echo is None:
-                        break
-                    if echo[0] == sequence:
-                        rtt = echo[1] - sent
-        except TimeoutError:
-            pass
-        yield Reply(sequence, size, rtt)
-        if count is None or sequence < count:
-            await asyncio.sleep(max(0.0, next_at - loop.time()))
+            await self._connect()
+            self._next_at = now = self._now()
+            if self._options.deadline is not None:
+                self._ends_at = now + self._options.deadline
+            while True:
+                self._step(now)
+                if self._is_over(now):
+                    break
+                await self._sleep(self._wakes_at() - now)
+                now = self._now()
+            if self._ends_at is not None:
+                # Whatever has not come by the deadline will not be waited for.
+                self._in_time.clear()
+        finally:
+            await self._close()
+
+    # Time
+
+    def _has_ended(self, now: float) -> bool:
+        """Whether the deadline has come."""
+        return self._ends_at is not None and now >= self._ends_at
+
+    def _is_over(self, now: float) -> bool:
+        """Whether nothing more is to be sent, or waited for."""
+        if self._has_ended(now):
+            return True
+        if not self._is_all_sent:
+            return False
+        return not (self._in_time if self._ends_at is None else self._unanswered)
+
+    def _wakes_at(self) -> float:
+        """When something is due."""
+        due = [] if self._is_all_sent else [self._next_at]
+        if self._in_time:
+            first = self._unanswered.get(self._in_time[0], 0.0)
+            due.append(first + self._options.timeout)
+        if self._ends_at is not None:
+            due.append(self._ends_at)
+        return min(due, default=self._now())
+
+    @property
+    def _is_all_sent(self) -> bool:
+        return self._counts.sent == self._options.count
+
+    async def _sleep(self, seconds: float) -> None:
+        """Wait for a time, or until something has happened."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(max(0.0, seconds)):
+                await self._woken.wait()
+        self._woken.clear()
+
+    def _step(self, now: float) -> None:
+        """Take what has come, then send what is due."""
+        while self._arrived:
+            self._take(*self._arrived.popleft())
+        self._look_for_late_ones(now)
+        self._look_at_the_connection()
+        if now >= self._next_at and not self._is_all_sent and not self._has_ended(now):
+            self._send(now)
+
+    # Messages
+
+    def _send(self, now: float) -> None:
+        self._counts = replace(self._counts, sent=self._counts.sent + 1)
+        number, interval = self._counts.sent, self._options.interval
+        # After a pause of this process only the newest message is due.
+        self._next_at = max(self._next_at + interval, now - interval)
+        if not interval:
+            self._next_at = now + _FLOOD_INTERVAL
+        channel = self._channel
+        if (
+            channel is None
+            or channel.readyState != "open"
+            or channel.bufferedAmount > _MAX_BUFFERED
+        ):
+            self._on_event(Unsent(number))
+            return
+        self._unanswered[number] = now
+        self._in_time.append(number)
+        if len(self._unanswered) > _MAX_UNANSWERED:
+            del self._unanswered[next(iter(self._unanswered))]
+        padding = bytes(self._options.size - MIN_SIZE)
+        channel.send(_HEADER.pack(number) + padding)
+
+    def _received(self, message: bytes | str) -> None:
+        if isinstance(message, bytes) and len(message) >= MIN_SIZE:
+            self._arrived.append((_HEADER.unpack_from(message)[0], self._now()))
+            self._woken.set()
+
+    def _take(self, number: int, arrived: float) -> None:
+        sent = self._unanswered.pop(number, None)
+        if sent is None:
+            return
+        rtt = arrived - sent
+        is_late = rtt > self._options.timeout
+        is_reordered = number < self._highest
+        self._highest = max(self._highest, number)
+        self._rtts.add(rtt)
+        counts = self._counts
+        self._counts = replace(
+            counts,
+            received=counts.received + 1,
+            late=counts.late + is_late,
+            reordered=counts.reordered + is_reordered,
+        )
+        if not self._options.interval:
+            self._next_at = arrived
+        size = self._options.size
+        self._on_event(Reply(number, size, rtt, is_late, is_reordered))
+
+    def _look_for_late_ones(self, now: float) -> None:
+        while self._in_time:
+            number = self._in_time[0]
+            sent = self._unanswered.get(number)
+            if sent is not None and now - sent < self._options.timeout:
+                return
+            self._in_time.popleft()
+            if sent is not None:
+                self._on_event(Overdue(number))
+                self._ask_soon()
+
+    # Sessions
+
+    async def _connect(self) -> None:
+        """Open a session and a channel.
+
+        Raises:
+            WhipError: when the session does not connect, or takes no such messages.
+        """
+        options = self._options
+        client = self._make_client()
+        try:
+            channel = client.peer.createDataChannel(
+                "whipbird-ping",
+                ordered=options.ordered,
+                maxRetransmits=options.max_retransmits,
+            )
+            channel.on("message", self._received)
+            channel.on("close", self._woken.set)
+            await client.connect()
+            await client.opened(channel)
+            largest = client.peer.max_message_size
+            if largest and options.size > largest:
+                raise WhipError(
+                    "Message too large", f"the server accepts at most {largest} octets"
+                )
+        except BaseException:
+            await client.close()
+            raise
+        self._client, self._channel = client, channel
+        self._pause = _FIRST_PAUSE
+        counts = self._counts
+        self._counts = replace(counts, sessions=counts.sessions + 1)
+        peer = client.peer
+        self._on_event(Connected(client.setup, peer.peer_address, peer.is_relayed))
+
+    def _look_at_the_connection(self) -> None:
+        """Replace a session that has ended.
+
+        Raises:
+            WhipError: when there is to be no other.
+        """
+        if self._channel is None:
+            return
+        if self._channel.readyState == "open" and not self._is_gone:
+            return
+        self._channel, self._is_gone = None, False
+        while self._in_time:
+            if self._in_time[0] in self._unanswered:
+                self._on_event(Overdue(self._in_time[0]))
+            self._in_time.popleft()
+        self._unanswered.clear()
+        error = WhipError("Connection lost", "the data channel is closed")
+        if not self._options.reconnect:
+            raise error
+        self._on_event(Disconnected(error))
+        self._connecting = asyncio.create_task(self._reconnect())
+
+    async def _reconnect(self) -> None:
+        """Open another session, as often as it takes."""
+        await self._close_client()
+        told = ""
+        while True:
+            try:
+                await self._connect()
+                self._woken.set()
+                return
+            except WhipError as error:
+                if str(error) != told:
+                    told = str(error)
+                    self._on_event(Disconnected(error))
+                await asyncio.sleep(max(self._pause, error.retry_after or 0.0))
+                self._pause = min(self._pause * 2, _LONGEST_PAUSE)
+
+    def _ask_soon(self) -> None:
+        """Ask a server that has fallen silent whether the session is still there.
+
+        A server that was killed says no good-bye; ICE notices it after 30 seconds.
+        """
+        if self._options.reconnect and self._asking is None and self._channel:
+            self._asking = asyncio.create_task(self._ask())
+
+    async def _ask(self) -> None:
+        client = self._client
+        try:
+            if client is not None and client.location is not None:
+                await client.http.request("GET", client.location)
+        except WhipError as error:
+            if error.status in _GONE and client and client is self._client:
+                client.location = None
+                self._is_gone = True
+                self._woken.set()
+        else:
+            await asyncio.sleep(_ASK_INTERVAL)
+        finally:
+            self._asking = None
+
+    async def _close_client(self) -> None:
+        client, self._client, self._channel = self._client, None, None
+        if client is not None:
+            await client.close()
+
+    async def _close(self) -> None:
+        tasks = [task for task in (self._connecting, self._asking) if task is not None]
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
+        await self._close_client()

@@ -1,9 +1,12 @@
 """A WHIP client (RFC 9725)."""
 
 import asyncio
+import time
+from collections.abc import Collection
 from types import TracebackType
-from typing import Self
+from typing import ClassVar, Self
 
+import aiohttp
 from aiortc import RTCSessionDescription
 from yarl import URL
 
@@ -12,9 +15,12 @@ from ..rtc import Certificate, DataChannel, LocalIce, Peer, PeerOptions
 from ..sdp.answer import DISCARD_PORT
 from ..sdp.errors import SdpError
 from ..sdp.fragment import Fragment, parse_fragment, write_fragment
+from ..sdp.link import IceServer, ice_servers, parse_links
 from ..sdp.parser import parse_description
 from .errors import WhipError
 from .http import WhipHttp
+from .relays import Relays
+from .setup import Setup
 
 # Seconds to wait for an HTTP response, and for the connection.
 TIMEOUT = 15.0
@@ -52,13 +58,18 @@ class WhipClient:
             an HTTPS server; None to have it verified as browsers do.
 
     Attributes:
+        protocol: what the server speaks, for errors.
         peer: our end of the connection.
         http: sends the requests.
         timeout: seconds to wait for a connection.
         location: the URL of the session; None while there is none.
         etag: the entity tag of its ICE session; None if the server sent none.
         offer, answer: the exchanged SDP.
+        ice_servers: the STUN and TURN servers that the server has named.
+        setup: when the steps of the setup were done.
     """
+
+    protocol: ClassVar[str] = "WHIP"
 
     def __init__(
         self,
@@ -77,11 +88,18 @@ class WhipClient:
         if options is None:
             self._port = UdpPort()
             options = PeerOptions(Certificate.generate(), self._port)
+        self._options = options
         self.peer = Peer(options)
+        port = options.port if isinstance(options.port, UdpPort) else None
+        self._relays = Relays(self.peer, port, timeout)
         self.location: URL | None = None
         self.etag: str | None = None
         self.offer = ""
         self.answer = ""
+        self.ice_servers: tuple[IceServer, ...] = ()
+        self.setup = Setup()
+        self._now = time.perf_counter
+        self.peer.on("iceconnectionstatechange", self._ice_changed)
 
     async def __aenter__(self) -> Self:
         return self
@@ -111,44 +129,94 @@ class WhipClient:
         Raises:
             WhipError: when the server refuses, or cannot be reached.
         """
+        response, text = await self._send_offer()
+        self.location = self._location_of(response)
+        self.etag = response.headers.get("ETag")
+        await self._accept(response, text)
+
+    async def _send_offer(
+        self, takes: Collection[int] = ()
+    ) -> tuple[aiohttp.ClientResponse, str]:
+        """POST the offer.
+
+        Args:
+            takes: statuses that are no errors, beside 201.
+
+        Returns:
+            The response and its body.
+
+        Raises:
+            WhipError: when the server refuses, or cannot be reached.
+        """
+        self.setup = Setup(begun=self._now())
+        await self._open_port()
         if not self.offer:
             try:
-                if self._port is not None and not self._port.is_open:
-                    await self._port.open()
                 await self.peer.setLocalDescription(await self.peer.createOffer())
             except OSError as error:
                 raise WhipError("No network", str(error)) from error
             self.offer = self.peer.localDescription.sdp
-        response, self.answer = await self.http.request(
+        self.setup.posted = self._now()
+        response, text = await self.http.request(
             "POST",
             self.url,
             data=self.offer.encode(),
             headers={"Content-Type": SDP, "Prefer": RELATIVE},
+            takes=takes,
         )
-        if response.status != 201:
+        self.setup.answered = self._now()
+        if response.status != 201 and response.status not in takes:
             raise WhipError(
-                "Not a WHIP server",
+                f"Not a {self.protocol} server",
                 f"it answered the offer with {response.status}, not with 201",
                 response.status,
             )
+        return response, text
+
+    async def _open_port(self) -> None:
+        if self._port is not None and not self._port.is_open:
+            try:
+                await self._port.open()
+            except OSError as error:
+                raise WhipError("No network", str(error)) from error
+
+    def _location_of(self, response: aiohttp.ClientResponse) -> URL:
+        """The URL of the session that a response has opened.
+
+        Raises:
+            WhipError: when it has none.
+        """
+        title, status = f"Not a {self.protocol} server", response.status
         location = response.headers.get("Location")
         if not location:
-            raise WhipError("Not a WHIP server", "the answer has no Location", 201)
+            raise WhipError(title, "the answer has no Location", status)
         try:
-            self.location = response.url.join(URL(location))
+            return response.url.join(URL(location))
         except ValueError as error:
-            raise WhipError("Not a WHIP server", f"Location: {error}", 201) from error
-        self.etag = response.headers.get("ETag")
-        if response.content_type != SDP:
-            raise WhipError(
-                "Not a WHIP server", f"the answer is {response.content_type}", 201
-            )
+            raise WhipError(title, f"Location: {error}", status) from error
+
+    async def _accept(self, response: aiohttp.ClientResponse, text: str) -> None:
+        """Apply the answer in a response.
+
+        Raises:
+            WhipError: when it is none, or cannot be used.
+        """
+        links = parse_links(response.headers.getall("Link", ()))
+        self.ice_servers = ice_servers(links)
+        self._require_sdp(response)
+        self.answer = text
         try:
-            await self.peer.setRemoteDescription(
-                RTCSessionDescription(self.answer, "answer")
-            )
+            await self.peer.setRemoteDescription(RTCSessionDescription(text, "answer"))
         except SdpError as error:
             raise WhipError("Unusable answer", error.detail, 201) from error
+
+    def _require_sdp(self, response: aiohttp.ClientResponse) -> None:
+        if response.content_type != SDP:
+            raise WhipError(
+                f"Not a {self.protocol} server",
+                f"the answer is {response.content_type}",
+                response.status,
+            )
 
     async def connected(self) -> None:
         """Wait until the peer is connected.
@@ -159,26 +227,35 @@ class WhipClient:
         changed = asyncio.Event()
         self.peer.on("connectionstatechange", changed.set)
         try:
-            async with asyncio.timeout(self.timeout):
+            async with (
+                asyncio.timeout(self.timeout),
+                self._relays.helping(self.ice_servers),
+            ):
                 while (state := self.peer.connectionState) != "connected":
                     if state in ("failed", "closed"):
                         raise WhipError("No connection", f"the connection is {state}")
                     changed.clear()
                     await changed.wait()
+                self.setup.secured = self._now()
         except TimeoutError:
             raise WhipError("No connection", self._why_not_connected()) from None
         finally:
             if self.peer.connectionState != "closed":
                 self.peer.remove_listener("connectionstatechange", changed.set)
 
+    def _ice_changed(self) -> None:
+        if self.peer.iceConnectionState == "completed" and self.setup.path is None:
+            self.setup.path = self._now()
+
     def _why_not_connected(self) -> str:
         offered = [
             f"{candidate.address} port {candidate.port}"
             for candidate in self.peer.remote_candidates[:_MAX_NAMED]
         ]
+        said = "".join(f"; {problem}" for problem in self._relays.problems)
         return (
             f"it was not established within {self.timeout:g} seconds; "
-            f"the server offered {', '.join(offered) or 'no address to send to'}"
+            f"the server offered {', '.join(offered) or 'no address to send to'}{said}"
         )
 
     async def opened(self, channel: DataChannel) -> None:
@@ -201,6 +278,7 @@ class WhipClient:
             ) from None
         if channel.readyState != "open":
             raise WhipError("No data channel", "the server closed it")
+        self.setup.opened = self._now()
 
     async def restart(self) -> None:
         """Restart ICE, and wait until the connection uses the new ICE session.
@@ -228,7 +306,10 @@ class WhipClient:
             self.etag = etag
             assert remote.ice is not None
             self.peer.accept_restart(remote.ice, remote.candidates)
-            async with asyncio.timeout(self.timeout):
+            async with (
+                asyncio.timeout(self.timeout),
+                self._relays.helping(self.ice_servers),
+            ):
                 await self.peer.restarted()
         except TimeoutError:
             raise WhipError(
@@ -285,6 +366,7 @@ class WhipClient:
         finally:
             self.location = None
             await self.peer.close()
+            self._relays.close()
             if self._port is not None:
                 self._port.close()
             await self.http.close()

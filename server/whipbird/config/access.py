@@ -3,7 +3,14 @@
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, SecretStr
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    Field,
+    SecretBytes,
+    SecretStr,
+)
 from pydantic_settings import NoDecode
 
 from . import values
@@ -62,6 +69,14 @@ class AccessSettings(BaseModel):
         default=None,
         description="URL to ask what a client may do, by POST, as MediaMTX asks its "
         "authHTTPAddress.",
+    )
+    link_secret_file: (
+        Annotated[SecretBytes, BeforeValidator(values.secret_in_file)] | None
+    ) = Field(
+        default=None,
+        description="File with a secret of at least 32 octets that signs links for "
+        "viewers and downloads, so that they outlast a restart and are good on every "
+        "server with this secret. By default it is random, and another at each start.",
     )
     open: Annotated[bool, AfterValidator(values.open_if_meant)] = Field(
         default=False,
@@ -154,6 +169,12 @@ class AccessSettings(BaseModel):
         description="DELETE requests that one client address may send per minute; "
         "0 for no limit.",
     )
+
+    @property
+    def link_secret(self) -> bytes | None:
+        """The secret that signs links; None for a random one."""
+        found = self.link_secret_file
+        return None if found is None else found.get_secret_value()
 
     @property
     def shared_token(self) -> str | None:

@@ -1,7 +1,7 @@
 """Where the server listens, and how clients reach it."""
 
 from ipaddress import IPv4Network, IPv6Network
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, SecretStr
 from pydantic_settings import NoDecode
@@ -16,7 +16,8 @@ class NetworkSettings(BaseModel):
     host: str = Field(
         default="127.0.0.1",
         min_length=1,
-        description="Address to listen on for HTTP; 0.0.0.0 for all.",
+        description="Address to listen on for HTTP; 0.0.0.0 for all of IPv4, :: for "
+        "all of IPv4 and IPv6.",
     )
     port: int = Field(
         default=8080,
@@ -43,6 +44,21 @@ class NetworkSettings(BaseModel):
         description="TCP port for media and data channels, if not that of HTTP; "
         "0 for any.",
     )
+    interfaces: Annotated[
+        tuple[Annotated[str, Field(min_length=1)], ...],
+        NoDecode,
+        BeforeValidator(values.words),
+    ] = Field(
+        default=(),
+        description="Network interface, as eth0, whose addresses the server uses for "
+        "media; several may be given. By default it uses all.",
+    )
+    ip_family: Annotated[Literal["4", "6", "both"], BeforeValidator(values.text)] = (
+        Field(
+            default="both",
+            description="IP version of the addresses that the server uses for media.",
+        )
+    )
     public_addresses: Annotated[
         tuple[Annotated[str, AfterValidator(values.host)], ...],
         NoDecode,
@@ -51,7 +67,7 @@ class NetworkSettings(BaseModel):
         default=(),
         description="IPv4 or IPv6 address, or a name that has one, at which a NAT in "
         "front of this machine (a container's, a cloud's) forwards the ports; several "
-        "may be given.",
+        "may be given. Names are looked up again each minute.",
     )
     trusted_proxies: Annotated[
         tuple[Annotated[values.ProxyAddress, BeforeValidator(values.proxy)], ...],

@@ -7,13 +7,14 @@ RELOADABLE = frozenset(
     {
         *("access_log", "drain", "log_format", "log_level", "setup_timeout"),
         "trusted_proxies",
-        *("token", "token_file"),
+        *("token", "token_file", "link_secret_file"),
+        *("allowed_hosts", "allowed_origins"),
         *("max_sessions", "max_client_sessions", "max_client_connecting"),
         *("request_rate", "post_rate", "patch_rate", "delete_rate"),
         *("ice_servers", "turn_secret", "turn_lifetime"),
         *("takeover", "wait_for_publisher", "event_url", "event_secret"),
         *("gop_size", "gop_seconds", "gop_total_size"),
-        *("record_all", "record_segment", "record_segment_size"),
+        *("record", "record_all", "record_segment", "record_segment_size"),
         *("record_max_age", "record_max_size", "record_min_free"),
     }
 )
@@ -24,11 +25,12 @@ NEEDS_RESTART = frozenset(
     {
         *("host", "port", "udp_port", "admin_listen", "max_connections"),
         *("public_addresses", "hide_host_addresses", "ice_lite", "ice_loopback"),
-        *("check_private_addresses", "denied_networks", "echo_buffer", "record"),
-        *("allowed_hosts", "allowed_origins", "embed_origins", "open"),
+        *("interfaces", "ip_family"),
+        *("check_private_addresses", "denied_networks", "echo_buffer"),
+        *("embed_origins", "open"),
         *("auth_url", "jwt_audience", "jwt_issuer", "jwt_key_file", "jwt_key_url"),
         *("rights_file", "hsts", "ice_tcp", "ice_tcp_port"),
-        *("tls_cert", "tls_key", "tls_redirect", "tls_self_signed"),
+        *("tls_cert", "tls_key", "tls_redirect", "tls_self_signed", "state_folder"),
     }
 )
 

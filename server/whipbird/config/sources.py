@@ -25,7 +25,10 @@ DEFAULT_FILE = Path("whipbird.toml")
 OTHER_VARIABLES = {ENV_PREFIX + name for name in ("CONFIG", "CHROMIUM")}
 
 # Settings whose values are never shown in messages.
-_SECRET = ("token", "token_file", "turn_secret", "event_secret", "ice_servers")
+_SECRET = (
+    *("token", "token_file", "link_secret_file"),
+    *("turn_secret", "event_secret", "ice_servers"),
+)
 
 
 class ConfigError(Exception):
@@ -70,6 +73,8 @@ def load_settings(
         raise ConfigError(_explain(error)) from None
     except (tomllib.TOMLDecodeError, OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: {error}") from None
+    except RecursionError:
+        raise ConfigError(f"{path}: it is nested too deeply") from None
 
 
 def unknown_variables() -> list[str]:

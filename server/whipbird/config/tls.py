@@ -28,9 +28,14 @@ class TlsSettings(BaseModel):
     tls_self_signed: Annotated[bool, AfterValidator(values.without_certificate)] = (
         Field(
             default=False,
-            description="Make a certificate for HTTPS at the start, for a local "
-            "network: browsers warn of it, but let pages use the camera.",
+            description="Make a certificate for HTTPS, for a local network: browsers "
+            "warn of it, but let pages use the camera. It is kept in --state-folder.",
         )
+    )
+    state_folder: Annotated[Path | None, BeforeValidator(values.state_folder)] = Field(
+        default=None,
+        description="Folder for what is kept between starts; by default that of "
+        "systemd, or whipbird in $XDG_STATE_HOME or ~/.local/state.",
     )
     tls_redirect: Annotated[bool, AfterValidator(values.with_certificate)] = Field(
         default=False,

@@ -2,12 +2,13 @@
 
 import base64
 import binascii
+import os
 import re
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from pydantic import SecretStr, ValidationInfo
+from pydantic import SecretBytes, SecretStr, ValidationInfo
 from yarl import URL
 
 from ..sdp.link import IceServer, TurnServer
@@ -38,8 +39,11 @@ _RULES = (
     *("jwt_key_file", "jwt_key_url", "auth_url"),
 )
 
-# Octets of a file with a token, which may be a JWT, that are read.
+# Octets of a file with a token, which may be a JWT, or another secret that are read.
 _MAX_TOKEN = 16_384
+
+# Octets of a secret that signs: as many as its hash has (RFC 7518 section 3.2).
+_MIN_SECRET = 32
 
 # RFC 1123 section 2.1: the labels of a host name.
 _HOST_NAME = re.compile(
@@ -65,6 +69,8 @@ def token_in_file(value: Any) -> Any:
     """The token in a file, without white space around it."""
     if isinstance(value, SecretStr):
         return value
+    if not isinstance(value, str | os.PathLike):
+        raise ValueError("expected the path of a file")
     return token(SecretStr(read_token(Path(value))))
 
 
@@ -86,6 +92,23 @@ def read_token(file: Path) -> str:
             f"{file}: it has to contain one token and nothing else; {_TOKEN_SYNTAX}"
         )
     return text
+
+
+def secret_in_file(value: Any) -> Any:
+    """The secret in a file, without white space around it."""
+    if isinstance(value, SecretBytes):
+        return value
+    file = Path(value)
+    try:
+        with file.open("rb") as opened:
+            secret = opened.read(_MAX_TOKEN).strip()
+    except OSError as error:
+        raise ValueError(f"{file}: {error.strerror or error}") from None
+    if len(secret) < _MIN_SECRET:
+        raise ValueError(
+            f"{file}: it has to contain a secret of at least {_MIN_SECRET} octets"
+        )
+    return SecretBytes(secret)
 
 
 def no_second_token(value: SecretStr, info: ValidationInfo) -> SecretStr:
@@ -159,6 +182,12 @@ def lines(value: Any) -> Any:
 def words(value: Any) -> Any:
     """The addresses of an environment variable, parted by white space or commas."""
     return value.replace(",", " ").split() if isinstance(value, str) else value
+
+
+def text(value: Any) -> Any:
+    """A number of a settings file as its digits."""
+    is_number = isinstance(value, int) and not isinstance(value, bool)
+    return str(value) if is_number else value
 
 
 def proxies(value: Any) -> Any:
@@ -340,6 +369,13 @@ def folder(value: Any) -> Any:
     # Path("") is the working directory.
     if value == "":
         raise ValueError("it is empty; leave it out to record nothing")
+    return value
+
+
+def state_folder(value: Any) -> Any:
+    # Path("") is the working directory.
+    if value == "":
+        raise ValueError("it is empty; leave it out for the usual one")
     return value
 
 

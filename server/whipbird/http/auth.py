@@ -9,7 +9,7 @@ from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler, Middleware
 
 from ..config import BEARER_TOKEN
-from ..rights import Grant, Inquiry, Need, Rights, Unanswered
+from ..rights import Expired, Grant, Inquiry, Need, Rights, Unanswered
 from .clients import client_of
 from .cors import is_preflight
 from .problems import Problem
@@ -67,8 +67,9 @@ async def grant_for(request: web.Request, rights: Rights, need: Need) -> Grant:
     """The grant of a client that has the right it needs.
 
     Raises:
-        Problem: 401 without a valid token, 403 with one of too few rights, 400 if it
-            is malformed (RFC 6750 section 3.1), 503 if the rights cannot be found out.
+        Problem: 401 without a valid token or with an expired link, 403 with one of
+            too few rights, 400 if it is malformed (RFC 6750 section 3.1), 503 if the
+            rights cannot be found out.
     """
     # Who needs no token may be set to send one all the same.
     credentials = None if rights.is_open else credentials_of(request)
@@ -88,6 +89,14 @@ async def grant_for(request: web.Request, rights: Rights, need: Need) -> Grant:
             "Rights unknown",
             f"The server cannot find out what you may do: {error}.",
             headers={hdrs.RETRY_AFTER: _RETRY_AFTER},
+        ) from None
+    except Expired as link:
+        raise _challenge(
+            401,
+            "Link expired",
+            f"This link was good until {link.at:%Y-%m-%d %H:%M} UTC. Ask whoever gave "
+            "it to you for another.",
+            error="invalid_token",
         ) from None
     if grant is None and credentials is None:
         raise _challenge(

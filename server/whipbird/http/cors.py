@@ -1,11 +1,11 @@
 """CORS: allows pages of other origins to publish and to watch."""
 
-from collections.abc import Iterable
-
 import aiohttp_cors
 from aiohttp import hdrs, web
+from aiohttp.typedefs import Handler
 
 from ..config import ANY
+from .host import AllowedOrigins, not_for_other_pages
 
 # Header fields that WHIP clients in browsers read, and send.
 EXPOSED = (
@@ -28,32 +28,43 @@ MAX_AGE = 600
 def enable_cors(
     app: web.Application,
     routes: list[web.AbstractRoute],
-    origins: Iterable[str] = (ANY,),
+    origins: AllowedOrigins,
 ) -> None:
     """Allow pages of other origins to use routes; credentials are never cookies.
 
     Args:
         app: an application with only these routes; pages can read its 404 and 405 too.
-        origins: the origins; ``ANY`` for all.
+        origins: those that are allowed, at each request.
     """
-    allowed = frozenset(origins)
     options = aiohttp_cors.ResourceOptions(  # type: ignore[no-untyped-call]
         expose_headers=EXPOSED,
         allow_headers=ALLOWED,
         allow_methods=(hdrs.METH_OPTIONS,),  # and those of the routes
         max_age=MAX_AGE,
     )
-    cors = aiohttp_cors.setup(app, defaults=dict.fromkeys(allowed, options))
+    # Which of them are allowed may change: that is decided here.
+    cors = aiohttp_cors.setup(app, defaults={ANY: options})
     for route in routes:
         cors.add(route)
+
+    @web.middleware
+    async def refuse(request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Answer no preflight of a page of another origin."""
+        if is_preflight(request) and request.headers[hdrs.ORIGIN] not in origins:
+            raise not_for_other_pages()
+        return await handler(request)
+
+    app.middlewares.append(refuse)
 
     async def complete(request: web.Request, response: web.StreamResponse) -> None:
         """Add Vary, and CORS headers where aiohttp-cors adds none: OPTIONS, errors."""
         response.headers.add(hdrs.VARY, hdrs.ORIGIN)
         origin = request.headers.get(hdrs.ORIGIN)
-        if (
+        if origin not in origins:
+            response.headers.popall(hdrs.ACCESS_CONTROL_ALLOW_ORIGIN, None)
+            response.headers.popall(hdrs.ACCESS_CONTROL_EXPOSE_HEADERS, None)
+        elif (
             origin is not None
-            and (ANY in allowed or origin in allowed)
             and not is_preflight(request)
             and hdrs.ACCESS_CONTROL_ALLOW_ORIGIN not in response.headers
         ):

@@ -90,6 +90,10 @@ class AllowedHosts:
         self, names: Iterable[str], all_are: Callable[[], bool] = lambda: False
     ) -> None:
         self._all_are = all_are
+        self.change(names)
+
+    def change(self, names: Iterable[str]) -> None:
+        """Answer for other further names from now on."""
         names = {name.lower().removesuffix(".") for name in names}
         self._any = ANY in names
         self._names = names | {socket.gethostname().lower()}
@@ -139,36 +143,64 @@ def check_host(allowed: AllowedHosts) -> Middleware:
     return middleware
 
 
-def check_origin(allowed: Iterable[str] = (ANY,)) -> Middleware:
+class AllowedOrigins:
+    """The origins whose pages may use this server, beside its own.
+
+    Args:
+        origins: as browsers write them; ``ANY`` for all.
+    """
+
+    def __init__(self, origins: Iterable[str] = (ANY,)) -> None:
+        self.change(origins)
+
+    def change(self, origins: Iterable[str]) -> None:
+        """Allow other origins from now on."""
+        origins = frozenset(origins)
+        self._any = ANY in origins
+        self._named = origins - {ANY}
+
+    def __contains__(self, origin: str | None) -> bool:
+        return self._any or self.names(origin)
+
+    def names(self, origin: str | None) -> bool:
+        """Whether an origin is one of those that are named."""
+        return origin in self._named
+
+
+def check_origin(is_allowed: Callable[[str | None], bool]) -> Middleware:
     """Make a middleware that refuses requests from pages of other origins.
 
     Args:
-        allowed: further origins, as ``https://example.org``; ``ANY`` for all.
+        is_allowed: whether pages of an origin may do this; None for no origin.
     """
-    origins = frozenset(allowed)
 
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
-        if ANY not in origins and _is_foreign(request, origins):
-            raise Problem(
-                403,
-                "From another page",
-                "Pages of other origins may not do this; the setting "
-                '"allowed_origins" lists those that may.',
-            )
+        if not is_allowed(request.headers.get(hdrs.ORIGIN)) and _is_foreign(request):
+            raise not_for_other_pages()
         return await handler(request)
 
     return middleware
 
 
-def _is_foreign(request: web.Request, allowed: frozenset[str]) -> bool:
-    """Whether a browser sends a request for a page of an origin that is not allowed.
+def not_for_other_pages() -> Problem:
+    """The problem for a request of a page of another origin."""
+    return Problem(
+        403,
+        "From another page",
+        'Pages of other origins may not do this; the setting "allowed_origins" lists '
+        "those that may.",
+    )
+
+
+def _is_foreign(request: web.Request) -> bool:
+    """Whether a browser sends a request for a page of another origin.
 
     A form of any page can send a POST without asking first. Browsers tell the site of
     the page to servers that they reach securely (Fetch metadata), its origin to all.
     """
     origin = request.headers.get(hdrs.ORIGIN)
-    if request.method in _SAFE or origin in allowed:
+    if request.method in _SAFE:
         return False
     site = request.headers.get("Sec-Fetch-Site")
     if site is not None:

@@ -111,6 +111,7 @@ class Listener:
             auto_decompress=False,
             access_log=None,  # it would show whole session ids
         )
+        self._max_connections = max_connections
         self._limit = ConnectionLimit(max_connections, self._count, self._guests)
         self._listener = TcpListener(self._accepted)
         # In the order of their arrival.
@@ -125,7 +126,8 @@ class Listener:
     @property
     def stats(self) -> ListenerStats:
         """A snapshot."""
-        return ListenerStats(self._count(), self._limit.ended)
+        count = self._others() + len(self._handlers)
+        return ListenerStats(count, self._limit.ended)
 
     async def start_app(self) -> None:
         """Start the application up.
@@ -138,10 +140,14 @@ class Listener:
     async def open(self, host: str, port: int) -> None:
         """Accept connections, once the application has started.
 
+        Args:
+            host: an address or a name; ``::`` is all addresses, of IPv4 too, with a
+                socket for each family: IPv4 clients have no mapped addresses.
+
         Raises:
             OSError: when the address or the port cannot be used.
         """
-        await self._listener.open(host, port)
+        await self._listener.open(None if host == "::" else host, port)
         if self._ice is not None:
             self._ice.announce(self._listener.addresses)
 
@@ -157,9 +163,18 @@ class Listener:
 
     # For the limit
 
-    def _count(self) -> int:
+    def _others(self) -> int:
+        """How many connections there are that are not of HTTP, or not yet."""
         ice = 0 if self._ice is None else self._ice.count()
-        return len(self._arrivals) + len(self._handlers) + ice
+        return len(self._arrivals) + ice
+
+    def _count(self) -> int:
+        """How many there are; exact only where it matters, since each arrival asks."""
+        server, others = self._runner.server, self._others()
+        most = 0 if server is None else len(server.connections)
+        if others + most >= self._max_connections:
+            most = len(self._handlers)
+        return others + most
 
     def _guests(self) -> list[Guest]:
         """All connections: the silent ones first, then those of HTTP, then of ICE."""

@@ -24,12 +24,18 @@ def to_operate(_request: web.Request) -> Need:
 
 
 def of_streams(request: web.Request) -> Need:
-    """For requests below ``/api/streams``: to see it, to change its recording, or to
-    end its publisher.
+    """For requests below ``/api/streams``: to see it, to change its recording, to end
+    its publisher, or to make links for its viewers.
     """
     stream = request.match_info.get("stream")
-    if request.path.endswith("/publisher"):
-        return Need(Action.ADMIN)
+    resource = request.match_info.route.resource
+    # A stream may have any of these names itself.
+    match "" if resource is None else resource.canonical.rpartition("}/")[2]:
+        case "publisher":
+            return Need(Action.ADMIN)
+        case "links":
+            # Whoever publishes it says who may watch it.
+            return Need(Action.PUBLISH, stream)
     if request.method not in _READING:
         return Need(Action.RECORD, stream)
     return Need(Action.WATCH, stream, is_list=stream is None)

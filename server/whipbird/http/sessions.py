@@ -238,10 +238,9 @@ class SessionsResource:
 
     def _stream_of(self, request: web.Request) -> str:
         """The stream's name in the URL; a random one if there is none."""
-        stream = request.match_info.get("stream")
-        if stream is None:
+        if "stream" not in request.match_info:
             return secrets.token_urlsafe(_NAME_OCTETS)
-        return stream
+        return request.match_info["stream"]
 
     def session_of(self, request: web.Request) -> Session:
         """The session that the URL names, if the client may change it.

@@ -1,16 +1,14 @@
 """Names of streams in the paths of requests."""
 
-import re
 from collections.abc import Callable
 
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
+from ..rights import STREAM_NAME
 from ..sdp.errors import quote
 from .cors import is_preflight
 from .problems import Problem
-
-_NAME = re.compile(r"[A-Za-z0-9._~-]{1,64}")
 
 _RULE = (
     "A stream's name has 1 to 64 of the letters A-Z and a-z, digits, and "
@@ -20,7 +18,7 @@ _RULE = (
 
 def is_stream_name(name: str) -> bool:
     """Whether a stream can have a name."""
-    return name not in (".", "..") and _NAME.fullmatch(name) is not None
+    return name not in (".", "..") and STREAM_NAME.fullmatch(name) is not None
 
 
 def check_stream_names(

@@ -6,7 +6,7 @@ from aiohttp import web
 
 from ..media.stats import EncodingStats, TrackStats
 from ..recording import Recorder
-from ..rights import Action
+from ..rights import Action, Grant, Rights
 from ..streams import Audiences, Stream, Streams
 from ..streams.health import Finding, findings
 from .auth import GRANT
@@ -34,11 +34,16 @@ class StreamsResource:
     """
 
     def __init__(
-        self, streams: Streams, audiences: Audiences, recorder: Recorder
+        self,
+        streams: Streams,
+        audiences: Audiences,
+        recorder: Recorder,
+        rights: Rights,
     ) -> None:
         self._streams = streams
         self._audiences = audiences
         self._recorder = recorder
+        self._rights = rights
 
     def add_to(self, app: web.Application) -> None:
         """Add the routes to an application."""
@@ -49,7 +54,7 @@ class StreamsResource:
         """Describe the published streams that may be watched, sorted by name."""
         grant = request[GRANT]
         streams = [
-            self._describe(stream)
+            self._describe(stream, grant)
             for stream in self._streams
             if grant.allows(Action.WATCH, stream.name)
         ]
@@ -60,15 +65,20 @@ class StreamsResource:
         stream = self._streams.get(request.match_info["stream"])
         if stream is None:
             raise no_such_stream()
-        return web.json_response(self._describe(stream), headers=NO_STORE)
+        return web.json_response(
+            self._describe(stream, request[GRANT]), headers=NO_STORE
+        )
 
-    def _describe(self, stream: Stream) -> dict[str, Any]:
+    def _describe(self, stream: Stream, grant: Grant) -> dict[str, Any]:
         stats = stream.stats(self._audiences.count(stream.name))
         return {
             "name": stats.name,
             "state": stats.state,
             "duration": round(stats.age, 3),
             "viewers": stats.viewers,
+            # Whether this client may make links for viewers, and they need one.
+            "shareable": grant.allows(Action.PUBLISH, stats.name)
+            and not self._rights.are_public(Action.WATCH, stats.name),
             "recording": self._recorder.describe(stats.name),
             "tracks": [_track(track) for track in stats.tracks],
             "health": [_finding(found) for found in findings(stats.tracks, stats.age)],

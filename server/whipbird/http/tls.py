@@ -1,35 +1,22 @@
-"""The certificate of HTTPS: from files, which may change, or made at the start."""
+"""The certificate of HTTPS from files, which may change."""
 
-import ipaddress
 import logging
 import ssl
-import tempfile
 import time
-from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import ExtendedKeyUsageOID
-
-from ..transport.certificate import digest
+from cryptography.hazmat.primitives import serialization
 
 logger = logging.getLogger(__name__)
 
 # Seconds from one look at the files to the next, while connections come.
 LOOK_INTERVAL = 1.0
 
-# How long a certificate made at the start is valid, and from how long before.
-_LIFETIME = timedelta(days=365)
-_CLOCK_SKEW = timedelta(days=1)
-
 # Forward secrecy and authenticated encryption for TLS 1.2; TLS 1.3 has nothing else.
 _CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"
-
-_PEM = serialization.Encoding.PEM
 
 
 class TlsError(Exception):
@@ -78,69 +65,6 @@ class TlsFiles:
             logger.info("The TLS certificate was loaded again")
 
 
-class SelfSigned:
-    """The TLS context for a certificate made now, for servers in a local network.
-
-    Args:
-        names: host names and IP addresses of the server.
-
-    Attributes:
-        fingerprint: the SHA-256 digest of the certificate, as ``AB:CD:...``.
-    """
-
-    def __init__(self, names: Iterable[str]) -> None:
-        key = ec.generate_private_key(ec.SECP256R1())
-        certificate = _make_certificate(key, dict.fromkeys(names))
-        der = certificate.public_bytes(serialization.Encoding.DER)
-        self.fingerprint = digest(der, "sha-256")
-        private = key.private_bytes(
-            _PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
-        # OpenSSL's context takes files only; nobody else may read this folder.
-        with tempfile.TemporaryDirectory() as folder:
-            both = Path(folder, "both.pem")
-            both.write_bytes(private + certificate.public_bytes(_PEM))
-            self._context = _new_context()
-            self._context.load_cert_chain(both)
-
-    def __call__(self) -> ssl.SSLContext:
-        """The context for a new connection."""
-        return self._context
-
-
-def _make_certificate(
-    key: ec.EllipticCurvePrivateKey, names: Iterable[str]
-) -> x509.Certificate:
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "Whipbird")])
-    now = datetime.now(UTC)
-    return (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - _CLOCK_SKEW)
-        .not_valid_after(now + _LIFETIME)
-        .add_extension(
-            x509.SubjectAlternativeName([_general_name(n) for n in names]),
-            critical=False,
-        )
-        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .add_extension(
-            x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]),
-            critical=False,
-        )
-        .sign(key, hashes.SHA256())
-    )
-
-
-def _general_name(name: str) -> x509.GeneralName:
-    try:
-        return x509.IPAddress(ipaddress.ip_address(name))
-    except ValueError:
-        return x509.DNSName(name)
-
-
 def _state_of(*files: Path) -> tuple[tuple[int, int, int] | None, ...]:
     """What changes when files are replaced or written."""
     found: list[tuple[int, int, int] | None] = []
@@ -173,7 +97,7 @@ def _load(certificate: Path, key: Path) -> ssl.SSLContext:
         )
     if _read_public_key(key) != _public(leaf.public_key()):
         raise TlsError(f"the key {key} is not that of the certificate {certificate}")
-    context = _new_context()
+    context = new_context()
     try:
         context.load_cert_chain(certificate, key)
     except (OSError, ssl.SSLError) as error:
@@ -213,7 +137,8 @@ def _public(key: object) -> bytes:
     )
 
 
-def _new_context() -> ssl.SSLContext:
+def new_context() -> ssl.SSLContext:
+    """A context of a server, without a certificate yet."""
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_ciphers(_CIPHERS)

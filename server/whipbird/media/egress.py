@@ -28,6 +28,10 @@ from .transport import MediaTransport
 # Seconds between sender reports.
 REPORT_INTERVAL = 1.0
 
+# Seconds between those by which a queue is measured: the viewer's reports return the
+# time of the last one. They are sent from so much loss on, or when an estimate falls.
+PROBE_INTERVAL, PROBE_LOSS = 0.2, 0.05
+
 # Sources whose reference times are answered, at most: a browser has one or two.
 MAX_REFERENCE_TIMES = 4
 
@@ -60,6 +64,8 @@ class Egress:
         self.on_feedback: Callable[[], None] | None = None
         self.on_media: Callable[[], None] | None = None
         self._redundancy = RedundancyLevel()
+        # Whether the path does not carry the pictures.
+        self._is_limited = False
         self._transport = transport
         self._stream = stream
         self._cname = secrets.token_hex(8)
@@ -72,6 +78,8 @@ class Egress:
         self._due_at = math.inf
         # The viewer's reference times, and when they came, by its SSRC.
         self._reference_times: dict[int, tuple[int, float]] = {}
+        # When the last sender report was sent.
+        self._reported_at = -math.inf
         transport.route_rtcp(self.rtcp_received)
 
     def add(self, media: OfferedMedia) -> LocalSource:
@@ -133,10 +141,11 @@ class Egress:
                     is_estimated = True
                 case Reported(ssrc=ssrc):
                     if forwarder := self._find(ssrc):
-                        forwarder.reported(request)
+                        forwarder.reported(request, now)
                         self.round_trip.returned(
                             request.last_report, request.delay, now
                         )
+                        self._probe(forwarder, now)
                         is_reported = True
                 case ReferenceTime(ssrc=ssrc, ntp_timestamp=ntp):
                     known = self._reference_times
@@ -155,6 +164,17 @@ class Egress:
             forwarder.retransmit(sequences, now)
         else:
             forwarder.nacks_refused += len(sequences)
+
+    def _probe(self, forwarder: Forwarder, now: float) -> None:
+        """Measure the round trip soon, if there may be a queue in the network."""
+        feed, available = forwarder.feed, self.available_to(forwarder)
+        may_wait = (
+            forwarder.fraction_lost > PROBE_LOSS
+            or forwarder.is_limited
+            or (feed and available is not None and available < feed.bitrate)
+        )
+        if may_wait and now - self._reported_at >= PROBE_INTERVAL:
+            self._send_report(forwarder)
 
     def available_to(self, forwarder: Forwarder) -> float | None:
         """The part of the viewer's estimate that is left for one forwarder, in bit/s.
@@ -176,7 +196,17 @@ class Egress:
             is_video = forwarder.kind == "video"
             available = self.available_to(forwarder) if is_video else None
             forwarder.review(available, self.estimate, self.round_trip)
+        was_limited = self._is_limited
+        self._is_limited = any(forwarder.is_limited for forwarder in self.forwarders)
+        if self._is_limited and not was_limited:
+            self._forget_loss()
         self._review_redundancy(self._loop.time())
+
+    def _forget_loss(self) -> None:
+        """Send no more for what was lost: there was too much already."""
+        self._redundancy = RedundancyLevel()
+        for forwarder in self.forwarders:
+            forwarder.forget_loss()
 
     def _review_redundancy(self, now: float) -> None:
         """Adapt the redundancy of sound to the loss on the viewer's path.
@@ -219,6 +249,8 @@ class Egress:
         now = self._loop.time()
         for forwarder in self.forwarders:
             forwarder.handle_timeout(now)
+            if forwarder.is_limited:
+                self._probe(forwarder, now)
 
     def _find(self, ssrc: int) -> Forwarder | None:
         found = (f for f in self.forwarders if f.rewriter.ssrc == ssrc)
@@ -266,6 +298,7 @@ class Egress:
             return False
         ntp_timestamp = int((time.time() + _NTP_EPOCH) * (1 << 32))
         self.round_trip.sent(ntp_timestamp, now)
+        self._reported_at = now
         rewriter = forwarder.rewriter
         report = SenderReport(
             ssrc=rewriter.ssrc,

@@ -28,6 +28,9 @@ from .viewer_codecs import ViewerCodecs, holds_structure
 
 # The bitrate of a stream in its first second, in bit/s.
 ASSUMED_BITRATE = 2_000_000
+# The loss up to which a GOP goes on when a path has become too thin: its queue has
+# dropped next to nothing of it yet.
+MENDABLE = 0.02
 
 
 class Forwarder:
@@ -115,8 +118,10 @@ class Forwarder:
         # bitrate then.
         self._before = (0, 0)
         self._bitrate = 0
-        # The highest sequence number that the viewer has reported.
-        self._highest = self.rewriter.last_sequence
+        # The highest sequence number that the viewer has reported, and how many packets
+        # it had lost by then; and the one up to which loss says nothing of the path.
+        self._highest, self._lost = self.rewriter.last_sequence, 0
+        self._forgotten = self._highest
         self._now = asyncio.get_running_loop().time
         self.forward = self._send
 
@@ -339,13 +344,30 @@ class Forwarder:
         if self.retransmitter.retransmits(self.rewriter.payload_type):
             self.retransmitter.request(sequences, now)
 
-    def reported(self, report: Reported) -> None:
+    def reported(self, report: Reported, now: float) -> None:
         """Take the viewer's report on the RTP stream."""
         self.fraction_lost = report.fraction_lost
+        self.thinning.delivery.reported(
+            report.highest_sequence, report.packets_lost, now
+        )
         packets = (report.highest_sequence - self._highest) & 0xFFFF
-        self._highest = report.highest_sequence
-        if not self._is_mended_in_stream:
-            self.retransmitter.loss.reported(report.fraction_lost, packets)
+        if packets == 0:
+            return
+        # Whether some of these packets were sent before the loss was forgotten.
+        is_forgotten = bool((self._highest - self._forgotten) & 0x8000)
+        # Packets that were late were reported as lost before: so the count falls.
+        change = (report.packets_lost - self._lost) / packets
+        self._highest, self._lost = report.highest_sequence, report.packets_lost
+        if not is_forgotten:
+            self._forgotten = self._highest
+        if not self._is_mended_in_stream and not is_forgotten:
+            fraction = report.fraction_lost if change >= 0 else max(change, -1.0)
+            self.retransmitter.loss.reported(fraction, packets)
+
+    def forget_loss(self) -> None:
+        """Take what is lost of all that was sent for dropped from a queue."""
+        self.retransmitter.loss.forget()
+        self._forgotten = self.rewriter.last_sequence
 
     @property
     def loss(self) -> float:
@@ -364,10 +386,10 @@ class Forwarder:
         packets, octets = self._before
         self._before = self.rewriter.packets, self.rewriter.octets
         self._bitrate = 8 * (self.rewriter.octets - octets)
-        sent = self.rewriter.packets - packets if self._is_mended_in_stream else 0
-        self.retransmitter.second_passed(sent)
+        sent = self.rewriter.packets - packets
+        self.retransmitter.second_passed(sent if self._is_mended_in_stream else 0)
         if self.feed is not None:
-            self.thinning.second_passed(self.feed.bitrate, self._bitrate)
+            self.thinning.second_passed(self.feed.bitrate, self._bitrate, sent)
 
     def review(
         self, available: float | None, estimate: ViewerEstimate, round_trip: RoundTrip
@@ -383,7 +405,7 @@ class Forwarder:
         bitrate = feed.bitrate or self._bitrate or ASSUMED_BITRATE
         now, retransmitter = self._now(), self.retransmitter
         if self.kind == "video":
-            self._review_rate(bitrate, available, estimate, round_trip)
+            self._review_rate(bitrate, available, round_trip)
         is_thinned = self.thinning.rate < math.inf
         has_queue = round_trip.has_queue or estimate.has_fallen(now)
         retransmitter.adapt(round_trip)
@@ -398,20 +420,20 @@ class Forwarder:
         self,
         bitrate: float,
         available: float | None,
-        estimate: ViewerEstimate,
         round_trip: RoundTrip,
     ) -> None:
         """Decide how quickly packets are sent, and whether all of them are."""
         assert self.feed is not None
         now, pacer, thinning = self._now(), self.pacer, self.thinning
         was_limited = thinning.rate < math.inf
+        loss = self.retransmitter.loss
         if self.has_smaller:
             thinning.stop()
-        elif thinning.review(bitrate, available, estimate, round_trip, now):
+        elif thinning.review(bitrate, available, loss, round_trip, now):
             pacer.limit(thinning.rate)
             pacer.pause(now + round_trip.waiting)
             self._schedule(pacer.deadline)
-            if not was_limited:
+            if not was_limited and loss.fraction > MENDABLE:
                 # Not now: the feed may be going through its watchers.
                 asyncio.get_running_loop().call_soon(self._skip)
         pacer.limit(thinning.rate)

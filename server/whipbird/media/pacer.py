@@ -34,7 +34,7 @@ MIN_FRAME_TIME, MAX_FRAME_TIME = 0.01, 0.04
 # Seconds that packets wait at a limited rate: beyond the first, frames are left out,
 # until it is the second again. A key frame replaces the frames that wait, if they would
 # take longer than the third.
-MAX_WAIT, FEW_WAIT, LITTLE_WAIT = 1.0, 0.5, 0.1
+MAX_WAIT, FEW_WAIT, LITTLE_WAIT = 1.5, 1.0, 0.1
 
 # Octets of a packet, to estimate how many packets a frame has.
 _PACKET = 1200

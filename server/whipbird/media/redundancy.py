@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from ..rtp.forward_template import ForwardedPacket
 from ..rtp.history import PacketHistory
+from ..rtp.packet import MAX_PAYLOAD
 from ..rtp.red import HEADER_LENGTH, MAX_LENGTH, MAX_OFFSET, write_red
 
 # A level is the number of frames before it that are sent with each frame. With a loss p
@@ -16,10 +17,6 @@ DECAY = 10.0
 # The share of all that is sent that redundancy may have on a path that carries less:
 # there, packets are lost because there are too many octets.
 CONGESTED_SHARE = 0.25
-
-# Octets of a redundant payload, at most. With IPv6, UDP, SRTP and header extensions it
-# is within 1,280 octets, which every path carries (RFC 8200 section 5).
-MAX_PAYLOAD = 1150
 
 # The last packets of a viewer for which it is known how they were sent: five seconds of
 # frames of 20 ms. Older sound is not retransmitted.

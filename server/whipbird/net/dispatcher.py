@@ -40,7 +40,8 @@ class DispatchStats:
     Attributes:
         unknown_stun: STUN requests and responses of no session.
         unknown_address: other datagrams, on paths that belong to no session.
-        refused: other datagrams that no session of their path accepts as authentic.
+        refused: STUN requests that name a session, and other datagrams on a path of
+            one, that no session accepts as authentic.
     """
 
     unknown_stun: int = 0
@@ -172,7 +173,7 @@ class Dispatcher:
             try:
                 endpoint.path_closed(path, now)
             except Exception as error:
-                self._fail(endpoint, error, now)
+                self._fail(endpoint, error)
 
     def is_used(self, local: Address) -> bool:
         """Whether any session has a path from this local address."""
@@ -213,7 +214,7 @@ class Dispatcher:
             try:
                 taken = endpoint.receive(datagram, route.path, now)
             except Exception as error:
-                self._fail(endpoint, error, now)
+                self._fail(endpoint, error)
                 return
             if taken:
                 if is_shared:
@@ -245,9 +246,12 @@ class Dispatcher:
         try:
             taken = endpoint.receive(datagram, path, now)
         except Exception as error:
-            self._fail(endpoint, error, now)
+            self._fail(endpoint, error)
             return
-        if taken and route is not None:
+        # Of responses, the second one to a request is not taken, and nothing unusual.
+        if not taken and is_request:
+            self.stats.refused += 1
+        elif taken and route is not None:
             route.checked(endpoint, now)
 
     def _answer_held(self, route: Route, now: float) -> None:
@@ -256,12 +260,12 @@ class Dispatcher:
             datagram = route.held.pop(next(iter(route.held)))
             self._receive_stun(datagram, route.path, now)
 
-    def _fail(self, endpoint: Endpoint, error: Exception, now: float) -> None:
+    def _fail(self, endpoint: Endpoint, error: Exception) -> None:
         """End a session; nothing that happens meanwhile may reach the others."""
         try:
             endpoint.fail(error)
         except Exception as another:
-            self.faults.report(logger, another, now)
+            self.faults.report(logger, another)
 
     def touch(self, endpoint: Endpoint) -> None:
         """Let the next ``flush`` include a session."""
@@ -275,7 +279,7 @@ class Dispatcher:
             try:
                 endpoint.flush(now)
             except Exception as error:
-                self._fail(endpoint, error, now)
+                self._fail(endpoint, error)
             self.arm(endpoint)
         self.in_turn = False
 
@@ -317,7 +321,7 @@ class Dispatcher:
                 try:
                     endpoint.handle_timeout(now)
                 except Exception as error:
-                    self._fail(endpoint, error, now)
+                    self._fail(endpoint, error)
                 self._touched[endpoint] = None
             else:
                 self.arm(endpoint)

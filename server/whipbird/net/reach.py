@@ -6,6 +6,15 @@ from functools import lru_cache
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
+# RFC 1918, RFC 6598, RFC 3927; RFC 4193 and RFC 4291.
+_PRIVATE = tuple(
+    ipaddress.ip_network(text)
+    for text in (
+        *("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"),
+        *("100.64.0.0/10", "169.254.0.0/16", "fc00::/7", "fe80::/10"),
+    )
+)
+
 
 class Reach:
     """Which addresses of an offer the server checks by itself.
@@ -48,3 +57,12 @@ def _parse(address: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
     if isinstance(ip, ipaddress.IPv6Address) and ip.ipv4_mapped is not None:
         return ip.ipv4_mapped
     return ip
+
+
+def is_local(address: str) -> bool:
+    """Whether an IP address is known in one network only: loopback or private.
+
+    Other reserved addresses, such as those of documentation, count as public.
+    """
+    ip = _parse(address)
+    return ip.is_loopback or any(ip in network for network in _PRIVATE)

@@ -42,18 +42,29 @@ class ConnectionLimit:
         guests: Callable[[], Sequence[Guest]],
     ) -> None:
         self.ended = 0
+        # How many more may come before they are counted again.
+        self._spare = 0
         self._limit = limit
         self._count = count
         self._guests = guests
 
     def make_room(self) -> None:
-        """End connections, if there is no room for one more."""
+        """End connections, if there is no room for one more.
+
+        It is to be called for each that comes: after some were ended, as many may come
+        before the others are counted again.
+        """
+        if self._spare:
+            self._spare -= 1
+            return
         if self._count() < self._limit:
             return
         networks: defaultdict[str, list[Guest]] = defaultdict(list)
         for guest in self._guests():
             networks[guest.network].append(guest)
         most = max(networks.values(), key=len)
-        for guest in most[: max(self._limit // _SHARE, 1)]:
-            self.ended += 1
+        given_up = most[: max(self._limit // _SHARE, 1)]
+        for guest in given_up:
             guest.end()
+        self.ended += len(given_up)
+        self._spare = len(given_up) - 1

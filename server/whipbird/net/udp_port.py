@@ -6,7 +6,7 @@ import logging
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from socket import SOCK_DGRAM, socket
+from socket import socket
 
 from ..transport.ice import LocalCandidate, host_candidate
 from ..transport.path import Address, Path
@@ -14,6 +14,8 @@ from .addresses import HostAddresses
 from .backlog import Backlog
 from .dispatcher import Dispatcher
 from .ice_tcp import IceTcp
+from .public_addresses import PublicAddresses
+from .relays import Relays
 from .udp_socket import CONGESTED, UdpSocket, bind
 
 logger = logging.getLogger(__name__)
@@ -70,13 +72,14 @@ class UdpPort:
 
     Args:
         addresses: finds the addresses of this machine.
-        public: public addresses, or names of them: a 1:1 NAT in front of this machine
-            forwards their port to it.
+        public: public addresses, or names of them, which are looked up again from time
+            to time: a 1:1 NAT in front of this machine forwards their port to it.
         hide_hosts: offer the public addresses only.
 
     Attributes:
         dispatcher: hands the datagrams to the sessions.
         tcp: the TCP connections that carry ICE beside this port.
+        relays: the TURN servers that relay beside it; a server has none.
         all_backlog: what waits for the network, to all destinations.
         number: the port; 0 before ``open``.
     """
@@ -89,14 +92,14 @@ class UdpPort:
         hide_hosts: bool = False,
     ) -> None:
         self._addresses = addresses or HostAddresses()
-        self._names = tuple(public)
-        self._public: tuple[str, ...] = ()
+        self._public = PublicAddresses(public, self._addresses.version)
         self._hide_hosts = hide_hosts
         self._sockets: dict[str, UdpSocket] = {}
         self._by_local: dict[Address, UdpSocket] = {}
         self.dispatcher = Dispatcher(self._arm, self._path_unused)
         self.all_backlog = Backlog()
         self.tcp = IceTcp(self.dispatcher, self.all_backlog)
+        self.relays = Relays(self.dispatcher)
         self.number = 0
         # Known from ``open`` on: a port can be made before the loop runs.
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -125,33 +128,25 @@ class UdpPort:
 
         Raises:
             PortInUse: when another program has it, or it is forbidden.
-            OSError: when no address can be bound at all, or a public name has none.
+            OSError: when no address can be bound at all, there is no such interface,
+                or a public name has no address.
         """
         self._loop = asyncio.get_running_loop()
-        self._public = await self._resolve()
+        self._addresses.check()
+        await self._public.open()
         for remaining in reversed(range(1 if number else _TRIES)):
             try:
                 self._bind_all(number)
             except PortInUse:
                 self._close_sockets()
                 if not remaining:
+                    self._public.close()
                     raise
+            except OSError:
+                self._public.close()
+                raise
             else:
                 return
-
-    async def _resolve(self) -> tuple[str, ...]:
-        """The public addresses, each once."""
-        found: dict[str, None] = {}
-        loop = asyncio.get_running_loop()
-        for name in self._names:
-            try:
-                infos = await loop.getaddrinfo(name, None, type=SOCK_DGRAM)
-            except OSError as error:
-                raise OSError(
-                    f"the public address {name} cannot be looked up: {error.strerror}"
-                ) from None
-            found |= {str(info[4][0]): None for info in infos}
-        return tuple(found)
 
     def _bind_all(self, number: int) -> None:
         self.number = number
@@ -192,7 +187,9 @@ class UdpPort:
     def close(self) -> None:
         """Close all sockets, for good."""
         self._closed = True
+        self._public.close()
         self._close_sockets()
+        self.relays.close_all()
         self.tcp.close()
         if self._timer is not None:
             self._timer.cancel()
@@ -223,17 +220,19 @@ class UdpPort:
         bases = self._refresh()
         found: list[LocalCandidate] = []
         preference = MAX_LOCAL_PREFERENCE
-        for public in self._public:
+        public_addresses = self._public.current
+        for public in public_addresses:
             base = next((b for b in bases if (":" in b[0]) == (":" in public)), None)
             if base is not None:
                 found.append(host_candidate(public, self.number, base, preference))
                 preference -= 1
-        if self._hide_hosts and self._public:
+        if self._hide_hosts and public_addresses:
             bases = []
         for base in bases:
             found.append(host_candidate(base[0], self.number, base, preference))
             preference -= 1
-        found += self.tcp.candidates(self._public, [base[0] for base in bases])
+        found += self.tcp.candidates(public_addresses, [base[0] for base in bases])
+        found += self.relays.candidates()
         if not found:
             raise ConnectionError("There is no address to offer")
         return tuple(found)
@@ -267,6 +266,8 @@ class UdpPort:
         """Send a datagram; it is lost if the socket is closed."""
         if (opened := self._by_local.get(path.local)) is not None:
             opened.send(datagram, path.remote)
+        elif (relay := self.relays.get(path.local)) is not None:
+            relay.send_to(datagram, path.remote)
         else:
             self.tcp.send(datagram, path)
 
@@ -274,6 +275,8 @@ class UdpPort:
         """Send datagrams to one destination, in as few calls as possible."""
         if (opened := self._by_local.get(path.local)) is not None:
             opened.send_batch(datagrams, path.remote)
+        elif (relay := self.relays.get(path.local)) is not None:
+            relay.send_batch(datagrams, path.remote)
         else:
             self.tcp.send_batch(datagrams, path)
 
@@ -281,6 +284,8 @@ class UdpPort:
         """Whether much waits for a destination that the network has not taken yet."""
         if (opened := self._by_local.get(path.local)) is not None:
             return opened.backlog(path.remote) > CONGESTED
+        if (relay := self.relays.get(path.local)) is not None:
+            return relay.backlog > CONGESTED
         return self.tcp.is_congested(path)
 
     def _path_unused(self, path: Path) -> None:

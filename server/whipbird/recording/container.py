@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from types import MappingProxyType
 from typing import cast
 
 import av
@@ -70,6 +71,11 @@ _WEBM = Container(
     {"cluster_time_limit": _CLUSTER},
 )
 _MATROSKA = Container("matroska", "mkv", None, {"cluster_time_limit": _CLUSTER})
+
+# By the suffix of file names.
+CONTAINERS: Mapping[str, Container] = MappingProxyType(
+    {container.suffix: container for container in (_MP4, _WEBM, _MATROSKA)}
+)
 
 
 def container_of(names: set[str]) -> Container:

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import av
 
+from .container import Container, container_of
 from .descriptors import open_file
 from .finishing import COPY, Finisher
 from .retention import Retention, free_octets
@@ -88,6 +89,10 @@ class RecordingFolder:
         self._open: set[str] = set()
         self._deleting = threading.Lock()
 
+    def is_at(self, path: Path) -> bool:
+        """Whether it is the folder with this path."""
+        return self._path == path.absolute()
+
     def retain(self, retention: Retention) -> None:
         """Keep files by other limits from now on."""
         self._retention = retention
@@ -155,6 +160,14 @@ class RecordingFolder:
                 self._open.add(name)
                 return name, descriptor
             number += 1
+
+    def container(self, codecs: set[str]) -> Container:
+        """The container of a new file with these codecs, by their encoding names.
+
+        Raises:
+            OSError: when there is none.
+        """
+        return container_of(codecs)
 
     def finish(self, name: str, picture_until: float) -> None:
         """Complete a file that is closed, in another thread.

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from .descriptors import open_file, read_at, write_at
 from .mp4 import Abandoned, move_index
+from .mp4_boxes import DamagedFileError
 from .retention import free_octets
 
 logger = logging.getLogger(__name__)
@@ -87,8 +88,10 @@ class Finisher:
                     self._finish(path, picture_until)
         except Abandoned:
             logger.info("%s keeps its index at the end", path.name)
-        except OSError as error:
-            logger.warning("%s cannot be finished: %s", path.name, error)
+        except (DamagedFileError, OSError) as error:
+            logger.warning(
+                "%s stays as it is, since it cannot be finished: %s", path.name, error
+            )
         except Exception:
             logger.exception("%s is not finished", path.name)
         finally:
@@ -115,14 +118,22 @@ class Finisher:
 
 
 def _extend_matroska(path: Path, until: float) -> None:
-    """Write the duration of a Matroska file, if the last picture lasts longer."""
+    """Write the duration of a Matroska file, if the last picture lasts longer.
+
+    Raises:
+        DamagedFileError: when it ends within its duration; it is as it was.
+        OSError: when it cannot be read or written.
+    """
     descriptor = open_file(path, os.O_RDWR)
     try:
         offset = read_at(descriptor, _HEAD, 0).find(_DURATION)
         if offset < 0:
             return
         offset += len(_DURATION)
-        (duration,) = struct.unpack(">d", read_at(descriptor, 8, offset))
+        octets = read_at(descriptor, 8, offset)
+        if len(octets) < 8:
+            raise DamagedFileError("it ends within its header")
+        (duration,) = struct.unpack(">d", octets)
         if until * 1000 > duration:
             write_at(descriptor, struct.pack(">d", until * 1000), offset)
     finally:

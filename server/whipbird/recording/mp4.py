@@ -6,63 +6,25 @@ import struct
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
 
 from .descriptors import open_file, read_at
-
-# Boxes that have only boxes in them, on the way to those that are changed.
-_CONTAINERS = frozenset({b"trak", b"edts", b"mdia", b"minf", b"stbl"})
+from .mp4_boxes import Box, DamagedFileError, boxes_of, content_of, edited, numbers
+from .mp4_duration import extended
 
 # Octets copied at once; between them, it can be abandoned.
 _CHUNK = 4 * 1024 * 1024
+
+# Octets of a file type box that is read; FFmpeg writes 32.
+_MAX_FRONT = 4096
+
+# Chunk offsets that are numbers at a time: each takes some 40 octets of memory.
+_OFFSETS = 65_536
 
 _MAX_32 = 0xFFFFFFFF
 
 
 class Abandoned(Exception):  # noqa: N818 - a state, not a fault
     """It was not finished, because the server ends."""
-
-
-class _Box(NamedTuple):
-    kind: bytes
-    start: int
-    content: int
-    end: int
-
-
-def _boxes_of(descriptor: int) -> Iterator[_Box]:
-    """The boxes of a file; a last one that is incomplete is left out."""
-    size = os.fstat(descriptor).st_size
-    start = 0
-    while start + 8 <= size:
-        head = read_at(descriptor, 16, start)
-        box = _box(head, 0, size - start)
-        if box is None:
-            return
-        yield _Box(box.kind, start, start + box.content, start + box.end)
-        start += box.end
-
-
-def _boxes_in(data: bytes) -> Iterator[_Box]:
-    start = 0
-    while (box := _box(data, start, len(data))) is not None:
-        yield box
-        start = box.end
-
-
-def _box(data: bytes, start: int, limit: int) -> _Box | None:
-    if start + 8 > min(len(data), limit):
-        return None
-    size, kind = struct.unpack_from(">I4s", data, start)
-    content = start + 8
-    if size == 1:
-        if content + 8 > len(data):
-            return None
-        (size,) = struct.unpack_from(">Q", data, content)
-        content += 8
-    if size < content - start or start + size > limit:
-        return None
-    return _Box(kind, start, content, start + size)
 
 
 def sample_entry(descriptor: int, codes: frozenset[bytes]) -> int | None:
@@ -74,13 +36,16 @@ def sample_entry(descriptor: int, codes: frozenset[bytes]) -> int | None:
     Returns:
         The offset of the code; None if there is no such index, or no such entry.
     """
-    index = None
-    for box in _boxes_of(descriptor):
-        if box.kind == b"moov":
-            index = box
+    index, data = None, b""
+    # A file that is being written may end within a box.
+    with contextlib.suppress(DamagedFileError):
+        for box in boxes_of(descriptor):
+            if box.kind == b"moov":
+                index = box
+    with contextlib.suppress(DamagedFileError):
+        data = b"" if index is None else content_of(descriptor, index)
     if index is None:
         return None
-    data = read_at(descriptor, index.end - index.content, index.content)
     start = 0
     # stsd: its size and type, version, number of entries; the entry's size and type.
     while (start := data.find(b"stsd", start) + 4) >= 4:
@@ -96,7 +61,7 @@ def move_index(
     """Write a copy of a file that has its index in front, and replace the file by it.
 
     At each moment there is a complete file under the path. A file with its index in
-    front already, or none, is left as it is.
+    front already is left as it is.
 
     Args:
         path: the file.
@@ -106,22 +71,17 @@ def move_index(
         is_abandoned: called between the steps; whether to stop.
 
     Raises:
-        OSError: when the copy cannot be written; the file is as it was.
+        DamagedFileError: when it is no such file, or a part of one; it is as it was.
+        OSError: when the copy cannot be written; likewise.
         Abandoned: likewise.
     """
     try:
         with _opened(path, os.O_RDONLY) as old:
-            boxes = {box.kind: box for box in _boxes_of(old)}
-            kinds = list(boxes)
-            if (
-                kinds[:1] != [b"ftyp"]
-                or kinds[-1:] != [b"moov"]
-                or b"mdat" not in boxes
-            ):
+            found = _front_and_index(old)
+            if found is None:
                 return
-            index, front = boxes[b"moov"], boxes[b"ftyp"].end
-            content = read_at(old, index.end - index.content, index.content)
-            moov = _moved(_extended(content, picture_until))
+            front, index = found
+            moov = _moved(extended(content_of(old, index), picture_until))
             with _opened(new, os.O_RDWR | os.O_CREAT | os.O_TRUNC) as copy:
                 _write(copy, read_at(old, front, 0) + moov)
                 _copy(old, copy, front, index.start, is_abandoned)
@@ -132,6 +92,33 @@ def move_index(
         os.replace(new, path)
     finally:
         new.unlink(missing_ok=True)
+
+
+def _front_and_index(descriptor: int) -> tuple[int, Box] | None:
+    """The end of the file type box, and the index at the end of a file.
+
+    Returns:
+        None when the index is in front of the media.
+
+    Raises:
+        DamagedFileError: when there is no index, or no file type.
+    """
+    front: int | None = None
+    last: Box | None = None
+    is_in_front = has_media = False
+    for box in boxes_of(descriptor):
+        if front is None:
+            if box.kind != b"ftyp" or box.end > _MAX_FRONT:
+                raise DamagedFileError("it does not begin with a file type")
+            front = box.end
+        is_in_front = is_in_front or (box.kind == b"moov" and not has_media)
+        has_media = has_media or box.kind == b"mdat"
+        last = box
+    if is_in_front:
+        return None
+    if front is None or last is None or last.kind != b"moov":
+        raise DamagedFileError("it does not end with an index")
+    return front, last
 
 
 @contextlib.contextmanager
@@ -168,142 +155,47 @@ def _moved(content: bytes) -> bytes:
 
     Args:
         content: the boxes in the index.
+
+    Raises:
+        DamagedFileError: when its chunk offsets cannot be read, or moved.
     """
-    # Larger numbers may make it larger, and so the numbers larger.
-    shift = 0
-    while True:
-        moved = _edited(content, partial(_shifted, shift))
-        if len(moved) + 8 == shift:
-            return struct.pack(">I4s", shift, b"moov") + moved
-        shift = len(moved) + 8
+    # Its size if each offset needs 64 bits: an upper limit.
+    limit = 8 + len(edited(content, partial(_shifted, 0, 0)))
+    # What was widened does not depend on the shift, so this has the final size.
+    shift = 8 + len(edited(content, partial(_shifted, 0, _MAX_32 - limit)))
+    moved = edited(content, partial(_shifted, shift, _MAX_32 - limit))
+    return struct.pack(">I4s", shift, b"moov") + moved
 
 
-def _shifted(shift: int, kind: bytes, data: bytes) -> tuple[bytes, bytes]:
-    """Chunk offsets (section 8.7.5), all moved by so many octets."""
+def _shifted(shift: int, largest: int, kind: bytes, data: bytes) -> tuple[bytes, bytes]:
+    """Chunk offsets (section 8.7.5), all moved by so many octets.
+
+    Args:
+        largest: when there is a larger one before, they get 64 bits.
+    """
     if kind not in (b"stco", b"co64"):
         return kind, data
     form = "I" if kind == b"stco" else "Q"
-    (count,) = struct.unpack_from(">I", data, 4)
-    offsets = [n + shift for n in struct.unpack_from(f">{count}{form}", data, 8)]
-    if max(offsets, default=0) > _MAX_32:
-        kind, form = b"co64", "Q"
-    return kind, data[:8] + struct.pack(f">{count}{form}", *offsets)
+    if max(map(max, _offsets(form, data)), default=0) > largest:
+        kind, new_form = b"co64", "Q"
+    else:
+        new_form = form
+    parts = [data[:8]]
+    try:
+        for some in _offsets(form, data):
+            parts.append(
+                struct.pack(f">{len(some)}{new_form}", *(n + shift for n in some))
+            )
+    except struct.error:
+        raise DamagedFileError("a chunk is beyond the end of any file") from None
+    return kind, b"".join(parts)
 
 
-def _edited(
-    data: bytes, change: Callable[[bytes, bytes], tuple[bytes, bytes]]
-) -> bytes:
-    """Boxes with some of them changed.
-
-    Args:
-        change: takes the type and the content of a box, and returns them anew.
-    """
-    parts = []
-    for box in _boxes_in(data):
-        kind, content = box.kind, data[box.content : box.end]
-        if kind in _CONTAINERS:
-            content = _edited(content, change)
-        else:
-            kind, content = change(kind, content)
-        parts += [struct.pack(">I4s", len(content) + 8, kind), content]
-    return b"".join(parts)
-
-
-def _extended(index: bytes, until: float) -> bytes:
-    """An index in which the last picture lasts until a moment, in seconds.
-
-    The duration is in the movie, track and media headers, in the edit list, and in the
-    last entry of the decoding times (sections 8.2.2, 8.3.2, 8.4.2, 8.6.6, 8.6.1.2).
-    """
-    movie = next(box for box in _boxes_in(index) if box.kind == b"mvhd")
-    header = index[movie.content : movie.end]
-    scale, longest = _times(header)
-    for box in _boxes_in(index):
-        if box.kind != b"trak":
-            continue
-        track = index[box.content : box.end]
-        leaves = _leaves(track)
-        missing = round(until * scale) - _track_duration(leaves[b"tkhd"])
-        is_video = leaves[b"hdlr"][8:12] == b"vide" and any(leaves[b"stts"][4:8])
-        if not is_video or missing <= 0:
-            continue
-        media_scale, _ = _times(leaves[b"mdhd"])
-        more = max(round(until * scale) - longest, 0)
-        ticks = missing * media_scale // scale
-        try:
-            track = _edited(track, partial(_with_longer_end, missing, ticks))
-            header = _with_field(header, 16, 24, more)
-        except struct.error:
-            # A number of 32 bits is too small for it.
-            return index
-        before = index[: movie.content] + header + index[movie.end : box.start]
-        size = struct.pack(">I4s", len(track) + 8, b"trak")
-        return before + size + track + index[box.end :]
-    return index
-
-
-def _with_longer_end(
-    movie_ticks: int, media_ticks: int, kind: bytes, data: bytes
-) -> tuple[bytes, bytes]:
-    """A box of a track whose last picture lasts so much longer."""
-    match kind:
-        case b"tkhd":
-            return kind, _with_field(data, 20, 28, movie_ticks)
-        case b"elst":
-            return kind, _with_last_edit(data, movie_ticks)
-        case b"mdhd":
-            return kind, _with_field(data, 16, 24, media_ticks)
-        case b"stts":
-            return kind, _with_last_delta(data, media_ticks)
-        case _:
-            return kind, data
-
-
-def _leaves(data: bytes) -> dict[bytes, bytes]:
-    """The contents of the boxes in a track, by their types."""
-    found: dict[bytes, bytes] = {}
-
-    def note(kind: bytes, content: bytes) -> tuple[bytes, bytes]:
-        found[kind] = content
-        return kind, content
-
-    _edited(data, note)
-    return found
-
-
-def _times(header: bytes) -> tuple[int, int]:
-    """The time scale and the duration in a movie or media header."""
-    form, offset = (">IQ", 20) if header[0] else (">II", 12)
-    scale, duration = struct.unpack_from(form, header, offset)
-    return scale, duration
-
-
-def _track_duration(header: bytes) -> int:
-    form, offset = (">Q", 28) if header[0] else (">I", 20)
-    (duration,) = struct.unpack_from(form, header, offset)
-    return int(duration)
-
-
-def _with_field(data: bytes, offset_0: int, offset_1: int, more: int) -> bytes:
-    """Add to a number that has 32 bits in version 0 of a box, and 64 in version 1."""
-    form, offset = (">Q", offset_1) if data[0] else (">I", offset_0)
-    (number,) = struct.unpack_from(form, data, offset)
-    changed = struct.pack(form, number + more)
-    return data[:offset] + changed + data[offset + len(changed) :]
-
-
-def _with_last_edit(data: bytes, more: int) -> bytes:
-    size = 20 if data[0] else 12
-    (count,) = struct.unpack_from(">I", data, 4)
-    offset = 8 + size * (count - 1)
-    return _with_field(data, offset, offset, more) if count else data
-
-
-def _with_last_delta(data: bytes, more: int) -> bytes:
-    (count,) = struct.unpack_from(">I", data, 4)
-    offset = 8 * count
-    samples, delta = struct.unpack_from(">II", data, offset)
-    entries = [(samples - 1, delta)] if samples > 1 else []
-    entries.append((1, delta + more))
-    head = data[:4] + struct.pack(">I", count - 1 + len(entries)) + data[8:offset]
-    return head + b"".join(struct.pack(">II", *entry) for entry in entries)
+def _offsets(form: str, data: bytes) -> Iterator[tuple[int, ...]]:
+    """The chunk offsets in a box, some at a time."""
+    (count,) = numbers(">I", data, 4)
+    size, start = struct.calcsize(f">{form}"), 8
+    while count:
+        some = min(count, _OFFSETS)
+        yield numbers(f">{some}{form}", data, start)
+        count, start = count - some, start + some * size

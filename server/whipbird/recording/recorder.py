@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from ..streams import Stream
 from .files import RecordedFile, RecordingFolder
@@ -27,6 +27,16 @@ _CLOSE_TIMEOUT = 10.0
 _SHUTDOWN_TIMEOUT = 5.0
 # Seconds between checks for files that are not to be kept any longer.
 _RETENTION_INTERVAL = 60.0
+
+
+class RecorderObserver(Protocol):
+    """Is told what comes of recordings."""
+
+    def file_finished(self, file: RecordedFile) -> None:
+        """A file is complete."""
+
+    def recording_failed(self, stream: Stream, problem: str, file: str | None) -> None:
+        """The recording of a stream has ended for a reason; its last file stays."""
 
 
 class NoFolder(Exception):  # noqa: N818 - a state, not a fault
@@ -63,7 +73,7 @@ class Recorder:
         retention: which files are kept.
 
     Attributes:
-        observers: called with each file that is complete.
+        observers: are told of files and of failures.
     """
 
     def __init__(
@@ -84,7 +94,8 @@ class Recorder:
         self._closing: dict[asyncio.Task[None], Recording] = {}
         self._ended = RecordingCounts()
         self._retaining: asyncio.Task[None] | None = None
-        self.observers: list[Callable[[RecordedFile], None]] = []
+        self._is_open = False
+        self.observers: list[RecorderObserver] = []
 
     @property
     def is_enabled(self) -> bool:
@@ -93,21 +104,40 @@ class Recorder:
 
     async def open(self) -> None:
         """Report finished files, and delete those that are not to be kept."""
-        if self._folder is not None:
-            loop = asyncio.get_running_loop()
-            self._folder.finisher.on_finished = partial(
-                self._finished, self._folder, loop
-            )
-            self._retaining = asyncio.create_task(self._retain(self._folder))
+        self._is_open = True
+        self._watch_folder()
 
     def configure(
-        self, *, all_streams: bool, limits: SegmentLimits, retention: Retention
+        self,
+        *,
+        folder: Path | None,
+        all_streams: bool,
+        limits: SegmentLimits,
+        retention: Retention,
     ) -> None:
-        """Change what is recorded from the next publishers on, and what is kept."""
+        """Change what is recorded from the next publishers on, where, what is kept.
+
+        What is being recorded goes on in its own folder.
+        """
         self._all = all_streams
         self._limits = limits
-        if self._folder is not None:
-            self._folder.retain(retention)
+        current = self._folder
+        if current is not None and folder is not None and current.is_at(folder):
+            current.retain(retention)
+            return
+        self._folder = None if folder is None else RecordingFolder(folder, retention)
+        self._watch_folder()
+
+    def _watch_folder(self) -> None:
+        """Report finished files of the folder from now on, and delete old ones."""
+        if self._retaining is not None:
+            self._retaining.cancel()
+            self._retaining = None
+        folder = self._folder
+        if folder is not None and self._is_open:
+            loop = asyncio.get_running_loop()
+            folder.finisher.on_finished = partial(self._finished, folder, loop)
+            self._retaining = asyncio.create_task(self._retain(folder))
 
     # Observer of streams
 
@@ -142,12 +172,13 @@ class Recorder:
             NotPublished: when the stream has no publisher.
             OSError: when no file can be created in the folder.
         """
-        if self._folder is None:
+        folder = self._folder
+        if folder is None:
             raise NoFolder
         if name not in self._published:
             raise NotPublished
-        await asyncio.to_thread(self._folder.prepare)
-        await asyncio.to_thread(self._folder.make_room)
+        await asyncio.to_thread(folder.prepare)
+        await asyncio.to_thread(folder.make_room)
         stream = self._published.get(name)
         if stream is None:
             raise NotPublished
@@ -157,7 +188,7 @@ class Recorder:
             return False
         if recording is not None:
             self._end_soon(recording)
-        self._begin(self._folder, stream)
+        self._begin(folder, stream)
         return True
 
     async def stop(self, name: str) -> bool:
@@ -271,9 +302,11 @@ class Recorder:
         """Finish all recordings, within a time limit."""
         if self._retaining is not None:
             self._retaining.cancel()
-        if self._folder is not None:
-            abandon = self._folder.finisher.abandon
-            asyncio.get_running_loop().call_later(_SHUTDOWN_TIMEOUT, abandon)
+        folders = {recording.folder for recording in self._counted}
+        for folder in {*folders, self._folder}:
+            if folder is not None:
+                abandon = folder.finisher.abandon
+                asyncio.get_running_loop().call_later(_SHUTDOWN_TIMEOUT, abandon)
         for name in list(self._recordings):
             self._end_soon(self._recordings.pop(name))
         self._published.clear()
@@ -291,7 +324,13 @@ class Recorder:
 
     def _report(self, file: RecordedFile) -> None:
         for observer in self.observers:
-            observer(file)
+            observer.file_finished(file)
+
+    def _failed(self, recording: Recording) -> None:
+        problem = recording.problem
+        assert problem is not None
+        for observer in self.observers:
+            observer.recording_failed(recording.stream, problem, recording.writer.file)
 
     async def _retain(self, folder: RecordingFolder) -> None:
         """Delete files regularly. If that is not enough, end all recordings."""
@@ -311,7 +350,9 @@ class Recorder:
                 self._end_soon(recording)
 
     def _begin(self, folder: RecordingFolder, stream: Stream) -> None:
-        self._recordings[stream.name] = Recording(stream, folder, self._limits)
+        self._recordings[stream.name] = Recording(
+            stream, folder, self._limits, self._failed
+        )
 
     def _end_soon(self, recording: Recording) -> asyncio.Task[None]:
         task = asyncio.create_task(self._end(recording))

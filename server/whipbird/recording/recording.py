@@ -5,7 +5,7 @@ import contextlib
 import enum
 import logging
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import partial
 
@@ -47,20 +47,30 @@ class Recording:
         stream: the stream to record.
         folder: the folder for the files.
         limits: the limits of a file.
+        on_failed: called with it once, when it fails.
 
     Attributes:
         stream: the recorded stream.
+        folder: where its files are.
         started: when the recording was started.
         problem: why it has failed; None if it has not.
     """
 
     def __init__(
-        self, stream: Stream, folder: RecordingFolder, limits: SegmentLimits
+        self,
+        stream: Stream,
+        folder: RecordingFolder,
+        limits: SegmentLimits,
+        on_failed: Callable[["Recording"], None] = lambda _: None,
     ) -> None:
         self.stream = stream
-        self._folder = folder
+        self.folder = folder
         self.started = datetime.now(UTC)
         self.problem: str | None = None
+        self._on_failed = on_failed
+        self._log = logging.LoggerAdapter(
+            logger, {"session": stream.session, "stream": stream.name}
+        )
         self._loop = asyncio.get_running_loop()
         self._timeline = Timeline(-self._loop.time())
         self._is_stopped = self._has_ended = False
@@ -71,9 +81,11 @@ class Recording:
             deque()
         )
         self._is_gathering = True
-        self.writer = SegmentWriter(folder, stream.name, limits, self._request_soon)
+        self.writer = SegmentWriter(
+            folder, stream.name, limits, self._request_soon, self._log
+        )
         self.worker = RecordingWorker(
-            self.writer, stream.name, self.fail, self._request_key_frame
+            self.writer, stream.name, self.fail, self._request_key_frame, self._log
         )
         self._sources: dict[str, TrackSource] = {}
         for track in stream.source.tracks:
@@ -105,7 +117,7 @@ class Recording:
         self._settle(float("inf"))
         await self.worker.close()
         self._has_ended = True
-        await self._folder.finisher.wait(self.writer.ended)
+        await self.folder.finisher.wait(self.writer.ended)
 
     def give_up(self) -> None:
         """Stop waiting for the thread, because the disk is too slow."""
@@ -121,10 +133,13 @@ class Recording:
         return max((e.last_packet_at for e in encodings if e), default=now)
 
     def fail(self, problem: str) -> None:
-        """End it for a reason."""
+        """End it for a reason; the first one stays."""
+        if self.problem is not None:
+            return
         self.problem = problem
         self._stop()
-        logger.warning("Recording of %s has ended: %s", self.stream.name, problem)
+        self._log.warning("Recording of %s has ended: %s", self.stream.name, problem)
+        self._on_failed(self)
 
     def _stop(self) -> None:
         if self._is_stopped:

@@ -2,16 +2,13 @@
 
 import asyncio
 import contextlib
-import logging
 import os
 import threading
 from collections import deque
 from collections.abc import Callable
 
 from .segments import PlacedFrame
-from .writer import WRITE_ERRORS, SegmentWriter
-
-logger = logging.getLogger(__name__)
+from .writer import WRITE_ERRORS, Log, SegmentWriter
 
 # The size of the queue in octets: many seconds of video; and the cost of a frame in
 # addition to its payloads.
@@ -28,6 +25,7 @@ class RecordingWorker:
         failed: called in the event loop with the reason when the writer fails; nothing
             is written from then on.
         request_key_frame: called when the queue has room again and needs a key frame.
+        log: the log of the recording.
         max_waiting: the size of the queue, in octets.
 
     Attributes:
@@ -41,9 +39,11 @@ class RecordingWorker:
         name: str,
         failed: Callable[[str], None],
         request_key_frame: Callable[[], None],
+        log: Log,
         max_waiting: int = MAX_WAITING,
     ) -> None:
         self.dropped = 0
+        self._log = log
         self._writer = writer
         self._failed = failed
         self._request_key_frame = request_key_frame
@@ -105,11 +105,11 @@ class RecordingWorker:
                 self._writer.write(placed)
             self._writer.write_remaining()
         except Exception as error:
-            problem = _reason(error)
+            problem = _reason(error, self._log)
         try:
             self._writer.close()
         except Exception as error:
-            problem = problem or _reason(error)
+            problem = problem or _reason(error, self._log)
         with contextlib.suppress(RuntimeError):  # the event loop has gone
             self._loop.call_soon_threadsafe(self._end, problem)
 
@@ -137,11 +137,11 @@ def _cost(placed: PlacedFrame) -> int:
     return FRAME_COST + sum(map(len, placed.frame.payloads))
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: Exception, log: Log) -> str:
     """A description of an error for the API, without paths."""
     if isinstance(error, OSError) and error.errno is not None:
         return os.strerror(error.errno)
     if isinstance(error, WRITE_ERRORS):
         return f"FFmpeg cannot write it: {error.strerror}"
-    logger.error("A recording has failed", exc_info=error)
+    log.error("A recording has failed", exc_info=error)
     return "internal error"

@@ -11,7 +11,7 @@ from av.container.input import InputContainer
 
 from ..rtp.bits import BitstreamError
 from ..sdp.codecs import Codec
-from .container import MediaFile, container_of
+from .container import MediaFile
 from .early import EarlyAudio
 from .files import RecordingFolder
 from .frame_data import FrameReader, audio_duration
@@ -19,9 +19,9 @@ from .header import FileHeader
 from .segments import PlacedFrame, SegmentLimits
 from .templates import UnusableError, template, without_parameter_sets
 
-logger = logging.getLogger(__name__)
-
 # The exceptions that writing raises; not all of FFmpeg's are OSErrors.
+Log = logging.LoggerAdapter[logging.Logger]
+
 WRITE_ERRORS = (OSError, av.FFmpegError)
 
 # Seconds between requests for a key frame to start a new file at.
@@ -44,6 +44,7 @@ class SegmentWriter:
         stream: the name of the stream.
         limits: the limits of a file.
         request_key_frame: called when a new file needs a key frame.
+        log: the log of the recording.
 
     Attributes:
         file: the name of the current file; None if there is none.
@@ -62,7 +63,9 @@ class SegmentWriter:
         stream: str,
         limits: SegmentLimits,
         request_key_frame: Callable[[], None],
+        log: Log,
     ) -> None:
+        self._log = log
         self.file: str | None = None
         self.files = 0
         self.ended: list[str] = []
@@ -115,7 +118,7 @@ class SegmentWriter:
             if self._starts_file(placed, data):
                 self._begin(placed, data)
         except (BitstreamError, UnusableError) as error:
-            logger.debug("Cannot use a frame of %s: %s", self._stream, error)
+            self._log.debug("Cannot use a frame of %s: %s", self._stream, error)
             self._leave_out(is_video)
             return
         if self._media is None or self._header.codecs.get(placed.kind) != frame.codec:
@@ -130,7 +133,7 @@ class SegmentWriter:
             self._write(placed, data)
         except av.error.InvalidDataError as error:
             # The file is as it was before.
-            logger.debug("Cannot write a frame of %s: %s", self._stream, error)
+            self._log.debug("Cannot write a frame of %s: %s", self._stream, error)
             self._leave_out(is_video)
 
     def write_remaining(self) -> None:
@@ -236,14 +239,15 @@ class SegmentWriter:
                 try:
                     source = template(tracks[kind])
                 except UnusableError as error:
-                    logger.warning("%s is recorded without %s", self._stream, error)
+                    self._log.warning("%s is recorded without %s", self._stream, error)
                     self._refused.add(tracks[kind])
                 else:
                     sources[kind] = stack.enter_context(source)
             shown = self._last.get("video", placed)
             self._close(self._stood(shown) or placed.seconds - shown.seconds)
             header = FileHeader(tracks, {kind: tracks[kind] for kind in sources})
-            container = container_of({codec.name for codec in header.codecs.values()})
+            codecs = {codec.name for codec in header.codecs.values()}
+            container = self._folder.container(codecs)
             self.files += 1
             self.file, descriptor = self._folder.create(
                 self._stream, datetime.now(UTC), self.files, container.suffix
@@ -253,7 +257,7 @@ class SegmentWriter:
                 rate = header.codecs[kind].clock_rate
                 rotation = placed.frame.rotation if kind == placed.kind else 0
                 self._media.add(kind, source.streams[0], rate, rotation)
-        logger.info("Recording %s to %s", self._stream, self.file)
+        self._log.info("Recording %s to %s", self._stream, self.file)
         if placed.kind == "video":
             assert self._described is not None
             header.describe(placed.frame, self._described[1])

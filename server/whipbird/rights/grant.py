@@ -1,11 +1,15 @@
 """A grant: what the holder of a credential may do."""
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 from fnmatch import fnmatchcase
 
 # The glob of all streams.
 ALL = "*"
+
+# The syntax of names of streams: none is a glob.
+STREAM_NAME = re.compile(r"[A-Za-z0-9._~-]{1,64}")
 
 
 class Action(StrEnum):

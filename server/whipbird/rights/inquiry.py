@@ -1,6 +1,7 @@
 """What is asked about a client, and who answers."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
 from .grant import Action, Grant
@@ -58,6 +59,18 @@ class Unanswered(Exception):  # noqa: N818 - a state, not a fault
     """It cannot be found out now what a client may do. The message says why."""
 
 
+class Expired(Exception):  # noqa: N818 - a state, not a fault
+    """A link of this server has expired.
+
+    Args:
+        at: when.
+    """
+
+    def __init__(self, at: datetime) -> None:
+        super().__init__(at)
+        self.at = at
+
+
 class Authority(Protocol):
     """Answers inquiries about clients that it knows."""
 
@@ -81,6 +94,3 @@ class Authority(Protocol):
         Raises:
             RulesError: when it is invalid; then nothing changes.
         """
-
-    async def close(self) -> None:
-        """Close its connections."""

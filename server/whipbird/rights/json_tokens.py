@@ -56,7 +56,9 @@ class JsonTokens:
             claims = _Claims.model_validate(
                 self._decode(token, key.key, list(key.algorithms))
             )
-        except (jwt.PyJWTError, ValidationError, ValueError):
+        except (jwt.PyJWTError, ValidationError, ValueError, OverflowError):
+            return None
+        except RecursionError:  # JSON within JSON, without end
             return None
         name = digest_of(token)[:16] if claims.sub is None else claims.sub
         grant = Grant(
@@ -70,9 +72,6 @@ class JsonTokens:
 
     def reload(self) -> None:
         self._keys.reload()
-
-    async def close(self) -> None:
-        """There is nothing to close."""
 
     def _decode(self, token: str, key: Any, algorithms: list[str]) -> dict[str, Any]:
         """The claims of a token.

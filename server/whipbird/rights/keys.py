@@ -103,13 +103,19 @@ class KeyUrl:
     """A set of keys at a URL, fetched when it is needed, and kept for some time.
 
     Args:
+        http: returns the HTTP session for it.
         url: the URL.
         clock: returns seconds.
     """
 
     def __init__(
-        self, url: str, *, clock: Callable[[], float] = time.monotonic
+        self,
+        http: Callable[[], aiohttp.ClientSession],
+        url: str,
+        *,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        self._http = http
         self._url = url
         self._clock = clock
         self._keys: tuple[Key, ...] = ()
@@ -142,14 +148,14 @@ class KeyUrl:
                 return
             self._tried = self._clock()
             try:
-                self._keys = _read_set(await _get(self._url))
+                self._keys = _read_set(await _get(self._http(), self._url))
             except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
                 logger.error("No keys of tokens from %s: %s", self._url, error)
             else:
                 self._fetched = self._clock()
 
 
-async def _get(url: str) -> bytes:
+async def _get(http: aiohttp.ClientSession, url: str) -> bytes:
     """Get a body of bounded size.
 
     Raises:
@@ -157,7 +163,6 @@ async def _get(url: str) -> bytes:
     """
     async with (
         asyncio.timeout(TIMEOUT),
-        aiohttp.ClientSession() as http,
         http.get(url, allow_redirects=False) as response,
     ):
         if response.status != 200:
@@ -201,7 +206,10 @@ def _read_set(data: bytes) -> tuple[Key, ...]:
     Raises:
         ValueError: when there are none.
     """
-    document = json.loads(data)
+    try:
+        document = json.loads(data)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
     listed = document.get("keys") if isinstance(document, dict) else None
     if not isinstance(listed, list):
         raise ValueError("it is not a set of keys (RFC 7517 section 5)")

@@ -6,8 +6,9 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from .grant import EVERYBODY, Grant
+from .grant import EVERYBODY, Action, Grant
 from .inquiry import Authority, Inquiry
+from .links import ViewerLinks
 from .rules import Rules, RulesError
 
 logger = logging.getLogger(__name__)
@@ -29,6 +30,7 @@ class Rights:
         token: a token that permits everything; None if there is none.
         file: the file of rules; None if there is none.
         others: asked in order about clients that the rules say nothing about.
+        links: knows the links for viewers; None if there are none.
         clock: returns seconds, to look at the file from time to time.
         now: returns seconds since the epoch.
 
@@ -45,12 +47,14 @@ class Rights:
         file: Path | None = None,
         others: Sequence[Authority] = (),
         *,
+        links: ViewerLinks | None = None,
         clock: Callable[[], float] = time.monotonic,
         now: Callable[[], float] = time.time,
     ) -> None:
         self.token = token
         self._file = file
         self._others = tuple(others)
+        self._links = links
         self._clock = clock
         self._now = now
         self._version: _Version | None = None
@@ -81,6 +85,11 @@ class Rights:
             or any(other.admits_strangers for other in self._others)
         )
 
+    def are_public(self, action: Action, stream: str) -> bool:
+        """Whether the rules permit something to everybody."""
+        grant = EVERYBODY if self.is_open else self.rules.anonymous
+        return grant is not None and grant.allows(action, stream)
+
     def reload(self) -> bool:
         """Read the files of rules and of keys now. An invalid one changes nothing.
 
@@ -98,11 +107,6 @@ class Rights:
             logger.info("The rules have been read again")
         return True
 
-    async def close(self) -> None:
-        """Close the connections of others."""
-        for other in self._others:
-            await other.close()
-
     async def find(self, inquiry: Inquiry) -> Grant | None:
         """The grant of a client; None if it has no token, or one that is not valid.
 
@@ -110,6 +114,7 @@ class Rights:
 
         Raises:
             Unanswered: when it cannot be found out.
+            Expired: when the token is that of a link that has expired.
         """
         if self.is_open:
             return EVERYBODY
@@ -120,6 +125,10 @@ class Rights:
                 return grant
         elif (grant := rules.find(inquiry.token, now)) is not None:
             return grant
+        elif self._links is not None:
+            grant = self._links.find(inquiry.token, now)
+            if grant is not None:
+                return grant
         for other in self._others:
             if (grant := await other.find(inquiry, now)) is not None:
                 return grant

@@ -98,6 +98,8 @@ class Rules:
             file = _File.model_validate(tomllib.loads(text))
         except tomllib.TOMLDecodeError as error:
             raise RulesError(str(error)) from None
+        except RecursionError:
+            raise RulesError("it is nested too deeply") from None
         except ValidationError as error:
             first = error.errors()[0]
             place = ".".join(str(part) for part in first["loc"])

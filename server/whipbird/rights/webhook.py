@@ -2,11 +2,11 @@
 
 import asyncio
 import logging
-import re
+from collections.abc import Callable
 
 import aiohttp
 
-from .grant import ALL, Action, Grant
+from .grant import ALL, STREAM_NAME, Action, Grant
 from .inquiry import Inquiry, Unanswered
 from .rules import digest_of
 
@@ -26,31 +26,35 @@ _ACTIONS = {
     Action.ADMIN: "api",
 }
 
-_STREAM = re.compile(r"[A-Za-z0-9._~-]{1,64}")
-
 
 class Webhook:
     """Asks a URL for each request; a status of 2xx permits it, others do not.
 
     Args:
+        http: returns the HTTP session for it.
         url: where to ask.
         timeout: seconds that an answer may take.
     """
 
     admits_strangers = True
 
-    def __init__(self, url: str, timeout: float = TIMEOUT) -> None:
+    def __init__(
+        self,
+        http: Callable[[], aiohttp.ClientSession],
+        url: str,
+        timeout: float = TIMEOUT,
+    ) -> None:
+        self._http = http
         self._url = url
         self._timeout = timeout
         self._slots = asyncio.Semaphore(AT_ONCE)
         self._asking = 0
-        self._http: aiohttp.ClientSession | None = None
         self._has_failed = False
 
     async def find(self, inquiry: Inquiry, now: float) -> Grant | None:
         need = inquiry.need
         # A name with other characters could be a glob.
-        if need.stream is not None and not _STREAM.fullmatch(need.stream):
+        if need.stream is not None and not STREAM_NAME.fullmatch(need.stream):
             return None
         if self._asking >= AT_ONCE + WAITING:
             raise Unanswered("too many questions are waiting")
@@ -76,16 +80,8 @@ class Webhook:
     def reload(self) -> None:
         """There is nothing to read."""
 
-    async def close(self) -> None:
-        """Close its connections."""
-        if self._http is not None:
-            await self._http.close()
-            self._http = None
-
     async def _ask(self, inquiry: Inquiry) -> bool:
-        if self._http is None:
-            self._http = aiohttp.ClientSession()
-        async with self._http.post(
+        async with self._http().post(
             self._url, json=_question(inquiry), allow_redirects=False
         ) as response:
             if response.status >= 500:

@@ -2,7 +2,7 @@
 
 import logging
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from ..net import Dispatcher
@@ -66,6 +66,7 @@ class Connection:
 
     Attributes:
         transport: the transport itself.
+        log_fields: of which session it is, for the log.
     """
 
     # Set by ``route_channels``.
@@ -84,6 +85,7 @@ class Connection:
         ice_lite: bool = False,
         limit: int | None = None,
     ) -> None:
+        self.log_fields: Mapping[str, str] = {}
         self._port = port
         self._all_backlog = port.all_backlog
         self._events = events
@@ -220,7 +222,7 @@ class Connection:
 
     def failed(self, error: Exception) -> None:
         """Log a fault of ours. The session has ended."""
-        self._dispatcher.faults.report(logger, error, self._port.now)
+        self._dispatcher.faults.report(logger, error, self.log_fields)
 
 
 def _new_prefix(dispatcher: Dispatcher) -> bytes:

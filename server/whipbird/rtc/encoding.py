@@ -5,13 +5,17 @@ import math
 from array import array
 from typing import Any, NamedTuple
 
-from aiortc.codecs import get_encoder
+from aiortc.codecs import get_encoder, h264, vpx
 from aiortc.rtcrtpparameters import RTCRtpCodecParameters
 from av import AudioFrame
 from av.frame import Frame
 from av.packet import Packet
 
+from ..rtp.packet import MAX_PAYLOAD
 from ..sdp.codecs import Codec
+
+# aiortc's own packets fill the 1,500 octets of an Ethernet, which not all paths carry.
+h264.PACKET_MAX = vpx.PACKET_MAX = MAX_PAYLOAD
 
 # Of 16-bit samples.
 _FULL_SCALE = 32767

@@ -85,7 +85,7 @@ def offered_media(
                 kind=kind,
                 mid=str(len(media)),
                 direction=direction,
-                codecs=preferred_codecs(kind, transceiver.codec_preferences),
+                codecs=_codecs(transceiver),
                 extensions=_EXTENSIONS[kind],
                 source=_source(transceiver, direction, identity),
             )
@@ -118,7 +118,7 @@ def answered_media(
             continue
         transceiver = next(left)
         direction = common_direction(transceiver.direction, section)
-        ours = preferred_codecs(section.kind, transceiver.codec_preferences)
+        ours = _codecs(transceiver)
         uris = {uri for _, uri in _EXTENSIONS[section.kind]}
         media.append(
             LocalMedia(
@@ -132,6 +132,12 @@ def answered_media(
             )
         )
     return tuple(media)
+
+
+def _codecs(transceiver: Transceiver) -> tuple[Codec, ...]:
+    """The codecs that a transceiver negotiates."""
+    preferred = preferred_codecs(transceiver.kind, transceiver.codec_preferences)
+    return preferred + transceiver.undecoded
 
 
 def match_transceivers(

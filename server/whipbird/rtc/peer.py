@@ -12,6 +12,7 @@ from ..sdp.candidate import Candidate
 from ..sdp.offer import Offer
 from ..sdp.role import VIEWER
 from ..sdp.transport import IceCredentials
+from ..transport.path import RelayAddress
 from ..transport.peer_sinks import TransportState
 from .channels import Channels, MessageHandler
 from .data_channel import DataChannel
@@ -64,6 +65,12 @@ class Peer(PeerConnection):
         """The address and port of the other side; None until ICE has found it."""
         path = self.connection.transport.ice.selected
         return path.remote[:2] if path else None
+
+    @property
+    def is_relayed(self) -> bool:
+        """Whether a TURN server of this side relays the connection."""
+        path = self.connection.transport.ice.selected
+        return path is not None and isinstance(path.local, RelayAddress)
 
     @property
     def candidate_type(self) -> str | None:

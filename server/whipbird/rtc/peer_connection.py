@@ -32,7 +32,7 @@ from ..sdp.remote_media import DIRECTIONS
 from ..sdp.transport import IceCredentials
 from ..transport import sctp
 from ..transport.certificate import Certificate
-from ..transport.ice import MAX_REMOTE_CANDIDATES
+from ..transport.ice import MAX_REMOTE_CANDIDATES, LocalCandidate
 from ..transport.path import Path
 from ..transport.peer_sinks import EndCause, TransportState
 from .channels import MAX_MESSAGE_SIZE, Channels
@@ -146,6 +146,12 @@ class PeerConnection(RTCPeerConnection):
             ice.add_remote_candidate(candidate, self._port.now)
             if len(known) < MAX_REMOTE_CANDIDATES:
                 known.append(candidate)
+        self.connection.changed()
+
+    def add_local_candidate(self, candidate: LocalCandidate) -> None:
+        """Add a candidate of this side's that the other side is not told of."""
+        ice = self.connection.transport.ice
+        ice.add_local_candidate(candidate, self._port.now)
         self.connection.changed()
 
     @property

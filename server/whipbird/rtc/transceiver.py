@@ -4,6 +4,7 @@ from typing import cast
 
 from aiortc import RTCRtpCodecCapability, RTCRtpTransceiver
 
+from ..sdp.codecs import Codec
 from .receiver import Receiver
 from .sender import Sender
 
@@ -13,6 +14,7 @@ class Transceiver(RTCRtpTransceiver):
 
     Attributes:
         codec_preferences: the codecs to negotiate, most preferred first; empty for all.
+        undecoded: further codecs to receive, which aiortc cannot decode.
     """
 
     def __init__(
@@ -24,6 +26,7 @@ class Transceiver(RTCRtpTransceiver):
     ) -> None:
         super().__init__(kind, receiver, sender, direction)
         self.codec_preferences: tuple[RTCRtpCodecCapability, ...] = ()
+        self.undecoded: tuple[Codec, ...] = ()
         self._section: str | None = None
         self._negotiated: str | None = None
 

@@ -24,17 +24,23 @@ class Loss:
     A receiver that requests a packet again has got neither its retransmission nor a
     copy of it, or not yet: a queue may hold them up. So reports decide, and such
     requests are a first sign.
-
-    Attributes:
-        fraction: the probability that a packet is lost, 0 to 1, as reports tell it.
     """
 
-    __slots__ = ("_again", "_answers", "fraction")
+    __slots__ = ("_again", "_answers", "_fraction")
 
     def __init__(self) -> None:
-        self.fraction = 0.0
+        self.forget()
+
+    def forget(self) -> None:
+        """Know nothing of the path again."""
+        self._fraction = 0.0
         # Lately: answers to requests, and those to requests that came again.
         self._answers = self._again = 0.0
+
+    @property
+    def fraction(self) -> float:
+        """The probability that a packet is lost, 0 to 1, as reports tell it."""
+        return max(self._fraction, 0.0)
 
     @property
     def copies(self) -> int:
@@ -54,10 +60,12 @@ class Loss:
         """Take a report.
 
         Args:
-            fraction: of the packets since the report before that are lost, 0 to 1.
+            fraction: of the packets since the report before that are lost, -1 to 1; it
+                is below 0 when some came late that had been reported as lost.
             packets: how many packets these are.
         """
-        self.fraction += (1 - math.exp(-packets / _MEMORY)) * (fraction - self.fraction)
+        weight = 1 - math.exp(-packets / _MEMORY)
+        self._fraction += weight * (fraction - self._fraction)
 
     def answered(self, *, is_again: bool) -> None:
         """Note a request that is answered by a retransmission.

@@ -5,6 +5,10 @@ from struct import Struct
 HEADER_LENGTH = 12
 HEADER = Struct("!BBHII")
 
+# Octets of a payload that is made here, at most. With IPv6, UDP, SRTP and header
+# extensions it is within 1,280 octets, which every path carries (RFC 8200 section 5).
+MAX_PAYLOAD = 1150
+
 _VERSION = 0xC0
 _VERSION_2 = 0x80
 _PADDING = 0x20

@@ -81,6 +81,9 @@ class Candidate:
             f"{self.foundation} {self.component} {self.transport} {self.priority} "
             f"{self.address} {self.port} typ {self.type}"
         )
+        if self.type == "relay":
+            # The base is nobody's business: RFC 8839 section 5.1.
+            text += " raddr 0.0.0.0 rport 9"
         return f"{text} tcptype {self.tcp_type}" if self.tcp_type else text
 
 

@@ -11,11 +11,13 @@ ICE_SERVER = "ice-server"
 # host is a DNS name or an IP address, and the TURN transport is UDP or TCP.
 _URL = re.compile(
     r"(?P<scheme>stuns?|turns?):"
-    r"(?:\[(?P<ipv6>[0-9A-Fa-f:.]+)\]|[A-Za-z0-9._~-]+)"
+    r"(?:\[(?P<ipv6>[0-9A-Fa-f:.]+)\]|(?P<name>[A-Za-z0-9._~-]+))"
     r"(?::(?P<port>[0-9]{1,5}))?"
     r"(?P<transport>\?transport=(?:udp|tcp))?",
     re.IGNORECASE,
 )
+# RFC 7064 section 3.2 and RFC 7065 section 3.2.
+_PORT, _TLS_PORT = 3478, 5349
 # Characters of a quoted-string that all clients read correctly.
 _PRINTABLE_ASCII = re.compile(r"[\x20-\x7e]+")
 
@@ -27,6 +29,24 @@ _PARAMETER = re.compile(
 )
 _REST = re.compile(rf'(?:{_QUOTED}|<[^>]*>?|[^,"<])*[\s,]*', re.DOTALL)
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class IceServerAddress:
+    """Where a STUN or TURN server is, as its URL says.
+
+    Attributes:
+        host: a DNS name or an IP address, without brackets.
+        is_turn: whether it relays.
+        is_tcp: whether it is connected to by TCP.
+        is_secure: whether by TLS, or DTLS where not by TCP.
+    """
+
+    host: str
+    port: int
+    is_turn: bool
+    is_tcp: bool
+    is_secure: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +84,22 @@ class IceServer:
             raise ValueError(
                 "a TURN server needs a username and a credential, in printable ASCII"
             )
+
+    @property
+    def address(self) -> IceServerAddress:
+        """Where it is; without a transport in its URL by UDP, or by TLS over TCP."""
+        match = _URL.fullmatch(self.url)
+        assert match is not None  # see __post_init__
+        scheme = match["scheme"].lower()
+        is_secure = scheme.endswith("s")
+        transport = (match["transport"] or "").lower()
+        return IceServerAddress(
+            host=match["ipv6"] or match["name"],
+            port=int(match["port"] or (_TLS_PORT if is_secure else _PORT)),
+            is_turn=scheme.startswith("turn"),
+            is_tcp=transport.endswith("tcp") if transport else is_secure,
+            is_secure=is_secure,
+        )
 
 
 @dataclass(frozen=True, slots=True)

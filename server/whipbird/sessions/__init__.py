@@ -1,8 +1,8 @@
 """WHIP and WHEP sessions, and the store that holds them."""
 
 from .admission import Full, SessionLimits
+from .end_reason import EndReason
 from .session import (
-    EndReason,
     OutdatedIce,
     Session,
     SessionState,
@@ -12,7 +12,8 @@ from .session import (
 )
 from .setup import SetupStep
 from .stats import SessionCounts, SessionKind, SessionsStats, SessionStats
-from .store import NoSuchLayer, NothingToWatch, SessionStore, WrongCodecs
+from .store import SessionStore
+from .watchable import NoSuchLayer, NothingToWatch, WrongCodecs
 
 __all__ = [
     "EndReason",

@@ -5,7 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ..net.clients import network_of
-from .session import EndReason, Session, SessionState, Unavailable
+from .end_reason import EndReason
+from .session import Session, SessionState, Unavailable
 
 # What ``Admission`` refuses by: see ``SessionLimits``.
 REFUSALS = ("sessions", "client_sessions", "client_connecting", "made_room")

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 
 from ..echo import Echo
-from ..rtc import DataChannel, EndCause, Peer
+from ..rtc import DataChannel, Peer
 from ..sdp.answer import ice_attributes, media_line
 from ..sdp.errors import UnacceptableSdp
 from ..sdp.fragment import Fragment, write_fragment
@@ -17,6 +17,7 @@ from ..sdp.offer import Offer
 from ..sdp.role import Role
 from ..sdp.transport import IceCredentials
 from ..streams import Viewer
+from .end_reason import END_REASONS, TRANSPORT_REASONS, EndReason
 from .setup import Setup, SetupStep
 from .stats import (
     SessionCounts,
@@ -49,38 +50,6 @@ class SessionState(enum.StrEnum):
     CONNECTING = "connecting"
     CONNECTED = "connected"
     CLOSED = "closed"
-
-
-class EndReason(enum.StrEnum):
-    """Why a session has ended."""
-
-    DELETED = "deleted by the client"
-    ENDED_BY_OPERATOR = "ended by an operator"
-    CLOSED_BY_PEER = "closed by the peer"
-    CHANNELS_CLOSED = "data channels closed by the peer"
-    CONSENT_LOST = "connection lost"
-    NOT_REACHED = "no connection could be made"
-    DTLS_FAILED = "DTLS failed"
-    INTERNAL_ERROR = "internal error"
-    SETUP_TIMEOUT = "setup timeout"
-    TAKEN_OVER = "stream taken over by another publisher"
-    PUBLISHED_AGAIN = "published again by the same encoder"
-    SILENT = "silent, and replaced by another publisher"
-    NOT_DELIVERED = "client gone before the answer"
-    MADE_ROOM = "ended to make room for another client"
-    SHUTDOWN = "server shutdown"
-    REFUSED = "offer could not be answered"
-
-
-_END_REASONS: dict[EndCause | None, EndReason] = {
-    EndCause.CLOSED_BY_PEER: EndReason.CLOSED_BY_PEER,
-    EndCause.CONSENT_EXPIRED: EndReason.CONSENT_LOST,
-    EndCause.ICE_FAILED: EndReason.NOT_REACHED,
-    EndCause.DTLS_FAILED: EndReason.DTLS_FAILED,
-    EndCause.INTERNAL_ERROR: EndReason.INTERNAL_ERROR,
-}
-# Those of which the transport may know more.
-_TRANSPORT_REASONS = frozenset({*_END_REASONS.values(), EndReason.CHANNELS_CLOSED})
 
 
 class Unavailable(Exception):  # noqa: N818 - a state, not a fault
@@ -160,15 +129,14 @@ class Session:
         self._on_gone = on_gone
         self._opened = time.monotonic()
         self._was_connected = False
-        self._log = logging.LoggerAdapter(
-            logger,
-            {
-                "session": short_id(self.id),
-                "kind": str(kind),
-                "stream": stream,
-                "client": client,
-            },
-        )
+        fields = {
+            "session": short_id(self.id),
+            "kind": str(kind),
+            "stream": stream,
+            "client": client,
+        }
+        self._log = logging.LoggerAdapter(logger, fields)
+        peer.connection.log_fields = fields
         self._ended = asyncio.get_running_loop().create_future()
         self._ending: asyncio.Task[None] | None = None
         self._deadline = asyncio.get_running_loop().call_later(
@@ -327,7 +295,7 @@ class Session:
         self._on_end(self)
         address = self.peer.peer_address or self._address
         self._ending = asyncio.create_task(self._close_peer())
-        detail = self.peer.end_detail if reason in _TRANSPORT_REASONS else ""
+        detail = self.peer.end_detail if reason in TRANSPORT_REASONS else ""
         self._log.info(
             "Session %s ended: stream=%s client=%s peer=%s reason=%r%s "
             "duration=%.3fs messages=%d",
@@ -374,7 +342,7 @@ class Session:
                     self._log.debug("Session %s connected", short_id(self.id))
                     self._on_open(self)
             case "failed" | "closed":
-                self.end_soon(_END_REASONS.get(self.peer.end, EndReason.CONSENT_LOST))
+                self.end_soon(END_REASONS.get(self.peer.end, EndReason.CONSENT_LOST))
 
     def _ice_state_changed(self) -> None:
         if self.peer.iceConnectionState == "completed":

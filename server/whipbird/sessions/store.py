@@ -11,9 +11,6 @@ from typing import Protocol
 from ..net.reach import Reach
 from ..rtc import Certificate, DataChannel, Peer, PeerOptions, Port
 from ..rtp.history import GopBudget, GopLimits
-from ..sdp.codecs import Codec, best_match
-from ..sdp.errors import UnacceptableSdp
-from ..sdp.media import OfferedMedia
 from ..sdp.offer import Offer
 from ..sdp.role import VIEWER, Role
 from ..streams import (
@@ -26,50 +23,17 @@ from ..streams import (
     Viewer,
 )
 from .admission import Admission, SessionLimits
-from .session import EndReason, Session, SessionState, Unavailable, short_id
+from .end_reason import EndReason
+from .session import Session, SessionState, Unavailable, short_id
 from .stats import SessionKind, SessionsStats
 from .tally import Tally
+from .watchable import NothingToWatch, Watchable
 
 _REPLACED = {
     Replacement.SAME_ENCODER: EndReason.PUBLISHED_AGAIN,
     Replacement.TAKEOVER: EndReason.TAKEN_OVER,
     Replacement.SILENT: EndReason.SILENT,
 }
-
-
-class NothingToWatch(Exception):  # noqa: N818 - a state, not a fault
-    """The stream has no publisher."""
-
-
-class WrongCodecs(Exception):  # noqa: N818 - said of an offer, not of us
-    """A viewer cannot decode the published audio or video.
-
-    Attributes:
-        kind: ``audio`` or ``video``.
-        sent: the published codecs.
-    """
-
-    def __init__(self, kind: str, sent: tuple[Codec, ...]) -> None:
-        super().__init__(kind, sent)
-        self.kind = kind
-        self.sent = sent
-
-
-class NoSuchLayer(Exception):  # noqa: N818 - said of a request, not of us
-    """The published stream has no layer with this rid.
-
-    The message names the layers that it has.
-
-    Args:
-        rids: their rids.
-    """
-
-    def __init__(self, rids: tuple[str, ...]) -> None:
-        super().__init__(
-            f"The layers of the stream are {', '.join(rids)}."
-            if rids
-            else "The stream has only one layer, without a name."
-        )
 
 
 class SessionObserver(Protocol):
@@ -130,6 +94,7 @@ class SessionStore:
         self.streams = Streams(takeover=takeover)
         self.audiences = Audiences(GopBudget(gop_limits))
         self.streams.observers.append(self.audiences)
+        self._watchable = Watchable(self.streams, self.audiences)
         self._wait_for_publisher = wait_for_publisher
         self._viewers: dict[Session, Viewer] = {}
         self._sessions: dict[str, Session] = {}
@@ -185,6 +150,7 @@ class SessionStore:
                         session.peer,
                         lambda why: session.end_soon(_REPLACED[why]),
                         offer.fingerprints,
+                        short_id(session.id),
                     )
                 )
                 session.echo.on_message = partial(self._broadcast, stream)
@@ -210,8 +176,8 @@ class SessionStore:
         """
         if self.streams.get(stream) is None and not self._wait_for_publisher(stream):
             raise NothingToWatch
-        self._check_layer(stream, rid)
-        offer = self._fitting(stream, offer)
+        self._watchable.check_layer(stream, rid)
+        offer = self._watchable.fitting(stream, offer)
         session = self._new_session(stream, offer, client)
         async with _or_refused(session):
             answer = await session.open(offer)
@@ -226,43 +192,6 @@ class SessionStore:
         self.opened += 1
         return session, answer
 
-    def _fitting(self, stream: str, offer: Offer) -> Offer:
-        """The offer less the sections that cannot carry what is published now.
-
-        Raises:
-            WrongCodecs: when nothing is left that can be received.
-        """
-        published = self.streams.get(stream)
-        if published is None:
-            return offer
-        wrong: WrongCodecs | None = None
-        while (misfit := self._misfit(published, offer)) is not None:
-            media, sent = misfit
-            wrong = wrong or WrongCodecs(media.kind, sent)
-            try:
-                # Where sections are not bundled, another one takes its place.
-                offer = offer.rejecting(media)
-            except UnacceptableSdp:
-                raise wrong from None
-        if wrong and not any(published.codecs(m.kind) for m in offer.media):
-            raise wrong
-        return offer.sending_stereo() if published.sends_stereo else offer
-
-    def _misfit(
-        self, published: Stream, offer: Offer
-    ) -> tuple[OfferedMedia, tuple[Codec, ...]] | None:
-        """A section without any codec of its track, and the codecs of the track.
-
-        Of a track of which nothing has been received yet, they are those of the
-        publisher's offer.
-        """
-        for media in offer.media:
-            sent = self.audiences.codecs(published.name, media.kind)
-            sent = sent or published.codecs(media.kind)
-            if sent and not any(best_match(codec, media.codecs) for codec in sent):
-                return media, sent
-        return None
-
     def viewer(self, session: Session) -> Viewer:
         """The viewer of an open session for a viewer."""
         return self._viewers[session]
@@ -274,15 +203,10 @@ class SessionStore:
             NoSuchLayer: when the published stream has no such layer; the choice is
                 not changed.
         """
-        self._check_layer(session.stream, choice.rid)
+        self._watchable.check_layer(session.stream, choice.rid)
         viewer = self._viewers[session]
         viewer.choice = choice
         self.audiences.update_viewer(session.stream, viewer)
-
-    def _check_layer(self, stream: str, rid: str | None) -> None:
-        published = self.streams.get(stream)
-        if published is not None and rid is not None and rid not in published.rids:
-            raise NoSuchLayer(published.rids)
 
     def _broadcast(
         self, stream: str, channel: DataChannel, protocol: int, data: bytes

@@ -86,6 +86,7 @@ class Stream:
         source: where its tracks come from.
         end: ends the publisher's session, which another replaces.
         fingerprints: those of the publisher's DTLS certificate: they identify it.
+        session: the short id of the publisher's session, for the log and for events.
     """
 
     def __init__(
@@ -94,8 +95,10 @@ class Stream:
         source: StreamSource,
         end: Callable[[Replacement], None],
         fingerprints: Iterable[Fingerprint] = (),
+        session: str = "",
     ) -> None:
         self.name = name
+        self.session = session
         self.source = source
         self.end = end
         self.fingerprints = frozenset(fingerprints)

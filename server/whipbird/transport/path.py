@@ -11,8 +11,16 @@ class TcpAddress(NamedTuple):
     protocol: str = "tcp"
 
 
-Address = tuple[str, int] | TcpAddress
-"""An IP address and a port: of UDP, or of TCP as a ``TcpAddress``."""
+class RelayAddress(NamedTuple):
+    """An IP address and a UDP port of a TURN server, which relays them."""
+
+    host: str
+    port: int
+    protocol: str = "relay"
+
+
+Address = tuple[str, int] | TcpAddress | RelayAddress
+"""An IP address and a port: of UDP, of TCP as a ``TcpAddress``, or relayed."""
 
 
 class Path(NamedTuple):
@@ -22,7 +30,8 @@ class Path(NamedTuple):
 
     Attributes:
         local: the address of this side's socket: the base of a candidate (RFC 8445
-            section 5.1.1.1), never a translated address.
+            section 5.1.1.1), never a translated address. A relayed address is its own
+            base.
         remote: the address of the other side, as this side sees it.
     """
 

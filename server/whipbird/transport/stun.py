@@ -21,25 +21,25 @@ _TYPES = frozenset(
     (BINDING_REQUEST, BINDING_INDICATION, BINDING_SUCCESS, BINDING_ERROR)
 )
 
-_COOKIE = 0x2112A442
-_COOKIE_OCTETS = _COOKIE.to_bytes(4, "big")
+COOKIE = 0x2112A442
+_COOKIE_OCTETS = COOKIE.to_bytes(4, "big")
 _FINGERPRINT_XOR = 0x5354554E
 
 # Attribute types (RFC 8489 section 18.3, RFC 8445 section 16.1).
 _MAPPED_ADDRESS = 0x0001
-_USERNAME = 0x0006
-_MESSAGE_INTEGRITY = 0x0008
-_ERROR_CODE = 0x0009
+USERNAME = 0x0006
+MESSAGE_INTEGRITY = 0x0008
+ERROR_CODE = 0x0009
 _UNKNOWN_ATTRIBUTES = 0x000A
-_REALM = 0x0014
-_NONCE = 0x0015
+REALM = 0x0014
+NONCE = 0x0015
 _MESSAGE_INTEGRITY_SHA256 = 0x001C
 _PASSWORD_ALGORITHM = 0x001D
 _USERHASH = 0x001E
-_XOR_MAPPED_ADDRESS = 0x0020
+XOR_MAPPED_ADDRESS = 0x0020
 _PRIORITY = 0x0024
 _USE_CANDIDATE = 0x0025
-_FINGERPRINT = 0x8028
+FINGERPRINT = 0x8028
 _ICE_CONTROLLED = 0x8029
 _ICE_CONTROLLING = 0x802A
 
@@ -50,8 +50,8 @@ _IGNORED = frozenset(
     (
         _MAPPED_ADDRESS,
         _UNKNOWN_ATTRIBUTES,
-        _REALM,
-        _NONCE,
+        REALM,
+        NONCE,
         _MESSAGE_INTEGRITY_SHA256,
         _PASSWORD_ALGORITHM,
         _USERHASH,
@@ -79,7 +79,7 @@ _U16 = Struct("!H")
 _U32 = Struct("!I")
 _U64 = Struct("!Q")
 _NOMINATION = _TYPE_LENGTH.pack(_USE_CANDIDATE, 0)
-_INTEGRITY_START = _TYPE_LENGTH.pack(_MESSAGE_INTEGRITY, _MAC_SIZE)
+_INTEGRITY_START = _TYPE_LENGTH.pack(MESSAGE_INTEGRITY, _MAC_SIZE)
 
 
 class StunError(Exception):
@@ -159,17 +159,7 @@ class StunMessage:
     @property
     def mapped_address(self) -> Address | None:
         """The address in XOR-MAPPED-ADDRESS (RFC 8489 section 14.2), or None."""
-        start = self._mapped
-        if not start:
-            return None
-        data = self._data
-        port = _U16.unpack_from(data, start + 6)[0] ^ (_COOKIE >> 16)
-        if data[start + 5] == _FAMILY_IPV4:
-            number = _U32.unpack_from(data, start + 8)[0] ^ _COOKIE
-            return str(IPv4Address(number)), port
-        mask = int.from_bytes(data[4:HEADER_SIZE], "big")
-        number = int.from_bytes(data[start + 8 : start + 24], "big") ^ mask
-        return str(IPv6Address(number)), port
+        return read_xor_address(self._data, self._mapped) if self._mapped else None
 
     def is_authentic(self, key: bytes) -> bool:
         """Check MESSAGE-INTEGRITY (RFC 8489 section 14.5).
@@ -181,13 +171,7 @@ class StunMessage:
             Whether it is there and right.
         """
         start = self._integrity
-        if not start:
-            return False
-        data = self._data
-        length = start - HEADER_SIZE + _INTEGRITY_SIZE
-        covered = b"".join((data[:2], _U16.pack(length), data[4:start]))
-        mac = data[start + 4 : start + _INTEGRITY_SIZE]
-        return hmac.compare_digest(hmac.digest(key, covered, "sha1"), mac)
+        return bool(start) and is_integrity_right(self._data, start, key)
 
 
 def parse(data: bytes) -> StunMessage:
@@ -200,7 +184,7 @@ def parse(data: bytes) -> StunMessage:
     if size < HEADER_SIZE:
         raise StunError("shorter than a STUN header")
     message_type, length, cookie = _START.unpack_from(data)
-    if cookie != _COOKIE or length + HEADER_SIZE != size or length % 4:
+    if cookie != COOKIE or length + HEADER_SIZE != size or length % 4:
         raise StunError("no STUN header")
     if message_type not in _TYPES:
         raise StunError("not a binding message")
@@ -212,13 +196,42 @@ def parse(data: bytes) -> StunMessage:
         end = start + 4 + (length + 3 & ~3)
         if end > size:
             raise StunError("an attribute is cut")
-        if attribute == _FINGERPRINT:
+        if attribute == FINGERPRINT:
             _check_fingerprint(data, start, length)
         elif not message._integrity:
             # What follows MESSAGE-INTEGRITY is ignored: RFC 8489 section 14.5.
             _take(message, attribute, start, length)
         start = end
     return message
+
+
+def is_integrity_right(data: bytes, start: int, key: bytes) -> bool:
+    """Check MESSAGE-INTEGRITY (RFC 8489 section 14.5).
+
+    Args:
+        data: a message.
+        start: where the attribute begins in it.
+    """
+    length = start - HEADER_SIZE + _INTEGRITY_SIZE
+    covered = b"".join((data[:2], _U16.pack(length), data[4:start]))
+    mac = data[start + 4 : start + _INTEGRITY_SIZE]
+    return hmac.compare_digest(hmac.digest(key, covered, "sha1"), mac)
+
+
+def read_xor_address(data: bytes, start: int) -> Address:
+    """Read an attribute of the form of XOR-MAPPED-ADDRESS (RFC 8489 section 14.2).
+
+    Args:
+        data: a message.
+        start: where the attribute begins in it; its length is that of its family.
+    """
+    port = _U16.unpack_from(data, start + 6)[0] ^ (COOKIE >> 16)
+    if data[start + 5] == _FAMILY_IPV4:
+        number = _U32.unpack_from(data, start + 8)[0] ^ COOKIE
+        return str(IPv4Address(number)), port
+    mask = int.from_bytes(data[4:HEADER_SIZE], "big")
+    number = int.from_bytes(data[start + 8 : start + 24], "big") ^ mask
+    return str(IPv6Address(number)), port
 
 
 def _check_fingerprint(data: bytes, start: int, length: int) -> None:
@@ -233,10 +246,10 @@ def _check_fingerprint(data: bytes, start: int, length: int) -> None:
 def _take(message: StunMessage, attribute: int, start: int, length: int) -> None:
     """Take an attribute; of several of one type the first (RFC 8489 section 14)."""
     data = message._data
-    if attribute == _USERNAME:
+    if attribute == USERNAME:
         if message.username is None:
             message.username = data[start + 4 : start + 4 + length]
-    elif attribute == _MESSAGE_INTEGRITY:
+    elif attribute == MESSAGE_INTEGRITY:
         _expect(length == _MAC_SIZE)
         message._integrity = start
     elif attribute == _PRIORITY:
@@ -253,11 +266,11 @@ def _take(message: StunMessage, attribute: int, start: int, length: int) -> None
             message.controlled = _U64.unpack_from(data, start + 4)[0]
     elif attribute == _USE_CANDIDATE:
         message.nominates = True
-    elif attribute == _XOR_MAPPED_ADDRESS:
+    elif attribute == XOR_MAPPED_ADDRESS:
         _expect((length, data[start + 5] if length > 1 else 0) in ((8, 1), (20, 2)))
         if not message._mapped:
             message._mapped = start
-    elif attribute == _ERROR_CODE:
+    elif attribute == ERROR_CODE:
         _expect(length >= 4)
         if message.error_code is None:
             message.error_code = (data[start + 6] & 7) * 100 + data[start + 7]
@@ -291,7 +304,7 @@ def binding_request(
     size = len(username)
     role = _ICE_CONTROLLING if controlling else _ICE_CONTROLLED
     attributes = (
-        _TYPE_LENGTH.pack(_USERNAME, size)
+        _TYPE_LENGTH.pack(USERNAME, size)
         + username
         + bytes(-size % 4)
         + _PRIORITY_ATTRIBUTE.pack(_PRIORITY, 4, priority)
@@ -299,7 +312,7 @@ def binding_request(
     )
     if nominates:
         attributes += _NOMINATION
-    return _signed(BINDING_REQUEST, transaction_id, attributes, key)
+    return signed(BINDING_REQUEST, transaction_id, attributes, key)
 
 
 def success_response(transaction_id: bytes, mapped: Address, key: bytes) -> bytes:
@@ -309,8 +322,8 @@ def success_response(transaction_id: bytes, mapped: Address, key: bytes) -> byte
         mapped: where the request came from.
         key: this side's password.
     """
-    attribute = _xor_mapped_address(mapped, transaction_id)
-    return _signed(BINDING_SUCCESS, transaction_id, attribute, key)
+    attribute = write_xor_address(XOR_MAPPED_ADDRESS, mapped, transaction_id)
+    return signed(BINDING_SUCCESS, transaction_id, attribute, key)
 
 
 def error_response(
@@ -327,7 +340,7 @@ def error_response(
     """
     reason = _REASONS[code]
     attributes = (
-        _TYPE_LENGTH.pack(_ERROR_CODE, 4 + len(reason))
+        _TYPE_LENGTH.pack(ERROR_CODE, 4 + len(reason))
         + bytes((0, 0, code // 100, code % 100))
         + reason
         + bytes(-len(reason) % 4)
@@ -337,22 +350,22 @@ def error_response(
         attributes += _TYPE_LENGTH.pack(_UNKNOWN_ATTRIBUTES, len(types))
         attributes += types + bytes(-len(types) % 4)
     if key is not None:
-        return _signed(BINDING_ERROR, transaction_id, attributes, key)
+        return signed(BINDING_ERROR, transaction_id, attributes, key)
     size = len(attributes) + _FINGERPRINT_SIZE
-    header = _HEADER.pack(BINDING_ERROR, size, _COOKIE, transaction_id)
+    header = _HEADER.pack(BINDING_ERROR, size, COOKIE, transaction_id)
     return _with_fingerprint(header + attributes)
 
 
-def _xor_mapped_address(address: Address, transaction_id: bytes) -> bytes:
-    """RFC 8489 section 14.2."""
+def write_xor_address(attribute: int, address: Address, transaction_id: bytes) -> bytes:
+    """Write an attribute of the form of XOR-MAPPED-ADDRESS (RFC 8489 section 14.2)."""
     host, port = address[:2]
-    port ^= _COOKIE >> 16
+    port ^= COOKIE >> 16
     if ":" in host:
-        start = _MAPPED_START.pack(_XOR_MAPPED_ADDRESS, 20, 0, _FAMILY_IPV6, port)
+        start = _MAPPED_START.pack(attribute, 20, 0, _FAMILY_IPV6, port)
         mask = int.from_bytes(_COOKIE_OCTETS + transaction_id, "big")
         return start + (_number(host) ^ mask).to_bytes(16, "big")
-    start = _MAPPED_START.pack(_XOR_MAPPED_ADDRESS, 8, 0, _FAMILY_IPV4, port)
-    return start + _U32.pack(_number(host) ^ _COOKIE)
+    start = _MAPPED_START.pack(attribute, 8, 0, _FAMILY_IPV4, port)
+    return start + _U32.pack(_number(host) ^ COOKIE)
 
 
 @lru_cache(maxsize=1024)
@@ -361,7 +374,7 @@ def _number(host: str) -> int:
     return int(IPv6Address(host) if ":" in host else IPv4Address(host))
 
 
-def _signed(
+def signed(
     message_type: int, transaction_id: bytes, attributes: bytes, key: bytes
 ) -> bytes:
     """Put a header before attributes, MESSAGE-INTEGRITY and FINGERPRINT after them.
@@ -369,7 +382,7 @@ def _signed(
     The length in the header counts up to the attribute that is computed.
     """
     length = len(attributes) + _INTEGRITY_SIZE
-    covered = _HEADER.pack(message_type, length, _COOKIE, transaction_id) + attributes
+    covered = _HEADER.pack(message_type, length, COOKIE, transaction_id) + attributes
     mac = hmac.digest(key, covered, "sha1")
     length += _FINGERPRINT_SIZE
     return _with_fingerprint(
@@ -379,4 +392,4 @@ def _signed(
 
 def _with_fingerprint(data: bytes) -> bytes:
     fingerprint = crc32(data) ^ _FINGERPRINT_XOR
-    return data + _FINGERPRINT_ATTRIBUTE.pack(_FINGERPRINT, 4, fingerprint)
+    return data + _FINGERPRINT_ATTRIBUTE.pack(FINGERPRINT, 4, fingerprint)

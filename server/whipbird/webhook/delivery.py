@@ -33,9 +33,6 @@ class EventSender(Protocol):
     async def send(self, event: Event) -> Outcome:
         """Attempt to deliver an event; it never raises."""
 
-    async def close(self) -> None:
-        """Close its connections."""
-
 
 class Delivery:
     """Delivers events, each until it is taken or given up.
@@ -44,7 +41,7 @@ class Delivery:
     wait for it.
 
     Args:
-        sender: attempts to deliver an event; it is closed at the end.
+        sender: attempts to deliver an event.
 
     Attributes:
         delivered: events that were delivered.
@@ -90,7 +87,6 @@ class Delivery:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self._sender.close()
         if self._events:
             self.dropped += len(self._events)
             logger.warning("Webhook: %d events were not delivered", len(self._events))

@@ -16,6 +16,7 @@ class EventType(enum.StrEnum):
     WATCHED = "watched"
     LEFT = "left"
     RECORDED = "recorded"
+    RECORDING_FAILED = "recording_failed"
 
 
 def _now() -> datetime:

@@ -1,6 +1,9 @@
 """Where events go: to the URL of the settings, which may change."""
 
 import asyncio
+from collections.abc import Callable
+
+import aiohttp
 
 from .delivery import Delivery
 from .event import Event
@@ -11,13 +14,20 @@ class Outlet:
     """Delivers events to a URL, or nowhere.
 
     Args:
+        http: returns the HTTP session for it.
         url: where they are sent; None for nowhere.
         key: what they are signed with; None not to sign them.
     """
 
-    def __init__(self, url: str | None = None, key: bytes | None = None) -> None:
+    def __init__(
+        self,
+        http: Callable[[], aiohttp.ClientSession],
+        url: str | None = None,
+        key: bytes | None = None,
+    ) -> None:
+        self._http = http
         self._target = url, key
-        self._delivery = _delivery(url, key)
+        self._delivery = self._new(url, key)
         self._closing: set[asyncio.Task[None]] = set()
 
     def change(self, url: str | None, key: bytes | None) -> None:
@@ -25,7 +35,7 @@ class Outlet:
         if (url, key) == self._target:
             return
         self._target = url, key
-        old, self._delivery = self._delivery, _delivery(url, key)
+        old, self._delivery = self._delivery, self._new(url, key)
         if old is not None:
             task = asyncio.create_task(old.close())
             self._closing.add(task)
@@ -42,6 +52,5 @@ class Outlet:
             await self._delivery.close()
         await asyncio.gather(*self._closing)
 
-
-def _delivery(url: str | None, key: bytes | None) -> Delivery | None:
-    return None if url is None else Delivery(Sender(url, key))
+    def _new(self, url: str | None, key: bytes | None) -> Delivery | None:
+        return None if url is None else Delivery(Sender(self._http, url, key))

@@ -5,6 +5,7 @@ from typing import Any
 
 from ..recording.files import RecordedFile
 from ..sessions import Session, SessionKind, short_id
+from ..streams import Stream
 from .event import Event, EventType
 
 # The events of a session's beginning and its end; of others nothing is told.
@@ -44,6 +45,11 @@ class Reporter:
         """Report a recorded file that is complete."""
         details = {"file": file.name, "octets": file.size}
         self._put(Event(EventType.RECORDED, file.stream, details))
+
+    def recording_failed(self, stream: Stream, problem: str, file: str | None) -> None:
+        """Report a recording that has ended without being told to."""
+        details = {"session": stream.session, "file": file, "problem": problem}
+        self._put(Event(EventType.RECORDING_FAILED, stream.name, details))
 
 
 def _described(session: Session) -> dict[str, Any]:

@@ -32,30 +32,32 @@ class Sender:
     """Sends events to a URL by POST.
 
     Args:
+        http: returns the HTTP session for them.
         url: where they are sent; redirects are not followed.
         key: what they are signed with; None not to sign them.
         clock: returns the time in seconds since 1970.
     """
 
     def __init__(
-        self, url: str, key: bytes | None, clock: Callable[[], float] = time.time
+        self,
+        http: Callable[[], aiohttp.ClientSession],
+        url: str,
+        key: bytes | None,
+        clock: Callable[[], float] = time.time,
     ) -> None:
+        self._http = http
         self._url = url
         self._key = key
         self._clock = clock
-        self._http: aiohttp.ClientSession | None = None
 
     async def send(self, event: Event) -> Outcome:
         """Attempt to deliver an event."""
-        if self._http is None:
-            self._http = aiohttp.ClientSession(
-                timeout=aiohttp.ClientTimeout(total=TIMEOUT)
-            )
         body = event.body()
         try:
-            async with self._http.post(
+            async with self._http().post(
                 self._url,
                 data=body,
+                timeout=aiohttp.ClientTimeout(total=TIMEOUT),
                 headers=self._headers(event, body),
                 allow_redirects=False,
             ) as response:
@@ -70,11 +72,6 @@ class Sender:
             return Outcome.REFUSED
         logger.warning("Webhook: the receiver failed: status %d", status)
         return Outcome.FAILED
-
-    async def close(self) -> None:
-        """Close its connections."""
-        if self._http is not None:
-            await self._http.close()
 
     def _headers(self, event: Event, body: bytes) -> dict[str, str]:
         timestamp = int(self._clock())

@@ -5,22 +5,27 @@ from . import (
     conditions,
     deployment,
     offers,
+    peculiar,
     resources,
     restarts,
     sessions,
     setup,
+    watching,
 )
-from .server import FAULTS, Fault
+from .server import FAULTS, WHEP_FAULTS, Fault
 
 __all__ = [
     "FAULTS",
+    "WHEP_FAULTS",
     "Fault",
     "bodies",
     "conditions",
     "deployment",
     "offers",
+    "peculiar",
     "resources",
     "restarts",
     "sessions",
     "setup",
+    "watching",
 ]

@@ -16,6 +16,7 @@ from pydantic import SecretStr
 from yarl import URL
 
 from whipbird.app import create_app
+from whipbird.check import WHIP, Protocol
 from whipbird.config import Settings
 from whipbird.sdp.link import IceServer
 
@@ -51,6 +52,8 @@ class Reply:
     status: int
     headers: CIMultiDict[str] = field(default_factory=CIMultiDict)
     body: str = ""
+    # Sent instead, as it is; then the connection is closed.
+    octets: bytes | None = None
 
     @classmethod
     def refusal(cls, status: int) -> "Reply":
@@ -72,17 +75,20 @@ class Fault:
         tries: the rules and sections to try; by default those of ``breaks``.
         absent: rules that find nothing to try because of it.
         settings: how the right server differs from the usual one.
+        protocol: of the endpoint.
     """
 
     breaks: ClassVar[tuple[str, ...]] = ()
     tries: ClassVar[tuple[str, ...]] = ()
     absent: ClassVar[tuple[str, ...]] = ()
     settings: ClassVar[dict[str, Any]] = {}
+    protocol: ClassVar[Protocol] = WHIP
 
     def __init_subclass__(cls) -> None:
         # Those of a single test are not for all.
         if cls.__module__.startswith(__package__) and not cls.__name__.startswith("_"):
-            FAULTS[cls.__name__] = cls
+            faults = FAULTS if cls.protocol is WHIP else WHEP_FAULTS
+            faults[cls.__name__] = cls
 
     def __init__(self, upstream: URL, http: aiohttp.ClientSession) -> None:
         self.upstream = upstream
@@ -131,6 +137,10 @@ class Fault:
         body = (await request.read()).decode(errors="surrogateescape")
         asked = Asked(request.method, request.path, headers, body)
         reply = await self.handle(asked)
+        if reply.octets is not None:
+            assert request.transport is not None
+            request.transport.write(reply.octets)
+            request.transport.close()
         return web.Response(
             status=reply.status,
             headers=reply.headers,
@@ -139,6 +149,7 @@ class Fault:
 
 
 FAULTS: dict[str, type[Fault]] = {}
+WHEP_FAULTS: dict[str, type[Fault]] = {}
 
 
 @asynccontextmanager
@@ -158,4 +169,4 @@ async def serving(fault: type[Fault]) -> AsyncIterator[URL]:
         app = web.Application()
         app.router.add_route("*", "/{path:.*}", fault(right.make_url("/"), http).serve)
         async with TestServer(app) as wrong:
-            yield wrong.make_url("/whip/live")
+            yield wrong.make_url(f"/{fault.protocol.name.lower()}/live")

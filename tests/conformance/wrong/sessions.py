@@ -1,5 +1,7 @@
 """Faults of the 201 response and of DELETE."""
 
+from typing import ClassVar
+
 import aiohttp
 from aiohttp import hdrs
 from yarl import URL
@@ -102,18 +104,38 @@ class DeleteDoesNothing(Fault):
 
 
 class DeadSessionsAnswer(Fault):
-    """The URL of a session answers GET for ever."""
+    """The URL of a session answers GET for ever; PATCH tells that it has ended."""
 
-    breaks = ("delete-removes", "dtls-close")
+    breaks = ("delete-removes",)
+    tries = ("4.2",)
 
     def request(self, asked: Asked) -> Reply | None:
         return Reply(204) if asked.method in ("GET", "HEAD") else None
 
 
+class OnlyDeleteEndsSessions(Fault):
+    """The URL of a session names it until it is deleted, whatever becomes of DTLS."""
+
+    breaks = ("dtls-close",)
+    tries = ("4.2",)
+
+    def __init__(self, upstream: URL, http: aiohttp.ClientSession) -> None:
+        super().__init__(upstream, http)
+        self._open: set[str] = set()
+
+    def response(self, asked: Asked, reply: Reply) -> None:
+        if reply.status == 201:
+            self._open.add(reply.headers[hdrs.LOCATION])
+        elif asked.method == "DELETE":
+            self._open.discard(asked.path)
+        elif asked.method == "GET" and asked.path in self._open:
+            reply.status, reply.body = 204, ""
+
+
 class OnePublisher(Fault):
     """A second session of the stream is refused while there is one: a right server."""
 
-    tries = ("4", "5")
+    tries: ClassVar[tuple[str, ...]] = ("4", "5")
 
     def __init__(self, upstream: URL, http: aiohttp.ClientSession) -> None:
         super().__init__(upstream, http)

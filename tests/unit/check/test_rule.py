@@ -4,16 +4,15 @@ import re
 
 import pytest
 
-from whipbird.check import Level, all_rules, select
-from whipbird.check.rule import SECTIONS
+from whipbird.check import WHIP, Level, all_rules, select
 
 
 def test_every_section_has_rules() -> None:
-    assert {rule.section for rule in all_rules()} == set(SECTIONS)
+    assert {rule.section for rule in all_rules()} == set(WHIP.sections)
 
 
 def test_rules_are_in_the_order_of_the_text() -> None:
-    order = list(SECTIONS)
+    order = list(WHIP.sections)
     positions = [order.index(rule.section) for rule in all_rules()]
     assert positions == sorted(positions)
 

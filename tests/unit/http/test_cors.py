@@ -6,6 +6,8 @@ from aiohttp.test_utils import TestClient, make_mocked_request
 from pytest_aiohttp.plugin import AiohttpClient
 
 from whipbird.http.cors import enable_cors, is_preflight
+from whipbird.http.host import AllowedOrigins
+from whipbird.http.problems import problem_middleware
 
 ORIGIN: dict[str, str] = {hdrs.ORIGIN: "https://studio.example"}
 ASKING = {**ORIGIN, hdrs.ACCESS_CONTROL_REQUEST_METHOD: "POST"}
@@ -14,7 +16,12 @@ Client = TestClient[web.Request, web.Application]
 
 
 @pytest.fixture
-async def client(aiohttp_client: AiohttpClient) -> Client:
+def origins() -> AllowedOrigins:
+    return AllowedOrigins()
+
+
+@pytest.fixture
+async def client(aiohttp_client: AiohttpClient, origins: AllowedOrigins) -> Client:
     """Of a server with one resource that pages may use, and one that they may not."""
 
     async def handler(_request: web.Request) -> web.Response:
@@ -23,8 +30,8 @@ async def client(aiohttp_client: AiohttpClient) -> Client:
     part = web.Application()
     resource = part.router.add_resource("")
     routes = [resource.add_route(method, handler) for method in ("GET", "POST")]
-    enable_cors(part, list(routes))
-    app = web.Application()
+    enable_cors(part, list(routes), origins)
+    app = web.Application(middlewares=[problem_middleware])
     app.add_subapp("/open", part)
     app.router.add_get("/closed", handler)
     return await aiohttp_client(app)
@@ -90,6 +97,32 @@ async def test_what_no_route_answers_can_be_read(
     assert origin == ["https://studio.example"]
     exposed = response.headers[hdrs.ACCESS_CONTROL_EXPOSE_HEADERS].split(",")
     assert set(exposed) >= {"Retry-After", "WWW-Authenticate"}
+
+
+@pytest.mark.parametrize(
+    ("allowed", "is_allowed"),
+    [
+        (["*"], True),
+        (["https://studio.example"], True),
+        (["https://studio.example", "https://b.example"], True),
+        (["https://b.example"], False),
+        (["https://studio.example:8443", "http://studio.example"], False),
+        ([], False),
+    ],
+)
+async def test_origins_that_are_named(
+    client: Client, origins: AllowedOrigins, allowed: list[str], is_allowed: bool
+) -> None:
+    """From the next request on."""
+    origins.change(allowed)
+    preflight = await client.options("/open", headers=ASKING)
+    assert preflight.status == (200 if is_allowed else 403)
+    missing = await client.get("/open/other", headers=ORIGIN)
+    for response in (preflight, await client.get("/open", headers=ORIGIN), missing):
+        found = response.headers.getall(hdrs.ACCESS_CONTROL_ALLOW_ORIGIN, [])
+        assert len(found) == is_allowed
+        assert is_allowed or hdrs.ACCESS_CONTROL_EXPOSE_HEADERS not in response.headers
+        assert response.headers[hdrs.VARY] == "Origin"
 
 
 async def test_the_response_varies_even_without_an_origin(client: Client) -> None:

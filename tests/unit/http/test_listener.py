@@ -1,8 +1,10 @@
 """The TCP connections of HTTP: their number, and how long they may be idle."""
 
 import asyncio
+import socket
 import sys
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 
 import aiohttp
 import pytest
@@ -199,3 +201,39 @@ async def test_connections_are_counted(app: web.Application) -> None:
     await until(lambda: listener.stats.connections == 0)
     assert listener.stats.ended == ended
     await listener.close()
+
+
+@pytest.mark.parametrize(
+    ("host", "reached"), [("::", ["127.0.0.1", "::1"]), ("0.0.0.0", ["127.0.0.1"])]
+)
+async def test_all_addresses(
+    app: web.Application, host: str, reached: list[str]
+) -> None:
+    """Clients of IPv4 are such, and no addresses of IPv6 that stand for them."""
+    probe = socket.socket(socket.AF_INET6)
+    try:
+        probe.bind(("::1", 0))
+    except OSError:
+        pytest.skip("there is no IPv6 here")
+    finally:
+        probe.close()
+    clients: list[str | None] = []
+
+    async def remote(request: web.Request) -> web.Response:
+        clients.append(request.remote)
+        return web.Response()
+
+    app.router.add_get("/remote", remote)
+    listener = Listener(app, max_connections=32)
+    await listener.start_app()
+    try:
+        await listener.open(host, 0)
+        async with aiohttp.ClientSession() as http:
+            for name in ("127.0.0.1", "[::1]"):
+                with suppress(aiohttp.ClientConnectorError):
+                    await (
+                        await http.get(f"http://{name}:{listener.port}/remote")
+                    ).read()
+    finally:
+        await listener.close()
+    assert clients == reached

@@ -15,7 +15,7 @@ from tests.waiting import until
 from whipbird.http import listener as module
 from whipbird.http.https import demand_https, redirect_to_https
 from whipbird.http.listener import Listener
-from whipbird.http.tls import SelfSigned
+from whipbird.http.self_signed import SelfSigned
 from whipbird.net import UdpPort
 
 REQUEST = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"

@@ -32,7 +32,7 @@ from whipbird.http.recordings import (
 )
 from whipbird.http.tickets import Tickets
 from whipbird.recording import Recorder
-from whipbird.rights import Rights
+from whipbird.rights import Rights, Signer
 
 Client = TestClient[web.Request, web.Application]
 
@@ -266,7 +266,7 @@ async def test_with_a_token_each_file_has_a_ticket(
     aiohttp_client: AiohttpClient, recorder: Recorder, tmp_path: Path
 ) -> None:
     (tmp_path / "live_20310203T040506Z_001.mp4").touch()
-    tickets = Tickets()
+    tickets = Tickets(Signer())
     app = web.Application(middlewares=[authorize(Rights(), of_recordings)])
     RecordingsResource(recorder, tickets).add_to(app)
     client = await aiohttp_client(app)

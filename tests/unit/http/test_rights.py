@@ -114,7 +114,7 @@ async def test_a_token_with_too_few_rights_is_told_so(client: Client) -> None:
     """Each right opens only what it is for; one for another stream opens nothing."""
     assert client.app is not None
     prefixes = {
-        "publisher": ["/whip/live"],
+        "publisher": ["/whip/live", "/api/streams/live/links"],
         "viewer": ["/whep/live", "/api/streams"],
         "recordist": ["/api/recordings", "/api/streams/live/recording"],
         "elsewhere": ["/api/streams", "/api/recordings"],

@@ -59,6 +59,7 @@ async def test_before_the_first_packet(client: Client) -> None:
         "name": "live",
         "state": "connecting",
         "viewers": 0,
+        "shareable": False,
         "recording": None,
         "tracks": [
             {"kind": "audio", "layers": [], "malformed": 0},

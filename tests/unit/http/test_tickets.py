@@ -9,7 +9,7 @@ from whipbird.http.auth import authorize
 from whipbird.http.needs import of_recordings
 from whipbird.http.problems import problem_middleware
 from whipbird.http.tickets import PERIOD, Tickets
-from whipbird.rights import Rights
+from whipbird.rights import Purpose, Rights, Signed, Signer
 
 Client = TestClient[web.Request, web.Application]
 
@@ -30,7 +30,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def tickets(clock: Clock) -> Tickets:
-    return Tickets(clock)
+    return Tickets(Signer(), clock)
 
 
 @pytest.fixture
@@ -75,6 +75,14 @@ async def test_a_ticket_expires(client: Client, tickets: Tickets, clock: Clock) 
     assert await status(client, "/files/a.mp4", ticket) == 401
 
 
+async def test_a_link_for_viewers_is_no_ticket(
+    client: Client, tickets: Tickets, clock: Clock
+) -> None:
+    link = Signed(Purpose.WATCH, "a.mp4", int(clock.time) + PERIOD)
+    ticket = tickets._signer.sign(link)
+    assert await status(client, "/files/a.mp4", ticket) == 401
+
+
 @pytest.mark.parametrize("ticket", ["", "x", "\N{SNOWMAN}", "0" * 43])
 async def test_what_is_no_ticket(client: Client, ticket: str) -> None:
     assert await status(client, "/files/a.mp4", ticket) == 401
@@ -83,7 +91,10 @@ async def test_what_is_no_ticket(client: Client, ticket: str) -> None:
 
 
 async def test_others_make_none(client: Client, clock: Clock) -> None:
-    assert await status(client, "/files/a.mp4", Tickets(clock).issue("a.mp4")) == 401
+    assert (
+        await status(client, "/files/a.mp4", Tickets(Signer(), clock).issue("a.mp4"))
+        == 401
+    )
 
 
 async def test_octets_that_are_no_text(client: Client) -> None:

@@ -1,6 +1,5 @@
 """The certificate of HTTPS: checked, loaded again, made."""
 
-import ipaddress
 import logging
 import ssl
 from pathlib import Path
@@ -12,7 +11,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from tests.certificates import write_tls_files
 from whipbird.http import tls
-from whipbird.http.tls import SelfSigned, TlsError, TlsFiles
+from whipbird.http.self_signed import SelfSigned
+from whipbird.http.tls import TlsError, TlsFiles
 
 
 def served(context: ssl.SSLContext) -> bytes:
@@ -126,21 +126,6 @@ def test_they_are_not_looked_at_for_each_connection(tmp_path: Path) -> None:
     before = files()
     write_tls_files(tmp_path)
     assert files() is before
-
-
-def test_self_signed() -> None:
-    made = SelfSigned(["localhost", "198.51.100.7", "2001:db8::7", "localhost"])
-    certificate = x509.load_der_x509_certificate(served(made()))
-    names = certificate.extensions.get_extension_for_class(
-        x509.SubjectAlternativeName
-    ).value
-    assert names.get_values_for_type(x509.DNSName) == ["localhost"]
-    assert names.get_values_for_type(x509.IPAddress) == [
-        ipaddress.ip_address("198.51.100.7"),
-        ipaddress.ip_address("2001:db8::7"),
-    ]
-    assert len(made.fingerprint) == 95
-    assert made.fingerprint != SelfSigned(["localhost"]).fingerprint
 
 
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])

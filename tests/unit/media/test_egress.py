@@ -297,6 +297,7 @@ async def test_a_closed_connection() -> None:
     assert wire.rtp == []
 
 
+@pytest.mark.virtual_time
 async def test_requests_beyond_a_number_are_not_looked_up(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

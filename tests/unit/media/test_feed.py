@@ -22,6 +22,7 @@ from tests.unit.media.watching import (
 )
 from tests.waiting import until
 from whipbird.media.feed import Feed
+from whipbird.media.pacer import MAX_WAIT
 from whipbird.rtp.history import MAX_GOP, SIZE, GopBudget
 from whipbird.rtp.round_trip import RoundTrip
 from whipbird.rtp.viewer_estimate import ViewerEstimate
@@ -311,7 +312,7 @@ async def test_a_key_frame_replaces_what_waits_at_a_limited_rate(world: World) -
         await asyncio.sleep(0.005)
         watcher.handle_timeout(world.now)
     sent = len(wire.rtp)
-    assert 10 <= sent - 2 <= 14
+    assert 10 * MAX_WAIT <= sent - 2 <= 10 * MAX_WAIT + 4
     await source.play(DELTA, KEY)
     watcher.handle_timeout(world.now + 1)
     assert wire.sequences == list(range(sent + 1))

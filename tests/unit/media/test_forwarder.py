@@ -28,6 +28,7 @@ from whipbird.rtp import extensions
 from whipbird.rtp.extensions import read_extensions
 from whipbird.rtp.history import GopBudget
 from whipbird.rtp.round_trip import RoundTrip
+from whipbird.rtp.rtcp_requests import Reported
 from whipbird.rtp.viewer_estimate import ViewerEstimate
 from whipbird.sdp.codecs import Codec
 
@@ -272,6 +273,65 @@ async def test_only_sent_packets() -> None:
 
 
 @pytest.mark.virtual_time
+async def test_a_gop_goes_on_if_the_queue_has_dropped_nothing(world: World) -> None:
+    source, wire = Source(), Wire()
+    feed, watcher = Feed(source.encoding, {}, GopBudget()), forwarder(wire)
+    watcher.watch(feed)
+    await source.play(KEY, DELTA)
+    feed.bitrate = 2_000_000
+    trip, estimate = RoundTrip(), ViewerEstimate()
+    for rtt in (0.02, 0.3):
+        trip.measured(rtt, world.now)
+    watcher.review(500_000, estimate, trip)
+    assert watcher.is_limited
+    await source.play(DELTA)
+    await asyncio.sleep(0)
+    assert watcher.frames_dropped == 0
+    watcher.handle_timeout(world.now + 0.28)
+    assert len(wire.rtp) == 3
+
+
+def report(watcher: Forwarder, sequence: int, lost: int, fraction: float) -> None:
+    """Report the number of the last packet that has come, and how many were lost."""
+    ssrc = watcher.rewriter.ssrc
+    watcher.reported(Reported(ssrc, fraction, lost, sequence & 0xFFFF, 0, 0), 0.0)
+
+
+@pytest.mark.virtual_time
+async def test_what_came_late_was_not_lost(world: World) -> None:
+    watcher = forwarder(Wire())
+    first = watcher.rewriter.last_sequence
+    report(watcher, first + 50, 10, 0.2)
+    before = watcher.loss
+    assert before > 0.05
+    # Nothing new.
+    report(watcher, first + 50, 0, 0.0)
+    assert watcher.loss == before
+    report(watcher, first + 100, 0, 0.0)
+    assert watcher.loss < 0.01
+    # Some receivers do not count what is lost.
+    report(watcher, first + 1000, 0, 0.2)
+    assert watcher.loss > 0.15
+
+
+@pytest.mark.virtual_time
+async def test_loss_is_forgotten_with_all_that_was_sent(world: World) -> None:
+    watcher, source = forwarder(Wire()), Source()
+    first = watcher.rewriter.last_sequence
+    report(watcher, first + 100, 50, 0.5)
+    assert watcher.loss > 0.1
+    watcher.watch(Feed(source.encoding, {}, GopBudget()))
+    source.send(KEY, *[MORE] * 199)
+    await asyncio.sleep(0)
+    watcher.forget_loss()
+    for packets in (150, 250):
+        report(watcher, first + packets, packets // 2, 0.5)
+        assert watcher.loss == 0
+    report(watcher, first + 350, 175, 0.5)
+    assert watcher.loss > 0.05
+
+
+@pytest.mark.virtual_time
 async def test_a_path_that_does_not_carry_the_stream(world: World) -> None:
     """What is left of the GOP is left out, and not retransmitted; then it is paced."""
     source, wire = Source(), Wire()
@@ -283,6 +343,8 @@ async def test_a_path_that_does_not_carry_the_stream(world: World) -> None:
     for rtt in (0.02, 0.3):
         trip.measured(rtt, world.now)
     estimate.received(500_000, world.now)
+    # The queue has dropped some of it.
+    watcher.retransmitter.loss.reported(0.3, 1000)
     # A smaller encoding is to be chosen first.
     watcher.has_smaller = True
     watcher.review(500_000, estimate, trip)

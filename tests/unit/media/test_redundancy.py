@@ -22,13 +22,12 @@ from whipbird.media.redundancy import (
     DECAY,
     MAX_AGE,
     MAX_LEVEL,
-    MAX_PAYLOAD,
     RedundancyLevel,
     congested_level,
 )
 from whipbird.rtp import extensions
 from whipbird.rtp.history import GopBudget
-from whipbird.rtp.packet import RtpPacket
+from whipbird.rtp.packet import MAX_PAYLOAD, RtpPacket
 from whipbird.rtp.red import parse_red
 from whipbird.rtp.rtcp import (
     ReportBlock,

@@ -72,8 +72,9 @@ def test_what_is_reordered_is_sent_once(seed: int) -> None:
     down = Conditions(delay=0.0, reordering=0.05, hold_up=0.03)
     outcome = watch(seed, down, Conditions(delay=0.0))
     assert outcome.frozen == 0
-    # The viewer asks at once: it does not know whether a packet is lost or late.
-    assert outcome.beside <= 0.08
+    # The viewer asks at once: it does not know whether a packet is lost or late. Its
+    # reports come with what it asks for, so sound has the frame before for a moment.
+    assert outcome.beside <= 0.11
 
 
 #: The same of a publisher's path: 15 s of 100 packets in each second.
@@ -112,9 +113,9 @@ def test_equal_seeds_give_equal_runs() -> None:
 #: many frames of 450 come at least: a key frame every two seconds, and as many of those
 #: after it as fit.
 THIN_BOUNDS = {
-    0.3: (Bound(frozen=12.5, concealed=0.03, beside=0.0), 16),
-    0.6: (Bound(frozen=8.5, concealed=0.02, beside=0.0), 110),
-    0.9: (Bound(frozen=5.0, concealed=0.02, beside=0.0), 260),
+    0.3: (Bound(frozen=10.5, concealed=0.03, beside=0.0), 36),
+    0.6: (Bound(frozen=7.0, concealed=0.03, beside=0.0), 150),
+    0.9: (Bound(frozen=4.8, concealed=0.03, beside=0.0), 270),
 }
 
 

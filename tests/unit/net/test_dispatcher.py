@@ -121,6 +121,19 @@ def test_a_ufrag_that_is_given_up_is_nobodys() -> None:
     assert to.stats.unknown_stun == 1
 
 
+def test_requests_that_are_not_authentic_are_counted() -> None:
+    """From wherever they come; a second response to one request is no sign of that."""
+    to = dispatcher()
+    session = attached(to, b"nothing", prefix=b"aaaa", path=Path(LOCAL, REMOTE))
+    to.route_ufrags(session, (), ("ufrag",))
+    for remote in (REMOTE, ("203.0.113.9", 1)):
+        to.receive(request(b"ufrag:them"), LOCAL, remote, 0.0)
+    to.receive(response(b"aaaa"), LOCAL, REMOTE, 0.0)
+    assert session.offered == 3
+    assert to.stats.refused == 2
+    assert to.stats.unknown_stun == 0
+
+
 def test_responses_go_by_their_transaction() -> None:
     to = dispatcher()
     a, b = attached(to, prefix=b"aaaa"), attached(to, prefix=b"bbbb")

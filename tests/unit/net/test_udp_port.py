@@ -13,7 +13,7 @@ from functools import partial
 import pytest
 
 from tests.waiting import until
-from whipbird.net import HostAddresses, PortInUse, UdpPort
+from whipbird.net import HostAddresses, PortInUse, UdpPort, public_addresses
 from whipbird.net import backlog as backlog_module
 from whipbird.net import udp_socket as udp_socket_module
 from whipbird.net.backlog import Backlog
@@ -546,3 +546,38 @@ async def test_drops_of_sockets_that_are_closed_stay_counted(
     port.send(bytes(70_000), Path(("127.0.0.2", port.number), ("127.0.0.1", 9)))
     port.close()
     assert port.stats.send_drops == 2
+
+
+async def test_new_sessions_are_told_new_public_addresses(
+    ports: list[UdpPort], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = ["203.0.113.5"]
+
+    async def look_up(name: str) -> list[str]:
+        return found
+
+    monkeypatch.setattr(public_addresses, "look_up", look_up)
+    monkeypatch.setattr(public_addresses, "LOOKUP_INTERVAL", 0.01)
+    port = await opened(ports, "127.0.0.1", public=["media.example"])
+    assert port.candidates()[0].candidate.address == "203.0.113.5"
+    found[0] = "203.0.113.6"
+    await until(lambda: port.candidates()[0].candidate.address == "203.0.113.6")
+
+
+async def test_a_filter_leaves_the_other_family_out(ports: list[UdpPort]) -> None:
+    public = ["203.0.113.5", "2001:db8::5"]
+    port = UdpPort(HostAddresses(loopback=True, version=6), public=public)
+    ports.append(port)
+    await port.open()
+    port.tcp.announce([("::", 8080), ("0.0.0.0", 8080)])
+    offered = [c.candidate.address for c in port.candidates()]
+    assert "2001:db8::5" in offered
+    assert all(":" in address for address in offered)
+    assert all(":" in address for address in port.stats.addresses)
+
+
+async def test_an_unknown_interface_is_an_error() -> None:
+    port = UdpPort(HostAddresses(interfaces=["no-such"]))
+    with pytest.raises(OSError, match='no network interface named "no-such"'):
+        await port.open()
+    assert not port.is_open

@@ -121,9 +121,11 @@ def test_it_reports_what_was_lost_on_the_way_once() -> None:
         viewer.send(number + 1, number, DELTA, True)
     viewer.retransmit(2, 1, DELTA)
     viewer.world.run_for(1.0)
-    (report,) = (r for r in viewer.requests if isinstance(r, Reported))
-    assert (report.ssrc, report.packets_lost) == (VIDEO, 1)
-    assert report.fraction_lost == pytest.approx(1 / 9, abs=1 / 256)
+    # With the request, and a second later.
+    first, second = (r for r in viewer.requests if isinstance(r, Reported))
+    assert (first.ssrc, first.packets_lost, second.packets_lost) == (VIDEO, 1, 1)
+    assert first.fraction_lost == pytest.approx(1 / 3, abs=1 / 256)
+    assert second.fraction_lost == 0
 
 
 def test_its_estimate_grows_slowly_and_falls_when_packets_wait() -> None:
@@ -131,19 +133,20 @@ def test_its_estimate_grows_slowly_and_falls_when_packets_wait() -> None:
 
     def estimate(delay: float) -> int | None:
         data = write_rtp(1, 0, AUDIO, bytes(988), payload_type=OPUS)
-        for _ in range(125):
-            viewer.receiver.receive(data, viewer.world.now - delay)
         viewer.requests.clear()
-        viewer.world.run_for(1.0)
+        for _ in range(5):
+            for _ in range(25):
+                viewer.receiver.receive(data, viewer.world.now - delay)
+            viewer.world.run_for(0.2)
         found = [r.bitrate for r in viewer.requests if isinstance(r, Estimate)]
-        return found[0] if found else None
+        return found[-1] if found else None
 
     assert [estimate(0.01) for _ in range(4)] == [None] * 4
     assert estimate(0.01) == pytest.approx(1_000_000, rel=0.01)
-    assert estimate(0.01) == pytest.approx(1_080_000, rel=0.01)
+    assert estimate(0.01) == pytest.approx(1_080_000, rel=0.02)
     assert [estimate(0.01) for _ in range(20)][-1] == pytest.approx(1_500_000, rel=0.01)
     assert estimate(0.1) == pytest.approx(850_000, rel=0.01)
-    assert estimate(0.01) == pytest.approx(918_000, rel=0.01)
+    assert estimate(0.01) == pytest.approx(918_000, rel=0.02)
 
 
 def test_freezes_are_those_of_webrtc_stats() -> None:
@@ -205,12 +208,12 @@ def test_it_returns_the_times_of_sender_reports() -> None:
     viewer = Viewer()
 
     def reported() -> Reported:
-        (report,) = (r for r in viewer.requests if isinstance(r, Reported))
+        *_, report = (r for r in viewer.requests if isinstance(r, Reported))
         viewer.requests.clear()
         return report
 
     viewer.send(1, 0, KEY, True)
-    viewer.world.run_for(1.0)
+    viewer.world.run_for(1.05)
     assert reported().last_report == 0
     viewer.world.run_for(0.25)
     ntp = 0x1234_5678_9ABC_DEF0
@@ -218,11 +221,11 @@ def test_it_returns_the_times_of_sender_reports() -> None:
         write_sender_report(SenderReport(VIDEO, ntp, 0, 1, 1)), viewer.world.now
     )
     viewer.send(2, 1, DELTA, True)
-    viewer.world.run_for(0.75)
+    viewer.world.run_for(0.8)
     report = reported()
     assert report.last_report == 0x5678_9ABC
-    assert report.delay / 65536 == pytest.approx(0.75)
+    assert report.delay / 65536 == pytest.approx(0.75, abs=0.1)
     # That of the last one, as long as there is no other.
     viewer.send(3, 2, DELTA, True)
     viewer.world.run_for(1.0)
-    assert reported().delay / 65536 == pytest.approx(1.75)
+    assert reported().delay / 65536 == pytest.approx(1.75, abs=0.1)

@@ -26,6 +26,7 @@ from tests.waiting import until
 from whipbird.recording import finishing, mp4
 from whipbird.recording.files import RecordingFolder
 from whipbird.recording.finishing import Finisher
+from whipbird.recording.mp4_boxes import DamagedFileError
 from whipbird.recording.recording import Recording, RecordingState
 from whipbird.recording.retention import Retention
 from whipbird.recording.segments import SegmentLimits
@@ -366,7 +367,8 @@ def test_files_without_an_index_at_their_end_stay_what_they_are(
     path = tmp_path / "file.mp4"
     path.write_bytes((b"\0\0\0\x10ftypisom" + b"\xff" * 50_000)[:size])
     before = path.read_bytes()
-    mp4.move_index(path, tmp_path / "copy", 5.0, lambda: False)
+    with pytest.raises(DamagedFileError):
+        mp4.move_index(path, tmp_path / "copy", 5.0, lambda: False)
     assert path.read_bytes() == before
     assert files_in(tmp_path) == [path]
 

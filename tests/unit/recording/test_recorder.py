@@ -3,7 +3,9 @@
 import asyncio
 import shutil
 import threading
+from functools import partial
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
@@ -13,9 +15,16 @@ from tests.unit.recording.publisher import (
     play,
 )
 from tests.waiting import until
-from whipbird.recording import NoFolder, NotPublished, Recorder
+from whipbird.recording import (
+    NoFolder,
+    NotPublished,
+    Recorder,
+    Retention,
+    SegmentLimits,
+)
 from whipbird.recording import recorder as module
 from whipbird.recording.container import MediaFile
+from whipbird.recording.recorder import RecorderObserver
 
 
 async def test_every_stream_is_recorded(tmp_path: Path, publisher: Publisher) -> None:
@@ -227,3 +236,40 @@ async def test_a_disk_that_does_not_answer_does_not_keep_the_server_from_ending(
     assert recording.problem == "The disk is too slow to finish the file"
     answers.set()
     await recording.close()
+
+
+async def test_another_folder(tmp_path: Path, publisher: Publisher) -> None:
+    """What is being recorded goes on; the next publisher is recorded there."""
+    first, second = tmp_path / "first", tmp_path / "second"
+    recorder = Recorder(first, all_streams=True)
+    configure = partial(
+        recorder.configure, limits=SegmentLimits(), retention=Retention()
+    )
+    told = Mock(spec=RecorderObserver)
+    recorder.observers.append(told)
+    await recorder.open()
+    before = len(asyncio.all_tasks())
+    for folder in (first, second):
+        stream = publisher.stream()
+        recorder.publisher_joined(stream)
+        play(publisher)
+        await until(lambda: (recorder.describe("live") or {})["state"] == "recording")
+        configure(folder=second, all_streams=True)
+        play(publisher)
+        recorder.publisher_left(stream)
+        await until(lambda: told.file_finished.called)
+        (file,) = told.file_finished.call_args.args
+        assert file.path.parent == folder
+        told.reset_mock()
+        assert len(files_in(folder)) == 1
+    await until(lambda: len(asyncio.all_tasks()) == before)
+    (listed,) = await recorder.files()
+    assert listed.file.path.parent == second
+    configure(folder=None, all_streams=False)
+    assert not recorder.is_enabled
+    with pytest.raises(NoFolder):
+        await recorder.start("live")
+    assert await recorder.files() == []
+    await until(lambda: len(asyncio.all_tasks()) == before - 1)
+    await recorder.close()
+    assert len(files_in(first)) == len(files_in(second)) == 1

@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
 
+from whipbird.outgoing import Outgoing
 from whipbird.rights import KeyFile, KeyUrl, RulesError, Unanswered
 from whipbird.rights.keys import LIFETIME, MAX_SIZE, RETRY, STALE
 
@@ -160,11 +161,13 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-async def keys(issuer: Issuer, clock: Clock) -> AsyncIterator[KeyUrl]:
+async def keys(
+    issuer: Issuer, clock: Clock, outgoing: Outgoing
+) -> AsyncIterator[KeyUrl]:
     app = web.Application()
     app.router.add_get("/keys", issuer.handle)
     async with TestServer(app) as server:
-        yield KeyUrl(str(server.make_url("/keys")), clock=clock)
+        yield KeyUrl(outgoing, str(server.make_url("/keys")), clock=clock)
 
 
 async def test_keys_are_cached(keys: KeyUrl, issuer: Issuer, clock: Clock) -> None:

@@ -40,8 +40,6 @@ class Guests:
 
     def reload(self) -> None: ...
 
-    async def close(self) -> None: ...
-
 
 def rules(token: str, more: str = "") -> str:
     return f"""

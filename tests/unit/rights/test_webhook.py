@@ -11,6 +11,7 @@ from aiohttp.test_utils import TestServer
 
 from tests.server import free_port
 from tests.waiting import until
+from whipbird.outgoing import Outgoing
 from whipbird.rights import Action, Grant, Inquiry, Need, Unanswered, Webhook
 from whipbird.rights.webhook import AT_ONCE, WAITING
 
@@ -52,10 +53,8 @@ async def url(program: Program) -> AsyncIterator[str]:
 
 
 @pytest.fixture
-async def webhook(url: str) -> AsyncIterator[Webhook]:
-    made = Webhook(url, timeout=60)
-    yield made
-    await made.close()
+async def webhook(url: str, outgoing: Outgoing) -> Webhook:
+    return Webhook(outgoing, url, timeout=60)
 
 
 async def find(webhook: Webhook, inquiry: Inquiry) -> Grant | None:
@@ -156,20 +155,20 @@ async def test_a_failure_permits_nothing(
     assert "secret-token" not in caplog.text
 
 
-async def test_nobody_there() -> None:
-    webhook = Webhook(f"http://127.0.0.1:{free_port()}/auth")
+async def test_nobody_there(outgoing: Outgoing) -> None:
+    webhook = Webhook(outgoing, f"http://127.0.0.1:{free_port()}/auth")
     with pytest.raises(Unanswered):
         await find(webhook, Inquiry(LIVE, "abc"))
-    await webhook.close()
 
 
-async def test_no_answer_in_time(url: str, program: Program) -> None:
+async def test_no_answer_in_time(
+    url: str, program: Program, outgoing: Outgoing
+) -> None:
     program.may_answer.clear()
-    webhook = Webhook(url, timeout=0.05)
+    webhook = Webhook(outgoing, url, timeout=0.05)
     with pytest.raises(Unanswered):
         await find(webhook, Inquiry(LIVE, "abc"))
     program.may_answer.set()
-    await webhook.close()
 
 
 async def test_questions_are_bounded(webhook: Webhook, program: Program) -> None:

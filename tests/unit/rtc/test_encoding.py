@@ -1,12 +1,16 @@
 """How loud audio is, and which codecs can be encoded."""
 
 import math
+import random
 from array import array
+from fractions import Fraction
 
 import pytest
-from av import AudioFrame, VideoFrame
+from av import AudioFrame, Packet, VideoFrame
 
+from tests.media_files import noise
 from whipbird.rtc.encoding import TrackEncoder, audio_level
+from whipbird.rtp.packet import MAX_PAYLOAD
 from whipbird.sdp.codecs import Codec
 
 
@@ -57,6 +61,26 @@ def test_codecs_of_aiortc(kind: str, rtpmap: str) -> None:
     encoder = TrackEncoder(kind, Codec(96, rtpmap))
     # Where there is none to choose, nothing happens.
     encoder.limit(500_000)
+
+
+@pytest.mark.parametrize("rtpmap", ["vp8/90000", "H264/90000"])
+async def test_packets_fit_into_what_every_path_carries(rtpmap: str) -> None:
+    encoder = TrackEncoder("video", Codec(96, rtpmap))
+    picture = noise(320, 240)
+    picture.pts, picture.time_base = 0, Fraction(1, 90_000)
+    encoded = await encoder.encode(picture, is_key=True)
+    assert encoded is not None
+    sizes = [len(payload) for payload in encoded.payloads]
+    assert sum(sizes) > 3 * MAX_PAYLOAD
+    assert max(sizes) <= MAX_PAYLOAD
+
+    data = b"\0\0\1\x65" + random.Random(0).randbytes(5000).replace(b"\0\0", b"\1\1")
+    frame = Packet(data)
+    frame.pts, frame.time_base = 0, Fraction(1, 90_000)
+    packed = encoder.pack(frame)
+    assert packed is not None
+    assert sum(map(len, packed.payloads)) >= 5000
+    assert max(map(len, packed.payloads)) <= MAX_PAYLOAD
 
 
 def test_other_codecs() -> None:

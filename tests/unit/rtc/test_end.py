@@ -340,7 +340,7 @@ async def test_a_fault_in_a_timer_of_ours(
 
 @pytest.mark.expects_fault
 @pytest.mark.virtual_time
-async def test_faults_that_are_like_each_other_are_logged_once(
+async def test_faults_are_counted_and_tell_their_session(
     connect_far: Connect,
     net: Net,
     monkeypatch: pytest.MonkeyPatch,
@@ -348,12 +348,14 @@ async def test_faults_that_are_like_each_other_are_logged_once(
 ) -> None:
     broken = make_breakable(monkeypatch, Association, "receive")
     pairs = [await connect_far() for _ in range(3)]
-    for pair in pairs:
+    for number, pair in enumerate(pairs):
+        pair.server.connection.log_fields = {"session": str(number)}
         broken.append(pair.server.connection.transport.sctp)
         pair.channel.send("what it cannot take")
     await until(lambda: all(p.server.connectionState == "failed" for p in pairs))
     assert net.server.dispatcher.faults.count == 3
-    assert len([r for r in caplog.records if r.levelno >= logging.ERROR]) == 1
+    faults = [vars(r) for r in caplog.records if r.levelno >= logging.ERROR]
+    assert sorted(fault["session"] for fault in faults) == ["0", "1", "2"]
 
 
 async def test_a_fault_in_closing_leaves_nothing_either(

@@ -333,3 +333,28 @@ def test_any_text_is_read(text: str) -> None:
         link.parameters.keys() == {*map(str.lower, link.parameters)} for link in links
     )
     ice_servers(links)
+
+
+@pytest.mark.parametrize(
+    ("url", "host", "port", "is_tcp", "is_secure"),
+    [
+        ("stun:a.example", "a.example", 3478, False, False),
+        ("turn:a.example:80", "a.example", 80, False, False),
+        ("turn:[2001:db8::1]?transport=tcp", "2001:db8::1", 3478, True, False),
+        ("turns:a.example", "a.example", 5349, True, True),
+        ("TURNS:a.example?transport=UDP", "a.example", 5349, False, True),
+    ],
+)
+def test_the_address_of_a_server(
+    url: str, host: str, port: int, is_tcp: bool, is_secure: bool
+) -> None:
+    """RFC 7064 section 3.2 and RFC 7065 section 3.2."""
+    is_turn = url.lower().startswith("turn")
+    server = IceServer(url, "a", "b") if is_turn else IceServer(url)
+    address = server.address
+    assert (address.host, address.port) == (host, port)
+    assert (address.is_turn, address.is_tcp, address.is_secure) == (
+        is_turn,
+        is_tcp,
+        is_secure,
+    )

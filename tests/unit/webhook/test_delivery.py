@@ -29,7 +29,6 @@ class Receiver:
         self.attempts: list[tuple[float, Event]] = []
         self.may_answer = asyncio.Event()
         self.may_answer.set()
-        self.is_closed = False
         self.at_once = self.most_at_once = 0
 
     async def send(self, event: Event) -> Outcome:
@@ -43,9 +42,6 @@ class Receiver:
         if event.stream in self.broken:
             return Outcome.FAILED
         return self.outcomes.pop(0) if self.outcomes else Outcome.DELIVERED
-
-    async def close(self) -> None:
-        self.is_closed = True
 
     @property
     def numbers(self) -> list[int]:
@@ -65,7 +61,6 @@ async def test_in_order() -> None:
     await delivery.close()
     assert receiver.numbers == [0, 1, 2]
     assert (delivery.delivered, delivery.dropped) == (3, 0)
-    assert receiver.is_closed
 
 
 async def test_a_failure_is_tried_again_before_what_follows() -> None:

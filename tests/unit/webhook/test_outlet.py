@@ -9,6 +9,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from tests.waiting import until
+from whipbird.outgoing import Outgoing
 from whipbird.webhook import Event, EventType, Outlet
 
 
@@ -50,9 +51,11 @@ def event(stream: str) -> Event:
     return Event(EventType.PUBLISHED, stream)
 
 
-async def test_another_url(receivers: tuple[Receiver, Receiver]) -> None:
+async def test_another_url(
+    receivers: tuple[Receiver, Receiver], outgoing: Outgoing
+) -> None:
     one, two = receivers
-    outlet = Outlet(one.url)
+    outlet = Outlet(outgoing, one.url)
     one.may_answer.clear()
     outlet.put(event("before"))
     outlet.change(two.url, b"key")
@@ -67,10 +70,10 @@ async def test_another_url(receivers: tuple[Receiver, Receiver]) -> None:
 
 
 async def test_from_nowhere_and_to_nowhere(
-    receivers: tuple[Receiver, Receiver],
+    receivers: tuple[Receiver, Receiver], outgoing: Outgoing
 ) -> None:
     one, _ = receivers
-    outlet = Outlet()
+    outlet = Outlet(outgoing)
     outlet.put(event("too early"))
     outlet.change(one.url, None)
     outlet.put(event("in time"))
@@ -80,22 +83,27 @@ async def test_from_nowhere_and_to_nowhere(
     assert one.streams == ["in time"]
 
 
-async def test_the_same_url_again(receivers: tuple[Receiver, Receiver]) -> None:
+async def test_the_same_url_again(
+    receivers: tuple[Receiver, Receiver], outgoing: Outgoing
+) -> None:
     one, _ = receivers
-    outlet = Outlet(one.url)
+    outlet = Outlet(outgoing, one.url)
     before = outlet._delivery
     outlet.change(one.url, None)
     assert outlet._delivery is before
     await outlet.close()
 
 
-async def test_nothing_is_left(receivers: tuple[Receiver, Receiver]) -> None:
+async def test_nothing_is_left(
+    receivers: tuple[Receiver, Receiver], outgoing: Outgoing
+) -> None:
     one, two = receivers
     tasks = asyncio.all_tasks()
-    outlet = Outlet(one.url)
+    outlet = Outlet(outgoing, one.url)
     for _ in range(3):
         for receiver in (two, one):
             outlet.put(event("live"))
             outlet.change(receiver.url, None)
     await outlet.close()
+    await outgoing.close()
     await until(lambda: asyncio.all_tasks() <= tasks)

@@ -15,7 +15,7 @@ from pytest_aiohttp.plugin import AiohttpServer
 from tests.interop.aiortc_viewer import AiortcViewer
 from tests.unit.recording.publisher import files_in
 from tests.waiting import until
-from whipbird.app import create_app
+from whipbird.app import RECORDER, create_app
 from whipbird.client import WhipClient
 from whipbird.client.pattern import Pattern
 from whipbird.client.publish import Publication
@@ -102,3 +102,30 @@ async def test_the_end_of_the_server(
         "recorded",
     ]
     assert received[1]["reason"] == "server shutdown"
+
+
+async def test_a_recording_that_fails(
+    events: tuple[str, list[dict[str, Any]]],
+    aiohttp_server: AiohttpServer,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """It is told with the session of its publisher, which the log names too."""
+    url, received = events
+    app = create_app(Settings(event_url=url, record=tmp_path, record_all=True))
+    server = await aiohttp_server(app)
+    async with publishing(str(server.make_url("/whip/live"))):
+        recorder = app[RECORDER]
+        await until(lambda: (recorder.describe("live") or {}).get("file"))
+        recorder._fail_all("No space left on device")
+        await until(lambda: any(e["type"] == "recording_failed" for e in received))
+    by_type = {event["type"]: event for event in received}
+    failed = by_type["recording_failed"]
+    assert failed["stream"] == "live"
+    assert failed["session"] == by_type["published"]["session"]
+    assert failed["problem"] == "No space left on device"
+    assert failed["file"].startswith("live")
+    about = [r for r in caplog.records if r.name.startswith("whipbird.recording")]
+    assert {vars(r).get("session") for r in about if "live" in r.getMessage()} == {
+        failed["session"]
+    }

@@ -13,6 +13,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from whipbird.config import webhook_key
+from whipbird.outgoing import Outgoing
 from whipbird.webhook import Event, EventType, Sender
 from whipbird.webhook.outcome import Outcome
 
@@ -48,11 +49,9 @@ async def receiver() -> AsyncIterator[Receiver]:
 
 
 @pytest.fixture
-async def sender(receiver: Receiver) -> AsyncIterator[Sender]:
+async def sender(receiver: Receiver, outgoing: Outgoing) -> Sender:
     url = str(receiver.server.make_url("/events"))
-    sender = Sender(url, KEY, clock=lambda: 1_700_000_000.5)
-    yield sender
-    await sender.close()
+    return Sender(outgoing, url, KEY, clock=lambda: 1_700_000_000.5)
 
 
 EVENT = Event(EventType.PUBLISHED, "live", {"session": "abc"})
@@ -106,10 +105,9 @@ async def test_nobody_listens(receiver: Receiver, sender: Sender) -> None:
     assert await sender.send(EVENT) is Outcome.FAILED
 
 
-async def test_without_a_secret(receiver: Receiver) -> None:
-    sender = Sender(str(receiver.server.make_url("/events")), None)
+async def test_without_a_secret(receiver: Receiver, outgoing: Outgoing) -> None:
+    sender = Sender(outgoing, str(receiver.server.make_url("/events")), None)
     await sender.send(EVENT)
-    await sender.close()
     assert "webhook-signature" not in receiver.requests[0][0]
 
 
@@ -120,14 +118,15 @@ def test_secrets() -> None:
         webhook_key("whsec_!")
 
 
-async def test_the_documentation_verifies(receiver: Receiver) -> None:
+async def test_the_documentation_verifies(
+    receiver: Receiver, outgoing: Outgoing
+) -> None:
     """The code in docs/events.md."""
     text = (Path(__file__).parents[3] / "docs" / "events.md").read_text()
     names: dict[str, Any] = {}
     exec(text.partition("```python\n")[2].partition("```")[0], names)
-    sender = Sender(str(receiver.server.make_url("/events")), KEY)
+    sender = Sender(outgoing, str(receiver.server.make_url("/events")), KEY)
     await sender.send(EVENT)
-    await sender.close()
     ((headers, body),) = receiver.requests
     assert names["verify"](KEY, headers, body)
     assert not names["verify"](b"south", headers, body)

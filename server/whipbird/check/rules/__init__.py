@@ -12,6 +12,8 @@ from . import (
     setup_cors,
     teardown,
     trickle,
+    whep,
+    whep_extensions,
 )
 
 __all__ = [
@@ -26,4 +28,6 @@ __all__ = [
     "setup_cors",
     "teardown",
     "trickle",
+    "whep",
+    "whep_extensions",
 ]

@@ -1,6 +1,7 @@
 """Sections 4.4 and 4.8: constraints on SDP, and simulcast."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from ...sdp.parser import MediaSection
 from ..answer import Answer
@@ -73,20 +74,74 @@ async def answer_bundle(endpoint: Endpoint) -> None:
 )
 async def bundle_media(endpoint: Endpoint) -> str:
     _needs(endpoint, "audio", "video")
-    connected = await endpoint.connect()
-    reported = await connected.publisher.reported()
-    alive = await endpoint.is_alive(connected)
-    await endpoint.end(connected)
-    if not alive:
-        raise Failed("nothing comes back any more", connected.session.exchange)
-    if not reported:
+    received = await endpoint.shared(_usual_reception)
+    if not received.alive:
+        raise Failed("nothing comes back any more", received.exchange)
+    if not received.reported:
         return "connected; the server sends no receiver reports"
-    if missing := {"audio", "video"} - reported:
+    if missing := {"audio", "video"} - received.reported:
         raise Failed(
-            f"receiver reports came, but none of {', '.join(missing)}",
-            connected.session.exchange,
+            f"receiver reports came, but none of {', '.join(sorted(missing))}",
+            received.exchange,
         )
     return "receiver reports of both"
+
+
+@rule(
+    "bundle-mid",
+    "4.4.1",
+    Level.MUST,
+    "Bundled media is assigned to its section by its mid (RFC 9143 section 9.2), where "
+    "the offer has no a=ssrc.",
+)
+async def bundle_mid(endpoint: Endpoint) -> str:
+    _needs(endpoint, "audio", "video")
+    usual = await endpoint.shared(_usual_reception)
+    if not usual.alive:
+        raise Skipped("with a=ssrc nothing comes back either")
+    try:
+        received = await _reception(endpoint, describes_sources=False)
+    except Skipped as problem:
+        raise Failed(problem.reason, *problem.exchanges) from None
+    if not received.alive:
+        raise Failed("nothing comes back any more", received.exchange)
+    if missing := usual.reported - received.reported:
+        raise Failed(
+            f"no receiver reports of {', '.join(sorted(missing))}, which came with "
+            "a=ssrc",
+            received.exchange,
+        )
+    if not usual.reported:
+        return "connected; the server sends no receiver reports"
+    return "receiver reports as with a=ssrc"
+
+
+@dataclass(frozen=True, slots=True)
+class _Reception:
+    """A session over which media was sent.
+
+    Attributes:
+        exchange: the POST.
+        reported: the kinds of which receiver reports came.
+        alive: whether the connection worked afterwards.
+    """
+
+    exchange: Exchange
+    reported: set[str]
+    alive: bool
+
+
+async def _reception(endpoint: Endpoint, *, describes_sources: bool) -> _Reception:
+    connected = await endpoint.connect(describes_sources=describes_sources)
+    reported = await connected.client.reported()
+    alive = await endpoint.is_alive(connected)
+    await endpoint.end(connected)
+    return _Reception(connected.session.exchange, reported, alive)
+
+
+async def _usual_reception(endpoint: Endpoint) -> _Reception:
+    """Send media in the shape of browsers and encoders."""
+    return await _reception(endpoint, describes_sources=True)
 
 
 @rule(

@@ -9,11 +9,11 @@ from yarl import URL
 from ...sdp.link import ICE_SERVER, Link, ice_servers, parse_links
 from ..endpoint import Endpoint
 from ..exchange import Exchange
+from ..protocol import WHIP
 from ..rule import Absent, Failed, Level, rule
 
-WHIP_URN = "urn:ietf:params:whip:"
-# The draft's section 6.3.1: type "ext", then one or more names.
-EXTENSION_URN = re.compile(rf"{WHIP_URN}ext(?::[^:\s]+)+")
+# After the protocol's prefix (RFC 9725 section 6.3.1): "ext", then one or more names.
+EXTENSION = re.compile(r"ext(?::[^:\s]+)+")
 
 
 def _links(exchange: Exchange) -> list[Link]:
@@ -128,12 +128,13 @@ async def preflight_ice_servers(endpoint: Endpoint) -> None:
         raise Failed(f"it names {len(links)}", exchange)
 
 
-def _extensions(exchange: Exchange) -> list[Link]:
-    """The links with a relation of WHIP's."""
+def _extensions(endpoint: Endpoint) -> list[Link]:
+    """The links with a relation of the protocol's."""
+    prefix = endpoint.protocol.urn
     return [
         link
-        for link in _links(exchange)
-        if any(relation.startswith(WHIP_URN) for relation in link.relations)
+        for link in _links(endpoint.standard)
+        if any(relation.startswith(prefix) for relation in link.relations)
     ]
 
 
@@ -145,7 +146,7 @@ def _extensions(exchange: Exchange) -> list[Link]:
     "the extension's URN as rel and the URL of its resource.",
 )
 async def extension_links(endpoint: Endpoint) -> str:
-    links = _extensions(endpoint.standard)
+    links = _extensions(endpoint)
     if not links:
         raise Absent("no extension is announced")
     seen: set[str] = set()
@@ -167,15 +168,15 @@ async def extension_links(endpoint: Endpoint) -> str:
     "extension-urns",
     "4.9",
     Level.MUST,
-    f"The URN of an extension begins with {WHIP_URN}ext.",
+    f"The URN of an extension begins with {WHIP.urn}ext.",
 )
 async def extension_urns(endpoint: Endpoint) -> None:
-    links = _extensions(endpoint.standard)
+    links = _extensions(endpoint)
     if not links:
         raise Absent("no extension is announced")
     for link in links:
         for relation in link.relations:
-            if not EXTENSION_URN.fullmatch(relation):
+            if not EXTENSION.fullmatch(relation.removeprefix(endpoint.protocol.urn)):
                 raise Failed(f'rel="{relation}"', endpoint.standard)
 
 

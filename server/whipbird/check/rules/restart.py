@@ -7,6 +7,7 @@ from ..checks import CHECK_LIMIT, answers
 from ..endpoint import Endpoint
 from ..exchange import STRONG_TAG
 from ..offers import new_credentials
+from ..presence import CANNOT_TELL
 from ..requests import SDP_FRAGMENT
 from ..restart import Restart, first_restart, refused_restarts, restart_elsewhere
 from ..rule import Absent, Failed, Level, Skipped, rule
@@ -227,9 +228,14 @@ async def restart_consent(endpoint: Endpoint) -> None:
             "media has stopped before the restart has failed",
             elsewhere.restart.exchange,
         )
-    fall_silent(elsewhere.restart.connected.publisher.peer)
+    session = elsewhere.restart.connected.session
+    witness = await endpoint.presence.witness(session)
+    fall_silent(elsewhere.restart.connected.client.peer)
     limit = endpoint.options.consent_limit + RESTART_ALLOWANCE
-    if not await endpoint.goes(elsewhere.restart.connected.session, limit):
+    gone = await endpoint.presence.goes(session, limit, witness, in_silence=True)
+    if gone is None:
+        raise Skipped(CANNOT_TELL)
+    if not gone:
         raise Failed(
             f"it is still there {limit:g} seconds after the client has fallen silent",
             elsewhere.restart.exchange,

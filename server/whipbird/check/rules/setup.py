@@ -5,10 +5,10 @@ from aiohttp import hdrs
 from ...sdp.errors import SdpError
 from ...sdp.remote_media import mid_of
 from ..answer import Answer
+from ..client import NotConnected
 from ..endpoint import Endpoint, answer_of
 from ..exchange import Exchange, location_of
 from ..offers import Shape, malformed, write_offer
-from ..publisher import NotConnected
 from ..requests import SDP, SDP_FRAGMENT
 from ..rule import Failed, Level, Skipped, rule
 
@@ -100,17 +100,17 @@ def _problem_of(answer: Answer, offer: Answer) -> str | None:
     "After the exchange the server sets up ICE and DTLS with the client.",
 )
 async def post_connects(endpoint: Endpoint) -> str:
-    publisher = await endpoint.publisher()
-    session = await endpoint.open(Shape(endpoint.path_kinds), publisher.transport)
+    offered = await endpoint.offer()
+    session, client = offered.session, offered.client
     try:
-        await publisher.accept(session.answer)
-        await publisher.connected(endpoint.options.timeout)
+        await client.accept(session.answer)
+        await client.connected(endpoint.options.timeout)
     except NotConnected as error:
         raise Failed(str(error), session.exchange) from error
-    if not await publisher.is_alive(endpoint.echoes):
+    if not await client.is_alive(endpoint.echoes):
         raise Failed("connected, but nothing comes back", session.exchange)
     kind = "messages are echoed" if endpoint.echoes else "consent checks are answered"
-    return f"{', '.join(publisher.kinds)}; {kind}"
+    return f"{', '.join(client.kinds)}; {kind}"
 
 
 @rule(

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from ...rtc.probe import fall_silent, tap
 from ..checks import answers
 from ..endpoint import Endpoint
-from ..exchange import Exchange
+from ..exchange import Exchange, NoResponse
+from ..presence import CANNOT_TELL
 from ..rule import Failed, Level, Skipped, rule
 from ..session import Connected
 
@@ -25,30 +26,42 @@ class Deletion:
     """A DELETE of a session over which media went.
 
     Attributes:
-        gone: whether the session's URL names nothing afterwards.
+        gone: whether the session is gone afterwards; None if nothing tells.
         told: whether the client was told by DTLS.
         answered: whether the server answers checks of the session still; None when
             it did not answer them before either.
     """
 
     exchange: Exchange
-    after: Exchange
-    gone: bool
+    after: Exchange | None
+    gone: bool | None
     told: bool
     answered: bool | None
 
 
 async def _deletion(endpoint: Endpoint) -> Deletion:
     connected = await endpoint.connect()
-    session, publisher = connected.session, connected.publisher
+    session, publisher = connected.session, connected.client
     probe = await endpoint.probe(session)
     before = await answers(probe, session)
     exchange = await endpoint.request("DELETE", session.url)
     told = await publisher.closed_by_peer(NOTIFY_LIMIT)
-    gone = await endpoint.goes(session, 0)
-    after = await endpoint.request("GET", session.url)
+    after = await _after(endpoint, connected)
     answered = await answers(probe, session) if before else None
+    gone = await endpoint.presence.is_gone(session)
+    if gone is None and (told or answered is False):
+        gone = True
+    if gone is None:
+        gone = await endpoint.presence.has_gone(session)
     return Deletion(exchange, after, gone, told, answered)
+
+
+async def _after(endpoint: Endpoint, connected: Connected) -> Exchange | None:
+    """GET of a session that has ended; None without a response."""
+    try:
+        return await endpoint.request("GET", connected.session.url)
+    except NoResponse:
+        return None
 
 
 @rule("delete-200", "4.2", Level.MUST, 'DELETE of a session is answered with "200 OK".')
@@ -67,9 +80,16 @@ async def delete_200(endpoint: Endpoint) -> None:
 )
 async def delete_removes(endpoint: Endpoint) -> str:
     deletion = await endpoint.shared(_deletion)
+    after = deletion.after
+    shown = [exchange for exchange in (deletion.exchange, after) if exchange]
+    # A page for any URL says nothing of the session, but no content is a session's.
+    if after is not None and after.is_success and not after.content:
+        raise Failed(f"after it {after}", *shown)
+    if deletion.gone is None:
+        raise Skipped(CANNOT_TELL)
     if not deletion.gone:
-        raise Failed(f"after it {deletion.after}", deletion.exchange, deletion.after)
-    return f"after it {deletion.after}"
+        raise Failed("it is still there", *shown)
+    return f"after it {after}" if after else "it is gone"
 
 
 @rule(
@@ -110,9 +130,13 @@ async def delete_revokes(endpoint: Endpoint) -> None:
 )
 async def dtls_close(endpoint: Endpoint) -> None:
     connected = await endpoint.connect()
-    await connected.publisher.close()
+    witness = await endpoint.presence.witness(connected.session)
+    await connected.client.close()
     limit = endpoint.options.timeout
-    if not await endpoint.goes(connected.session, limit):
+    gone = await endpoint.presence.goes(connected.session, limit, witness)
+    if gone is None:
+        raise Skipped(CANNOT_TELL)
+    if not gone:
         raise Failed(
             f"it is still there {limit:g} seconds after the DTLS close_notify",
             connected.session.exchange,
@@ -129,7 +153,7 @@ async def dtls_close(endpoint: Endpoint) -> None:
 async def consent_checks(endpoint: Endpoint) -> None:
     connected = await endpoint.connect()
     _require_full_ice(connected)
-    arrivals = tap(connected.publisher.peer)
+    arrivals = tap(connected.client.peer)
     # Wait until the checks of the connection setup are over.
     await asyncio.sleep(SETTLE)
     settled = len(arrivals.requests)
@@ -157,11 +181,15 @@ async def consent_checks(endpoint: Endpoint) -> None:
 async def consent_expiry(endpoint: Endpoint) -> None:
     connected = await endpoint.connect()
     _require_full_ice(connected)
-    if await endpoint.is_gone(connected.session):
-        raise Skipped("the URL of a session names nothing even while it lives")
-    fall_silent(connected.publisher.peer)
+    witness = await endpoint.presence.witness(connected.session)
+    fall_silent(connected.client.peer)
     limit = endpoint.options.consent_limit
-    if not await endpoint.goes(connected.session, limit):
+    gone = await endpoint.presence.goes(
+        connected.session, limit, witness, in_silence=True
+    )
+    if gone is None:
+        raise Skipped(CANNOT_TELL)
+    if not gone:
         raise Failed(
             f"it is still there {limit:g} seconds after the client has fallen silent",
             connected.session.exchange,

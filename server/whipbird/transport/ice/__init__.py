@@ -5,6 +5,7 @@ from .candidates import (
     LocalCandidate,
     host_candidate,
     passive_candidate,
+    relay_candidate,
 )
 from .consent import CONSENT_INTERVAL, CONSENT_LIFETIME
 from .pairing import MAX_REMOTE_CANDIDATES
@@ -24,4 +25,5 @@ __all__ = [
     "LocalCandidate",
     "host_candidate",
     "passive_candidate",
+    "relay_candidate",
 ]

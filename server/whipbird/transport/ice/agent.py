@@ -73,6 +73,10 @@ class Agent(ABC):
         """Set this side's candidates."""
         self.candidates = tuple(candidates)
 
+    def add_local_candidate(self, candidate: LocalCandidate, now: float) -> None:
+        """Add a candidate of this side's, which the peer is not told of."""
+        self.candidates = (*self.candidates, candidate)
+
     @property
     @abstractmethod
     def selected(self) -> Path | None:

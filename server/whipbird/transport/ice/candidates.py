@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from zlib import crc32
 
 from ...sdp.candidate import Candidate
-from ..path import Address, TcpAddress
+from ..path import Address, RelayAddress, TcpAddress
 
 # The highest local preference there is (RFC 8445 section 5.1.2.1).
 MAX_LOCAL_PREFERENCE = 65535
@@ -12,6 +12,7 @@ MAX_LOCAL_PREFERENCE = 65535
 # RFC 8445 section 5.1.2.2.
 _HOST_PREFERENCE = 126
 _PEER_REFLEXIVE_PREFERENCE = 110
+_RELAY_PREFERENCE = 0
 
 # RFC 6544 section 4.2 has TCP candidates after those of UDP, the server-reflexive ones
 # (100) too, and peer-reflexive ones after those of the host.
@@ -92,6 +93,24 @@ def passive_candidate(
         tcp_type="passive",
     )
     return LocalCandidate(candidate, base)
+
+
+def relay_candidate(relayed: RelayAddress, preference: int) -> LocalCandidate:
+    """Make a candidate of an address that a TURN server relays (RFC 8445 5.1.1.2).
+
+    Args:
+        preference: the local preference, at most ``MAX_LOCAL_PREFERENCE``.
+    """
+    candidate = Candidate(
+        foundation=str(crc32(f"relay udp {relayed.host}".encode())),
+        component=_COMPONENT,
+        transport="udp",
+        priority=_priority(_RELAY_PREFERENCE, preference),
+        address=relayed.host,
+        port=relayed.port,
+        type="relay",
+    )
+    return LocalCandidate(candidate, relayed)
 
 
 def peer_reflexive_priority(priority: int, *, is_tcp: bool) -> int:

@@ -85,6 +85,15 @@ class FullAgent(Agent):
         super().gather(candidates)
         self._pairing.set_local(candidates)
 
+    def add_local_candidate(self, candidate: LocalCandidate, now: float) -> None:
+        super().add_local_candidate(candidate, now)
+        self._pairing.add_local(candidate)
+        if self._maker is not None and self._selected is None:
+            for pair in self._pairing.pairs_from(candidate.base):
+                self._add(pair)
+            self._check_next(now)
+        self._find_deadline(now)
+
     def start(self, remote: IceCredentials, now: float) -> None:
         self.remote = remote
         self._maker = CheckMaker(

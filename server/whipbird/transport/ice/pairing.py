@@ -28,8 +28,12 @@ class Pairing:
         """Set the candidates of this side."""
         self._bases.clear()
         for local in candidates:
-            priority = max(self._bases.get(local.base, 0), local.candidate.priority)
-            self._bases[local.base] = priority
+            self.add_local(local)
+
+    def add_local(self, local: LocalCandidate) -> None:
+        """Add a candidate of this side."""
+        priority = max(self._bases.get(local.base, 0), local.candidate.priority)
+        self._bases[local.base] = priority
 
     def add_remote(self, candidate: Candidate) -> Address | None:
         """Add a candidate of the peer's, whose address is an IP address.
@@ -54,6 +58,13 @@ class Pairing:
         for base, local_priority in self._bases.items():
             if _scope(base) == scope:
                 yield Pair(Path(base, remote), local_priority, priority)
+
+    def pairs_from(self, base: Address) -> Iterator[Pair]:
+        """Make the pairs of one base with the signalled candidates of its kind."""
+        scope, priority = _scope(base), self._bases[base]
+        for remote, remote_priority in self._remotes.items():
+            if _scope(remote) == scope:
+                yield Pair(Path(base, remote), priority, remote_priority)
 
     def pair_of(self, path: Path, priority: int) -> Pair:
         """Make the pair of a path on which the peer has sent a check.

@@ -146,6 +146,16 @@ class IceTransport:
         self._current.start(remote, now)
         self._find_deadline()
 
+    def add_local_candidate(self, candidate: LocalCandidate, now: float) -> None:
+        """Add a candidate of this side's to the newest ICE session.
+
+        The peer need not be told of it: the checks from it do.
+        """
+        if self._closed:
+            return
+        self._newest.add_local_candidate(candidate, now)
+        self._find_deadline()
+
     def add_remote_candidate(self, candidate: Candidate, now: float) -> None:
         """Take a usable candidate of the peer's, in the newest ICE session.
 
@@ -172,9 +182,9 @@ class IceTransport:
         """Take a STUN datagram.
 
         Returns:
-            False when it belongs to somebody else: a request to another ufrag, or a
-            response to no check of this peer. It may still be another peer's whose
-            datagrams come on the same path.
+            False when it is malformed or not authentic, or belongs to somebody else: a
+            request to another ufrag, or a response to no check of this peer. It may
+            still be another peer's whose datagrams come on the same path.
         """
         if self._closed:
             return False
@@ -182,7 +192,7 @@ class IceTransport:
             message = parse(data)
         except StunError:
             self.malformed += 1
-            return True
+            return False
         if message.type == BINDING_INDICATION:
             # It keeps a NAT's binding alive, and says nothing (RFC 8445 section 11).
             return True
@@ -355,10 +365,11 @@ class IceTransport:
         ufrag = username.partition(b":")[0]
         for agent in (self._current, self._next):
             if agent is not None and agent.ufrag == ufrag:
-                if agent.receive_request(request, path, now):
+                is_authentic = agent.receive_request(request, path, now)
+                if is_authentic:
                     self.requests_received += 1
                     self.heard_at = now
-                return True
+                return is_authentic
         return False
 
     def _receive_response(self, response: StunMessage, path: Path, now: float) -> bool:

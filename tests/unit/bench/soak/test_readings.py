@@ -10,6 +10,7 @@ from bench.soak.readings import (
     MIN_READINGS,
     SPARE_OBJECTS,
     SPARE_THREADS,
+    SPARE_TIMERS,
     growth,
     leftovers,
     slope,
@@ -25,10 +26,11 @@ def reading(
     sessions: int = 0,
     sockets: int = 7,
     tasks: int = 1,
+    timers: int = 0,
     threads: int = 3,
     objects: dict[str, int] | None = None,
 ) -> Reading:
-    census = Census(0, tasks, 0, threads, 0, 0, 0, 0, objects or {})
+    census = Census(0, tasks, timers, threads, 0, 0, 0, 0, objects or {})
     return Reading(minute * 60, 0, 0, int(private), 20, sockets, sessions, census)
 
 
@@ -62,6 +64,14 @@ def test_what_is_left_is_named() -> None:
         "tasks: 3, 1 before",
     ]
     assert not leftovers(base, reading(sockets=6))
+
+
+def test_timers_that_stay() -> None:
+    base = reading(timers=2)
+    assert not leftovers(base, reading(timers=2 + SPARE_TIMERS))
+    assert leftovers(base, reading(timers=3 + SPARE_TIMERS)) == [
+        f"timers: {3 + SPARE_TIMERS}, 2 before"
+    ]
 
 
 def test_threads_and_objects_that_are_kept() -> None:

@@ -1,8 +1,13 @@
 """Local candidates (RFC 8445 section 5.1)."""
 
 from whipbird.sdp.candidate import Candidate
-from whipbird.transport.ice import MAX_LOCAL_PREFERENCE, host_candidate
+from whipbird.transport.ice import (
+    MAX_LOCAL_PREFERENCE,
+    host_candidate,
+    relay_candidate,
+)
 from whipbird.transport.ice.candidates import peer_reflexive_priority
+from whipbird.transport.path import Path, RelayAddress
 
 BASE = ("10.0.0.1", 8080)
 
@@ -51,3 +56,19 @@ def test_the_priority_in_checks() -> None:
     priority = host_candidate("10.0.0.1", 1, BASE, 77).candidate.priority
     peer_reflexive = peer_reflexive_priority(priority, is_tcp=False)
     assert peer_reflexive == 110 << 24 | 77 << 8 | 255
+
+
+def test_a_relayed_candidate() -> None:
+    """RFC 8445 section 5.1.2.2: after all others; RFC 8839 section 5.1: it has a
+    related address."""
+    relayed = RelayAddress("198.51.100.9", 50000)
+    local = relay_candidate(relayed, MAX_LOCAL_PREFERENCE)
+    candidate = local.candidate
+    assert local.base == relayed
+    assert candidate.priority == 65535 << 8 | 255
+    assert str(candidate).endswith(
+        " 198.51.100.9 50000 typ relay raddr 0.0.0.0 rport 9"
+    )
+    assert Candidate.parse(str(candidate)) == candidate
+    # A socket of this machine with the same numbers is another base.
+    assert relayed not in {Path(BASE, ("198.51.100.9", 50000)).remote}

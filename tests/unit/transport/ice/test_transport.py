@@ -17,9 +17,11 @@ from tests.unit.transport.ice.link import (
 )
 from whipbird.sdp.transport import IceCredentials
 from whipbird.transport.ice import (
+    MAX_LOCAL_PREFERENCE,
     MAX_REMOTE_CANDIDATES,
     MAX_VERIFIED_PATHS,
     IceTransport,
+    host_candidate,
 )
 from whipbird.transport.ice.checks import WAITS
 from whipbird.transport.ice.full_agent import ANSWER_TIME
@@ -350,7 +352,7 @@ def test_forged_requests() -> None:
         (signed, ErrorCode.UNAUTHENTICATED),
         (unsigned, ErrorCode.BAD_REQUEST),
     ):
-        assert server.ice.receive(data, path, link.now)
+        assert not server.ice.receive(data, path, link.now)
         [(_, answer, _)] = link.sent
         assert parse(answer).type == BINDING_ERROR
         assert parse(answer).error_code == code
@@ -370,7 +372,7 @@ def test_a_check_of_another_session_of_the_peers() -> None:
     link.sent.clear()
     other = IceCredentials("else", client.ice.local.pwd)
     check = check_from(other, server.ice.local, nominates=True)
-    assert server.ice.receive(check, Path(SERVER, CLIENT), link.now)
+    assert not server.ice.receive(check, Path(SERVER, CLIENT), link.now)
     [answer] = link.messages(SERVER)
     assert answer.error_code == ErrorCode.BAD_REQUEST
     assert answer.is_authentic(server.ice.local.pwd.encode())
@@ -403,7 +405,7 @@ def test_what_is_malformed_is_counted() -> None:
     client, server = pair_up(link)
     connect(link, client, server)
     for data in (b"\x00", b"\x00\x01" + bytes(18), b"\x03" * 1200):
-        server.ice.receive(data, Path(SERVER, CLIENT), link.now)
+        assert not server.ice.receive(data, Path(SERVER, CLIENT), link.now)
     assert server.ice.malformed == 3
     link.run(60)
     assert are_connected(client, server)
@@ -748,3 +750,35 @@ def test_random_is_all_there_is() -> None:
             pair_up(Link())[0], controlling=True, rng=random.Random(1)
         ).local
     )
+
+
+def test_a_candidate_that_comes_later_connects() -> None:
+    """A relay, which the peer learns of by the checks from it."""
+    link = Link()
+    client, server = pair_up(link)
+    link.dead.add(CLIENT)
+    server.start(client, knows_candidates=False)
+    client.start(server)
+    link.run(3)
+    assert client.ice.selected is None
+    relayed = ("192.0.2.2", 5000)
+    client.bases.append(relayed)
+    local = host_candidate(*relayed, relayed, MAX_LOCAL_PREFERENCE)
+    client.ice.add_local_candidate(local, link.now)
+    assert local in client.ice.local_candidates
+    link.run(3)
+    assert client.selected == [Path(relayed, SERVER)]
+    assert server.selected == [Path(SERVER, relayed)]
+
+
+def test_a_candidate_that_comes_when_there_is_a_path_is_not_checked() -> None:
+    link = Link()
+    client, server = pair_up(link)
+    connect(link, client, server)
+    relayed = ("192.0.2.2", 5000)
+    client.bases.append(relayed)
+    local = host_candidate(*relayed, relayed, MAX_LOCAL_PREFERENCE)
+    client.ice.add_local_candidate(local, link.now)
+    link.run(3)
+    assert link.messages(relayed) == []
+    assert client.selected == [Path(CLIENT, SERVER)]

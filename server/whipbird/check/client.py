@@ -1,8 +1,9 @@
-"""A real client: publishes silence and a black picture, and sees what comes back."""
+"""A real client: publishes silence and a black picture, or watches."""
 
 import asyncio
 import contextlib
 import secrets
+from collections.abc import Iterator
 from fractions import Fraction
 from typing import Any
 
@@ -13,8 +14,9 @@ from ..net import HostAddresses, UdpPort
 from ..rtc import Certificate, DataChannel, Peer, PeerOptions
 from ..rtc.probe import is_answered
 from ..sdp.errors import SdpError
+from ..sdp.parser import parse_description
 from .answer import Answer
-from .offers import LocalTransport
+from .offers import LocalTransport, Source
 
 # Seconds to wait for an echo: from a server that is known to echo, and otherwise.
 ECHO_TIMEOUT = 5.0
@@ -67,16 +69,27 @@ class _Darkness(MediaStreamTrack):
         return frame
 
 
+def _sources(offer: str) -> Iterator[Source]:
+    """The sources of a peer's own offer: with media, its sections come first."""
+    for media in parse_description(offer).media:
+        described = [ssrc.value.partition(" cname:") for ssrc in media.all("ssrc")]
+        ssrcs = [int(number) for number, _, cname in described if cname]
+        if ssrcs:
+            yield Source(ssrcs[0], ssrcs[-1], described[0][2])
+
+
 class NotConnected(Exception):  # noqa: N818 - what there is, not an error of ours
     """No connection was made. The message says why."""
 
 
-class Publisher:
+class Client:
     """A peer that offers some kinds of media, on a UDP port of its own.
 
     Args:
         certificate: its DTLS certificate.
         addresses: of this machine, to be reached at.
+        kinds: what it offers.
+        direction: whether it sends that, or receives it.
 
     Attributes:
         peer: this side's end of the connection.
@@ -90,7 +103,9 @@ class Publisher:
         certificate: Certificate,
         addresses: HostAddresses,
         kinds: tuple[str, ...],
+        direction: str = "sendonly",
     ) -> None:
+        self._direction = direction
         self._port = UdpPort(addresses)
         self.peer = Peer(PeerOptions(certificate, self._port))
         self.kinds = kinds
@@ -108,6 +123,8 @@ class Publisher:
                 self.channel.on("message", self._messages.put_nowait)
                 self.channel.on("open", self._changed.set)
                 self.channel.on("close", self._closed)
+            elif self._direction == "recvonly":
+                self.peer.addTransceiver(kind, "recvonly")
             else:
                 track = _Silence() if kind == "audio" else _Darkness()
                 self.peer.addTransceiver(track, "sendonly")
@@ -118,7 +135,25 @@ class Publisher:
             local.ice,
             f"{fingerprint.algorithm} {fingerprint.value}",
             local.candidates,
+            tuple(_sources(self.peer.localDescription.sdp)),
+            self._received_codecs(),
         )
+
+    def _received_codecs(self) -> dict[str, tuple[str, list[str]]]:
+        """The codecs of a client that receives: what comes has their payload types."""
+        if self._direction != "recvonly":
+            return {}
+        return {
+            media.kind: (
+                " ".join(media.formats),
+                [
+                    f"{name}:{attribute.value}"
+                    for name in ("extmap", "rtpmap", "fmtp", "rtcp-fb")
+                    for attribute in media.all(name)
+                ],
+            )
+            for media in parse_description(self.peer.localDescription.sdp).media
+        }
 
     async def accept(self, answer: Answer) -> None:
         """Take the answer, and begin to connect.
@@ -203,6 +238,16 @@ class Publisher:
                             if stats.type == "remote-inbound-rtp":
                                 seen.add(sender.kind)
         return seen
+
+    async def received(self, timeout: float) -> set[str]:
+        """The kinds of media that come; empty if none does within some time."""
+        found: set[str] = set()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout):
+                while not found:
+                    await asyncio.sleep(0.05)
+                    found = {t.kind for t in self.peer.tracks if t.received.packets}
+        return found
 
     async def closed_by_peer(self, timeout: float) -> bool:
         """Whether the server says good-bye (DTLS close_notify) within some time."""
