@@ -100,6 +100,7 @@ def create_app(settings: Settings) -> web.Application:
     redirects = [redirect_to_https()] if settings.tls_redirect else []
     site = load_site(webclient_directory())
     browsers = BrowserMiddlewares(site)
+    outermost: list[Middleware] = [policy.proxies, policy.access_log]
     app = web.Application(
         middlewares=[
             policy.proxies,

@@ -106,7 +106,7 @@ class WatchPage:
         self.note = page.locator("#watch-note")
         self.start = page.locator("#watch-start")
         self.name = page.get_by_label("Stream to watch")
-        self.mute = page.locator("#mute")
+        self.mute = page.locator("#watch-mute")
         self.full_screen = page.locator("#full-screen")
         self.layer = page.get_by_label("Layer")
 

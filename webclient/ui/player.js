@@ -14,14 +14,14 @@ export class Player {
 
   constructor() {
     const video = this.#video;
-    $('mute').addEventListener('click', () => {
+    $('watch-mute').addEventListener('click', () => {
       video.muted = !video.muted;
       this.#play();
     });
     video.addEventListener('volumechange', () => this.#showSound());
     $('play').addEventListener('click', () => {
       this.#play();
-      $('mute').focus();
+      $('watch-mute').focus();
     });
     $('full-screen').hidden = !document.fullscreenEnabled && !video[APPLE_FULL_SCREEN];
     $('full-screen').addEventListener('click', () => this.#toggleFullScreen());
@@ -54,7 +54,7 @@ export class Player {
   }
 
   #showSound() {
-    $('mute').textContent = this.#video.muted ? 'Unmute' : 'Mute';
+    $('watch-mute').textContent = this.#video.muted ? 'Unmute' : 'Mute';
   }
 
   #toggleFullScreen() {

@@ -78,6 +78,7 @@ export class WatchView {
 
   /** Ends the session; it is opened again when the view is entered. */
   leave() {
+    this.#inFront = false;
     const { stream, layer } = this.#viewer;
     this.#left = { stream, layer };
     this.#watching.rest();

@@ -31,6 +31,8 @@ _FOR_PROGRAMS = ("application/json", PROBLEM, "application/sdp")
 
 _ENDPOINT = re.compile(r"/(whip|whep)(?:/([^/]+))?/?")
 
+_Handler = Callable[[web.Request], Awaitable[web.Response]]
+
 
 def webclient_directory() -> Path:
     """The directory of the page's files: in the package, or in a checkout."""
@@ -63,6 +65,9 @@ def base_of(request: web.BaseRequest) -> str:
     """The relative URL from the address of a request to the start page.
 
     So it is right behind a proxy, too, that has the page below a path of its own.
+
+    Args:
+        root: the path of the start page; another one in an application that is mounted.
     """
     depth = _path_of(request).count("/") - 1
     return "../" * depth or "./"
@@ -106,7 +111,7 @@ class PageResource:
 
     async def choose(self, request: web.Request) -> web.Response:
         """Lead to the view that asks for the name of a stream."""
-        raise web.HTTPSeeOther(f"{base_of(request)}#watch")
+        raise web.HTTPSeeOther(f"{base_of(request, self._root.canonical)}#watch")
 
     async def watch(self, request: web.Request) -> web.Response:
         """The page that plays a stream, or several."""
@@ -123,7 +128,7 @@ class PageResource:
 
     async def manifest(self, request: web.Request) -> web.Response:
         """What a phone that installs a page opens then: the page that it was on."""
-        base = base_of(request)
+        base = base_of(request, self._root.canonical)
         title, start = "Whipbird", base
         if "streams" in request.match_info:
             title = "+".join(self._names_in(request))
@@ -133,7 +138,7 @@ class PageResource:
 
     async def _render(self, request: web.Request, kind: str) -> Content:
         names = self._names_in(request)
-        base = base_of(request)
+        base = base_of(request, self._root.canonical)
         preview = await self._previews.of(request, base, names)
         return self._site.render(
             "watch.html",

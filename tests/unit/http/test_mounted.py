@@ -1,5 +1,6 @@
 """The application as a part of another one, below a path."""
 
+import re
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -185,3 +186,15 @@ async def test_ids_are_not_logged(path: str) -> None:
     async with TestClient(TestServer(app)) as client:
         await client.get(path.format("live-stream", secret))
     assert shown == [path.format("live-stream", "abcdefgh")]
+
+
+@pytest.mark.parametrize("path", ["watch/live", "embed/a+b/", "watch", "watch/"])
+async def test_the_page_of_a_stream_is_below_it(client: Client, path: str) -> None:
+    response = await client.get(f"/webrtc/{path}", allow_redirects=False)
+    if response.status == 303:
+        target = response.url.join(URL(response.headers["Location"]))
+        assert (target.path, target.fragment) == ("/webrtc/", "watch")
+        return
+    found = re.search('<base href="([^"]+)">', await response.text())
+    assert found is not None
+    assert response.url.join(URL(found[1])).path == "/webrtc/"

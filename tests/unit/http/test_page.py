@@ -173,7 +173,9 @@ async def test_what_is_no_stream_gets_words(
 
 
 async def test_links_are_previewed(aiohttp_client: AiohttpClient) -> None:
-    client = await serve(aiohttp_client)
+    client = await serve(
+        aiohttp_client, trusted_proxies=("127.0.0.1",), allowed_hosts=("show.example",)
+    )
     text = await (await client.get("/watch/live")).text()
     host = f"http://127.0.0.1:{client.port}"
     assert '<meta property="og:title" content="live">' in text

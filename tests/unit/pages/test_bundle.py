@@ -124,3 +124,9 @@ def test_values_are_escaped(tmp_path: Path) -> None:
     assert page.body == b'<p title="&lt;&quot;&amp;">&lt;&quot;&amp;</p>'
     with pytest.raises(KeyError):
         Site(tmp_path).render("p.html", b="x")
+
+
+@pytest.mark.parametrize("page", ["index.html", "watch.html", "problem.html"])
+def test_no_two_elements_of_a_page_have_the_same_id(page: str) -> None:
+    ids = re.findall(r' id="([^"]*)"', (webclient_directory() / page).read_text())
+    assert len(ids) == len(set(ids))
