@@ -103,8 +103,7 @@ def create_app(settings: Settings) -> web.Application:
     outermost: list[Middleware] = [policy.proxies, policy.access_log]
     app = web.Application(
         middlewares=[
-            policy.proxies,
-            policy.access_log,
+            *outermost,
             browsers.problems,
             *for_all,
             *redirects,
@@ -197,9 +196,7 @@ def create_app(settings: Settings) -> web.Application:
     if settings.admin_listen is None:
         _add_operators(app, streams, guards(to_operate), store, stats)
     else:
-        admin = web.Application(
-            middlewares=[policy.proxies, policy.access_log, *for_all]
-        )
+        admin = web.Application(middlewares=[*outermost, *for_all])
         published = web.Application(middlewares=[*guards(of_streams), check_names])
         _add_operators(admin, published, guards(to_operate), store, stats)
         admin.add_subapp(STREAMS_PREFIX, published)

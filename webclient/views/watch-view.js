@@ -78,7 +78,6 @@ export class WatchView {
 
   /** Ends the session; it is opened again when the view is entered. */
   leave() {
-    this.#inFront = false;
     const { stream, layer } = this.#viewer;
     this.#left = { stream, layer };
     this.#watching.rest();

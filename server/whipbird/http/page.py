@@ -65,9 +65,6 @@ def base_of(request: web.BaseRequest) -> str:
     """The relative URL from the address of a request to the start page.
 
     So it is right behind a proxy, too, that has the page below a path of its own.
-
-    Args:
-        root: the path of the start page; another one in an application that is mounted.
     """
     depth = _path_of(request).count("/") - 1
     return "../" * depth or "./"
@@ -111,7 +108,7 @@ class PageResource:
 
     async def choose(self, request: web.Request) -> web.Response:
         """Lead to the view that asks for the name of a stream."""
-        raise web.HTTPSeeOther(f"{base_of(request, self._root.canonical)}#watch")
+        raise web.HTTPSeeOther(f"{base_of(request)}#watch")
 
     async def watch(self, request: web.Request) -> web.Response:
         """The page that plays a stream, or several."""
@@ -128,7 +125,7 @@ class PageResource:
 
     async def manifest(self, request: web.Request) -> web.Response:
         """What a phone that installs a page opens then: the page that it was on."""
-        base = base_of(request, self._root.canonical)
+        base = base_of(request)
         title, start = "Whipbird", base
         if "streams" in request.match_info:
             title = "+".join(self._names_in(request))
@@ -138,7 +135,7 @@ class PageResource:
 
     async def _render(self, request: web.Request, kind: str) -> Content:
         names = self._names_in(request)
-        base = base_of(request, self._root.canonical)
+        base = base_of(request)
         preview = await self._previews.of(request, base, names)
         return self._site.render(
             "watch.html",
@@ -237,7 +234,7 @@ class BrowserMiddlewares:
         return middleware
 
 
-def _serve(content: Content, cache: str) -> "_Handler":
+def _serve(content: Content, cache: str) -> _Handler:
     async def serve(request: web.Request) -> web.Response:
         response = respond(request, content, cache=cache)
         if is_trustworthy(request):
@@ -245,9 +242,6 @@ def _serve(content: Content, cache: str) -> "_Handler":
         return response
 
     return serve
-
-
-_Handler = Callable[[web.Request], Awaitable[web.Response]]
 
 
 def _with_slash(handler: _Handler) -> _Handler:
