@@ -9,6 +9,7 @@ import aiohttp
 import pytest
 
 from tests.server import ROOT, ServerProcess
+from whipbird.pages import load_site
 
 
 @pytest.fixture(scope="module")
@@ -43,18 +44,23 @@ async def test_it_serves_the_page(
     await server.start()
     try:
         async with aiohttp.ClientSession(server.url) as http:
-            directory = ROOT / "webclient"
-            files = [file for file in directory.rglob("*") if file.is_file()]
-            assert len(files) > 50
-            pages = {f"/{file.relative_to(directory)}": file for file in files}
-            for path, file in {
+            site = load_site(ROOT / "webclient")
+            assert len(site.files) > 50
+            pages = {f"/{name}": content.body for name, content in site.files.items()}
+            assets = {f"/{name}": content.body for name, content in site.assets.items()}
+            for path, body in {
                 **pages,
-                "/": directory / "index.html",
-                "/api/openapi.yaml": ROOT / "docs/openapi.yaml",
+                **assets,
+                "/": site.files["index.html"].body,
+                "/api/openapi.yaml": (ROOT / "docs/openapi.yaml").read_bytes(),
             }.items():
                 async with http.get(path) as response:
                     assert response.status == 200, path
-                    assert await response.read() == file.read_bytes()
+                    assert await response.read() == body
+            # What is filled in for each request.
+            for path in ("/watch/live", "/embed/live", "/manifest.webmanifest"):
+                async with http.get(path) as response:
+                    assert response.status == 200, path
     finally:
         await server.stop()
 
