@@ -131,7 +131,8 @@ const wanted = new URLSearchParams(location.search).get('stream') ?? settings.st
 if (wanted !== settings.stream) {
   showNote(`“${wanted.slice(0, 64)}” is not a stream name; using ${settings.stream}.`);
 }
-navigate(views, (view) => {
+navigate(views, (view, unknown) => {
   front = view;
+  if (unknown) showNote(`This page has no view “${unknown.slice(0, 64)}”; here is Ping.`);
   showSettings();
 });

@@ -255,6 +255,11 @@ async def test_an_impossible_stream_name_in_the_address_is_said(
     await expect(ping_page.rtt_note).to_contain_text("“bad name” is not a stream name")
 
 
+async def test_a_view_that_there_is_not_is_said(ping_page: PingPage) -> None:
+    await ping_page.open_connected("/#nothing/x")
+    await expect(ping_page.rtt_note).to_contain_text("no view “nothing”")
+
+
 async def test_a_token_goes_with_every_request_and_only_when_given(
     ping_page: PingPage,
 ) -> None:

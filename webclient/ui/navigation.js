@@ -11,6 +11,7 @@ import { $ } from './dom.js';
  * @typedef {object} Place
  * @property {string} view
  * @property {string} stream Empty if none is named.
+ * @property {string} [unknown] The name of a view that there is not.
  */
 
 /**
@@ -29,7 +30,7 @@ import { $ } from './dom.js';
  */
 export function placeOf(hash, views) {
   const [view, ...rest] = hash.replace(/^#/, '').split('/');
-  if (!views.includes(view)) return { view: views[0], stream: '' };
+  if (!views.includes(view)) return { view: views[0], stream: '', unknown: view };
   let stream = rest.join('/');
   try {
     stream = decodeURIComponent(stream);
@@ -43,13 +44,14 @@ export function placeOf(hash, views) {
  * Shows the view named in the URL, now and whenever the URL changes.
  *
  * @param {Record<string, View>} views
- * @param {(view: string) => void} shown Called with the name of the shown view.
+ * @param {(view: string, unknown: string) => void} shown Called with the name of the
+ *   shown view, and that of the one that the URL names in vain, or an empty string.
  */
 export function navigate(views, shown) {
   const names = Object.keys(views);
   /** @type {string|null} */ let front = null;
   const show = () => {
-    const { view, stream } = placeOf(location.hash, names);
+    const { view, stream, unknown = '' } = placeOf(location.hash, names);
     const moved = front !== null && front !== view;
     if (moved) views[front].leave();
     front = view;
@@ -59,7 +61,7 @@ export function navigate(views, shown) {
       if (name === view) $(`${name}-link`).setAttribute('aria-current', 'page');
       else $(`${name}-link`).removeAttribute('aria-current');
     }
-    shown(view);
+    shown(view, unknown);
     views[view].enter(stream);
     if (moved) {
       scrollTo(0, 0);
