@@ -25,6 +25,8 @@ SILENT_LEVEL = 127
 
 # Seconds: a key frame that comes so soon after a request answers it.
 ANSWER_TIME = 1.5
+# Requests without an answer that show that there is none.
+MIN_UNANSWERED = 2
 
 
 class _Measurement(NamedTuple):
@@ -159,9 +161,10 @@ class Habits:
 
     @property
     def _answers(self) -> bool | None:
-        if not (self._answered or self._unanswered):
-            return None
-        return self._answered > self._unanswered
+        if self._answered >= max(self._unanswered, 1):
+            return True
+        # One may be late on a busy machine.
+        return False if self._unanswered >= MIN_UNANSWERED else None
 
     def _rhythm(self, clock_rate: int) -> tuple[float, float | None]:
         """The part of the frames that are reordered, and the unevenness."""

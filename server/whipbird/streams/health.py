@@ -11,7 +11,6 @@ MIN_AGE = 5.0
 
 # Seconds between key frames that are too many.
 RARE_KEY_FRAMES = 4.0
-FEW_KEY_FRAMES = 2
 # Parts of the packets.
 MUCH_LOST = 0.005
 MUCH_MISSING = 0.02
@@ -172,9 +171,9 @@ def _key_frame_interval(encoding: EncodingStats) -> float:
     """Seconds that viewers may wait for a key frame; 0 if one comes on request."""
     habits = encoding.habits
     interval = encoding.key_frame_interval or 0.0
-    if habits.answers is None:
-        # Browsers have few by themselves, but answer. Three show that it is a habit.
-        return interval if encoding.key_frames > FEW_KEY_FRAMES else 0.0
+    if habits.answers is None and "nack pli" in encoding.codec.feedback:
+        # Browsers have few by themselves, but send them on request.
+        return 0.0
     return 0.0 if habits.answers else max(interval, habits.key_frame_age or 0.0)
 
 

@@ -66,6 +66,11 @@ def test_requests_are_answered_or_not() -> None:
         habits.key_frame(8.0 * n)
     assert look(habits, 25.0).answers is False
     assert look(habits, 25.0).key_frame_age == pytest.approx(1)
+    late = Habits(0.0)
+    late.key_frame(0.0)
+    late.requested(1.0)
+    late.key_frame(1.0 + 2 * ANSWER_TIME)
+    assert look(late, 9.0).answers is None
     quick = Habits(0.0)
     for n in range(3):
         quick.key_frame(10.0 * n)
