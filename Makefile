@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 # Tests at a time: most of them wait most of the time.
-WORKERS ?= 2
+WORKERS ?= 3
 # Of fuzzing (by default 3, for each target; TARGETS names some), or of a soak (20).
 MINUTES ?=
 TARGETS ?=

@@ -158,7 +158,10 @@ class PublishPage:
 
     async def figure(self, row: str, title: str = "Video") -> tuple[str, str]:
         """The sent and received figures in a table."""
-        header = self.page.get_by_role("rowheader", name=row, exact=True)
-        cells = self.figures(title).locator("tr").filter(has=header).locator("td")
-        sent, got = await cells.all_inner_texts()
+        sent, got = await self.row(row, title).locator("td").all_inner_texts()
         return sent, got
+
+    def row(self, name: str, title: str = "Video") -> Locator:
+        """A row of a table."""
+        header = self.page.get_by_role("rowheader", name=name, exact=True)
+        return self.figures(title).locator("tr").filter(has=header)

@@ -60,7 +60,7 @@ async def take_publishing(browser: Browser, url: str) -> dict[str, bytes]:
         limit=60,
     )
     # The figures of the page follow.
-    rate = publisher.figures("Video, layer f").locator("tr", has_text="Bitrate")
+    rate = publisher.row("Bitrate", "Video, layer f")
     await expect(rate).to_have_text(re.compile("Mb/s.*Mb/s"))
     publishing = await take(publisher.frame)
     await publisher.page.locator("#streams-link").click()

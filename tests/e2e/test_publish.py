@@ -57,9 +57,7 @@ async def test_figures_say_what_is_sent_and_received(publisher: PublishPage) -> 
     await publisher.publish("Test pattern", "320x180", codec="VP8", sound=True)
     table = publisher.figures()
     await expect(table).to_contain_text(size(320, 180), timeout=60_000)
-    await expect(table.locator("tr", has_text="Bitrate")).to_contain_text(
-        "kb/s", timeout=60_000
-    )
+    await expect(publisher.row("Bitrate")).to_contain_text("kb/s", timeout=60_000)
     assert await publisher.figure("Codec") == ("VP8", "VP8")
     assert await publisher.figure("Codec", "Audio") == ("Opus", "Opus")
     # The received figures follow the sent ones.

@@ -87,8 +87,7 @@ async def test_the_bitrate_reaches_what_was_asked(
     (layer,) = layers(await publisher.received()).values()
     assert layer["lost"] == layer["recovered"]
     # The page tells the same.
-    table = publisher.figures().locator("tr", has_text="Bitrate")
-    await expect(table).to_contain_text("Mb/s")
+    await expect(publisher.row("Bitrate")).to_contain_text("Mb/s")
 
 
 @pytest.mark.parametrize("codec", CODECS)

@@ -13,6 +13,7 @@ import pytest
 import yaml
 from aioice import turn
 from aioice.stun import TransactionFailed
+from yarl import URL
 
 from tests import offers
 from tests.server import ROOT, ServerProcess, free_port
@@ -75,6 +76,18 @@ async def test_caddy_has_https_for_the_server(tmp_path: Path) -> None:
         await server.stop()
 
 
+async def _first_page(http: aiohttp.ClientSession, url: str) -> str:
+    """The start page: Caddy listens before it has issued the certificate."""
+    async with asyncio.timeout(60):
+        while True:
+            try:
+                async with http.get(url) as page:
+                    assert page.status == 200
+                    return await page.text()
+            except aiohttp.ClientConnectorSSLError:
+                await asyncio.sleep(0.05)
+
+
 async def _use(plain: int, secure: int) -> None:
     # An authority of its own has issued the certificate.
     trust = ssl.create_default_context()
@@ -82,17 +95,16 @@ async def _use(plain: int, secure: int) -> None:
     url = f"https://localhost:{secure}"
     connector = aiohttp.TCPConnector(ssl=trust)
     async with aiohttp.ClientSession(connector=connector) as http:
-        async with http.get(url) as page:
-            assert page.status == 200
-            assert "<title>" in await page.text()
+        page = await _first_page(http, url)
+        assert "<title>" in page
         async with http.post(
             f"{url}/whip/live",
             data=offers.CHROMIUM_DATA.encode(),
             headers={"Content-Type": "application/sdp", "Origin": url},
         ) as opened:
             assert opened.status == 201
-            session = opened.headers["Location"]
-        async with http.delete(f"{url}{session}") as ended:
+            session = opened.url.join(URL(opened.headers["Location"]))
+        async with http.delete(session) as ended:
             assert ended.status == 200
         http_url = f"http://localhost:{plain}/"
         async with http.get(http_url, allow_redirects=False) as redirected:

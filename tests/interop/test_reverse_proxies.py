@@ -26,6 +26,7 @@ from tests.e2e.publish_page import PublishPage
 from tests.e2e.watch_page import WatchPage
 from tests.echoes import echoes_of
 from tests.server import ServerProcess
+from tests.waiting import until
 from whipbird.client import WhipClient
 from whipbird.client.pattern import Pattern
 from whipbird.client.publish import Publication
@@ -182,12 +183,18 @@ async def test_all_of_a_session(proxy: ReverseProxy, server: ServerProcess) -> N
         assert str(location).startswith(f"{proxy.url}/wh")
     # Each was ended by its DELETE, which found it.
     assert await clients(server) == []
-    lines = server.output.splitlines()
     for location in locations:
         assert location is not None
         kind, stream, session = location.path.split("/")[-3:]
         ended = f"/{kind}/{stream}/{session[:8]} from 127.0.0.1: 200,"
-        assert any("DELETE" in line and ended in line for line in lines)
+        assert location is not None
+
+        def is_logged(ended: str = ended) -> bool:
+            lines = server.output.splitlines()
+            return any("DELETE" in line and ended in line for line in lines)
+
+        # The log may be late.
+        await until(is_logged)
 
 
 async def receive_events(http: aiohttp.ClientSession, viewer: WhipClient) -> None:

@@ -142,7 +142,7 @@ async def test_ping_of_nobody() -> None:
 async def test_ping_tells_what_the_server_says(server: ServerProcess) -> None:
     code, _, errors = await _whipbird("ping", f"{server.url}/whip/a:b", "-c", "1")
     assert code == 1
-    assert "404 Not a stream name: A stream's name has" in errors
+    assert '404 Not a stream name: "a:b" is not the name of a stream.' in errors
 
 
 @pytest.mark.parametrize(

@@ -69,9 +69,13 @@ def token_in_file(value: Any) -> Any:
     """The token in a file, without white space around it."""
     if isinstance(value, SecretStr):
         return value
+    return token(SecretStr(read_token(_path(value))))
+
+
+def _path(value: Any) -> Path:
     if not isinstance(value, str | os.PathLike):
         raise ValueError("expected the path of a file")
-    return token(SecretStr(read_token(Path(value))))
+    return Path(value)
 
 
 def read_token(file: Path) -> str:
@@ -98,7 +102,7 @@ def secret_in_file(value: Any) -> Any:
     """The secret in a file, without white space around it."""
     if isinstance(value, SecretBytes):
         return value
-    file = Path(value)
+    file = _path(value)
     try:
         with file.open("rb") as opened:
             secret = opened.read(_MAX_TOKEN).strip()

@@ -40,7 +40,8 @@ def test_an_extension_may_lack_its_value() -> None:
         HOST,
         "0 1 udp 2122252543 2001:db8::1 43318 typ host",
         "1 1 tcp 1518280447 192.0.2.1 9 typ host",
-        "abc/+ 2 udp 0 name.local 0 typ relay",
+        # RFC 8839 section 5.1: a relayed candidate has the related address.
+        "abc/+ 2 udp 0 name.local 0 typ relay raddr 0.0.0.0 rport 9",
         "1 1 udp 4294967295 192.0.2.1 65535 typ prflx",
     ],
 )
