@@ -84,6 +84,12 @@ async def test_the_servers_of_the_endpoint_are_used(
     await ping_page.run(LAB)
     configuration, marks = await ping_page.run(
         """async () => {
+            // Chromium gathers no more once it is connected, and this path is short.
+            const apply = RTCPeerConnection.prototype.setRemoteDescription;
+            RTCPeerConnection.prototype.setRemoteDescription = async function (answer) {
+                await until(() => /srflx/.test(this.localDescription.sdp));
+                return apply.call(this, answer);
+            };
             await connect();
             const marks = [...client.marks].sort(([, a], [, b]) => a - b);
             return [client.pc.getConfiguration(), marks.map(([name]) => name)];

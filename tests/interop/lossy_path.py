@@ -44,7 +44,9 @@ class LossyPath:
         return self.relays[-1]
 
     async def __aenter__(self) -> Self:
-        self._http = await self._stack.enter_async_context(aiohttp.ClientSession())
+        # Bodies are passed on as they are, compressed ones too.
+        session = aiohttp.ClientSession(auto_decompress=False)
+        self._http = await self._stack.enter_async_context(session)
         app = web.Application()
         app.router.add_route("*", "/{path:.*}", self._forward)
         # Streams of events go on for as long as their viewers stay.
