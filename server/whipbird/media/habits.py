@@ -135,15 +135,15 @@ class Habits:
             self._unanswered += 1
 
     def sound(self, octets: int, level: int | None, now: float) -> None:
-        """Note a packet of Opus, one a second at least.
+        """Note a packet of Opus, from ``level_due`` on each until one has sound.
 
         Args:
             octets: the length of its payload.
             level: the level in its header extension (RFC 6464); None without one.
         """
-        self.level_due = now + 1.0
         if octets > SILENT_OPUS if level is None else level != SILENT_LEVEL:
             self._loud_at = now
+            self.level_due = now + 1.0
 
     def restart(self) -> None:
         """Begin anew with another codec or source."""

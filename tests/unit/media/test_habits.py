@@ -97,6 +97,16 @@ def test_silence(packets: list[tuple[int, int | None]], quiet: float) -> None:
     assert look(habits, float(len(packets))).quiet == quiet
 
 
+def test_short_sounds_are_heard() -> None:
+    """A beep of 60 ms each second, whenever it comes."""
+    habits = Habits(0.0)
+    for packet in range(500):
+        now = packet * 0.02
+        if now >= habits.level_due:
+            habits.sound(100 if packet % 50 in (30, 31, 32) else 3, None, now)
+        assert look(habits, now).quiet <= 1.0
+
+
 def test_loss_of_the_last_seconds() -> None:
     """What was lost before is forgotten, and repaired loss is not lost."""
     habits, reception, now = Habits(0.0), Reception(1, RATE), 0.0
