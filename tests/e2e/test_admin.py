@@ -26,12 +26,7 @@ async def test_sessions_are_listed_and_ended(
 ) -> None:
     server = await start_server("--token", TOKEN)
     publisher = await open_publisher(server)
-    publisher.frame.expects(FAILED_REQUEST)
-    await publisher.open()
-    await publisher.frame.enter_token(TOKEN)
-    await publisher.choose(codec="VP8")
-    await publisher.start.click()
-    await publisher.is_on_air()
+    await publisher.publish_with_token(TOKEN, codec="VP8")
 
     frame = await open_page(server, color_scheme=scheme, viewport=viewport)
     frame.expects(FAILED_REQUEST)

@@ -81,12 +81,7 @@ async def test_from_the_button_to_the_file(
 ) -> None:
     server = await start_server("--record", str(tmp_path / "files"), "--token", TOKEN)
     publisher = await open_publisher(server)
-    publisher.frame.expects(FAILED_REQUEST)
-    await publisher.open()
-    await publisher.frame.enter_token(TOKEN)
-    await publisher.choose(codec="VP8", sound=True)
-    await publisher.start.click()
-    await publisher.is_on_air()
+    await publisher.publish_with_token(TOKEN, codec="VP8", sound=True)
 
     page = RecordingsPage(await open_page(server), publisher.stream)
     await page.open()
@@ -386,12 +381,7 @@ async def test_a_recording_is_played_in_the_page(
 ) -> None:
     server = await start_server("--record", str(tmp_path), "--token", TOKEN)
     publisher = await open_publisher(server)
-    publisher.frame.expects(FAILED_REQUEST)
-    await publisher.open()
-    await publisher.frame.enter_token(TOKEN)
-    await publisher.choose(codec="VP8")
-    await publisher.start.click()
-    await publisher.is_on_air()
+    await publisher.publish_with_token(TOKEN, codec="VP8")
     page = RecordingsPage(await open_page(server), publisher.stream)
     await page.open()
     await page.frame.enter_token(TOKEN)

@@ -75,12 +75,7 @@ async def test_a_link_from_the_streams_view(
     open_publisher: OpenPublisher,
 ) -> None:
     publisher = await open_publisher(guarded)
-    publisher.frame.expects(FAILED_REQUEST)
-    await publisher.open()
-    await publisher.frame.enter_token("studio")
-    await publisher.choose()
-    await publisher.start.click()
-    await publisher.is_on_air()
+    await publisher.publish_with_token("studio")
 
     page = await open_streams(open_page, guarded, "studio")
     await page.context.grant_permissions(["clipboard-read", "clipboard-write"])

@@ -46,52 +46,48 @@ export function initialStreamName(search) {
   return streamNameProblem(name) ? randomStreamName() : name;
 }
 
-/** Where the browser keeps the chosen delay. */
+/**
+ * @param {'localStorage'|'sessionStorage'} storage
+ * @param {string} key
+ * @returns {string} What was kept; empty if there is nothing.
+ */
+function recall(storage, key) {
+  try {
+    return globalThis[storage].getItem(key) ?? '';
+  } catch {
+    // The user lets pages keep nothing.
+    return '';
+  }
+}
+
+/**
+ * @param {'localStorage'|'sessionStorage'} storage
+ * @param {string} key
+ * @param {string} value
+ */
+function keep(storage, key, value) {
+  try {
+    globalThis[storage].setItem(key, value);
+  } catch {
+    // It is for this visit, then.
+  }
+}
+
 const DELAY_KEY = 'whipbird-delay';
+const TOKEN_KEY = 'whipbird-token';
+const PUBLISHING_KEY = 'whipbird-publishing';
 
 /** @returns {string} The delay chosen on an earlier visit; empty if there is none. */
-export function rememberedDelay() {
-  try {
-    return localStorage.getItem(DELAY_KEY) ?? '';
-  } catch {
-    // The user lets pages keep nothing.
-    return '';
-  }
-}
+export const rememberedDelay = () => recall('localStorage', DELAY_KEY);
 
 /** @param {string} delay The chosen one, for the next visit. */
-export function rememberDelay(delay) {
-  try {
-    localStorage.setItem(DELAY_KEY, delay);
-  } catch {
-    // It is for this visit, then.
-  }
-}
-
-/** Where the browser keeps the token, until the tab is closed. */
-const TOKEN_KEY = 'whipbird-token';
+export const rememberDelay = (delay) => keep('localStorage', DELAY_KEY, delay);
 
 /** @returns {string} The token entered in this tab; empty if there is none. */
-export function rememberedToken() {
-  try {
-    return sessionStorage.getItem(TOKEN_KEY) ?? '';
-  } catch {
-    // The user lets pages keep nothing.
-    return '';
-  }
-}
+export const rememberedToken = () => recall('sessionStorage', TOKEN_KEY);
 
 /** @param {string} token The entered one, for this tab. */
-export function rememberToken(token) {
-  try {
-    sessionStorage.setItem(TOKEN_KEY, token);
-  } catch {
-    // It is for this visit, then.
-  }
-}
-
-/** Where the browser keeps what is published, until the tab is closed. */
-const PUBLISHING_KEY = 'whipbird-publishing';
+export const rememberToken = (token) => keep('sessionStorage', TOKEN_KEY, token);
 
 /**
  * @returns {{wish: import('../media/publisher.js').PublishWish, onAir: boolean}|null} What
@@ -99,7 +95,7 @@ const PUBLISHING_KEY = 'whipbird-publishing';
  */
 export function rememberedPublishing() {
   try {
-    return JSON.parse(sessionStorage.getItem(PUBLISHING_KEY) ?? 'null');
+    return JSON.parse(recall('sessionStorage', PUBLISHING_KEY) || 'null');
   } catch {
     return null;
   }
@@ -107,11 +103,7 @@ export function rememberedPublishing() {
 
 /** @param {{wish: import('../media/publisher.js').PublishWish, onAir: boolean}} publishing */
 export function rememberPublishing(publishing) {
-  try {
-    sessionStorage.setItem(PUBLISHING_KEY, JSON.stringify(publishing));
-  } catch {
-    // A reload forgets it, then.
-  }
+  keep('sessionStorage', PUBLISHING_KEY, JSON.stringify(publishing));
 }
 
 /**

@@ -53,6 +53,16 @@ async def _subscribe(endpoint: Endpoint, url: URL, types: list[str]) -> Exchange
     return await endpoint.request("POST", url, body=body, headers=headers)
 
 
+async def _opened(endpoint: Endpoint) -> tuple[OpenSession, URL]:
+    """A session of its own, and the URL of a stream of its events."""
+    session, url, types = await _events(endpoint)
+    opened = await _subscribe(endpoint, url, types or ["active"])
+    location = location_of(opened)
+    if not opened.is_success or location is None:
+        raise Absent("no stream of events was opened")
+    return session, location
+
+
 @rule(
     "events-announced",
     "events",
@@ -103,11 +113,7 @@ async def events_unknown(endpoint: Endpoint) -> None:
     protocol=WHEP,
 )
 async def events_delete(endpoint: Endpoint) -> None:
-    _, url, types = await _events(endpoint)
-    opened = await _subscribe(endpoint, url, types or ["active"])
-    location = location_of(opened)
-    if not opened.is_success or location is None:
-        raise Absent("no stream of events was opened")
+    _, location = await _opened(endpoint)
     deleted = await endpoint.request("DELETE", location)
     if not deleted.is_success:
         raise Failed(str(deleted), deleted)
@@ -124,11 +130,7 @@ async def events_delete(endpoint: Endpoint) -> None:
     protocol=WHEP,
 )
 async def events_end(endpoint: Endpoint) -> None:
-    session, url, types = await _events(endpoint)
-    opened = await _subscribe(endpoint, url, types or ["active"])
-    location = location_of(opened)
-    if not opened.is_success or location is None:
-        raise Absent("no stream of events was opened")
+    session, location = await _opened(endpoint)
     ended = await endpoint.request("DELETE", session.url)
     if not ended.is_success:
         raise Absent("the session does not end")
