@@ -1,3 +1,12 @@
+FROM python:3.13-slim AS native
+# The compiled packet path.
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends cargo gcc libc6-dev \
+    && rm -rf /var/lib/apt/lists/*
+WORKDIR /src
+COPY native native
+RUN pip wheel --no-cache-dir --no-deps --wheel-dir /wheels ./native
+
 FROM python:3.13-slim AS build
 WORKDIR /src
 RUN python -m venv /opt/whipbird
@@ -11,6 +20,8 @@ COPY server server
 COPY webclient webclient
 COPY docs/openapi.yaml docs/openapi.yaml
 RUN /opt/whipbird/bin/pip install --no-cache-dir --no-deps .
+COPY --from=native /wheels /wheels
+RUN /opt/whipbird/bin/pip install --no-cache-dir --no-deps /wheels/*.whl
 
 FROM python:3.13-slim
 RUN useradd --system --no-create-home --shell /usr/sbin/nologin whipbird \

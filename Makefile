@@ -12,9 +12,12 @@ TARGETS ?=
 # Another address needs WHIPBIRD_TOKEN_FILE, WHIPBIRD_RIGHTS_FILE or WHIPBIRD_OPEN=true.
 HOST ?= 127.0.0.1
 PORT ?= 8080
+# Whether the compiled packet path can be built here.
+RUST := $(shell command -v cc > /dev/null && cargo --version 2> /dev/null \
+	| awk '{ split($$2, v, "."); if (v[1] > 1 || v[2] >= 83) print "yes" }')
 
-.PHONY: setup browser serve test fuzz check format bench soak conformance networks screenshots lock \
-	clean
+.PHONY: setup browser prepare serve test fuzz native check format bench soak conformance networks \
+	screenshots lock clean
 
 setup: .venv/ready
 
@@ -33,13 +36,28 @@ setup: .venv/ready
 	@$(PIP) -e '.[test,dev]'
 	@touch $@
 
+# The compiled packet path: optional, needs Rust 1.83 or newer and a C compiler, on Linux.
+# The first time takes about a minute of one core.
+native: .venv/native
+
+.venv/native: .venv/package native/Cargo.toml native/Cargo.lock native/pyproject.toml \
+		$(wildcard native/src/*.rs)
+	@test -n "$(RUST)" || { echo "This needs Rust 1.83 or newer, and a C compiler."; exit 1; }
+	@echo "Building the compiled packet path ..."
+	@begin=$$(date +%s) && $(PIP) ./native && \
+		echo "... which took $$(($$(date +%s) - begin)) s."
+	@touch $@
+
 browser: setup
 	$(BIN)/python tests/e2e/browser.py --install
 
 serve: .venv/package
 	$(BIN)/whipbird serve --host $(HOST) --port $(PORT)
 
-test: browser
+# What the tests need. Where there is a Rust toolchain, the compiled packet path, too.
+prepare: browser $(if $(RUST),native)
+
+test: prepare
 	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile
 
 # Finds go to .fuzz; see tests/fuzz.
@@ -51,6 +69,9 @@ check: setup
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+	@if test -n "$(RUST)" && cargo fmt --version && cargo clippy --version; then cd native && cargo fmt --check \
+		&& cargo clippy --release --locked --quiet -- -D warnings; \
+		else echo "The compiled packet path is not checked: there is no Rust."; fi
 
 format: setup
 	$(BIN)/ruff check --fix
@@ -81,5 +102,5 @@ lock: setup
 		--custom-compile-command "make lock"
 
 clean:
-	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .fuzz
+	rm -rf .venv native/target build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .fuzz
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -2,6 +2,8 @@
 
 With --loss, instead: what a browser sees through bad networks (--loss --help).
 With --floods: what hostile clients cost the server, and the others (--floods --help).
+With --profile: whose work the hot paths of the server are (--profile --help).
+With --packets: a packet to a viewer, compiled and in Python (--packets --help).
 With --soak: a server under mixed load for minutes; nothing may grow (--soak --help).
 """
 
@@ -9,6 +11,7 @@ import argparse
 import asyncio
 import gc
 import json
+import math
 import os
 import platform
 import sys
@@ -16,10 +19,21 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from . import profile
 from .floods import command as floods
 from .measures import FULL, MEASURES, QUICK, Load, Measure
+from .packets import command as packets
+from .peers import BUILT, PeerError, running_already
 from .program import TRIAL_ERRORS, Cores, run, say
-from .servers import TEXTBOOK, WHIPBIRD, Program, before, running
+from .servers import (
+    IN_PYTHON,
+    TEXTBOOK,
+    WHIPBIRD,
+    Feature,
+    Program,
+    before,
+    running,
+)
 from .soak import command as soak
 from .table import Row, as_json, as_text, rows_of
 
@@ -51,9 +65,31 @@ def _options() -> argparse.Namespace:
         help="compare with the server of another checkout, too",
     )
     parser.add_argument(
+        "--in-python",
+        action="store_true",
+        help="compare with the server without the compiled packet path, too",
+    )
+    parser.add_argument(
         "--no-textbook",
         action="store_true",
         help="do not compare with the textbook server",
+    )
+    parser.add_argument(
+        "--with",
+        dest="built",
+        nargs="+",
+        choices=tuple(BUILT),
+        metavar="NAME",
+        default=[],
+        help=f"compare with servers on other libraries, too: {', '.join(BUILT)}",
+    )
+    parser.add_argument(
+        "--peer",
+        action="append",
+        default=[],
+        metavar="NAME=WHIP_URL[,WHEP_URL][,PID][,TOKEN]",
+        help="compare with a server that runs already, too; {stream} stands for the "
+        "name of the stream",
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write figures there")
     options = parser.parse_args()
@@ -64,6 +100,10 @@ def _options() -> argparse.Namespace:
         parser.error(f"--before: there is no server in {options.before}")
     if options.rounds < 1:
         parser.error("--rounds: there must be at least one")
+    try:
+        options.peers = [running_already(text) for text in options.peer]
+    except PeerError as error:
+        parser.error(f"--peer: {error}")
     return options
 
 
@@ -81,8 +121,9 @@ async def _try(
     """Make one trial on a new server that has served one session."""
     gc.collect()
     async with asyncio.timeout(measure.timeout), running(program, core) as server:
-        async with load.clients.wired(server.url):
-            pass
+        if Feature.ECHO in measure.needs or not program.is_running:
+            async with load.clients.wired(server.publish()):
+                pass
         return await measure.trial(server, load)
 
 
@@ -102,11 +143,14 @@ async def _run(
         The rows of the table, and what went wrong.
     """
     rows, failures = rows_of(list(measures)), []
+    cannot: set[tuple[str, str]] = set()
     total = max(measures.values())
     for number in range(1, total + 1):
         for measure in (m for m, rounds in measures.items() if number <= rounds):
             say(f"round {number} of {total}: {measure.name}")
             for program in _programs(measure, others):
+                if (measure.name, program.name) in cannot:
+                    continue
                 try:
                     figures = await _try(measure, program, cores.server, load)
                 except TRIAL_ERRORS as error:
@@ -114,20 +158,21 @@ async def _run(
                         f"{measure.name} of {program.name} in round {number}: "
                         f"{error or type(error).__name__}"
                     )
+                    if program.is_running:
+                        # It will not be able to do it in the next round either.
+                        cannot.add((measure.name, program.name))
                     continue
                 for row in rows:
-                    if row.measure == measure.name and row.metric.key in figures:
-                        row.of(program.name).append(figures[row.metric.key])
+                    figure = figures.get(row.metric.key, math.nan)
+                    if row.measure == measure.name and not math.isnan(figure):
+                        row.of(program.name).append(figure)
     say("")
     return rows, failures
 
 
 def _programs(measure: Measure, others: Sequence[Program]) -> list[Program]:
     """The servers that a measure is made on."""
-    return [
-        WHIPBIRD,
-        *(p for p in others if p is not TEXTBOOK or TEXTBOOK in measure.programs),
-    ]
+    return [WHIPBIRD, *(p for p in others if measure.needs <= p.features)]
 
 
 async def _main(options: argparse.Namespace) -> int:
@@ -140,8 +185,17 @@ async def _main(options: argparse.Namespace) -> int:
     began, busy = time.monotonic(), os.getloadavg()[0]
     load = Load(QUICK if options.quick else FULL)
     others = [before(options.before)] if options.before else []
+    if options.in_python:
+        others.append(IN_PYTHON)
     if not options.no_textbook:
         others.append(TEXTBOOK)
+    for name in options.built:
+        say(f"building {name}")
+        try:
+            others.append(BUILT[name]())
+        except PeerError as error:
+            print(f"Skipped: {name}: {error}.")
+    others += options.peers
     rows, failures = await _run(measures, others, cores, load)
 
     print(
@@ -175,8 +229,12 @@ def main() -> int:
     # These have options of their own. The first one is what is meant.
     if sys.argv[1:2] == ["--floods"]:
         return floods.main(sys.argv[2:])
+    if sys.argv[1:2] == ["--profile"]:
+        return profile.main(sys.argv[2:])
     if sys.argv[1:2] == ["--soak"]:
         return soak.main(sys.argv[2:])
+    if sys.argv[1:2] == ["--packets"]:
+        return packets.main(sys.argv[2:])
     options = _options()
     return run(_main(options))
 

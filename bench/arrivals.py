@@ -82,7 +82,12 @@ class Comparison:
             sent_at: when each of its packets was sent, in ns.
             wanted: the frames that are compared.
             came: everything that came in this time.
+
+        Raises:
+            ValueError: the clip is even, so it does not show where it begins.
         """
+        if not clip.delay:
+            raise ValueError("an even clip does not show where it begins")
         offset = _offset(clip, sent_at, came)
         frames: Frames = {}
         if offset is not None:

@@ -17,22 +17,27 @@ from whipbird.rtc import Certificate, DataChannel, PeerOptions
 from whipbird.transport.path import Path
 from whipbird.transport.sctp import PPID_BINARY
 
+from .servers import Endpoint
+
 
 class BenchError(Exception):
     """What came back is not what was sent. A figure of it would mean nothing."""
 
 
 class TimedHttp(WhipHttp):
-    """Notes when it sends a POST."""
+    """Notes when it sends a POST, and when that is answered."""
 
-    posted = 0.0
+    posted = answered = 0.0
 
     async def request(
         self, method: str, url: URL, **arguments: Any
     ) -> tuple[aiohttp.ClientResponse, str]:
-        if method == "POST":
-            self.posted = time.perf_counter()
-        return await super().request(method, url, **arguments)
+        if method != "POST":
+            return await super().request(method, url, **arguments)
+        self.posted = time.perf_counter()
+        answer = await super().request(method, url, **arguments)
+        self.answered = time.perf_counter()
+        return answer
 
 
 class _SharedPort(UdpPort):
@@ -53,17 +58,22 @@ class TimedClient(WhipClient):
     """
 
     def __init__(
-        self, url: str, certificate: Certificate, addresses: HostAddresses
+        self, endpoint: Endpoint, certificate: Certificate, addresses: HostAddresses
     ) -> None:
         port = _SharedPort(addresses)
-        super().__init__(url, options=PeerOptions(certificate, port))
-        self.http: TimedHttp = TimedHttp(None, TIMEOUT)
+        super().__init__(endpoint.url, options=PeerOptions(certificate, port))
+        self.http: TimedHttp = TimedHttp(endpoint.token, TIMEOUT)
         self._port = port
 
     @property
     def posted(self) -> float:
         """When it has sent its POST, of ``time.perf_counter``."""
         return self.http.posted
+
+    @property
+    def answered(self) -> float:
+        """When the answer to it was there."""
+        return self.http.answered
 
     async def prepare(self) -> DataChannel:
         """Make a channel, sockets and candidates; ``post`` will do it faster."""
@@ -86,8 +96,12 @@ class TimedClient(WhipClient):
         dispatcher.flush(now)
 
     async def delete(self) -> None:
-        """End the session at the server; what is left on this side is to be closed."""
-        assert self.location is not None
+        """End the session at the server; what is left on this side is to be closed.
+
+        Some servers have no session to be ended.
+        """
+        if self.location is None:
+            return
         await self.http.request("DELETE", self.location)
         self.location = None
 
@@ -127,17 +141,17 @@ class Clients:
         self._certificate = Certificate.generate()
         self._addresses, self._one_address = HostAddresses(), _OneAddress()
 
-    def new(self, url: str) -> TimedClient:
+    def new(self, endpoint: Endpoint) -> TimedClient:
         """A client that is not connected yet."""
-        return TimedClient(url, self._certificate, self._addresses)
+        return TimedClient(endpoint, self._certificate, self._addresses)
 
-    def with_one_path(self, url: str) -> TimedClient:
+    def with_one_path(self, endpoint: Endpoint) -> TimedClient:
         """The same, where both sides can send to one address only."""
-        return TimedClient(url, self._certificate, self._one_address)
+        return TimedClient(endpoint, self._certificate, self._one_address)
 
-    async def wire(self, url: str) -> Wire:
+    async def wire(self, endpoint: Endpoint) -> Wire:
         """Connect a client, and open a channel. It is the caller's to close."""
-        client = self.new(url)
+        client = self.new(endpoint)
         try:
             channel = client.peer.createDataChannel("bench")
             await client.post()
@@ -148,9 +162,9 @@ class Clients:
         return Wire(client, channel)
 
     @asynccontextmanager
-    async def wired(self, url: str) -> AsyncIterator[Wire]:
+    async def wired(self, endpoint: Endpoint) -> AsyncIterator[Wire]:
         """Connect a client, open a channel, and close both when done."""
-        wire = await self.wire(url)
+        wire = await self.wire(endpoint)
         try:
             yield wire
         finally:

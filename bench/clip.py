@@ -1,6 +1,5 @@
 """Media that is encoded once, before anything is measured."""
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -14,6 +13,7 @@ from av.video.frame import VideoFrame
 
 from whipbird.client.encoders import OPUS_SAMPLES, OpusEncoder, VideoEncoder
 from whipbird.client.media import CLOCK_RATES
+from whipbird.rtp.codecs import h264
 
 WIDTH, HEIGHT, FRAME_RATE = 1280, 720, 30
 # Frames of the picture's clip; it begins with the key frame, so one comes every two
@@ -33,7 +33,6 @@ SAVED = 2
 _PAYLOAD_SIZE = 1180
 
 # Annex B: what is before each NAL unit.
-_START_CODE = re.compile(rb"\x00*\x00\x00\x01")
 
 
 @dataclass(frozen=True)
@@ -124,7 +123,8 @@ def h264_picture() -> Clip:
         "H264/90000",
         clock_rate,
         clock_rate // FRAME_RATE,
-        [packetize_h264(frame) for frame in frames],
+        [h264.split(frame, _PAYLOAD_SIZE, 0) for frame in frames],
+        delay=DELAY,
     )
 
 
@@ -174,22 +174,3 @@ def packetize(frames: Sequence[bytes]) -> list[list[bytes]]:
         ]
         for frame in frames
     ]
-
-
-def packetize_h264(frame: bytes) -> list[bytes]:
-    """The RTP payloads of an H.264 frame in Annex B format (RFC 6184), in mode 1."""
-    units = (unit for unit in _START_CODE.split(frame) if unit)
-    return [payload for unit in units for payload in _packetize_unit(unit)]
-
-
-def _packetize_unit(unit: bytes) -> Iterator[bytes]:
-    """The payloads of a NAL unit: itself, or FU-A (section 5.8)."""
-    if len(unit) <= _PAYLOAD_SIZE:
-        yield unit
-        return
-    header, size = unit[0], _PAYLOAD_SIZE - 2
-    for start in range(1, len(unit), size):
-        is_last = start + size >= len(unit)
-        flags = (start == 1) << 7 | is_last << 6
-        indicator = bytes((header & 0xE0 | 28, flags | header & 0x1F))
-        yield indicator + unit[start : start + size]

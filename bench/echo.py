@@ -1,14 +1,20 @@
 """How fast messages come back: round trips, and throughput."""
 
 import asyncio
+import contextlib
 import statistics
 import time
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from struct import Struct
 
 from .clients import BenchError, Clients, Wire
 from .servers import Server
 
 PING_SIZE = 64
+# Those that ping together, and how many of them are set up at a time.
+SESSIONS = 200
+AT_ONCE = 10
 WARM_UP_PINGS = 200
 
 # Seconds before throughput is measured: the congestion window has to open.
@@ -52,14 +58,14 @@ async def round_trips(server: Server, clients: Clients, count: int) -> dict[str,
     """Send small messages, one at a time.
 
     Returns:
-        The median and the 99th percentile of the round trip, in ms, and the server's
-        CPU time for one, in microseconds.
+        The median, the 99th and the 99.9th percentile of the round trip, in ms, and
+        the server's CPU time for one, in microseconds.
     """
     loop = asyncio.get_running_loop()
     done: asyncio.Future[None] = loop.create_future()
     times: list[float] = []
     sent = cpu = 0.0
-    async with clients.wired(server.url) as wire:
+    async with clients.wired(server.publish()) as wire:
         messages = Numbered(wire, PING_SIZE)
 
         def ping() -> None:
@@ -86,8 +92,57 @@ async def round_trips(server: Server, clients: Clients, count: int) -> dict[str,
         ping()
         await done
         cpu = server.cpu() - cpu
-    cuts = statistics.quantiles(times[WARM_UP_PINGS:], n=100)
-    return {"p50": cuts[49] * 1e3, "p99": cuts[98] * 1e3, "cpu": cpu * 1e6 / count}
+    return {**_percentiles(times[WARM_UP_PINGS:]), "cpu": cpu * 1e6 / count}
+
+
+async def many(server: Server, clients: Clients, seconds: float) -> dict[str, float]:
+    """Ping in many sessions at once, each when the message before is back.
+
+    Returns:
+        As ``round_trips``.
+    """
+    times: list[float] = []
+    async with AsyncExitStack() as stack:
+        wires: list[Wire] = []
+        while len(wires) < SESSIONS:
+            opening = [
+                stack.enter_async_context(clients.wired(server.publish()))
+                for _ in range(AT_ONCE)
+            ]
+            wires += await asyncio.gather(*opening)
+        for wire in wires:
+            _keep_pinging(wire, times)
+        await asyncio.sleep(WARM_UP)
+        times.clear()
+        cpu = server.cpu()
+        await asyncio.sleep(seconds)
+        cpu, measured = server.cpu() - cpu, times.copy()
+    return {**_percentiles(measured), "cpu": cpu * 1e6 / len(measured)}
+
+
+def _keep_pinging(wire: Wire, times: list[float]) -> None:
+    """Send a message, and another one whenever it is back."""
+    loop, body = asyncio.get_running_loop(), bytes(PING_SIZE)
+    sent = time.perf_counter()
+
+    def ping() -> None:
+        nonlocal sent
+        sent = time.perf_counter()
+        with contextlib.suppress(BenchError):  # the measurement is over
+            wire.send(body)
+
+    def pong(_message: bytes) -> None:
+        times.append(time.perf_counter() - sent)
+        loop.call_soon(ping)
+
+    wire.on_message(pong)
+    ping()
+
+
+def _percentiles(times: Sequence[float]) -> dict[str, float]:
+    """The percentiles of some times in seconds, in ms."""
+    cuts = statistics.quantiles(times, n=1000)
+    return {"p50": cuts[499] * 1e3, "p99": cuts[989] * 1e3, "p999": cuts[998] * 1e3}
 
 
 async def throughput(
@@ -105,7 +160,7 @@ async def throughput(
     """
     done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
     is_over = False
-    async with clients.wired(server.url) as wire:
+    async with clients.wired(server.publish()) as wire:
         messages = Numbered(wire, size)
 
         def replace(message: bytes) -> None:

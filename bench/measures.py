@@ -5,10 +5,10 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from . import clip, echo, publisher, sessions, watching
+from . import clip, cores, echo, publisher, requests, sessions, watching
 from .clients import Clients
 from .clip import Clip
-from .servers import TEXTBOOK, WHIPBIRD, Program, Server
+from .servers import Feature, Server
 
 
 class Better(enum.StrEnum):
@@ -77,12 +77,16 @@ class Load:
 
     @cached_property
     def picture(self) -> Clip:
-        return clip.picture()
+        return clip.h264_picture()
 
     @cached_property
     def sound(self) -> Clip:
         return clip.sound()
 
+
+_MEDIA = frozenset({Feature.MEDIA, Feature.STREAMS})
+_API = frozenset({Feature.API})
+_VIEWERS = frozenset({Feature.MEDIA, Feature.VIEWERS})
 
 Trial = Callable[[Server, Load], Awaitable[dict[str, float]]]
 """Measures a server that has just been started, and returns figures by their keys.
@@ -94,7 +98,7 @@ class Measure:
     """A trial, by the name it has on the command line.
 
     Attributes:
-        programs: the servers that it can be made on.
+        needs: what a server must have for it.
         timeout: seconds after which it is given up.
         rounds: how many there are at most when nobody says how many, since it takes
             long.
@@ -104,7 +108,7 @@ class Measure:
     name: str
     metrics: tuple[Metric, ...]
     trial: Trial
-    programs: tuple[Program, ...] = (WHIPBIRD, TEXTBOOK)
+    needs: frozenset[Feature] = frozenset({Feature.ECHO})
     timeout: float = 60.0
     rounds: int | None = None
     usual: bool = True
@@ -113,7 +117,10 @@ class Measure:
 MEASURES = (
     Measure(
         "open",
-        (Metric("open", "POST to open channel", "ms", Better.LOWER),),
+        (
+            Metric("answer", "POST to 201", "ms", Better.LOWER),
+            Metric("open", "POST to open channel", "ms", Better.LOWER),
+        ),
         lambda server, load: sessions.post_to_open(
             server, load.clients, load.scale.openings
         ),
@@ -123,9 +130,30 @@ MEASURES = (
         (
             Metric("p50", "echo round trip, p50", "ms", Better.LOWER),
             Metric("p99", "echo round trip, p99", "ms", Better.LOWER),
+            Metric("p999", "echo round trip, p99.9", "ms", Better.LOWER),
             Metric("cpu", "  server CPU per round trip", "us", Better.LOWER),
         ),
         lambda server, load: echo.round_trips(server, load.clients, load.scale.pings),
+    ),
+    Measure(
+        "pingers",
+        (
+            Metric("p50", "round trip of 200 at once, p50", "ms", Better.LOWER),
+            Metric("p99", "round trip of 200 at once, p99", "ms", Better.LOWER),
+            Metric("cpu", "  server CPU per round trip", "us", Better.LOWER),
+        ),
+        lambda server, load: echo.many(server, load.clients, load.scale.streaming),
+        rounds=2,
+    ),
+    Measure(
+        "huge",
+        (
+            Metric("rate", "echo throughput, 256 kB messages", "MB/s", Better.HIGHER),
+            Metric("cpu", "  server CPU per MB echoed", "ms", Better.LOWER),
+        ),
+        lambda server, load: echo.throughput(
+            server, load.clients, 256_000, 8, load.scale.streaming
+        ),
     ),
     Measure(
         "large",
@@ -148,6 +176,16 @@ MEASURES = (
         ),
     ),
     Measure(
+        "tiny",
+        (
+            Metric("rate", "echo throughput, 64 B messages", "MB/s", Better.HIGHER),
+            Metric("cpu", "  server CPU per MB echoed", "ms", Better.LOWER),
+        ),
+        lambda server, load: echo.throughput(
+            server, load.clients, 64, 1024, load.scale.streaming
+        ),
+    ),
+    Measure(
         "sessions",
         (
             Metric("rate", "sessions per second, 10 at once", "1/s", Better.HIGHER),
@@ -163,6 +201,14 @@ MEASURES = (
         lambda server, load: sessions.memory(server, load.clients, load.scale.held),
     ),
     Measure(
+        "requests",
+        (
+            Metric("rate", "OPTIONS requests per second", "1/s", Better.HIGHER),
+            Metric("cpu", "  server CPU per request", "us", Better.LOWER),
+        ),
+        lambda server, load: requests.options(server, load.scale.streaming),
+    ),
+    Measure(
         "rtp",
         (
             Metric("cpu", "server CPU per 720p30 publisher", "% core", Better.LOWER),
@@ -171,6 +217,7 @@ MEASURES = (
         lambda server, load: publisher.few(
             server, load.clients, [load.picture], load.scale.publishing
         ),
+        needs=_MEDIA,
     ),
     Measure(
         "crowd",
@@ -185,7 +232,7 @@ MEASURES = (
         lambda server, load: publisher.many(
             server, load.clients, [load.picture], load.scale.publishing
         ),
-        programs=(WHIPBIRD,),
+        needs=_API,
     ),
     Measure(
         "watch",
@@ -210,11 +257,12 @@ MEASURES = (
         lambda server, load: watching.few_and_many(
             server, load.clients, [load.picture, load.sound], load.scale.watching
         ),
+        needs=_VIEWERS,
         rounds=2,
     ),
     Measure(
         "capacity",
-        (Metric("held", "viewers per core, 720p30 2.5 Mb/s", "", Better.HIGHER),),
+        (Metric("held", "viewers per core, 720p30 2.2 Mb/s", "", Better.HIGHER),),
         lambda server, load: watching.more_and_more(
             server,
             load.clients,
@@ -222,6 +270,7 @@ MEASURES = (
             server.program.viewers,
             load.scale.watching,
         ),
+        needs=_VIEWERS,
         timeout=150.0,
         rounds=1,
     ),
@@ -229,7 +278,7 @@ MEASURES = (
         "waiting",
         (Metric("viewer", "memory per viewer that waits", "kB", Better.LOWER),),
         lambda server, load: watching.memory(server, load.clients, [], load.scale.held),
-        programs=(WHIPBIRD,),
+        needs=_API,
         rounds=1,
     ),
     Measure(
@@ -238,8 +287,27 @@ MEASURES = (
         lambda server, load: watching.memory(
             server, load.clients, [load.picture, load.sound], load.scale.held
         ),
-        programs=(WHIPBIRD,),
+        needs=_API,
         rounds=1,
+    ),
+    Measure(
+        "cores",
+        (
+            Metric("sessions", "load of 2 workers to 1: sessions", "x", Better.HIGHER),
+            Metric("echo", "  echoes of 1 kB", "x", Better.HIGHER),
+            Metric("viewers", "  viewers of two streams", "x", Better.HIGHER),
+            Metric("viewers_of_one", "  viewers of one stream", "x", Better.HIGHER),
+        ),
+        lambda server, load: cores.ratios(
+            server,
+            load.clients,
+            [load.picture, load.sound],
+            load.scale.turnover,
+            load.scale.watching,
+        ),
+        needs=_API,
+        timeout=300.0,
+        rounds=2,
     ),
     Measure(
         "soak",
@@ -250,7 +318,7 @@ MEASURES = (
         lambda server, load: publisher.soak(
             server, load.clients, [load.picture], load.scale.soaking
         ),
-        programs=(WHIPBIRD,),
+        needs=_API,
         timeout=900.0,
         usual=False,
     ),

@@ -138,7 +138,7 @@ async def publishing(
     async with AsyncExitStack() as stack:
         for number in range(count):
             client = await stack.enter_async_context(
-                clients.new(f"{server.url}-{number}")
+                clients.new(server.publish(number))
             )
             publisher = Publisher(client, clips)
             await publisher.connect()
@@ -164,6 +164,26 @@ async def few(
     async with publishing(server, clients, clips, FEW) as publishers:
         cpu, sent = await _measured(server, publishers, seconds)
     return {"cpu": (cpu - idle) / FEW * 100, "sent": sent}
+
+
+async def packet(
+    server: Server,
+    clients: Clients,
+    clips: Sequence[Clip],
+    count: int,
+    seconds: float,
+) -> float:
+    """Some publishers at once.
+
+    Returns:
+        The server's CPU time for one packet, in microseconds.
+    """
+    idle = await _idle(server)
+    async with publishing(server, clients, clips, count) as publishers:
+        packets = sum(publisher.packets for publisher in publishers)
+        cpu, _ = await _measured(server, publishers, seconds)
+        packets = sum(publisher.packets for publisher in publishers) - packets
+    return (cpu - idle) * seconds * 1e6 / packets
 
 
 async def many(

@@ -1,6 +1,8 @@
 """The servers under test: their processes, and what these use."""
 
 import asyncio
+import enum
+import math
 import os
 import socket
 import sys
@@ -10,8 +12,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-
-from yarl import URL
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -28,24 +28,62 @@ class ServerError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where to publish or to watch.
+
+    Attributes:
+        url: of WHIP or WHEP.
+        token: a Bearer token; None for none.
+    """
+
+    url: str
+    token: str | None = None
+
+
+class Feature(enum.Enum):
+    """What a server has, as far as measures need it."""
+
+    ECHO = enum.auto()
+    MEDIA = enum.auto()
+    STREAMS = enum.auto()
+    VIEWERS = enum.auto()
+    API = enum.auto()
+    """Whipbird's own: ``/api``, and viewers that wait for a publisher."""
+
+
+@dataclass(frozen=True, slots=True)
 class Program:
-    """A server that can be started.
+    """A server that can be started, or runs already.
 
     Attributes:
         name: what the table calls it.
-        module: what ``python -m`` runs; it takes ``--port``.
+        module: what ``python -m`` runs.
         arguments: further ones.
+        command: what runs instead of Python, without ``arguments``.
         viewers: how many are tried to watch one stream, one number after another.
         forwards: whether these get the publisher's packets, not other ones.
         tree: the checkout that it is run from; None for this one.
+        whip, whep: its endpoints; ``{port}`` and ``{stream}`` stand for these. It is
+            started with ``--port``. None where it has none.
+        token: a Bearer token, in which ``{stream}`` may stand as well.
+        is_running: it is not to be started.
+        pid: the process, if it runs already and may be looked at.
+        features: what it has.
     """
 
     name: str
-    module: str
+    module: str = ""
     arguments: tuple[str, ...] = ()
+    command: tuple[str, ...] = ()
     viewers: tuple[int, ...] = ()
     forwards: bool = False
     tree: Path | None = None
+    whip: str = "http://127.0.0.1:{port}/whip/{stream}"
+    whep: str | None = "http://127.0.0.1:{port}/whep/{stream}"
+    token: str | None = None
+    is_running: bool = False
+    pid: int | None = None
+    features: frozenset[Feature] = frozenset(Feature)
 
 
 # One client sends all the requests, as fast as it can.
@@ -54,8 +92,8 @@ NO_LIMITS = ("--post-rate", "0", "--patch-rate", "0", "--delete-rate", "0")
 WHIPBIRD = Program(
     "whipbird",
     "whipbird",
-    ("serve", "--log-level", "warning", *NO_LIMITS),
-    viewers=(100, 200, 400, 500, 600),
+    ("serve", "--log-level", "warning", "--max-sessions", "2000", *NO_LIMITS),
+    viewers=(100, 200, 400, 500, 600, 800, 1000, 1200),
     forwards=True,
 )
 
@@ -65,7 +103,17 @@ def before(tree: Path) -> Program:
     return replace(WHIPBIRD, name="before", tree=tree.resolve())
 
 
-TEXTBOOK = Program("textbook", "bench.textbook", viewers=(1, 2, 3, 4))
+# ... where the compiled packet path is built, without it.
+IN_PYTHON = replace(
+    WHIPBIRD, name="in python", arguments=(*WHIPBIRD.arguments, "--native", "off")
+)
+
+TEXTBOOK = Program(
+    "textbook",
+    "bench.textbook",
+    viewers=(1, 2, 3, 4),
+    features=frozenset(Feature) - {Feature.API},
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,34 +121,60 @@ class Server:
     """A server that runs.
 
     Attributes:
-        url: its WHIP endpoint.
-        pid: its process id.
+        port: of its HTTP; 0 when it was not started here.
+        pid: its process id; None when it is not known.
         program: what runs.
-        log: what it writes.
+        log: what it writes; None when it was not started here.
+        stream: the name of its stream; several have numbers behind it.
     """
 
-    url: str
-    pid: int
+    port: int
+    pid: int | None
     program: Program
-    log: Path
+    log: Path | None
+    stream: str = "bench"
 
-    def watch_url(self, stream: str) -> str:
-        """The WHEP endpoint of a stream."""
-        return str(URL(self.url).with_path(f"/whep/{stream}"))
+    @property
+    def url(self) -> str:
+        """The WHIP endpoint of its stream."""
+        return self.publish().url
+
+    def publish(self, number: int | None = None) -> Endpoint:
+        """Where its stream, or one of several, is published."""
+        return self._endpoint(self.program.whip, number)
+
+    def watch(self, number: int) -> Endpoint:
+        """Where one of several streams is watched."""
+        assert self.program.whep is not None
+        return self._endpoint(self.program.whep, number)
+
+    def _endpoint(self, url: str, number: int | None) -> Endpoint:
+        stream = self.stream if number is None else f"{self.stream}-{number}"
+        token = self.program.token
+        return Endpoint(
+            url.format(port=self.port, stream=stream),
+            None if token is None else token.format(stream=stream),
+        )
 
     def cpu(self) -> float:
         """Seconds of CPU it has used, all its threads together.
 
         The sum of utime and stime in ``/proc/PID/stat``, but not in steps of 10 ms.
+        Not a number when its process is not known.
         """
+        if self.pid is None:
+            return math.nan
         return time.clock_gettime((~self.pid << 3) | _CPU_CLOCK)
 
     def faults(self) -> tuple[str, ...]:
         """The lines of its log that tell of an error, and the ends of tracebacks."""
+        assert self.log is not None
         return faults_in(self.log.read_text(errors="replace"))
 
-    def memory(self) -> int:
-        """Octets of its memory that are resident (VmRSS)."""
+    def memory(self) -> float:
+        """Octets of its memory that are resident (VmRSS); not a number if unknown."""
+        if self.pid is None:
+            return math.nan
         for line in Path(f"/proc/{self.pid}/status").read_text().splitlines():
             if line.startswith("VmRSS:"):
                 return int(line.split()[1]) * 1024
@@ -126,16 +200,19 @@ async def running(program: Program, core: int | None) -> AsyncIterator[Server]:
     Raises:
         ServerError: when it does not listen in time.
     """
+    if program.is_running:
+        yield Server(0, program.pid, program, None)
+        return
     with (
         tempfile.TemporaryDirectory() as empty,
         tempfile.NamedTemporaryFile() as log,
     ):
         port = _free_port()
         process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            program.module,
-            *program.arguments,
+            *(
+                program.command
+                or (sys.executable, "-m", program.module, *program.arguments)
+            ),
             "--port",
             str(port),
             # Nobody's settings but the defaults.
@@ -149,12 +226,7 @@ async def running(program: Program, core: int | None) -> AsyncIterator[Server]:
             if core is not None:
                 os.sched_setaffinity(process.pid, {core})
             await _listening(process, port, program.name, Path(log.name))
-            yield Server(
-                f"http://127.0.0.1:{port}/whip/bench",
-                process.pid,
-                program,
-                Path(log.name),
-            )
+            yield Server(port, process.pid, program, Path(log.name))
         finally:
             await stop(process)
 

@@ -23,13 +23,19 @@ async def post_to_open(
     """Set up sessions one after another.
 
     Returns:
-        The median time from sending the POST to the open channel, in ms.
+        The median times from sending the POST to its answer, and to the open channel,
+        in ms.
     """
-    times = []
+    answers, times = [], []
     for _ in range(count):
-        async with clients.wired(server.url) as wire:
-            times.append(time.perf_counter() - wire.client.posted)
-    return {"open": statistics.median(times) * 1e3}
+        async with clients.wired(server.publish()) as wire:
+            client = wire.client
+            times.append(time.perf_counter() - client.posted)
+            answers.append(client.answered - client.posted)
+    return {
+        "answer": statistics.median(answers) * 1e3,
+        "open": statistics.median(times) * 1e3,
+    }
 
 
 async def turnover(server: Server, clients: Clients, count: int) -> dict[str, float]:
@@ -41,7 +47,7 @@ async def turnover(server: Server, clients: Clients, count: int) -> dict[str, fl
     Returns:
         Sessions per second, and the server's CPU time for one, in ms.
     """
-    ready = [clients.new(server.url) for _ in range(count)]
+    ready = [clients.new(server.publish()) for _ in range(count)]
     waiting = iter([(client, await client.prepare()) for client in ready])
 
     async def work() -> None:
@@ -69,12 +75,13 @@ async def memory(server: Server, clients: Clients, count: int) -> dict[str, floa
     """
     wires: list[Wire] = []
 
-    async def hold(more: int) -> int:
+    async def hold(more: int) -> float:
         while more:
             batch = min(more, AT_ONCE)
             async with asyncio.TaskGroup() as group:
                 opening = [
-                    group.create_task(clients.wire(server.url)) for _ in range(batch)
+                    group.create_task(clients.wire(server.publish()))
+                    for _ in range(batch)
                 ]
             wires.extend(task.result() for task in opening)
             more -= batch

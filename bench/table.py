@@ -68,8 +68,9 @@ def as_text(rows: Sequence[Row], others: Sequence[str]) -> str:
         others: the names of the servers that it is compared with.
     """
     head = f"{'':9}{'measure':33}{'unit':>7}{'Whipbird':>10}"
+    widths = {other: max(10, len(other) + 2) for other in others}
     for other in others:
-        head += f"{other:>10}{'ratio':>8}  {'of the rounds':16}"
+        head += f"{other:>{widths[other]}}{'ratio':>8}  {'of the rounds':16}"
     lines = [head + "better"]
     measure = ""
     for row in rows:
@@ -81,7 +82,7 @@ def as_text(rows: Sequence[Row], others: Sequence[str]) -> str:
         for other in others:
             ratio, spread = row.ratio(other), row.spread(other)
             line += (
-                f"{_median(row.of(other)):>10}"
+                f"{_median(row.of(other)):>{widths[other]}}"
                 f"{'-' if ratio is None else _times(ratio):>8}  "
                 f"{'' if spread is None else ' to '.join(map(_times, spread)):16}"
             )

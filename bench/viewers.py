@@ -43,17 +43,16 @@ class Seen:
 
 
 class Viewers:
-    """Watch a stream of a server together.
+    """Watch the first of a server's streams together.
 
     Args:
         clients: makes their sessions.
-        stream: its name.
     """
 
-    def __init__(self, server: Server, clients: Clients, stream: str) -> None:
+    def __init__(self, server: Server, clients: Clients) -> None:
         self._server = server
         self._clients = clients
-        self._url = server.watch_url(stream)
+        self._endpoint = server.watch(0)
         self._viewers: list[Viewer] = []
         self._loop = asyncio.get_running_loop()
         self._part = 0
@@ -84,7 +83,7 @@ class Viewers:
         while (more := min(count - len(self._viewers), AT_ONCE)) > 0:
             numbers = range(len(self._viewers), len(self._viewers) + more)
             new = [
-                Viewer(self._clients.with_one_path(self._url), number)
+                Viewer(self._clients.with_one_path(self._endpoint), number)
                 for number in numbers
             ]
             try:

@@ -3,11 +3,7 @@
 The pictures are noise: they fill packets, whatever the encoder.
 """
 
-import os
 import random
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
@@ -16,6 +12,8 @@ import av
 from av.audio.frame import AudioFrame
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
+
+from whipbird.apps.picture_encoder import usual_priority
 
 _PACKET_SIZE = 1200
 _RTP_HEADER_SIZE = 12
@@ -69,21 +67,6 @@ class _Packets:
         )
 
 
-@contextmanager
-def _usual_priority() -> Iterator[None]:
-    """Undo what SVT-AV1 does when root runs it: it takes the thread that calls it to
-    real-time priority, and with it all the processes that are started from there.
-    """
-    if sys.platform != "linux":
-        yield
-        return
-    policy, parameters = os.sched_getscheduler(0), os.sched_getparam(0)
-    try:
-        yield
-    finally:
-        os.sched_setscheduler(0, policy, parameters)
-
-
 @cache
 def encode_video(
     encoder: str,
@@ -104,7 +87,7 @@ def encode_video(
         options={"packetsize": str(_PACKET_SIZE), "strict": "experimental"},
     )
     encoded = []
-    with _usual_priority(), container:
+    with usual_priority(), container:
         stream = container.add_stream(
             encoder, rate=30, options=_FAST[encoder] | dict(options)
         )

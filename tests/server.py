@@ -1,7 +1,9 @@
 """A real server process for the tests: started, killed, frozen, started again."""
 
 import asyncio
+import contextlib
 import os
+import random
 import signal
 import socket
 import sys
@@ -20,12 +22,23 @@ START_LIMIT = 120.0
 STOP_LIMIT = 60.0
 
 
+# Below those that the system gives out: a browser's socket may have one of these before
+# a server does.
+_PORTS = range(10_000, 32_768)
+
+
 def free_port() -> int:
-    """A TCP port of the loopback address that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A port that nobody has, neither of TCP nor of UDP."""
+    while True:
+        port = random.choice(_PORTS)
+        with (
+            contextlib.suppress(OSError),
+            socket.socket() as tcp,
+            socket.socket(type=socket.SOCK_DGRAM) as udp,
+        ):
+            tcp.bind(("", port))
+            udp.bind(("", port))
+            return port
 
 
 class ServerProcess:
@@ -99,6 +112,11 @@ class ServerProcess:
         assert self._process is not None
         self._process.send_signal(number)
         return await asyncio.wait_for(self._process.wait(), STOP_LIMIT)
+
+    async def wait(self) -> int:
+        """Wait until the process has ended; return its exit code."""
+        assert self._process is not None
+        return await self._process.wait()
 
     async def stop(self) -> None:
         """End the process, if it still runs, and forget its output."""

@@ -4,43 +4,47 @@
  * @module
  */
 
+import { settings } from './start.js';
 import { wireCopyButton } from './ui/clipboard.js';
-import { AdminView } from './views/admin-view.js';
 import { $, announce } from './ui/dom.js';
 import { LinkView } from './views/link-view.js';
 import { navigate } from './ui/navigation.js';
 import { onNetworkChange } from './link/network.js';
 import { PingView } from './views/ping-view.js';
-import { PublishView } from './views/publish-view.js';
 import { showNote } from './views/reading.js';
-import {
-  initialStreamName,
-  rememberToken,
-  rememberedDelay,
-  rememberedToken,
-  streamNameProblem,
-} from './ui/settings.js';
-import { StreamsView } from './views/streams-view.js';
-import { WatchView } from './views/watch-view.js';
+import { rememberToken, streamNameProblem } from './ui/settings.js';
 
-const settings = {
-  stream: initialStreamName(location.search),
-  token: rememberedToken(),
-  delay: rememberedDelay(),
-};
+/** @typedef {import('./ui/navigation.js').View} View */
+
 const linkView = new LinkView();
 const ping = new PingView(settings, linkView);
-const publish = new PublishView(settings, linkView);
-const watch = new WatchView(settings, linkView);
-const streams = new StreamsView(settings, linkView);
-const admin = new AdminView(settings, linkView);
-const views = { ping, publish, watch, streams, admin };
-const links = [ping.link, publish.link, watch.link];
 
-/** @type {keyof typeof views} */
+/** The other views are loaded when they are opened. */
+const LATER = {
+  publish: async () => (await import('./views/publish-view.js')).PublishView,
+  watch: async () => (await import('./views/watch-view.js')).WatchView,
+  streams: async () => (await import('./views/streams-view.js')).StreamsView,
+  admin: async () => (await import('./views/admin-view.js')).AdminView,
+  chat: async () => (await import('./views/chat-view.js')).ChatView,
+};
+/** A server without language models leaves the link to the chat hidden. */
+const names = ['ping', ...Object.keys(LATER)].filter((name) => !$(`${name}-link`).hidden);
+
+/** Those that are loaded. @type {Map<string, any>} */
+const views = new Map([['ping', ping]]);
 let front = 'ping';
 
-$('try-now').addEventListener('click', () => views[front].tryNow());
+/** @param {string} name @returns {Promise<View>} */
+async function load(name) {
+  const Loaded = await LATER[name]();
+  if (!views.has(name)) views.set(name, new Loaded(settings, linkView));
+  return views.get(name);
+}
+
+const links = () => [...views.values()].flatMap(({ link }) => link ?? []);
+const tryNow = () => views.get(front)?.tryNow();
+
+$('try-now').addEventListener('click', tryNow);
 for (const button of /** @type {NodeListOf<HTMLButtonElement>} */ (
   document.querySelectorAll('.copy')
 )) {
@@ -75,12 +79,12 @@ function wireTokenForm(form, field) {
     event.preventDefault();
     useToken($(field).value.trim());
     $(field).value = '';
-    views[front].tryNow();
+    tryNow();
   });
 }
 
 wireTokenForm('token-form', 'problem-token');
-wireTokenForm('streams-token-form', 'streams-token');
+wireTokenForm('token-prompt', 'prompt-token');
 
 $('settings-form').addEventListener('submit', (event) => {
   event.preventDefault();
@@ -102,25 +106,25 @@ $('settings-form').addEventListener('submit', (event) => {
     ping.reconnect();
   } else {
     announce('The token is set.');
-    views[front].refresh?.();
+    views.get(front)?.refresh?.();
   }
 });
 
 /* Events of the page */
 
 addEventListener('pagehide', () => {
-  views[front].leave();
-  publish.end();
+  views.get(front)?.leave();
+  views.get('publish')?.end();
 });
 addEventListener('pageshow', (event) => {
   // Restored from the back/forward cache; leaving the page has ended the session.
-  if (event.persisted) views[front].enter('');
+  if (event.persisted) views.get(front)?.enter('');
 });
 
-onNetworkChange(() => links.forEach((link) => link.networkChanged()));
+onNetworkChange(() => links().forEach((link) => link.networkChanged()));
 // Timers of a hidden page are throttled, so retry at once when it is shown.
 document.addEventListener('visibilitychange', () => {
-  for (const link of links) {
+  for (const link of links()) {
     if (!document.hidden && link.phase === 'waiting') link.tryNow();
   }
 });
@@ -131,8 +135,20 @@ const wanted = new URLSearchParams(location.search).get('stream') ?? settings.st
 if (wanted !== settings.stream) {
   showNote(`“${wanted.slice(0, 64)}” is not a stream name; using ${settings.stream}.`);
 }
-navigate(views, (view, unknown) => {
-  front = view;
+/** @param {string} name @param {string} unknown The view that the URL names in vain. */
+function shown(name, unknown) {
+  front = name;
+  $('not-loaded').hidden = true;
   if (unknown) showNote(`This page has no view “${unknown.slice(0, 64)}”; here is Ping.`);
   showSettings();
-});
+}
+
+// In a task of its own: between two short ones the browser paints, and takes clicks.
+setTimeout(() =>
+  navigate(
+    names,
+    (name) => views.get(name) ?? load(name),
+    shown,
+    () => ($('not-loaded').hidden = false),
+  ),
+);

@@ -6,4 +6,6 @@
 
 import { Stage } from './player/stage.js';
 
-new Stage(new URLSearchParams(location.search)).start();
+const stage = new Stage(new URLSearchParams(location.search));
+// In a task of its own: between two short ones the browser paints, and takes clicks.
+setTimeout(() => stage.start());

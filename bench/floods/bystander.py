@@ -5,13 +5,14 @@ import contextlib
 import statistics
 import time
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from struct import Struct
 
 import aiohttp
 from yarl import URL
 
 from ..clients import Clients, Wire
+from ..servers import Server
 
 # Seconds between two pings, and between two requests.
 PING_INTERVAL = 0.005
@@ -113,8 +114,7 @@ class Bystander:
 
 
 @contextlib.asynccontextmanager
-async def bystander(url: str, clients: Clients) -> AsyncIterator[Bystander]:
+async def bystander(server: Server, clients: Clients) -> AsyncIterator[Bystander]:
     """Connect a client that does nothing wrong."""
-    stream = str(URL(url).with_path("/whip/bystander"))
-    async with clients.wired(stream) as wire:
-        yield Bystander(wire, url)
+    async with clients.wired(replace(server, stream="bystander").publish()) as wire:
+        yield Bystander(wire, server.url)

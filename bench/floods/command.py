@@ -6,9 +6,10 @@ from pathlib import Path
 
 from .. import program
 from ..clients import Clients
+from ..document import put_into
 from ..program import TRIAL_ERRORS, Cores, say
 from .floods import FLOODS, Flood
-from .report import Results, as_markdown, as_text, noticed, put_into
+from .report import Results, as_markdown, as_text, noticed
 from .trial import run
 
 ROUNDS = 3
@@ -90,7 +91,7 @@ async def _main(options: argparse.Namespace) -> int:
     for failure in failures:
         print(f"Failed: {failure}")
     if options.write is not None:
-        put_into(options.write, as_markdown(results))
+        put_into(options.write, "floods", as_markdown(results))
     return 1 if failures else 0
 
 

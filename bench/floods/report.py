@@ -2,7 +2,6 @@
 
 import statistics
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 
 from .floods import BY_NAME
 from .trial import Result
@@ -12,8 +11,6 @@ Results = Mapping[str, list[Result]]
 
 # What another client may notice of a flood, as a multiple of its 99th percentile.
 BOUND = 2.0
-
-_BEGIN, _END = "<!-- floods -->", "<!-- end of floods -->"
 
 
 def median(results: Sequence[Result], of: Callable[[Result], float]) -> float:
@@ -70,20 +67,6 @@ def noticed(results: Results) -> list[str]:
             or any(r.flooded.failures for r in rounds)
         )
     ]
-
-
-def put_into(file: Path, table: str) -> None:
-    """Replace the table in a document.
-
-    Raises:
-        ValueError: when the document has no place for it.
-    """
-    text = file.read_text()
-    head, begin, rest = text.partition(_BEGIN)
-    _, end, tail = rest.partition(_END)
-    if not (begin and end):
-        raise ValueError(f"{file} has no {_BEGIN} … {_END}")
-    file.write_text(f"{head}{begin}\n{table}\n{end}{tail}")
 
 
 class _Figures:

@@ -107,7 +107,7 @@ async def run(
     """
     async with running(PROGRAM, core) as server:
         async with (
-            bystander(server.url, clients) as other,
+            bystander(server, clients) as other,
             attacking(flood, server.url, seconds) as attack,
         ):
             await other.measure(0.5)

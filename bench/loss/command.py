@@ -1,4 +1,4 @@
-"""``python -m bench --loss``: what a real Chromium sees through bad networks."""
+"""``python -m bench --loss``: what real browsers see through bad networks."""
 
 import argparse
 import asyncio
@@ -7,6 +7,7 @@ import json
 import logging
 import os
 import platform
+import shutil
 import signal
 import statistics
 import time
@@ -19,17 +20,21 @@ from playwright.async_api import Error as PlaywrightError
 from playwright.async_api import async_playwright
 
 from tests.e2e.browser import NoBrowserError, find_chromium
+from tests.interop.firefox import FirefoxError
 
 from ..clients import BenchError
 from ..program import say
 from ..servers import ROOT, ServerError
 from . import virtual
-from .browsers import chromium
+from .browsers import Browser, Chromium, chromium, firefox
 from .cases import CASES, QUICK, Case, Side
 from .figures import METRICS
 from .lab import LabError, lab, missing
 from .subjects import Subject, SubjectError, peer, whipbird
 from .trial import TIMEOUT, Stage, run
+
+# What fails a trial, and does not end the others.
+_FAILURES = (BenchError, FirefoxError, PlaywrightError, ServerError, TimeoutError)
 
 ROUNDS = 3
 SEEDS = 100
@@ -99,6 +104,13 @@ def _parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help="measure another server, too, as a TOML file describes it",
     )
+    parser.add_argument(
+        "--browser",
+        choices=("chromium", "firefox"),
+        default="chromium",
+        help="which one is behind the bad network [default: chromium]; Firefox watches "
+        "VP8, since it has no H.264 of its own",
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write figures there")
     return parser
 
@@ -116,7 +128,8 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     options.rounds = options.rounds or usual
     if options.rounds < 1:
         parser.error("--rounds: there must be at least one")
-    if options.virtual and (options.before or options.peer or options.json):
+    is_real = options.browser != "chromium"
+    if options.virtual and (options.before or options.peer or options.json or is_real):
         parser.error("--virtual prints figures of this checkout, and of no other")
     if options.before and not (options.before / "server" / "whipbird").is_dir():
         parser.error(f"--before: there is no server in {options.before}")
@@ -142,13 +155,19 @@ async def _run(options: argparse.Namespace) -> Report:
     async with AsyncExitStack() as stack:
         playwright = await stack.enter_async_context(async_playwright())
         made = await stack.enter_async_context(lab(options.seed))
-        client = await stack.enter_async_context(
-            chromium(playwright, made.client, trusted)
-        )
-        server = await stack.enter_async_context(
-            chromium(playwright, made.server, trusted)
-        )
-        stage = Stage(made, client, server, SECONDS)
+
+        async def start_chromium(namespace: str) -> Browser:
+            started = chromium(playwright, namespace, trusted, goes_first=True)
+            return Chromium(await stack.enter_async_context(started))
+
+        if options.browser == "firefox":
+            client = await stack.enter_async_context(firefox(made.client))
+            codec = "VP8"
+        else:
+            client = await start_chromium(made.client)
+            codec = "H264"
+        server = await start_chromium(made.server)
+        stage = Stage(made, client, server, SECONDS, codec)
         for number in range(1, options.rounds + 1):
             for case in options.cases:
                 for subject in subjects:
@@ -162,7 +181,7 @@ async def _try(case: Case, subject: Subject, stage: Stage, report: Report) -> No
     try:
         async with asyncio.timeout(TIMEOUT + stage.seconds):
             report.add(case, subject, await run(case, subject, stage))
-    except (BenchError, PlaywrightError, ServerError, TimeoutError) as error:
+    except _FAILURES as error:
         reason = str(error) or type(error).__name__
         report.failures.append(f"{case.name} of {subject.name}: {reason}")
 
@@ -204,12 +223,16 @@ def _run_virtually(options: argparse.Namespace) -> int:
     return 0
 
 
-def _missing() -> str | None:
+def _missing(browser: str) -> str | None:
     """Say what this machine lacks; None when it lacks nothing."""
     try:
         find_chromium()
     except NoBrowserError as error:
         return f"Chromium: {error}"
+    if browser == "firefox":
+        for program in ("firefox-esr", "node", "npm"):
+            if shutil.which(program) is None:
+                return program
     return missing()
 
 
@@ -218,7 +241,7 @@ def main(arguments: Sequence[str]) -> int:
     options = _options(arguments)
     if options.virtual:
         return _run_virtually(options)
-    if lacking := _missing():
+    if lacking := _missing(options.browser):
         print(f"Skipped: this needs {lacking}.")
         return 0
     logging.disable(logging.CRITICAL)

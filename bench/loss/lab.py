@@ -153,16 +153,16 @@ async def _ip(*arguments: str) -> str:
     return output.decode()
 
 
-def enter(namespace: str) -> str:
+def enter(namespace: str, *, goes_first: bool) -> str:
     """A line of shell that runs its arguments in a namespace.
 
-    The session that it is in goes before others (sched(7), autogroups): what else the
-    machine does would freeze pictures, too. Chromium does not let itself be nice.
+    Args:
+        goes_first: whether the session that it is in goes before others (sched(7),
+            autogroups), where what else the machine does would freeze pictures, too.
+            Chromium does not let itself be nice.
     """
-    return (
-        "{ echo -19 > /proc/self/autogroup; } 2> /dev/null; "
-        f'exec ip netns exec {namespace} "$@"'
-    )
+    first = "{ echo -19 > /proc/self/autogroup; } 2> /dev/null; " if goes_first else ""
+    return f'{first}exec ip netns exec {namespace} "$@"'
 
 
 @asynccontextmanager
@@ -182,7 +182,7 @@ async def started(
         log: gets its output, which is a pipe otherwise.
     """
     process = await asyncio.create_subprocess_exec(
-        *("sh", "-c", enter(namespace), "sh"),
+        *("sh", "-c", enter(namespace, goes_first=True), "sh"),
         *command,
         cwd=folder,
         start_new_session=True,

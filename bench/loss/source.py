@@ -1,4 +1,4 @@
-"""A publisher of 720p30 in H.264 and of Opus, encoded beforehand: a process."""
+"""A publisher of 720p30 and of Opus, encoded beforehand: a process."""
 
 import asyncio
 import contextlib
@@ -17,8 +17,11 @@ from ..publisher import Publisher
 OVERHEAD = 20 + 8 + 12 + 10
 
 
-async def _publish(url: str, token: str | None) -> None:
-    clips = [clip.h264_picture(), clip.sound()]
+_PICTURES = {"H264": clip.h264_picture, "VP8": clip.picture}
+
+
+async def _publish(url: str, codec: str, token: str | None) -> None:
+    clips = [_PICTURES[codec](), clip.sound()]
     loop = asyncio.get_running_loop()
     async with WhipClient(url, token=token) as client:
         publisher = Publisher(client, clips)
@@ -38,14 +41,17 @@ def main(arguments: Sequence[str]) -> None:
     JSON object with ``octets``, those of all IP packets sent so far.
 
     Args:
-        arguments: the WHIP endpoint and, optionally, a Bearer token.
+        arguments: the WHIP endpoint, the codec of the picture and, optionally, a
+            Bearer token.
     """
-    url, token = arguments[0], arguments[1] if len(arguments) > 1 else None
+    url, codec, token = (*arguments, None)[:3]
+    assert url is not None
+    assert codec is not None
     with (
         contextlib.suppress(KeyboardInterrupt),
         asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
     ):
-        runner.run(_publish(url, token))
+        runner.run(_publish(url, codec, token))
 
 
 if __name__ == "__main__":

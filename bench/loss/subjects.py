@@ -11,8 +11,7 @@ from pathlib import Path
 
 from yarl import URL
 
-from ..servers import NO_LIMITS, ROOT, ServerError
-from .browsers import Endpoint
+from ..servers import NO_LIMITS, ROOT, Endpoint, ServerError
 from .lab import SERVER_ADDRESS, Lab, listening, started
 
 _PORT = 8080

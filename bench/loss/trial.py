@@ -8,11 +8,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from playwright.async_api import Browser
-
 from ..clients import BenchError
-from ..servers import ROOT
-from .browsers import Endpoint, Tab, tab
+from ..servers import ROOT, Endpoint
+from .browsers import Browser, Tab
 from .cases import Case, Side
 from .figures import Look, published, queued, seen
 from .lab import Lab, started
@@ -30,14 +28,16 @@ class Stage:
     """What all trials share.
 
     Attributes:
-        client, server: a Chromium behind the relay, and one beside the server.
+        client, server: a browser behind the relay, and one beside the server.
         seconds: how long is measured.
+        codec: of the picture that is watched.
     """
 
     lab: Lab
     client: Browser
     server: Browser
     seconds: float
+    codec: str
 
 
 async def run(case: Case, subject: Subject, stage: Stage) -> dict[str, float]:
@@ -57,8 +57,8 @@ async def run(case: Case, subject: Subject, stage: Stage) -> dict[str, float]:
 async def _watch(case: Case, subject: Subject, stage: Stage) -> dict[str, float]:
     """Watch encoded media through the relay."""
     async with (
-        _source(subject.whip, stage.lab) as source,
-        tab(stage.client, subject.origin) as page,
+        _source(subject.whip, stage) as source,
+        stage.client.tab(subject.origin) as page,
     ):
         await page.watch(subject.whep)
         await _impair(case, stage.lab, down=case.media)
@@ -76,8 +76,8 @@ async def _watch(case: Case, subject: Subject, stage: Stage) -> dict[str, float]
 async def _publish(case: Case, subject: Subject, stage: Stage) -> dict[str, float]:
     """Publish a camera through the relay."""
     async with (
-        tab(stage.client, subject.origin) as camera,
-        tab(stage.server, subject.origin) as viewer,
+        stage.client.tab(subject.origin) as camera,
+        stage.server.tab(subject.origin) as viewer,
     ):
         await camera.publish(subject.whip)
         await viewer.watch(subject.whep)
@@ -125,13 +125,13 @@ async def _look(page: Tab) -> Look:
 
 @asynccontextmanager
 async def _source(
-    endpoint: Endpoint, lab: Lab
+    endpoint: Endpoint, stage: Stage
 ) -> AsyncIterator[asyncio.subprocess.Process]:
     """Publish encoded media from beside the server."""
-    command = [sys.executable, "-m", "bench.loss.source", endpoint.url]
+    command = [sys.executable, "-m", "bench.loss.source", endpoint.url, stage.codec]
     if endpoint.token is not None:
         command.append(endpoint.token)
-    async with started(lab.server, command, ROOT) as process:
+    async with started(stage.lab.server, command, ROOT) as process:
         assert process.stdout is not None
         if not await process.stdout.readline():
             raise BenchError("the publisher has no connection")

@@ -100,6 +100,7 @@ class Watched:
         await asyncio.sleep(1.0)
 
     async def _count(self) -> Census:
+        assert self.server.pid is not None
         os.kill(self.server.pid, signal.SIGUSR2)
         deadline = time.monotonic() + CENSUS_TIMEOUT
         while time.monotonic() < deadline:

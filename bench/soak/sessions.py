@@ -6,6 +6,7 @@ from collections.abc import Callable
 from struct import Struct
 
 from ..clients import BenchError, Clients, TimedClient, Wire
+from ..servers import Endpoint
 from .tally import Tally
 
 # Messages of a session, and the octets of each.
@@ -98,7 +99,7 @@ async def churn(
 async def _session(
     url: str, clients: Clients, tally: Tally, rng: random.Random, vanishes: bool
 ) -> None:
-    wire = await clients.wire(url)
+    wire = await clients.wire(Endpoint(url))
     client = wire.client
     try:
         tally.counts["sessions"] += 1

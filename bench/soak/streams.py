@@ -10,6 +10,7 @@ from yarl import URL
 from ..clients import BenchError, Clients
 from ..clip import Clip
 from ..publisher import Publisher
+from ..servers import Endpoint
 from ..viewer import Viewer
 from .sessions import vanish
 from .tally import Tally
@@ -55,7 +56,7 @@ async def _publish(
     changes: bool,
 ) -> None:
     loop = asyncio.get_running_loop()
-    client = clients.new(url)
+    client = clients.new(Endpoint(url))
     before: Publisher | None = None
     try:
         while True:
@@ -72,7 +73,7 @@ async def _publish(
             if not goes_on():
                 return
             # The new one has the same certificate, so it need not wait.
-            old, client = client, clients.new(url)
+            old, client = client, clients.new(Endpoint(url))
             old.location = None
             tally.counts["takeovers"] += 1
             publisher.stop()
@@ -110,7 +111,7 @@ async def _watch(
     vanishes: bool,
 ) -> None:
     loop = asyncio.get_running_loop()
-    client = clients.with_one_path(url)
+    client = clients.with_one_path(Endpoint(url))
     viewer = Viewer(client, number)
     try:
         await viewer.connect()

@@ -7,16 +7,24 @@ from aiohttp import web
 from aiohttp.typedefs import Middleware
 
 from . import __version__
+from .apps import Application
+from .apps.applications import Applications
+from .apps.chat import Chat
 from .config import Settings
 from .from_settings import (
+    add_applications,
     authorities,
     event_target,
+    llm_engine,
     reach,
     recording_options,
     session_options,
+    upstream_rules,
 )
 from .http.auth import authorize
 from .http.body import MAX_BODY_SIZE
+from .http.completions import PREFIX as API_PREFIX
+from .http.completions import CompletionsResource
 from .http.cors import enable_cors
 from .http.description import DescriptionResource, description_file
 from .http.host import check_host, check_origin
@@ -26,7 +34,15 @@ from .http.links import LinksResource
 from .http.listener import Listener
 from .http.metrics import PREFIX as METRICS_PREFIX
 from .http.metrics import MetricsResource, ServerStats
-from .http.needs import of_recordings, of_streams, to_operate, to_publish, to_watch
+from .http.needs import (
+    of_recordings,
+    of_streams,
+    to_operate,
+    to_prompt,
+    to_publish,
+    to_watch,
+)
+from .http.openai_errors import openai_errors
 from .http.operators import PREFIX as SESSIONS_PREFIX
 from .http.operators import OpenSessionsResource, PublisherResource
 from .http.page import BrowserMiddlewares, PageResource, webclient_directory
@@ -35,6 +51,7 @@ from .http.preview import Previews
 from .http.problems import problem_middleware
 from .http.recordings import PREFIX as RECORDINGS_PREFIX
 from .http.recordings import RecordingsResource, StreamRecordingResource
+from .http.shared_rates import SharedRates
 from .http.snapshots import SnapshotResource
 from .http.status import StatusResource
 from .http.streams import PREFIX as STREAMS_PREFIX
@@ -43,11 +60,15 @@ from .http.tickets import Tickets
 from .http.whep import WhepResource
 from .http.whep_extensions import knows_event_stream
 from .http.whip import WhipResource
-from .net import HostAddresses, UdpPort
+from .http.worker_group import WorkerGroup
+from .native import find_native
+from .net import HostAddresses, Sharing, UdpPort
+from .net.worker_facts import WorkerSessions
 from .outgoing import Outgoing
 from .pages import load_site
 from .recording import Recorder
 from .recording.snapshots import Snapshots
+from .relay import Relays
 from .rights import (
     Need,
     Rights,
@@ -56,15 +77,21 @@ from .rights import (
 )
 from .sessions import SessionStore
 from .stats.loop_lag import LoopLag
+from .upstream import Upstreams
 from .webhook import Outlet, Reporter
+from .workers import Worker
 
 STORE = web.AppKey("store", SessionStore)
 RECORDER = web.AppKey("recorder", Recorder)
 POLICY = web.AppKey("policy", HttpPolicy)
 EVENTS = web.AppKey("events", Outlet)
+APPLICATIONS = web.AppKey("applications", Applications)
+# Absent in a server of one process.
+GROUP = web.AppKey("group", WorkerGroup)
 # ``app[RIGHTS].reload()`` reads the file of rules again.
 RIGHTS = web.AppKey("rights", Rights)
 SIGNER = web.AppKey("signer", Signer)
+UPSTREAMS = web.AppKey("upstreams", Upstreams)
 UDP_PORT = web.AppKey("udp_port", UdpPort)
 # The application for ``settings.admin_listen``; absent without this setting.
 ADMIN_APP = web.AppKey("admin_app", web.Application)
@@ -72,7 +99,12 @@ ADMIN_APP = web.AppKey("admin_app", web.Application)
 LISTENERS: web.AppKey[dict[str, Listener]] = web.AppKey("listeners", dict)
 
 
-def create_app(settings: Settings) -> web.Application:
+def create_app(
+    settings: Settings,
+    apps: Sequence[Application] = (),
+    *,
+    worker: Worker | None = None,
+) -> web.Application:
     """Build a server. There is no global state: a process can have several.
 
     Its UDP port is opened when it starts: ``settings.udp_port``, or a free one, for the
@@ -80,11 +112,17 @@ def create_app(settings: Settings) -> web.Application:
 
     Args:
         settings: the settings of the server.
+        apps: applications beside those that the settings name; these come first.
+        worker: which of several processes this is; None if it is the only one.
 
     Raises:
+        ApplicationError: when an application of the settings cannot be loaded.
+        NoChat: when the library for language models is not installed, but needed.
         RulesError: when the file of rules cannot be read or is invalid.
+        NativeError: when the compiled packet path must be there, and is not.
     """
-    signer = Signer(settings.link_secret)
+    native = find_native(settings.native)
+    signer = Signer(settings.link_secret, None if worker is None else worker.secret)
     links = ViewerLinks(signer)
     outgoing = Outgoing()
     rights = Rights(
@@ -100,7 +138,12 @@ def create_app(settings: Settings) -> web.Application:
     redirects = [redirect_to_https()] if settings.tls_redirect else []
     site = load_site(webclient_directory())
     browsers = BrowserMiddlewares(site)
+    group = None if worker is None else WorkerGroup(worker)
     outermost: list[Middleware] = [policy.proxies, policy.access_log]
+    if group is not None:
+        policy.proxies.told = group.client_told
+        outermost.insert(1, group.middleware("public"))
+        SharedRates(group.neighbours, policy.rate_limits)
     app = web.Application(
         middlewares=[
             *outermost,
@@ -123,23 +166,48 @@ def create_app(settings: Settings) -> web.Application:
         addresses,
         public=settings.public_addresses,
         hide_hosts=settings.hide_host_addresses,
+        native=native,
     )
     app[UDP_PORT] = port
+    if group is not None:
+        app[GROUP] = group
     store = SessionStore(
         port,
         echo_buffer=settings.echo_buffer,
         ice_lite=settings.ice_lite,
         reach=reach(settings, addresses),
+        shard=None if worker is None else worker.shard,
         **session_options(settings, rights),
     )
     app[STORE] = store
+    upstreams = app[UPSTREAMS] = store.supply = Upstreams(
+        upstream_rules(settings),
+        store.streams,
+        store.audiences,
+        store.certificate,
+        addresses,
+    )
     recorder = Recorder(**recording_options(settings))
     app[RECORDER] = recorder
     store.streams.observers.append(recorder)
     events = app[EVENTS] = Outlet(outgoing, *event_target(settings))
     reporter = Reporter(events.put)
+    store.streams.live_observers.append(reporter)
     store.observers.append(reporter)
     recorder.observers.append(reporter)
+    hosted = app[APPLICATIONS] = Applications(store, recorder)
+    engine = llm_engine(settings)
+    if engine is not None:
+        # Before others, which may take channels of any label.
+        hosted.add("chat", Chat(engine))
+    add_applications(hosted, settings, apps)
+    store.observers.append(hosted)
+    store.streams.observers.append(hosted)
+    relays = (
+        None
+        if group is None
+        else _spread(group, store, upstreams, hosted, settings.spread_viewers)
+    )
     snapshots = Snapshots(store.audiences.current_gop)
     tickets = None if rights.is_open else Tickets(signer)
     admits = (
@@ -162,13 +230,16 @@ def create_app(settings: Settings) -> web.Application:
 
     ice_servers = policy.ice_servers
     whip = web.Application(middlewares=guards(to_publish, origins.__contains__))
-    enable_cors(whip, WhipResource(store, ice_servers).add_to(whip), origins)
+    whip_resource = WhipResource(store, ice_servers, worker.shard if worker else None)
+    enable_cors(whip, whip_resource.add_to(whip), origins)
     app.add_subapp(WhipResource.prefix, whip)
     whep = web.Application(middlewares=guards(to_watch, origins.__contains__))
-    enable_cors(whep, WhepResource(store, ice_servers).add_to(whep), origins)
+    enable_cors(whep, WhepResource(store, ice_servers, upstreams).add_to(whep), origins)
     app.add_subapp(WhepResource.prefix, whep)
     streams = web.Application(middlewares=[*guards(of_streams), check_names])
-    StreamsResource(store.streams, store.audiences, recorder, rights).add_to(streams)
+    StreamsResource(store.streams, store.audiences, recorder, rights, upstreams).add_to(
+        streams
+    )
     LinksResource(links, rights).add_to(streams)
     StreamRecordingResource(recorder).add_to(streams)
     SnapshotResource(store.streams, snapshots).add_to(streams)
@@ -179,7 +250,8 @@ def create_app(settings: Settings) -> web.Application:
         return ServerStats(
             version=__version__,
             sessions=store.stats,
-            publishers=len(store.streams),
+            publishers=sum(not stream.is_pulled for stream in store.streams),
+            upstreams=upstreams.stats,
             viewers=store.audiences.viewers,
             recordings=recorder.stats,
             udp=port.stats,
@@ -192,10 +264,18 @@ def create_app(settings: Settings) -> web.Application:
             loop=lag.stats,
         )
 
-    status = StatusResource(store, port, rights)
+    status = StatusResource(
+        store,
+        port,
+        rights,
+        lambda: hosted.stats,
+        group.neighbours if group is not None else None,
+    )
     if settings.admin_listen is None:
         _add_operators(app, streams, guards(to_operate), store, stats)
     else:
+        if group is not None:
+            outermost[1] = group.middleware("admin")
         admin = web.Application(middlewares=[*outermost, *for_all])
         published = web.Application(middlewares=[*guards(of_streams), check_names])
         _add_operators(admin, published, guards(to_operate), store, stats)
@@ -206,26 +286,62 @@ def create_app(settings: Settings) -> web.Application:
     recordings = web.Application(middlewares=guards(of_recordings))
     RecordingsResource(recorder, tickets).add_to(recordings)
     app.add_subapp(RECORDINGS_PREFIX, recordings)
+    if engine is not None:
+        api = web.Application(
+            middlewares=[
+                openai_errors,
+                check_origin(origins.names),
+                authorize(rights, to_prompt),
+            ]
+        )
+        CompletionsResource(engine).add_to(api)
+        app.add_subapp(API_PREFIX, api)
     status.add_to(app)
     DescriptionResource(description_file()).add_to(app)
     previews = Previews(store.streams, rights)
-    PageResource(site, previews, settings.embed_origins).add_to(app)
+    chats = store.audiences.chats
+    pages = PageResource(
+        site,
+        previews,
+        settings.embed_origins,
+        lambda name: chats.is_on(name),
+        has_llms=settings.has_llms,
+    )
+    pages.add_to(app)
     app.router.register_resource(LenientPaths(app, policy.proxies.find))
 
     async def open_port(_app: web.Application) -> None:
-        await port.open(settings.udp_port or 0)
+        sharing = Sharing.NONE if group is None else group.sharing
+        await port.open(settings.udp_port or 0, sharing)
         if settings.ice_tcp and settings.ice_tcp_port is not None:
-            await port.tcp.open(settings.ice_tcp_port, settings.max_connections)
+            await port.tcp.open(
+                settings.ice_tcp_port, settings.max_connections, sharing
+            )
+        if group is not None:
+            group.open(port)
+        if relays is not None:
+            await relays.open()
         await recorder.open()
+        await hosted.start()
+        if engine is not None:
+            await engine.start()
         lag.start()
 
     async def close_port(_app: web.Application) -> None:
+        if group is not None:
+            await group.close()
         port.close()
         lag.stop()
 
     async def end_sessions(_app: web.Application) -> None:
+        if relays is not None:
+            await relays.close()
+        await upstreams.close()
         await store.close()
+        await hosted.close()
         await recorder.close()
+        if engine is not None:
+            await engine.close()
         await snapshots.close()
         await events.close()
         await outgoing.close()
@@ -248,11 +364,42 @@ def reconfigure(app: web.Application, settings: Settings) -> None:
     """Let a running server take over those settings that it can."""
     app[STORE].configure(**session_options(settings, app[RIGHTS]))
     app[RECORDER].configure(**recording_options(settings))
+    app[UPSTREAMS].rules = upstream_rules(settings)
     app[POLICY].change(settings)
     app[EVENTS].change(*event_target(settings))
     app[SIGNER].use(settings.link_secret)
     app[RIGHTS].token = settings.shared_token
     app[RIGHTS].reload()
+
+
+def _spread(
+    group: WorkerGroup,
+    store: SessionStore,
+    upstreams: Upstreams,
+    applications: Applications,
+    kept: int,
+) -> Relays:
+    """Let the sessions of all workers count, and their streams have viewers at each."""
+    sessions = WorkerSessions(group.neighbours)
+    store.count_with(sessions)
+
+    def loads() -> tuple[int, dict[int, int]]:
+        others = sessions.totals()
+        running = {number: others.get(number, 0) for number in group.running}
+        return store.open_sessions, running
+
+    relays = store.supply = Relays(
+        group.worker.shard,
+        group.worker.folder,
+        store.streams,
+        store.audiences,
+        upstreams,
+        loads,
+        applications.know_sessions_of,
+        kept,
+    )
+    group.place_viewers(relays)
+    return relays
 
 
 def _add_operators(

@@ -1,10 +1,14 @@
 """What the settings mean for each room."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TypedDict
+from typing import TYPE_CHECKING, TypedDict
 
+from .apps import Application
+from .apps.applications import Applications
+from .apps.loading import load_application
 from .config import Settings, webhook_key
+from .llms.loading import make_engine
 from .net import HostAddresses
 from .net.reach import Reach, is_public
 from .outgoing import Outgoing
@@ -14,6 +18,10 @@ from .rights.keys import Keys
 from .rights.rules import StreamRules
 from .rtp.history import GopLimits
 from .sessions import SessionLimits
+from .upstream import UpstreamRule
+
+if TYPE_CHECKING:
+    from .llms.engine import Engine
 
 
 class _SessionOptions(TypedDict):
@@ -21,6 +29,7 @@ class _SessionOptions(TypedDict):
     limits: SessionLimits
     takeover: Callable[[str], bool]
     wait_for_publisher: Callable[[str], bool]
+    chat: Callable[[str], bool]
     gop_limits: GopLimits
 
 
@@ -50,6 +59,7 @@ def session_options(settings: Settings, rights: Rights) -> _SessionOptions:
         "wait_for_publisher": by_stream(
             settings.wait_for_publisher, lambda rules: rules.wait_for_publisher
         ),
+        "chat": by_stream(settings.chat, lambda rules: rules.chat),
         "gop_limits": GopLimits(
             settings.gop_size, settings.gop_seconds, settings.gop_total_size
         ),
@@ -101,6 +111,44 @@ def event_target(settings: Settings) -> tuple[str | None, bytes | None]:
     return settings.event_url, key
 
 
+def add_applications(
+    applications: Applications, settings: Settings, given: Sequence[Application]
+) -> None:
+    """Add the applications of the settings, and those that the program has.
+
+    Raises:
+        ApplicationError: when one of the settings cannot be loaded.
+    """
+    for setting in settings.apps:
+        applications.add(
+            setting.app,
+            load_application(setting.app),
+            streams=setting.streams,
+            channels=setting.channels,
+        )
+    for application in given:
+        applications.add(type(application).__name__, application)
+
+
+def llm_engine(settings: Settings) -> "Engine | None":
+    """The language models of the settings, to be started; None if there are none.
+
+    Raises:
+        NoChat: when their library is not installed.
+    """
+    if not settings.has_llms:
+        return None
+    key = settings.llm_key_file
+    return make_engine(
+        api_base=settings.llm_api_base,
+        models=settings.llm_models,
+        key=None if key is None else key.get_secret_value(),
+        log=settings.llm_log,
+        patience=settings.llm_timeout,
+        at_once=settings.llm_replies,
+    )
+
+
 def reach(settings: Settings, addresses: HostAddresses) -> Reach:
     """The addresses that the server checks by itself."""
     private = settings.check_private_addresses
@@ -108,3 +156,14 @@ def reach(settings: Settings, addresses: HostAddresses) -> Reach:
         own = (*settings.public_addresses, *addresses.current())
         private = not any(map(is_public, own))
     return Reach(settings.denied_networks, private=private)
+
+
+def upstream_rules(settings: Settings) -> list[UpstreamRule]:
+    """Where which streams are pulled from."""
+    shared = settings.upstream_token_file
+    found = []
+    for upstream in settings.upstreams:
+        token = upstream.token or shared
+        secret = None if token is None else token.get_secret_value()
+        found.append(UpstreamRule(upstream.url, upstream.streams, secret))
+    return found

@@ -23,6 +23,7 @@ SERVERS = {
     "localhost:8080": None,
     "localhost:8081": DOCS / "examples/guarded.toml",
     "localhost:8082": DOCS / "examples/recording.toml",
+    "localhost:8083": DOCS / "examples/chat.toml",
 }
 
 # The separator between the outputs of commands.

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import pytest
 from aiohttp import ClientSession
@@ -21,11 +21,14 @@ from tests.conformance.wrong.server import TOKEN, Asked, Reply, serving
 from tests.server import ROOT, free_port
 from whipbird.app import create_app
 from whipbird.check import (
+    WHEP,
+    WHIP,
     Level,
     NoResponse,
     NotWhip,
     Options,
     Outcome,
+    Protocol,
     Result,
     Rule,
     check,
@@ -72,11 +75,11 @@ def whole_run() -> Iterator["subprocess.Popen[bytes]"]:
 
 
 @pytest.fixture(scope="module")
-def report(whole_run: "subprocess.Popen[bytes]") -> dict[str, Any]:
+def reports(whole_run: "subprocess.Popen[bytes]") -> page.Reports:
     """The results of the whole run."""
     output, _ = whole_run.communicate(timeout=WHOLE_RUN_LIMIT)
-    report: dict[str, Any] = json.loads(output)
-    return report
+    reports: page.Reports = json.loads(output)
+    return reports
 
 
 @pytest.fixture(autouse=True)
@@ -391,34 +394,50 @@ async def test_nobody_is_there() -> None:
 
 # docs/conformance.md
 
+_of_the_whole_run = pytest.mark.timeout(WHOLE_RUN_LIMIT + 30)
 
-def test_every_must_and_should_is_kept(report: dict[str, Any]) -> None:
+
+@_of_the_whole_run
+@pytest.mark.parametrize("protocol", page.PROTOCOLS, ids=lambda each: each.name)
+def test_every_must_and_should_is_kept(
+    reports: page.Reports, protocol: Protocol
+) -> None:
     """None is broken, and none is skipped."""
-    results = page.results_of(report)
+    results = page.results_of(reports, protocol)
     bad = [
         (result.rule.id, result.note)
         for result in results
         if result.outcome in (Outcome.FAILED, Outcome.SKIPPED)
     ]
     assert bad == []
-    assert report["conforms"]
+    assert reports[protocol.name]["conforms"]
     assert sum(r.outcome is Outcome.PASSED for r in results) > 80
 
 
-def test_what_is_absent_is_optional(report: dict[str, Any]) -> None:
+@_of_the_whole_run
+@pytest.mark.parametrize(
+    ("protocol", "expected"),
+    [
+        # Both trickle ICE and restarts are supported; no extension yet.
+        pytest.param(
+            WHIP, {"patch-422", "extension-links", "extension-urns"}, id="WHIP"
+        ),
+        pytest.param(WHEP, {"patch-422"}, id="WHEP"),
+    ],
+)
+def test_what_is_absent_is_optional(
+    reports: page.Reports, protocol: Protocol, expected: set[str]
+) -> None:
     """... or has nothing to apply to, of which there is little."""
     absent = {
         result.rule.id
-        for result in page.results_of(report)
+        for result in page.results_of(reports, protocol)
         if result.outcome is Outcome.ABSENT and result.rule.level is not Level.MAY
     }
-    assert absent == {
-        "patch-422",  # both trickle ICE and restarts are supported
-        "extension-links",  # no extension yet
-        "extension-urns",
-    }
+    assert absent == expected
 
 
-def test_the_page_is_up_to_date(report: dict[str, Any]) -> None:
+@_of_the_whole_run
+def test_the_page_is_up_to_date(reports: page.Reports) -> None:
     """If this fails: ``make conformance``."""
-    assert page.PATH.read_text(encoding="utf-8") == page.page(page.results_of(report))
+    assert page.PATH.read_text(encoding="utf-8") == page.page(reports)

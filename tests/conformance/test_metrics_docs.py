@@ -139,7 +139,10 @@ async def test_the_dashboard_asks_for_what_there_is(scraped: Scrape) -> None:
 def test_the_dashboard_has_its_rows() -> None:
     dashboard: Any = json.loads((ROOT / "deploy/grafana.json").read_text("utf-8"))
     rows_ = [p["title"] for p in dashboard["panels"] if p["type"] == "row"]
-    assert rows_ == ["Overview", "Media", "Network", "Limits", "Process"]
+    assert rows_ == [
+        *("Overview", "Media", "Network", "Limits", "Process"),
+        "From other servers",
+    ]
     ids = [panel["id"] for panel in dashboard["panels"]]
     assert len(set(ids)) == len(ids)
 

@@ -197,7 +197,7 @@ async def test_sessions_are_of_one_protocol(
 
 async def test_a_viewer_publishes_nothing(client: Client, session: OpenSession) -> None:
     listed = await (await client.get("/api/streams")).json()
-    assert listed == {"streams": []}
+    assert listed["streams"] == []
     await open_session(client, offers.CHROMIUM_MEDIA, "/whip/live")
     assert (await client.delete(session.location)).status == 200
     listed = await (await client.get("/api/streams")).json()

@@ -11,7 +11,7 @@ from tests.server import ServerProcess
 
 from .browser import find_chromium, launch_flags
 from .counter_publisher import CounterPublisher
-from .ping_page import FAILED_REQUEST, PingPage
+from .ping_page import PingPage
 from .publish_page import PublishPage
 from .watch_page import WatchPage
 
@@ -127,10 +127,7 @@ async def open_viewer(open_page: OpenPage) -> OpenViewer:
     """Makes pages that watch a stream, not opened yet."""
 
     async def make(server: ServerProcess, stream: str, **options: object) -> WatchPage:
-        frame = await open_page(server, **options)
-        # Asked for what nobody publishes, the server answers 404.
-        frame.expects(FAILED_REQUEST)
-        return WatchPage(frame, stream)
+        return WatchPage(await open_page(server, **options), stream)
 
     return make
 

@@ -1,11 +1,12 @@
 """A page whose device moves to another network, in network namespaces.
 
-    unshare --net --map-root-user -- python -m tests.e2e.moving_client link|address
+    unshare --net --map-root-user -- python -m tests.e2e.moving_client \\
+        chromium|firefox link|address FOLDER
 
 The server is in the namespace that this runs in, the browser in one of its own. Two
-veth pairs join them; at first one carries everything, later only the other. Prints
-what happened as JSON. All of it is gone when this ends, however it ends: nothing holds
-the namespaces but the processes in them.
+veth pairs join them; at first one carries everything, later only the other. FOLDER has
+the driver of Firefox. Prints what happened as JSON. All of it is gone when this ends,
+however it ends: nothing holds the namespaces but the processes in them.
 """
 
 import asyncio
@@ -15,31 +16,46 @@ import shlex
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-from playwright.async_api import async_playwright, expect
+from playwright.async_api import Error as PlaywrightError
+from playwright.async_api import Page, async_playwright
 
+from tests.interop.firefox import LIMIT, running
 from tests.server import ServerProcess
 
 from .browser import find_chromium, launch_flags
-from .ping_page import RECORD_STATES, PingPage
-from .restart_lab import restarts
+from .ping_page import RECORD_STATES
 
 #: Of the server: its HTTP address is on no link, and stays.
 SERVER = "10.9.0.1"
 NETWORKS = {"first": "10.1.0", "second": "10.2.0"}
 
-#: Notes which pings are sent, and whose echoes come back.
+#: Notes which pings are sent, and whose echoes come back, and the requests to WHIP.
 RECORD = """() => {
+    window.restartNote = () => document.querySelector('#restart-note').textContent;
+    window.requests = [];
+    const native = window.fetch;
+    window.fetch = (url, options = {}) => {
+        const { method = 'GET', headers } = options;
+        if (String(url).includes('/whip/')) {
+            const restarts = new Headers(headers).get('If-Match') === '*';
+            window.requests.push({ method, url: String(url), restarts });
+        }
+        return native(url, options);
+    };
+    const channels = new WeakSet();
     window.sent = [];
     window.echoed = [];
     const numberOf = (message) => new DataView(message).getUint32(4);
     const { send } = RTCDataChannel.prototype;
     RTCDataChannel.prototype.send = function (message) {
-        if (!window.sent.length) {
+        if (!channels.has(this)) {
+            channels.add(this);
             this.addEventListener('message',
                 ({ data }) => window.echoed.push(numberOf(data)));
         }
@@ -47,6 +63,8 @@ RECORD = """() => {
         send.call(this, message);
     };
 }"""
+
+PAIR = "document.querySelector('#pair').textContent"
 
 
 def run(*command: str) -> None:
@@ -106,24 +124,53 @@ def device() -> Iterator[Device]:
         holder.stdin.close()
 
 
-async def move(way: str, directory: Path) -> dict[str, Any]:
-    run("ip", "link", "set", "lo", "up")
-    run("ip", "addr", "add", f"{SERVER}/32", "dev", "lo")
-    server = ServerProcess("--host", "0.0.0.0", "--open")
-    with device() as client:
-        client.join("first")
+class Tab(Protocol):
+    """A page in a browser. Expressions are JavaScript."""
+
+    async def open(self, url: str, *scripts: str) -> None: ...
+
+    async def click(self, selector: str) -> None: ...
+
+    async def select(self, selector: str, value: str) -> None: ...
+
+    async def run(self, expression: str) -> Any: ...
+
+    async def until(self, expression: str) -> None: ...
+
+
+class ChromiumTab:
+    """The same as `FirefoxPage`, by Playwright."""
+
+    def __init__(self, page: Page) -> None:
+        self._page = page
+
+    async def open(self, url: str, *scripts: str) -> None:
+        for script in scripts:
+            await self._page.add_init_script(script)
+        await self._page.goto(url)
+
+    async def click(self, selector: str) -> None:
+        await self._page.click(selector)
+
+    async def select(self, selector: str, value: str) -> None:
+        await self._page.select_option(selector, value)
+
+    async def run(self, expression: str) -> Any:
+        return await self._page.evaluate(expression)
+
+    async def until(self, expression: str) -> None:
         try:
-            await server.start()
-            url = f"http://{SERVER}:{server.port}"
-            return await pinging(url, directory / "chromium", way, client)
-        finally:
-            await server.stop()
+            await self._page.wait_for_function(f"() => {expression}")
+        except PlaywrightError as error:
+            shown = await self._page.inner_text("main")
+            raise AssertionError(f"never {expression} ({error}):\n{shown}") from None
 
 
-async def pinging(url: str, wrapper: Path, way: str, client: Device) -> dict[str, Any]:
+@asynccontextmanager
+async def chromium(url: str, client: Device, folder: Path) -> AsyncIterator[Tab]:
     async with async_playwright() as playwright:
-        program = find_chromium(playwright.chromium.executable_path)
-        client.wrap(program, wrapper)
+        wrapper = folder / "chromium"
+        client.wrap(find_chromium(playwright.chromium.executable_path), wrapper)
         browser = await playwright.chromium.launch(
             executable_path=wrapper,
             args=[
@@ -132,59 +179,82 @@ async def pinging(url: str, wrapper: Path, way: str, client: Device) -> dict[str
                 f"--unsafely-treat-insecure-origin-as-secure={url}",
             ],
         )
-        page = PingPage(await browser.new_page(), url)
-        await page.page.add_init_script(f"({RECORD})()")
-        await page.page.add_init_script(f"({RECORD_STATES})()")
-        await page.open()
+        page = await browser.new_page()
         # This browser has not been started before, and the machine may be busy.
-        try:
-            await expect(page.state_word).to_have_text("Connected", timeout=60_000)
-        except AssertionError:
-            seen = await page.page.locator("main").inner_text()
-            raise AssertionError(f"{page.problems}\n{seen}") from None
-        await page.page.locator("summary", has_text="Path").click()
-        await page.ping_automatically()
-        await page.page.wait_for_function("() => echoed.length >= 10")
-        first = await page.page.locator("#pair").inner_text()
-
-        if way == "address":
-            client.join("second")
-            client.leave("first", way)
-        else:
-            client.leave("first", way)
-            client.join("second")
-        await expect(page.restart_note).to_contain_text(
-            "New path found", timeout=60_000
-        )
-        await page.is_connected()
-        await page.page.wait_for_function(
-            "(count) => echoed.length >= count + 10",
-            arg=await page.run("() => sent.length"),
-        )
-        await page.auto.uncheck()
-        await page.page.wait_for_function("() => echoed.length === sent.length")
-        facts = {
-            "first": first,
-            "second": await page.page.locator("#pair").inner_text(),
-            "sent": await page.run("() => sent"),
-            "echoed": await page.run("() => echoed"),
-            "states": await page.run("() => states"),
-            "note": await page.restart_note.inner_text(),
-            "sessions": len(page.whip_requests("POST")),
-            "restarts": sorted({request.url for request in restarts(page)}),
-            "trickled": sorted(
-                {request.url for request in page.whip_requests("PATCH")}
-            ),
-        }
+        page.set_default_timeout(1000 * LIMIT)
+        yield ChromiumTab(page)
         await browser.close()
-        return facts
+
+
+@dataclass
+class Kept:
+    """The driver of Firefox is there already."""
+
+    folder: Path
+
+    def mkdir(self, name: str) -> Path:
+        assert (self.folder / "node_modules").is_dir(), name
+        return self.folder
+
+
+async def move(browser: str, way: str, driver: Path) -> dict[str, Any]:
+    run("ip", "link", "set", "lo", "up")
+    run("ip", "addr", "add", f"{SERVER}/32", "dev", "lo")
+    server = ServerProcess("--host", "0.0.0.0", "--open")
+    async with AsyncExitStack() as stack:
+        client = stack.enter_context(device())
+        client.join("first")
+        stack.push_async_callback(server.stop)
+        await server.start()
+        url = f"http://{SERVER}:{server.port}"
+        if browser == "firefox":
+            running_one = running(Kept(driver), enter=client.enter)
+            tab: Tab = (await stack.enter_async_context(running_one)).page()
+        else:
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+            tab = await stack.enter_async_context(chromium(url, client, folder))
+        return await pinging(tab, url, way, client)
+
+
+async def pinging(tab: Tab, url: str, way: str, client: Device) -> dict[str, Any]:
+    await tab.open(url, f"({RECORD})()", f"({RECORD_STATES})()")
+    await tab.until("document.querySelector('#state-word').textContent === 'Connected'")
+    await tab.select("#interval", "100")
+    await tab.click("#auto")
+    await tab.until("echoed.length >= 10")
+    first = await tab.run(PAIR)
+
+    if way == "address":
+        client.join("second")
+        client.leave("first", way)
+    else:
+        client.leave("first", way)
+        client.join("second")
+    # The figures of the new path, and its echoes.
+    await tab.until(f"{PAIR}.includes('{NETWORKS['second']}.2')")
+    await tab.until("states.at(-1) === 'Connected'")
+    count = await tab.run("echoed.length")
+    await tab.until(f"echoed.length >= {count} + 10")
+    await tab.click("#auto")
+    await tab.until("echoed.at(-1) === sent.at(-1)")
+    requests = await tab.run("requests")
+    return {
+        "first": first,
+        "second": await tab.run(PAIR),
+        **{name: await tab.run(name) for name in ("sent", "echoed", "states")},
+        "note": await tab.run("restartNote()"),
+        "sessions": sum(request["method"] == "POST" for request in requests),
+        "restarts": sorted({each["url"] for each in requests if each["restarts"]}),
+        "trickled": sorted(
+            {each["url"] for each in requests if each["method"] == "PATCH"}
+        ),
+    }
 
 
 def main() -> None:
     assert os.geteuid() == 0
-    with tempfile.TemporaryDirectory() as directory:
-        facts = asyncio.run(move(sys.argv[1], Path(directory)))
-    print(json.dumps(facts))  # noqa: T201
+    browser, way, driver = sys.argv[1:]
+    print(json.dumps(asyncio.run(move(browser, way, Path(driver)))))  # noqa: T201
 
 
 if __name__ == "__main__":

@@ -17,6 +17,20 @@ RECORD_STATES = """() => {
     }).observe(document, { childList: true, subtree: true });
 }"""
 
+#: Counts the pings from now on, where none is in flight: those sent, and those settled.
+COUNT_PINGS = """() => {
+    if (window.pings) return;
+    const figures = () => ['answered', 'lost', 'late'].reduce(
+        (sum, id) => sum + Number(document.getElementById(id).textContent), 0);
+    const before = figures();
+    window.pings = { sent: 0, settled: () => figures() - before };
+    const { send } = RTCDataChannel.prototype;
+    RTCDataChannel.prototype.send = function (data) {
+        send.call(this, data);
+        window.pings.sent += 1;
+    };
+}"""
+
 
 class PingPage:
     """One open ping page."""
@@ -73,12 +87,15 @@ class PingPage:
         await self.page.goto(self.url + path)
 
     async def open_without_application(self) -> None:
-        """Open the page for its modules only: it does nothing by itself."""
+        """Open the page for its modules only: it does nothing by itself.
+
+        A session is begun for the Ping view alone.
+        """
         await self.page.route(
             "**/assets/app.*.js",
             lambda route: route.fulfill(content_type="text/javascript", body=""),
         )
-        await self.open()
+        await self.open("/#publish")
 
     async def open_connected(self, path: str = "/") -> None:
         await self.open(path)
@@ -98,8 +115,16 @@ class PingPage:
         await self.page.locator("#answered", has_text=count).wait_for(timeout=60_000)
 
     async def ping_automatically(self, interval: str = "every 0.1 s") -> None:
+        await self.run(COUNT_PINGS)
         await self.interval.select_option(label=interval)
         await self.auto.check()
+
+    async def stop_pinging(self) -> None:
+        """Switch the automatic pings off, and wait for the echo of the last one."""
+        await self.auto.uncheck()
+        await self.page.wait_for_function(
+            "() => window.pings.settled() === window.pings.sent", timeout=60_000
+        )
 
     async def enter_token(self, token: str) -> None:
         """Open the settings, and enter a token; on the ping page it connects anew."""

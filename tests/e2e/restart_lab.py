@@ -44,6 +44,16 @@ LAB = """async () => {
     };
     const field = (description, name) =>
         description.sdp.match(`a=${name}:(.*)`)?.[1].trim();
+    /** Statistics that name no ICE session, as in some browsers; `change` gets each. */
+    window.hideUfrags = (pc, change = () => {}) => {
+        const getStats = pc.getStats.bind(pc);
+        pc.getStats = async () => {
+            const report = new Map([...await getStats()].map(([id, entry]) =>
+                [id, { ...entry, usernameFragment: undefined }]));
+            change(report);
+            return report;
+        };
+    };
     /** What an ICE restart changes, and what it must not change. */
     window.look = async () => {
         const { pc } = client;

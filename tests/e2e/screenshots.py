@@ -17,7 +17,7 @@ from .stage_page import StagePage
 from .watch_page import WatchPage
 
 IMAGES = ROOT / "docs" / "images"
-SIZE_LIMIT = 220_000
+SIZE_LIMIT = 260_000
 
 
 Scheme = Literal["light", "dark"]
@@ -69,7 +69,7 @@ async def take_publishing(browser: Browser, url: str) -> dict[str, bytes]:
     await stream.get_by_role("button", name="Record demo").click()
     await expect(stream).to_contain_text("Recording since")
     await expect(stream).to_contain_text(re.compile("Live for 3\\d s"), timeout=60_000)
-    await publisher.page.set_viewport_size({"width": 1280, "height": 620})
+    await publisher.page.set_viewport_size({"width": 1280, "height": 720})
     streams = await take(publisher.frame)
     await publisher.page.context.close()
     return {"publish.png": publishing, "streams.png": streams}

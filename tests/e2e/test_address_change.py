@@ -7,12 +7,17 @@ import re
 import shutil
 import signal
 import sys
+from pathlib import Path
+from typing import Any
 
 import pytest
 
+from tests.interop import firefox, npm
 from tests.server import ROOT
 
 NEEDED = ("unshare", "nsenter", "ip")
+# Seconds, of a browser that has not been started before on a busy machine.
+RUN_LIMIT = 300.0
 NAMESPACE = ("unshare", "--net", "--map-root-user", "--")
 # Both kinds of link that the test uses, joined across two namespaces.
 PROBE = (
@@ -53,24 +58,30 @@ async def _namespaces() -> None:
         pytest.skip(f"no network namespaces can be joined here: {errors.strip()}")
 
 
-@pytest.mark.parametrize("way", ["link", "address"])
-async def test_the_ping_goes_on_in_another_network(way: str) -> None:
+async def _moved(browser: str, way: str, driver: Path) -> dict[str, Any]:
+    """What happens on the ping page while its device moves."""
     code, output, errors = await _run(
-        *NAMESPACE, sys.executable, "-m", "tests.e2e.moving_client", way, timeout=300
+        *(*NAMESPACE, sys.executable, "-m", "tests.e2e.moving_client"),
+        *(browser, way, str(driver)),
+        timeout=RUN_LIMIT,
     )
     assert code == os.EX_OK, errors
-    facts = json.loads(output)
+    facts: dict[str, Any] = json.loads(output)
     # It is not the network that it was ...
     local = re.compile(r"^local +udp ([0-9.]+):\d+$", re.MULTILINE)
     assert local.findall(facts["first"]) == ["10.1.0.2"]
     assert local.findall(facts["second"]) == ["10.2.0.2"]
-    # ... but the session, and the same channel: each ping's echo came once, in order.
+    return facts
+
+
+def _went_on(facts: dict[str, Any]) -> None:
+    """... but the session, and the same channel: each echo came once, in order."""
     assert facts["sessions"] == 1
     assert facts["restarts"] == facts["trickled"]
     assert len(facts["restarts"]) == 1
     assert facts["sent"] == list(range(1, len(facts["sent"]) + 1))
     assert facts["echoed"] == facts["sent"]
-    # Chromium may tell of the other network before the old path is found silent.
+    # Browsers may tell of the other network before the old path is found silent.
     cause = re.match(
         "(The network has changed|Nothing came through). New path found in",
         facts["note"],
@@ -80,3 +91,30 @@ async def test_the_ping_goes_on_in_another_network(way: str) -> None:
         assert "Connection interrupted" in facts["states"]
     assert facts["states"][-1] == "Connected"
     assert not {"Connection lost", "Not connected"} & set(facts["states"])
+
+
+@pytest.mark.timeout(RUN_LIMIT + 30)
+@pytest.mark.parametrize("way", ["link", "address"])
+async def test_the_ping_goes_on_in_another_network(way: str) -> None:
+    _went_on(await _moved("chromium", way, Path()))
+
+
+@pytest.mark.timeout(RUN_LIMIT + 30)
+async def test_firefox_comes_back_in_another_network(
+    request: pytest.FixtureRequest,
+) -> None:
+    """It gives a connection up when a packet has no way out: then it opens another."""
+    firefox.find()
+    driver = npm.install(request.config.cache, firefox.PACKAGE)
+    facts = await _moved("firefox", "link", driver)
+    if facts["sessions"] == 1:
+        _went_on(facts)
+        return
+    assert facts["states"][-1] == "Connected"
+    assert "Connection lost" in facts["states"]
+    # Echoes come once, and in order, until the end of the first session and again
+    # from the beginning of the second one.
+    assert facts["echoed"] == sorted(set(facts["echoed"]))
+    lost = [number for number in facts["sent"] if number not in facts["echoed"]]
+    assert not lost or lost == list(range(lost[0], lost[-1] + 1))
+    assert facts["sent"][-1] == facts["echoed"][-1]

@@ -2,6 +2,7 @@
 
 import json
 import re
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -107,6 +108,33 @@ async def test_a_browser_without_javascript(
     await expect(ping_page.state).to_be_hidden()
 
 
+async def test_an_error_page_needs_no_javascript(
+    server: ServerProcess, open_page: OpenPage
+) -> None:
+    ping_page = await open_page(
+        server, java_script_enabled=False, viewport={"width": 1280, "height": 720}
+    )
+    ping_page.expects(FAILED_REQUEST)
+    await ping_page.open("/no/such/page")
+    page = ping_page.page
+    parts = [
+        page.get_by_role("heading", name="Not found"),
+        page.get_by_text("There is nothing at"),
+        page.get_by_text("HTTP status 404"),
+        page.get_by_role("navigation"),
+    ]
+    boxes = []
+    for part in parts:
+        await expect(part).to_be_visible()
+        box = await part.bounding_box()
+        assert box is not None
+        boxes.append(box)
+    # One below the other.
+    assert len({box["x"] for box in boxes}) == 1
+    for above, below in pairwise(boxes):
+        assert above["y"] + above["height"] <= below["y"]
+
+
 async def test_an_error_without_details_is_shown_too(ping_page: PingPage) -> None:
     ping_page.expects(FAILED_REQUEST)
     await ping_page.page.route(
@@ -189,7 +217,7 @@ async def test_a_token_is_asked_for_and_taken(
     ping_page.expects(FAILED_REQUEST)
     await ping_page.open()
     await expect(ping_page.problem).to_contain_text("The server asks for a token")
-    await expect(ping_page.problem).to_contain_text("Enter it here.")
+    await expect(ping_page.problem).to_contain_text("can give you one")
     page = ping_page.page
     await page.locator("#settings summary").click()
     apply = page.get_by_role("button", name="Apply and reconnect")

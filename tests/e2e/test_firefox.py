@@ -138,14 +138,43 @@ async def test_it_pings(open_page: OpenPage) -> None:
     assert (await page.text("#pair")).startswith("local   udp ")
 
 
-async def test_it_restarts_ice(open_page: OpenPage) -> None:
-    """The same session, and the same channel, on a new path."""
+async def test_it_measures(open_page: OpenPage) -> None:
     page = await open_page("#ping")
     await page.shows("#state-word", "Connected")
+    await page.click("#lossy")
+    await page.click("#auto")
+    for panel in ("throughput", "series", "pairs"):
+        await page.click(f"#{panel} summary")
+    start, brief, result = (
+        f"document.querySelector('#throughput-{name}')"
+        for name in ("body button", "brief", "result")
+    )
+    await page.until(f"{start}?.disabled === false")
+    await page.click("#throughput-body button")
+    # Stopped when the way to the server is being measured, too.
+    await page.until(f"/^To the server: .*b.s/.test({brief}.textContent)")
+    await page.click("#throughput-body button")
+    await page.until(f"/From .*b.s.*To .*b.s/.test({result}.textContent)")
+    assert "Data goes directly" in await page.text("#pairs-words")
+    assert (await page.text("#pairs-rows tr")).startswith("selected")
+    assert "round trips from" in await page.run(
+        "document.querySelector('#series-body canvas').getAttribute('aria-label')"
+    )
+
+
+async def restart(page: FirefoxPage) -> None:
+    """Press Restart ICE, and wait until there is a new path."""
     await page.click("#restart")
     await page.until(
         "document.querySelector('#restart-note').textContent.includes('found in')"
     )
+
+
+async def test_it_restarts_ice(open_page: OpenPage) -> None:
+    """The same session, and the same channel, on a new path."""
+    page = await open_page("#ping")
+    await page.shows("#state-word", "Connected")
+    await restart(page)
     await page.shows("#state-word", "Connected")
     await page.click("#ping-now")
     await page.shows("#answered", "1")
@@ -237,6 +266,26 @@ async def test_one_page_watches_another(
     viewer = await open_page(f"#watch/{stream}")
     await plays(viewer, 320, 180)
     await viewer.shows("#watch-codec", "VP8, Opus")
+    # The same sessions on new paths: the picture goes on.
+    for page in (publisher, viewer):
+        await restart(page)
+    await plays(viewer, 320, 180)
+    assert await server.open_sessions() == 2
+
+
+async def test_it_comes_back_when_the_server_does(
+    firefox: Firefox, server: ServerProcess
+) -> None:
+    page = firefox.page()
+    await page.open(f"{server.url}/#ping")
+    await page.shows("#state-word", "Connected")
+    await server.kill()
+    await page.shows("#problem-title", "The server cannot be reached")
+    await server.start()
+    await page.shows("#state-word", "Connected")
+    await page.click("#ping-now")
+    await page.shows("#answered", "1")
+    await page.close()
 
 
 async def test_the_page_of_a_stream(
@@ -256,21 +305,35 @@ async def test_the_page_of_a_stream(
     await page.shows(".cover-title", f"{stream} has stopped")
 
 
+async def enter(page: FirefoxPage, field: str) -> None:
+    """Type the token where it is asked for, and press Enter."""
+    await page.until(f"document.querySelector('{field}')?.checkVisibility()")
+    await page.type(field, "secret\n")
+
+
 async def test_it_asks_for_a_token(firefox: Firefox, stream: str) -> None:
     server = ServerProcess("--token", "secret")
-    page = firefox.page()
+    page, other, third = (firefox.page() for _ in range(3))
     try:
         await server.start()
         await page.open(f"{server.url}/watch/{stream}")
         await page.shows(".cover-title", f"{stream} needs a token")
-        await page.run("""(() => {
-            document.querySelector('.token-form input').value = 'secret';
-            document.querySelector('.token-form').requestSubmit();
-        })()""")
+        await enter(page, ".token-form input")
         await page.shows(".cover-title", f"{stream} is not live yet")
         await page.run("location.reload()")
         # It is kept while the tab is open.
         await page.shows(".cover-title", f"{stream} is not live yet")
+        await other.open(f"{server.url}/#streams")
+        await enter(other, "#prompt-token")
+        await other.shows("#streams-note", "Nothing is live now.")
+        # Each tab has its own.
+        await third.open(f"{server.url}/#publish/{stream}")
+        await third.select("#source", "pattern")
+        await third.click("#publish-start")
+        await enter(third, "#problem-token")
+        await third.shows("#state-word", "On air")
     finally:
+        await third.close()
+        await other.close()
         await page.close()
         await server.stop()

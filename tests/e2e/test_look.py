@@ -71,6 +71,18 @@ async def test_an_error_leaves_ping_in_sight_on_a_phone(
     await expect(ping_page.problem).to_be_in_viewport(ratio=1)
     await expect(ping_page.ping).to_be_in_viewport(ratio=1)
     assert not await ping_page.scrolls_sideways()
+    # Its words can be put away, and are there again for another problem.
+    words = ping_page.page.locator("#problem-text")
+    await ping_page.page.get_by_role("button", name="Less").click()
+    await expect(words).to_be_hidden()
+    await expect(ping_page.try_now).to_be_in_viewport(ratio=1)
+    await ping_page.page.get_by_role("button", name="More").click()
+    await expect(words).to_be_visible()
+    await ping_page.page.get_by_role("button", name="Less").click()
+    await ping_page.page.unroute("**/whip/*")
+    await ping_page.page.route("**/whip/*", lambda route: route.fulfill(status=403))
+    await ping_page.try_now.click()
+    await expect(words).to_be_visible()
     await ping_page.page.set_viewport_size(SMALL_PHONE)
     assert not await ping_page.scrolls_sideways()
 
@@ -120,7 +132,7 @@ async def test_long_values_have_room(
             const { showFigures, showReading } = await import('/views/reading.js');
             showReading(99.9, '');
             showFigures({ min: 99.9, average: 99.9, p95: 99.9, max: 1999,
-                answered: 99999, lost: 9999 });
+                answered: 99999, lost: 9999, late: 9999 });
         }"""
     )
     for width in (viewport["width"], 960, 640, 320):

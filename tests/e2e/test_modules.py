@@ -22,6 +22,7 @@ async def test_statistics(modules: PingPage) -> None:
     assert summary == {
         "answered": 100,
         "lost": 1,
+        "late": 0,
         "last": 100,
         "min": 1,
         "average": 50.5,
@@ -40,7 +41,7 @@ async def test_statistics_of_nothing(modules: PingPage) -> None:
             return statistics.summary();
         }"""
     )
-    assert summary.pop("answered") == summary.pop("lost") == 0
+    assert summary.pop("answered") == summary.pop("lost") == summary.pop("late") == 0
     assert set(summary.values()) == {None}
 
 

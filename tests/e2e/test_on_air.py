@@ -9,7 +9,7 @@ from playwright.async_api import Dialog, expect
 from tests.server import ServerProcess
 
 from .conftest import OpenPublisher, OpenViewer
-from .publish_page import PublishPage
+from .publish_page import PublishPage, Stream
 from .test_look import assert_accessible
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -83,6 +83,24 @@ async def test_another_source_within_the_same_session(publisher: PublishPage) ->
     await publisher.source.select_option(label="Test pattern")
     await page.wait_for_function(f"() => !/fake/.test(({label})())", timeout=60_000)
     await publisher.frames_advance()
+    # A choice that is made while another one is being taken counts, too.
+    microphone = page.get_by_label("Microphone")
+    await page.evaluate(
+        """() => {
+            for (const [id, index] of [['source', 0], ['microphone', 2]]) {
+                const select = document.getElementById(id);
+                select.selectedIndex = index;
+                select.dispatchEvent(new Event('change'));
+            }
+        }"""
+    )
+    device = await microphone.input_value()
+    heard = """() => document.querySelector('#preview').srcObject
+        .getAudioTracks()[0].getSettings().deviceId"""
+    await page.wait_for_function(
+        f"(device) => ({heard})() === device", arg=device, timeout=60_000
+    )
+    await expect(microphone).to_have_value(device)
     assert len(publisher.frame.whip_requests("POST")) == 1
     await expect(publisher.problem).to_be_empty()
 
@@ -99,6 +117,40 @@ async def test_a_source_that_cannot_be_had_leaves_the_other(
     await expect(publisher.problem).to_contain_text("Another program may have it")
     await expect(publisher.source).to_have_value("pattern")
     await publisher.frames_advance()
+
+
+def sound_packets(stream: Stream | None) -> int:
+    """How many packets of sound the server has received."""
+    assert stream is not None
+    sound = next(track for track in stream["tracks"] if track["kind"] == "audio")
+    return sum(layer["packets"] for layer in sound["layers"])
+
+
+async def test_one_device_that_goes_leaves_the_other(publisher: PublishPage) -> None:
+    """The microphone is unplugged and connected again, in the same session."""
+    await publisher.publish("Camera", sound=True)
+    page = publisher.page
+    level = page.locator("#level")
+    await page.evaluate(
+        """() => {
+            const { srcObject } = document.querySelector('#preview');
+            const [track] = srcObject.getAudioTracks();
+            track.stop();
+            track.dispatchEvent(new Event('ended'));
+        }"""
+    )
+    await expect(publisher.problem).to_contain_text("The picture goes on.")
+    await expect(level).to_be_hidden()
+    await publisher.frames_advance()
+    before = sound_packets(await publisher.received())
+    await page.evaluate(
+        "() => { navigator.mediaDevices.dispatchEvent(new Event('devicechange')); }"
+    )
+    await expect(publisher.problem).to_be_empty()
+    await expect(level).to_be_visible()
+    await publisher.until_received(lambda stream: sound_packets(stream) > before + 50)
+    assert len(publisher.frame.whip_requests("POST")) == 1
+    await publisher.stop()
 
 
 async def test_the_audience_is_shown(
@@ -120,6 +172,10 @@ async def test_leaving_asks_and_a_reload_offers_to_go_on(
     publisher = await open_publisher(server)
     await publisher.publish(codec="VP8", bitrate=432, frame_rate=30, simulcast=True)
     page = publisher.page
+    await publisher.source.select_option(label="Camera")
+    microphone = page.get_by_label("Microphone")
+    await microphone.select_option(index=2)
+    device = await microphone.input_value()
     asked: list[str] = []
 
     async def leave(dialog: Dialog) -> None:
@@ -137,6 +193,8 @@ async def test_leaving_asks_and_a_reload_offers_to_go_on(
     await expect(publisher.codec).to_have_value("video/VP8")
     await expect(publisher.simulcast).to_be_checked()
     await expect(publisher.name).to_have_value(publisher.stream)
+    await expect(microphone.locator("option:checked")).to_contain_text("Fake")
+    await expect(microphone).to_have_value(device)
     await publisher.start.click()
     await publisher.is_on_air()
     await publisher.frames_advance()

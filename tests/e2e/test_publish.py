@@ -195,7 +195,7 @@ async def test_what_is_wrong_in_the_form_is_said(publisher: PublishPage) -> None
     await publisher.bitrate.fill("much")
     await publisher.start.click()
     page = publisher.page
-    await expect(page.locator("#publish-stream-problem")).to_contain_text("letters")
+    await expect(page.locator("#publish-stream-problem")).to_contain_text("a to z")
     await expect(page.locator("#bitrate-problem")).to_contain_text("30 to 50,000 kb/s")
     await expect(publisher.name).to_be_focused()
     await publisher.name.fill(publisher.stream)

@@ -95,7 +95,7 @@ async def test_three_layers_of_simulcast(publisher: PublishPage, codec: str) -> 
     await open_with(publisher, codec)
     # Chromium sends fewer encodings of a small picture.
     await publisher.choose(
-        "Test pattern", "1280x720", codec=codec, bitrate=2500, simulcast=True
+        "Test pattern", "1280x720", codec=codec, bitrate=1200, simulcast=True
     )
     await publisher.start.click()
     await publisher.is_on_air()

@@ -161,7 +161,9 @@ async def test_a_screen_that_is_not_shared_any_more(publisher: PublishPage) -> N
             track.dispatchEvent(new Event('ended'));
         }"""
     )
-    await expect(publisher.problem).to_have_text("Sharing the screen was ended.")
+    await expect(publisher.problem).to_have_text(
+        "Sharing the screen was ended. Start shares it again."
+    )
     await expect(publisher.start).to_have_text("Start")
     await publisher.until_free()
 

@@ -87,7 +87,7 @@ async def test_from_the_button_to_the_file(
     await page.open()
     await expect(page.list_problem).to_contain_text("The server asks for a token")
     await page.frame.enter_token(TOKEN)
-    await expect(page.note).to_have_text("Nothing has been recorded yet.")
+    await expect(page.note).to_contain_text("Nothing has been recorded yet.")
     await expect(page.article.locator("canvas")).to_be_visible()
     await expect(page.state).to_be_empty()
     await page.record.click()

@@ -1,5 +1,6 @@
 """ICE restarts by the client that the page is built on (RFC 9725 section 4.3.3)."""
 
+import asyncio
 import re
 from itertools import pairwise
 
@@ -60,6 +61,21 @@ async def test_ten_restarts_lose_no_message(
     assert (sessions["connected"], sessions["total"]) == (1, 1)
     await ping_page.run("() => client.close()")
     await own_server.wait_for_sessions(0)
+
+
+async def test_an_answer_that_comes_late(ping_page: PingPage) -> None:
+    """Checks of the server's must not overtake it by much (see ``FullAgent``)."""
+
+    async def answer_late(route: Route) -> None:
+        response = await route.fetch()
+        await asyncio.sleep(0.5)
+        await route.fulfill(response=response)
+
+    await lab(ping_page)
+    await ping_page.page.route(SESSION, answer_late)
+    for _ in range(3):
+        look = await ping_page.run("() => client.restartIce().then(look)")
+        assert look["pair"] == [look["localUfrag"], look["remoteUfrag"]]
 
 
 async def test_what_a_restart_sends(ping_page: PingPage) -> None:
@@ -221,14 +237,39 @@ async def test_a_new_path_is_seen_where_statistics_say_little(
     facts = await ping_page.run(
         """async () => {
             const { pc } = client;
-            const getStats = pc.getStats.bind(pc);
-            pc.getStats = async () => new Map([...await getStats()].map(([id, entry]) =>
-                [id, { ...entry, usernameFragment: undefined }]));
+            hideUfrags(pc);
             await client.restartIce();
             delete pc.getStats;
             return look();
         }"""
     )
+    assert facts["pair"][0] == facts["localUfrag"]
+
+
+async def test_another_pair_of_the_old_session_is_no_new_path(
+    ping_page: PingPage,
+) -> None:
+    """While a session is young, the browser selects one of its pairs after another."""
+    await lab(ping_page)
+    facts = await ping_page.run(
+        """async () => {
+            const { pc } = client;
+            let looks = 0;
+            hideUfrags(pc, (report) => {
+                looks += 1;
+                if (looks > 1) return;
+                const transport = [...report.values()]
+                    .find(({ type }) => type === 'transport');
+                const pair = report.get(transport.selectedCandidatePairId);
+                report.set('earlier', { ...pair, id: 'earlier' });
+                transport.selectedCandidatePairId = 'earlier';
+            });
+            await client.restartIce();
+            delete pc.getStats;
+            return { looks, ...await look() };
+        }"""
+    )
+    assert facts["looks"] > 1
     assert facts["pair"][0] == facts["localUfrag"]
 
 

@@ -43,8 +43,6 @@ async def open_stage(
     server: ServerProcess, open_page: OpenPage, path: str, **options: object
 ) -> StagePage:
     frame = await open_page(server, **{"viewport": DESKTOP, **options})
-    # Asked for what nobody publishes, the server answers 404.
-    frame.expects(FAILED_REQUEST)
     stage = StagePage(frame, path)
     await stage.open()
     return stage
@@ -131,6 +129,9 @@ async def test_the_controls_go_when_nobody_uses_them(
     await stage.page.get_by_label("Keep the delay").select_option("500")
     await expect(stage.page.locator("#watch-delay-note")).to_contain_text("0.5 s")
     await assert_accessible(stage.frame)
+    await stage.page.keyboard.press("Escape")
+    await expect(stage.page.locator("#stats")).to_be_hidden()
+    await expect(stage.stats).to_be_focused()
 
 
 async def test_a_layer_can_be_chosen(
@@ -235,6 +236,8 @@ async def test_it_asks_for_a_token(
 ) -> None:
     server = await start_server("--token", "secret")
     stage = await open_stage(server, open_page, "/watch/private")
+    # The first request has no token, the second one a wrong one.
+    stage.frame.expects(FAILED_REQUEST)
     await expect(stage.words).to_have_text("private needs a token")
     await expect(stage.token).to_be_focused()
     await assert_accessible(stage.frame)
@@ -254,6 +257,8 @@ async def test_a_page_in_words_for_what_is_none(
     server: ServerProcess, open_page: OpenPage
 ) -> None:
     stage = await open_stage(server, open_page, "/watch/no such name")
+    # The page itself has the status 404.
+    stage.frame.expects(FAILED_REQUEST)
     heading = stage.page.get_by_role("heading", level=1)
     await expect(heading).to_have_text("Not a stream name")
     await assert_accessible(stage.frame)

@@ -231,7 +231,46 @@ async def test_what_will_hurt_viewers_is_said(ping_page: PingPage) -> None:
     await expect(trends.nth(0)).to_have_text(f"1.00{NBSP}Mb/s")
     # Of the packets since the last look, one in ten was lost.
     await expect(trends.nth(1)).to_have_text(f"10{NBSP}%")
+    await expect(trends.nth(2)).to_have_text("0")
     await expect(items).to_have_count(1)
+
+
+async def test_one_of_many_streams_is_found(ping_page: PingPage) -> None:
+    streams = [
+        {"name": f"show-{n}", "state": "connected", "duration": 9, "tracks": []}
+        for n in range(12)
+    ]
+    for stream in streams:
+        stream["health"] = [
+            {
+                "code": "jitter",
+                "severity": "warning",
+                "kind": kind,
+                "rid": None,
+                "text": "Uneven.",
+                "advice": {},
+            }
+            for kind in ("video", "audio")
+        ]
+    await ping_page.page.route(
+        "**/api/streams", lambda route: route.fulfill(json={"streams": streams})
+    )
+    page = await open_streams(ping_page)
+    find = page.get_by_label("Find by name")
+    await find.fill("W-1")
+    await expect(page.locator("article:visible h3")).to_have_text(
+        ["show-1", "show-10", "show-11"]
+    )
+    await expect(page.locator("#streams-note")).to_have_text(
+        "12 streams are live. 3 of them are shown."
+    )
+    # The same of two tracks: it says of which.
+    items = article(page, "show-1").locator(".health strong")
+    await expect(items).to_have_text(["Warning (video):", "Warning (audio):"])
+    await assert_accessible(ping_page)
+    streams[9:] = []
+    await expect(find).to_be_hidden()
+    await expect(page.locator("article:visible")).to_have_count(9)
 
 
 async def test_stopping_a_publisher(
@@ -253,4 +292,4 @@ async def test_stopping_a_publisher(
         await stop.click()
     assert (await response.value).status == 204
     assert publisher.stream in asked[0]
-    assert "ended by an operator" in own_server.output
+    await own_server.logged("ended by an operator")

@@ -99,7 +99,7 @@ async def test_a_link_from_the_streams_view(
     await viewer.page.reload()
     await viewer.plays()
     await viewer.page.goto("about:blank")
-    await guarded.logged("reason='deleted by the client'")
+    await guarded.logged(f"ended: stream={publisher.stream}")
     for request in viewer.frame.requests:
         assert key not in request.url
         headers = await request.all_headers()

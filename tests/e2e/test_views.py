@@ -135,4 +135,4 @@ async def test_a_name_that_is_none_in_the_address_is_said(ping_page: PingPage) -
     await ping_page.open("/#publish/not%20a%20name")
     await expect(ping_page.page.get_by_label("Publish as")).to_have_value("not a name")
     problem = ping_page.page.locator("#publish-stream-problem")
-    await expect(problem).to_contain_text("letters, digits")
+    await expect(problem).to_contain_text("a to z, digits")

@@ -110,7 +110,7 @@ async def test_publish_fits_a_phone(
     rows = publisher.page.locator("article tbody tr")
     await expect(rows.filter(has_text="fps")).not_to_have_count(0)
     assert not await publisher.frame.scrolls_sideways()
-    for link in await publisher.page.locator("nav a").all():
+    for link in await publisher.page.locator("nav a:visible").all():
         await expect(link).to_be_in_viewport(ratio=1)
     await publisher.page.locator("#publish-link").tap()
     await publisher.stop()
@@ -149,6 +149,52 @@ async def test_long_words_of_a_server_do_not_scroll(
         "104 d 4 h, disconn"
     )
     assert not await ping_page.scrolls_sideways()
+
+
+async def test_what_to_change_is_whole(
+    server: ServerProcess, open_page: OpenPage
+) -> None:
+    frame = await open_page(server, viewport=PHONE)
+    finding = {
+        "code": "format",
+        "severity": "problem",
+        "kind": "video",
+        "rid": None,
+        "text": "No browser decodes it.",
+        "advice": {"OBS": "Another one.", "FFmpeg": "-pix_fmt yuv420p -profile:v high"},
+    }
+    stream = {"name": "a", "state": "connected", "duration": 9, "tracks": []}
+    stream["health"] = [finding]
+    await frame.page.route(
+        "**/api/streams", lambda route: route.fulfill(json={"streams": [stream]})
+    )
+    frame.expects(FAILED_REQUEST)
+    await frame.open("/#streams")
+    item = frame.page.locator(".health li")
+    await item.locator("summary").click()
+    ends = "(e) => e.getBoundingClientRect().bottom"
+    last = item.locator("dd").last
+    await expect(last).to_contain_text("yuv420p")
+    # There is some room below it.
+    assert await last.evaluate(ends) + 4 <= await item.evaluate(ends)
+
+
+async def test_stop_does_not_look_like_start(publisher: PublishPage) -> None:
+    """Under the pointer neither: it is there when Start was just pressed."""
+    colour = "(e) => getComputedStyle(e).backgroundColor"
+    await publisher.page.emulate_media(reduced_motion="reduce")
+    await publisher.open()
+    await publisher.choose()
+    calm = await publisher.start.evaluate(colour)
+    await publisher.start.hover()
+    started = {calm, await publisher.start.evaluate(colour)}
+    await publisher.start.click()
+    await publisher.is_on_air()
+    await publisher.start.hover()
+    stopping = await publisher.start.evaluate(colour)
+    await publisher.page.mouse.move(0, 0)
+    assert not started & {stopping, await publisher.start.evaluate(colour)}
+    await publisher.stop()
 
 
 async def test_start_stays_where_it_is(publisher: PublishPage) -> None:

@@ -32,7 +32,7 @@ async def test_a_layer_is_chosen(
     options = viewer.layer.locator("option")
     await expect(options).to_have_text(
         [
-            "Automatic",
+            "Auto",
             f"f, {size(960, 540)}",
             f"h, {size(480, 270)}",
             f"q, {size(240, 135)}",

@@ -8,6 +8,7 @@ from playwright.async_api import ViewportSize, expect
 from tests.server import ServerProcess
 
 from .conftest import OpenPublisher, OpenViewer
+from .ping_page import FAILED_REQUEST
 from .publish_page import PublishPage
 from .test_look import DESKTOP, PHONE, SMALL_PHONE, assert_accessible
 
@@ -36,6 +37,7 @@ async def test_watch_is_accessible(
     await publisher.stop()
     await expect(viewer.note).to_contain_text("has left")
     await assert_accessible(viewer.frame)
+    viewer.frame.expects(FAILED_REQUEST)
     await viewer.page.route("**/whep/*", lambda route: route.fulfill(status=406))
     await viewer.start.click()
     await viewer.start.click()
@@ -55,7 +57,7 @@ async def test_watch_fits_a_phone(
     assert not await viewer.frame.scrolls_sideways()
     for part in (viewer.video, viewer.mute, viewer.full_screen, viewer.start):
         await expect(part).to_be_in_viewport(ratio=1)
-    for link in await viewer.page.locator("nav a").all():
+    for link in await viewer.page.locator("nav a:visible").all():
         await expect(link).to_be_in_viewport(ratio=1)
     # As far as figures and names of layers go.
     await viewer.frame.run(

@@ -8,6 +8,7 @@ from functools import cache
 from tests import offers
 from tests.encoders import encode_video
 from tests.fuzz.records import join, split
+from tests.native import NATIVE
 from tests.netem.loop import VirtualTimeLoop
 from tests.netem.world import World
 from tests.unit.media.watching import Wire
@@ -16,6 +17,9 @@ from tests.unit.rtp.codecs.test_registry import ENCODERS, check
 from whipbird.media.egress import MAX_REFERENCE_TIMES, Egress
 from whipbird.media.feed import Feed
 from whipbird.media.track import MAX_SOURCES, Track
+from whipbird.media.transport import FanOut
+from whipbird.native import Native
+from whipbird.net.udp_socket import bind
 from whipbird.rtp.bits import BitstreamError
 from whipbird.rtp.codecs import payload_format
 from whipbird.rtp.codecs.opus import read_packet
@@ -24,6 +28,7 @@ from whipbird.rtp.history import MAX_GOP, SIZE, GopBudget, GopLimits
 from whipbird.rtp.packet import RtpPacket
 from whipbird.rtp.red import RedError, parse_red, take_apart, write_red
 from whipbird.rtp.report_blocks import parse_report_blocks
+from whipbird.rtp.rewriter import Rewriting
 from whipbird.rtp.rtcp import (
     ReportBlock,
     SenderReport,
@@ -47,6 +52,7 @@ from whipbird.rtp.xr import (
 )
 from whipbird.sdp.offer import parse_offer
 from whipbird.sdp.role import VIEWER
+from whipbird.transport.srtp import MAX_PLAIN, PROFILES, SrtpTransport
 
 # Actions of the reception target.
 RTP, RTCP, VIEWER_RTCP, WAIT = range(4)
@@ -63,16 +69,56 @@ def _loop() -> asyncio.AbstractEventLoop:
 
 
 def reception(data: bytes) -> None:
-    """RTP and RTCP of a publisher with a viewer, and RTCP of the viewer, in time."""
-    _loop().run_until_complete(_receive(data))
+    """RTP and RTCP of a publisher with a viewer, and RTCP of the viewer, in time.
+
+    With each packet path that there is.
+    """
+    for native in {None, NATIVE}:
+        _loop().run_until_complete(_receive(data, native))
+
+
+class _CompiledWire(Wire):
+    """A viewer that the compiled packet path sends to, on a socket that nobody reads.
+
+    Args:
+        native: the compiled packet path.
+    """
+
+    def __init__(self, native: Native) -> None:
+        super().__init__()
+        self._native = native
+        self._sockets = [bind("127.0.0.1", 0) for _ in range(2)]
+        sender, sink = self._sockets
+        self._outlet = native.outlet()
+        self._outlet.aim(
+            native.srtp_sender(bytes(16), bytes(12)),
+            native.socket(sender.fileno(), segments=True, unsent=lambda *_: None),
+            sink.getsockname(),
+        )
+
+    @property
+    def fan_out(self) -> FanOut | None:
+        return self._native.fan_out
+
+    def make_rewriter(self, ssrc: int, *, sequence: int, timestamp: int) -> Rewriting:
+        return self._native.rewriter(
+            ssrc, sequence=sequence, timestamp=timestamp, outlet=self._outlet
+        )
+
+    def close(self) -> None:
+        """Close the sockets."""
+        self._outlet.clear()
+        for sock in self._sockets:
+            sock.close()
 
 
 class _Stream:
     """A publisher and its viewer, without a network between them."""
 
-    def __init__(self) -> None:
+    def __init__(self, native: Native | None) -> None:
         self.publisher: Rig = rig(parse_offer(offers.CHROMIUM_SIMULCAST))
-        self.wire = Wire()
+        self.wire = Wire() if native is None else _CompiledWire(native)
+        fan_out = None if native is None else native.fan_out
         self.egress = Egress(self.wire.connection, "live")
         self.budget = GopBudget(GopLimits(GOP_OCTETS, 60.0, GOP_OCTETS))
         self.feeds: dict[int, Feed] = {}
@@ -86,7 +132,7 @@ class _Stream:
             def watch(track: Track = track, forwarder: object = forwarder) -> None:
                 for encoding in track.encodings:
                     if id(encoding) not in self.feeds:
-                        feed = Feed(encoding, track.extension_map, self.budget)
+                        feed = Feed(encoding, track.extension_map, self.budget, fan_out)
                         self.feeds[id(encoding)] = feed
                         forwarder.watch(feed)  # type: ignore[attr-defined]
 
@@ -108,11 +154,13 @@ class _Stream:
         for feed in self.feeds.values():
             feed.close()
         await self.publisher.stop()
+        if isinstance(self.wire, _CompiledWire):
+            self.wire.close()
         assert self.budget.octets == 0
 
 
-async def _receive(data: bytes) -> None:
-    stream = _Stream()
+async def _receive(data: bytes, native: Native | None) -> None:
+    stream = _Stream(native)
     routes = stream.publisher.connection.rtp_routes
     records = 0
     waited = 0.0
@@ -138,6 +186,41 @@ async def _receive(data: bytes) -> None:
     assert sent <= MAX_RTCP * (records + (waited + 1) / 0.05), (sent, records, waited)
     stream.check()
     await stream.stop()
+
+
+def srtp(data: bytes) -> None:
+    """What is sent: the compiled path writes the octets that libsrtp writes."""
+    for profile in PROFILES:
+        keys = bytes(range(profile.keying_length))
+        ways = [
+            SrtpTransport(profile, keys, is_client=True, native=native)
+            for native in {None, NATIVE}
+        ]
+        for action, octets in split(data):
+            found = set()
+            for way in ways:
+                # libsrtp looks at no more than the first octets.
+                if action % 2 and len(octets) >= 12:
+                    protect = way.protect_rtp
+                elif len(octets) >= 8:
+                    protect = way.protect_rtcp
+                else:
+                    continue
+                try:
+                    found.add(protect(octets[:MAX_PLAIN]))
+                except ConnectionError:
+                    found.add(b"")
+            assert len(found) <= 1, (profile, octets)
+
+
+def srtp_seeds() -> Iterator[tuple[str, bytes]]:
+    numbers = (1, 2, 2, 40_000, 65_535, 0, 1, 2000, 2)
+    packets = [(RTCP, rtp(VP8, n, 3000, 7, b"data")) for n in numbers]
+    report = write_receiver_report(5, [])
+    yield "numbers", join([*packets, (RTP, report), (RTP, report)])
+    extended = rtp(VP8, 1, 2, 3, extensions={1: b"abc", 4: b"1", 14: b"z" * 16})
+    yield "extensions", join([(RTCP, extended), (RTCP, extended[:20])])
+    yield "csrc", join([(RTCP, b"\xa2\x60\0\1" + bytes(16) + b"data\0\0\3")])
 
 
 def reception_seeds() -> Iterator[tuple[str, bytes]]:

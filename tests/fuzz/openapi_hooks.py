@@ -1,4 +1,4 @@
-"""What Schemathesis cannot know: bodies that are offers, and sessions that exist.
+"""What Schemathesis cannot know: bodies that are offers, streams, sessions that exist.
 
 Its command imports this module (``SCHEMATHESIS_HOOKS``).
 """
@@ -15,7 +15,12 @@ from tests.fuzz.documents import FRAGMENT
 
 _PUBLISHERS = [text.encode() for text in offers.ALL.values()]
 _VIEWERS = [offers.CHROMIUM_VIEWER.encode(), offers.WHEPSRC.encode()]
-_OFFERS = {"whip": offers.MINIMAL, "whep": offers.VIEWER_OF_EVERYTHING}
+# The endpoint, and the offer, that make what a path is about.
+_MAKERS = {
+    "whip": ("whip", offers.MINIMAL),
+    "whep": ("whep", offers.VIEWER_OF_EVERYTHING),
+    "api": ("whip", offers.CHROMIUM_MEDIA),
+}
 
 schemathesis.openapi.media_type(
     "application/sdp",
@@ -36,18 +41,25 @@ def before_call(
     case: schemathesis.Case[Any],
     kwargs: dict[str, Any],
 ) -> None:
-    """Let every second request for a session be for one that exists."""
+    """Let every second request for a session or a stream be for one that exists."""
     parameters = case.path_parameters or {}
-    if "session" not in parameters or next(_calls) % 2:
+    about = case.path.split("/")[1]
+    needed = "stream" if about == "api" else "session"
+    if needed not in parameters or next(_calls) % 2:
         return
-    protocol = case.path.split("/")[1]
+    endpoint, offer = _MAKERS[about]
     base = str(case.operation.base_url).rstrip("/")
     response = requests.post(
-        f"{base}/{protocol}/fuzz",
-        data=_OFFERS[protocol],
+        f"{base}/{endpoint}/fuzz",
+        data=offer,
         headers={"Content-Type": "application/sdp"},
         timeout=10,
     )
+    existing = {}
     if response.status_code == 201:
-        session = response.headers["Location"].rpartition("/")[2]
-        case.path_parameters = {**parameters, "stream": "fuzz", "session": session}
+        existing["session"] = response.headers["Location"].rpartition("/")[2]
+    if response.status_code in (201, 409):
+        existing["stream"] = "fuzz"
+    case.path_parameters = {
+        name: existing.get(name, value) for name, value in parameters.items()
+    }

@@ -36,6 +36,7 @@ TARGETS: dict[str, Target] = {
     "rtcp": Target(media.rtcp, media.rtcp_seeds),
     "red": Target(media.redundancy, media.redundancy_seeds),
     "codecs": Target(media.codecs, media.codecs_seeds),
+    "srtp": Target(media.srtp, media.srtp_seeds),
     "reception": Target(media.reception, media.reception_seeds),
 }
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.model_server import ModelServer
 from tests.server import ROOT, ServerProcess
 from whipbird.http.description import description_file
 
@@ -18,13 +19,23 @@ NO_LIMITS = ("--post-rate", "--patch-rate", "--delete-rate", "--request-rate")
 
 
 @pytest.fixture
-async def server(tmp_path: Path) -> AsyncIterator[ServerProcess]:
+async def models() -> AsyncIterator[tuple[str, ...]]:
+    """The options of a server that offers a language model."""
+    async with ModelServer() as models:
+        yield ("--llm-api-base", models.api_base, "--llm-model", "echo")
+
+
+@pytest.fixture
+async def server(
+    tmp_path: Path, models: tuple[str, ...]
+) -> AsyncIterator[ServerProcess]:
     """A server whose sessions end soon, and that may record."""
     limits = [word for name in NO_LIMITS for word in (name, "0")]
     server = ServerProcess(
         *limits,
         *("--max-client-connecting", "200", "--setup-timeout", "2"),
         *("--record", str(tmp_path / "recordings")),
+        *(*models, "--llm-log", str(tmp_path / "log.db")),
     )
     (tmp_path / "recordings").mkdir()
     await server.start()
@@ -55,7 +66,7 @@ async def schemathesis(
     output, _ = await process.communicate()
     text = output.decode(errors="replace")
     assert process.returncode == 0, text
-    assert "Tested: 6" in text, text
+    assert "Tested: 7" in text, text
     return text
 
 
@@ -84,12 +95,15 @@ streams = ["no-other-than-this"]
 
 
 @pytest.fixture
-async def guarded(tmp_path: Path) -> AsyncIterator[ServerProcess]:
+async def guarded(
+    tmp_path: Path, models: tuple[str, ...]
+) -> AsyncIterator[ServerProcess]:
     """A server with rules, and one token that permits next to nothing."""
     file = tmp_path / "rights.toml"
     file.write_text(RULES)
     limits = [word for name in NO_LIMITS for word in (name, "0")]
-    server = ServerProcess(*limits, "--rights-file", str(file))
+    log = ("--llm-log", str(tmp_path / "log.db"))
+    server = ServerProcess(*limits, "--rights-file", str(file), *models, *log)
     await server.start()
     yield server
     await server.stop()

@@ -85,7 +85,7 @@ def has_rates(rate: float, interval: float) -> tuple[Condition, Condition]:
         near = pytest.approx(value, rel=tolerance)
         return lambda stream: layer_of(stream, "video")[name] == near
 
-    return has("frame_rate", rate, 1 / 3), has("key_frame_interval", interval, 0.05)
+    return has("frame_rate", rate, 0.5), has("key_frame_interval", interval, 0.05)
 
 
 def layer_of(stream: dict[str, Any], kind: str) -> dict[str, Any]:

@@ -15,6 +15,7 @@ import { createInterface } from 'node:readline';
  * @property {string} program Firefox.
  * @property {string} folder An empty one, for its profile.
  * @property {number} timeout Of each call, in milliseconds.
+ * @property {Record<string, boolean>} preferences Further ones.
  */
 
 /**
@@ -82,7 +83,7 @@ const browser = await puppeteer.launch({
     headless: true,
     args: ['--profile', job.folder],
     env: { ...process.env, HOME: job.folder },
-    extraPrefsFirefox: PREFERENCES,
+    extraPrefsFirefox: { ...PREFERENCES, ...job.preferences },
     timeout: job.timeout,
     protocolTimeout: job.timeout,
 });

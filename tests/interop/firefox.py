@@ -6,10 +6,11 @@ import os
 import shutil
 import signal
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from itertools import count
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -131,8 +132,10 @@ class FirefoxPage:
         self._firefox = firefox
         self._number = number
 
-    async def open(self, url: str) -> None:
-        await self._call("evaluateOnNewDocument", NOTE_CONNECTIONS)
+    async def open(self, url: str, *scripts: str) -> None:
+        """Open a page, in which scripts run before its own."""
+        for script in (NOTE_CONNECTIONS, *scripts):
+            await self._call("evaluateOnNewDocument", script)
         await self._call("goto", url)
 
     async def close(self) -> None:
@@ -140,6 +143,10 @@ class FirefoxPage:
 
     async def click(self, selector: str) -> None:
         await self._call("click", selector)
+
+    async def type(self, selector: str, text: str) -> None:
+        """Type into a field; a line break is the Enter key."""
+        await self._call("type", selector, text)
 
     async def select(self, selector: str, value: str) -> None:
         """Select an option by its value."""
@@ -179,7 +186,11 @@ class FirefoxPage:
 
 @asynccontextmanager
 async def running(
-    cache: npm.Cache | None, namespace: str | None = None
+    cache: npm.Cache | None,
+    namespace: str | None = None,
+    *,
+    enter: Sequence[str] = (),
+    preferences: Mapping[str, bool] = MappingProxyType({}),
 ) -> AsyncIterator[Firefox]:
     """Run Firefox without a window, with a fresh profile.
 
@@ -187,8 +198,11 @@ async def running(
 
     Args:
         namespace: the network namespace that it runs in; None for that of the tests.
+        enter: a command in front of the program, which enters one without a name.
+        preferences: further ones, as in ``about:config``.
     """
-    enter = ("ip", "netns", "exec", namespace) if namespace else ()
+    if namespace:
+        enter = ("ip", "netns", "exec", namespace)
     program = find()
     library = npm.install(cache, PACKAGE)
     with (
@@ -204,6 +218,7 @@ async def running(
                     "program": program,
                     "folder": profile,
                     "timeout": 1000 * LIMIT,
+                    "preferences": dict(preferences),
                 }
             )
         )

@@ -8,6 +8,8 @@ from typing import Protocol
 
 import pytest
 
+from tests.server import ROOT
+
 _OPTIONS = ("--no-save", "--ignore-scripts", "--no-audit", "--no-fund")
 
 # Seconds.
@@ -19,6 +21,16 @@ class Cache(Protocol):
 
     def mkdir(self, name: str) -> Path:
         """A folder that stays; it is made if need be."""
+
+
+class TestsCache:
+    """That of pytest, for programs that are no tests."""
+
+    def mkdir(self, name: str) -> Path:
+        """A folder that stays."""
+        folder = ROOT / ".pytest_cache" / "d" / name
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
 
 
 def install(cache: Cache | None, *packages: str) -> Path:

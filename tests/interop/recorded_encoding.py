@@ -1,13 +1,12 @@
 """Records every packet that the server delivers, from the first one on."""
 
-from collections.abc import Callable
 from itertools import pairwise
+from typing import Any
 
 import pytest
 
 from whipbird.media.encoding import Encoding
 from whipbird.rtp.packet import RtpPacket
-from whipbird.sdp.codecs import Codec
 
 
 class RecordedEncoding(Encoding):
@@ -17,14 +16,8 @@ class RecordedEncoding(Encoding):
         delivered: all packets, as a viewer would get them.
     """
 
-    def __init__(
-        self,
-        codec: Codec,
-        rid: str | None,
-        send_feedback_soon: Callable[[], None],
-        level_id: int,
-    ) -> None:
-        super().__init__(codec, rid, send_feedback_soon, level_id)
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
         self.delivered: list[RtpPacket] = []
         self.subscribe(self.delivered.append)
 
@@ -50,13 +43,8 @@ def record_encodings(monkeypatch: pytest.MonkeyPatch) -> list[RecordedEncoding]:
     """
     encodings: list[RecordedEncoding] = []
 
-    def new(
-        codec: Codec,
-        rid: str | None,
-        send_feedback_soon: Callable[[], None],
-        level_id: int,
-    ) -> RecordedEncoding:
-        encodings.append(RecordedEncoding(codec, rid, send_feedback_soon, level_id))
+    def new(*args: Any, **options: Any) -> RecordedEncoding:
+        encodings.append(RecordedEncoding(*args, **options))
         return encodings[-1]
 
     monkeypatch.setattr("whipbird.media.track.Encoding", new)

@@ -4,6 +4,7 @@ import asyncio
 import os
 import shutil
 import signal
+import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -15,6 +16,9 @@ from tests.certificates import write_tls_files
 from tests.server import ROOT, free_port
 
 from .program import Program
+
+# Where pip puts programs.
+_SCRIPTS = Path(sys.executable).parent
 
 FILES = ROOT / "deploy/proxies"
 NAME = "media.example"
@@ -79,18 +83,23 @@ class _Setting:
 Command = list[str | Path]
 
 
-def _of_nginx(setting: _Setting, text: str, *pairs: tuple[str, str]) -> Command:
+def nginx_in(folder: Path, text: str) -> Command:
+    """nginx with a configuration, which writes below a folder alone."""
     # Debian's folders are for root only.
     folders = "".join(
-        f"    {kind}_temp_path {setting.folder}/{kind};\n"
+        f"    {kind}_temp_path {folder}/{kind};\n"
         for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
     )
-    changed = f"http {{\n    access_log off;\n{folders}"
-    file = setting.write(
-        "nginx.conf", setting.replace(text, ("http {\n", changed), *pairs)
+    file = folder / "nginx.conf"
+    file.write_text(
+        text.replace("http {\n", f"http {{\n    access_log off;\n{folders}", 1)
     )
-    directives = f"daemon off; pid {setting.folder}/nginx.pid;"
+    directives = f"daemon off; pid {folder}/nginx.pid;"
     return ["nginx", "-c", file, "-g", directives, "-e", "stderr"]
+
+
+def _of_nginx(setting: _Setting, text: str, *pairs: tuple[str, str]) -> Command:
+    return nginx_in(setting.folder, setting.replace(text, *pairs))
 
 
 def _nginx(setting: _Setting) -> Command:
@@ -159,9 +168,27 @@ async def running(name: str, server: int, folder: Path) -> AsyncIterator[Reverse
     """
     certificate, key = write_tls_files(folder)
     setting = _Setting(folder, server, free_port(), free_port(), certificate, key)
-    program, *arguments = PROXIES[name](setting)
+    has_tls = name != "silent nginx"
+    scheme = "https" if has_tls else "http"
+    async with started(PROXIES[name](setting), folder, setting.port):
+        yield ReverseProxy(
+            f"{scheme}://127.0.0.1:{setting.port}/webrtc",
+            setting.plain if name in ("nginx", "haproxy") else None,
+            certificate if has_tls else None,
+        )
+
+
+@asynccontextmanager
+async def started(command: Command, folder: Path, port: int) -> AsyncIterator[Program]:
+    """Run the program of a proxy; skip where it is not installed.
+
+    Args:
+        folder: where it runs.
+        port: where it is to take connections.
+    """
+    program, *arguments = command
     # Debian has them where only root looks.
-    path = f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin"
+    path = f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin:{_SCRIPTS}"
     found = shutil.which(str(program), path=path)
     if found is None:
         pytest.skip(f"{program} is not installed")
@@ -176,15 +203,9 @@ async def running(name: str, server: int, folder: Path) -> AsyncIterator[Reverse
             env={"PATH": path, "HOME": str(folder)},
         )
     )
-    has_tls = name != "silent nginx"
-    scheme = "https" if has_tls else "http"
     try:
-        await _accepts(setting.port, process)
-        yield ReverseProxy(
-            f"{scheme}://127.0.0.1:{setting.port}/webrtc",
-            setting.plain if name in ("nginx", "haproxy") else None,
-            certificate if has_tls else None,
-        )
+        await _accepts(port, process)
+        yield process
     finally:
         # nginx would leave its worker alone if it was killed.
         await process.stop(signal.SIGTERM)

@@ -24,6 +24,7 @@ from tests.unit.recording.publisher import files_in, read
 from tests.waiting import until
 from whipbird.app import STORE, create_app
 from whipbird.config import Settings
+from whipbird.media import feed
 from whipbird.sdp.offer import parse_offer
 from whipbird.sessions import EndReason
 
@@ -198,6 +199,12 @@ async def publish(app: web.Application, habit: Habit) -> Publisher:
     return Publisher(session)
 
 
+@pytest.fixture
+def slow_catch_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Kept packets come no faster than a starved aiortc reads: one in each turn."""
+    monkeypatch.setattr(feed, "CATCH_UP_STEP", 4)
+
+
 async def play(publisher: Publisher, habit: Habit, frames: Sequence[Frame]) -> None:
     for frame in frames:
         await publisher.play_marked(frame, habit.codec)
@@ -221,6 +228,7 @@ async def test_a_recording_has_every_picture_once(
     assert sum(file.decoded for file in files) == FRAMES
 
 
+@pytest.mark.usefixtures("slow_catch_up")
 @pytest.mark.parametrize("name", SHOWN)
 async def test_a_viewer_that_comes_late_has_a_picture_at_once(
     name: str, app: web.Application, client: Client
@@ -308,6 +316,7 @@ async def test_an_encoder_that_jumps(
     assert read(path).decoded == FRAMES
 
 
+@pytest.mark.usefixtures("slow_catch_up")
 async def test_a_key_frame_each_eight_seconds(
     app: web.Application, client: Client
 ) -> None:

@@ -14,9 +14,11 @@ from pytest_aiohttp.plugin import AiohttpServer
 
 from tests.interop.described import described, layer_of
 from tests.server import ROOT
+from tests.waiting import until
 from whipbird.app import STORE, create_app
 from whipbird.config import Settings
 from whipbird.sessions import EndReason
+from whipbird.transport.ice import consent, full_agent
 
 GUIDE = ROOT / "docs/guides/ffmpeg.md"
 TOKEN = "c3RyZWFtLWtleQ"  # the guide's
@@ -51,6 +53,46 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
             timeout=60,
         )
     return folder
+
+
+@pytest.fixture
+def short_consent(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Consent that expires after 4 seconds instead of 30."""
+    monkeypatch.setattr(consent, "CONSENT_INTERVAL", 0.5)
+    monkeypatch.setattr(full_agent, "CONSENT_LIFETIME", 4.0)
+
+
+@pytest.mark.usefixtures("short_consent")
+async def test_it_goes_on_although_it_answers_no_checks(
+    aiohttp_server: AiohttpServer, folder: Path
+) -> None:
+    """Once it sends it reads no STUN: its packets are its consent, while they come."""
+    app = create_app(Settings())
+    server = str((await aiohttp_server(app)).make_url("/"))
+    process = await asyncio.create_subprocess_exec(
+        *(folder / "ffmpeg", "-re", "-loglevel", "warning", "-i", "no-b-frames.mp4"),
+        *("-c:v", "copy", "-an", "-f", "whip", f"{server}whip/long"),
+        cwd=folder,
+    )
+    try:
+        # Of 300 in 10 seconds.
+        await described(
+            server,
+            "long",
+            lambda stream: (layer_of(stream, "video")["frames"] or 0) > 240,
+            token=TOKEN,
+            limit=60,
+        )
+        [session] = app[STORE]._sessions.values()
+        ice = session.peer.connection.transport.ice
+        # The last answer came while they connected.
+        assert ice.checks_sent - ice.responses_received > 8
+        process.send_signal(signal.SIGSTOP)
+        await until(lambda: session.reason is not None)
+    finally:
+        process.kill()
+        await process.wait()
+    assert session.reason is EndReason.CONSENT_LOST
 
 
 @pytest.mark.parametrize("command", list(_commands()))

@@ -9,7 +9,8 @@ from collections.abc import AsyncIterator
 import pytest
 from playwright.async_api import async_playwright
 
-from bench.loss.browsers import Endpoint, Tab, chromium, tab
+from bench.loss.browsers import Chromium, Tab, chromium
+from bench.servers import Endpoint
 from tests.e2e.browser import NoBrowserError
 from tests.networks.world import NO_UDP
 
@@ -65,7 +66,8 @@ async def test_chromium_pings_publishes_and_watches(
                 ping = await page.evaluate(PING, f"{URL}/whip/ping")
                 assert ping["data"] == "here"
                 assert ping["took"] < IN_TIME
-                async with tab(browser, URL) as publisher, tab(browser, URL) as viewer:
+                tabs = Chromium(browser)
+                async with tabs.tab(URL) as publisher, tabs.tab(URL) as viewer:
                     await publisher.publish(Endpoint(f"{URL}/whip/show"))
                     await viewer.watch(Endpoint(f"{URL}/whep/show"))
                     for one in (publisher, viewer):

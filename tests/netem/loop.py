@@ -1,82 +1,30 @@
-"""asyncio in virtual time.
+"""asyncio in the time of a `World`.
 
-`run` runs one coroutine in the time of a `World`::
+`run` runs one coroutine in it::
 
     world = World(seed)
     run(world, scenario(world))
 
 The marker ``virtual_time`` does so with an async test and its async fixtures, for which
-a ``conftest.py`` takes over the hooks of `tests.netem.plugin`.
-
-`asyncio.sleep`, timeouts and the events of the World take no real time. Threads do:
-while the loop waits for `run_in_executor`, and inside `VirtualTimeLoop.real_wait`, the
-virtual clock stands still. Sockets on the loopback address may be used between tasks of
-one loop; other processes answer too late for a clock that leaps.
+a ``conftest.py`` takes over the hooks of `tests.netem.plugin`. What virtual time is,
+`whipbird.testing.virtual_time` says.
 """
 
 import asyncio
-import contextlib
-import selectors
-import threading
-from collections.abc import Callable, Coroutine, Iterator
-from concurrent.futures import Executor
-from typing import Any, TypeVar, TypeVarTuple
+from collections.abc import Coroutine
+from typing import Any, TypeVar
 
 from tests.netem.world import World
+from whipbird.testing import virtual_time
+from whipbird.testing.virtual_time import DeadlockError
+
+__all__ = ["DeadlockError", "VirtualTimeLoop", "run"]
 
 _T = TypeVar("_T")
-_Ts = TypeVarTuple("_Ts")
-_Ready = list[tuple[selectors.SelectorKey, int]]
-
-# Real seconds to wait for a thread.
-_REAL_LIMIT = 120.0
 
 
-class DeadlockError(RuntimeError):
-    """Every task waits, and nothing is going to happen."""
-
-
-class _VirtualSelector(selectors.DefaultSelector):
-    """Lets virtual time pass where a selector would wait.
-
-    Attributes:
-        awaited: how many results of threads are waited for.
-    """
-
-    def __init__(self, world: World) -> None:
-        super().__init__()
-        self.awaited = 0
-        self._world = world
-
-    def select(self, timeout: float | None = None) -> _Ready:
-        ready = super().select(0)
-        if ready or timeout == 0:
-            return ready
-        if self.awaited:
-            return self._wait_really()
-        world = self._world
-        if timeout is not None:
-            world.step(world.now + timeout)
-        elif (when := world.next_event) < float("inf"):
-            world.step(when)
-        elif threading.active_count() > 1:
-            return self._wait_really()
-        else:
-            raise DeadlockError(f"all wait for nothing, at {world.now:.3f} s")
-        return []
-
-    def _wait_really(self) -> _Ready:
-        ready = super().select(_REAL_LIMIT)
-        if not ready:
-            raise DeadlockError(f"no thread has done anything in {_REAL_LIMIT} s")
-        return ready
-
-
-class VirtualTimeLoop(asyncio.SelectorEventLoop):
+class VirtualTimeLoop(virtual_time.VirtualTimeLoop):
     """An event loop whose clock is a World's.
-
-    When nothing is ready, it advances the World to its next event, or to the next timer
-    of this loop, whichever is earlier.
 
     Attributes:
         world: whose time it is.
@@ -84,52 +32,10 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
 
     def __init__(self, world: World) -> None:
         self.world = world
-        self._virtual_selector = _VirtualSelector(world)
-        super().__init__(self._virtual_selector)
-        # A timer runs when it is due to within this. asyncio's nanosecond is lost in
-        # the rounding of a clock that shows some months.
-        self._clock_resolution = 1e-6
-
-    def time(self) -> float:
-        """The World's time."""
-        return self.world.now
-
-    @contextlib.contextmanager
-    def real_wait(self) -> Iterator[None]:
-        """While a thread is awaited, virtual time stands still."""
-        self._virtual_selector.awaited += 1
-        try:
-            yield
-        finally:
-            self._virtual_selector.awaited -= 1
-
-    def run_in_executor(
-        self,
-        executor: Executor | None,
-        func: Callable[[*_Ts], _T],
-        *args: *_Ts,
-    ) -> asyncio.Future[_T]:
-        """Run a function in a thread, which takes no virtual time."""
-        future = super().run_in_executor(executor, func, *args)
-        wait = self.real_wait()
-        wait.__enter__()
-        future.add_done_callback(lambda _: wait.__exit__(None, None, None))
-        return future
-
-    async def shutdown_default_executor(self, *args: Any) -> None:
-        """Join the threads of the default executor."""
-        with self.real_wait():
-            await super().shutdown_default_executor(*args)
+        super().__init__(world)
 
 
 def run(world: World, main: Coroutine[Any, Any, _T]) -> _T:
-    """Run a coroutine in virtual time.
-
-    Returns:
-        its result.
-
-    Raises:
-        DeadlockError: when it waits for what cannot happen.
-    """
+    """Run a coroutine in virtual time (see ``virtual_time.run``)."""
     with asyncio.Runner(loop_factory=lambda: VirtualTimeLoop(world)) as runner:
         return runner.run(main)

@@ -162,6 +162,8 @@ class VirtualPeer:
     def send_batch(self, datagrams: Sequence[bytes | memoryview], path: Path) -> None:
         self.port.send_batch(datagrams, path)
 
+    def compiled_socket(self, path: Path) -> None: ...
+
     def path_verified(self, path: Path) -> None:
         assert path not in self.verified, "a path is verified once"
         self.verified[path] = None

@@ -24,6 +24,7 @@ class VirtualPort:
 
     Attributes:
         dispatcher: hands datagrams to sessions, and wakes these.
+        native: None: it has no socket that the compiled packet path could use.
         sockets: IP address -> socket.
     """
 
@@ -36,6 +37,7 @@ class VirtualPort:
         addresses: Sequence[str] = (),
     ) -> None:
         self.host = host
+        self.native = None
         self.dispatcher = Dispatcher(self._arm)
         self.all_backlog = Backlog()  # there is never any
         self.sockets: dict[str, Socket] = {}
@@ -65,6 +67,9 @@ class VirtualPort:
             preference = _HIGHEST_PREFERENCE - len(found)
             found.append(host_candidate(*address[:2], base, preference))
         return tuple(found)
+
+    def compiled_socket(self, path: Path) -> None:
+        """There is none."""
 
     def send(self, datagram: bytes, path: Path) -> None:
         """Send a datagram."""

@@ -5,6 +5,8 @@ from struct import Struct
 
 from tests.netem.link import Conditions, Datagram, Link
 from tests.netem.world import World
+from whipbird.media.transport import FanOut
+from whipbird.rtp.rewriter import Rewriter, Rewriting
 from whipbird.transport.packet_buffer import PacketBuffer
 
 _SERVER, _PEER = ("198.51.100.1", 8080), ("192.0.2.1", 5000)
@@ -54,6 +56,13 @@ class Wire:
     def round_trip(self) -> float | None:
         """What ICE would have measured."""
         return self.there.conditions.delay + self.back.conditions.delay
+
+    @property
+    def fan_out(self) -> FanOut | None:
+        return None
+
+    def make_rewriter(self, ssrc: int, *, sequence: int, timestamp: int) -> Rewriting:
+        return Rewriter(ssrc, sequence=sequence, timestamp=timestamp)
 
     def route_rtcp(self, take: Callable[[bytes], None]) -> None:
         self._take_rtcp = take

@@ -11,6 +11,7 @@ from pathlib import Path
 from playwright.async_api import async_playwright
 
 from tests.interop.namespace import why_impossible
+from tests.interop.npm import TestsCache
 from tests.server import ROOT
 
 from .browsers import ENOUGH
@@ -65,15 +66,6 @@ The server listens on all addresses of IPv4 and IPv6 with `--host ::`.
 """
 
 
-class _Cache:
-    """Packages of npm, where the tests have them, too."""
-
-    def mkdir(self, name: str) -> Path:
-        folder = ROOT / ".pytest_cache" / "d" / name
-        folder.mkdir(parents=True, exist_ok=True)
-        return folder
-
-
 def table(outcomes: dict[Network, dict[str, Cell]]) -> str:
     """The table of all networks."""
     lines = [
@@ -110,7 +102,7 @@ def way(network: Network) -> str:
 
 async def try_all() -> dict[Network, dict[str, Cell]]:
     """Try every network, one after the other."""
-    outcomes, cache = {}, _Cache()
+    outcomes, cache = {}, TestsCache()
     with tempfile.TemporaryDirectory() as folder:
         async with open_world(Path(folder)) as world, async_playwright() as playwright:
             for network in NETWORKS:

@@ -95,7 +95,7 @@ async def test_bench(server: ServerProcess) -> None:
     """A run of all kinds of clients, by the server's address alone."""
     code, output, errors = await whipbird(
         *("bench", server.url, "--pings", "3", "--publishers", "1", "--viewers", "1"),
-        *("--seconds", "2", "--ramp", "0.5", "--json"),
+        *("--seconds", "5", "--ramp", "0.5", "--json"),
     )
     assert code == 0, output
     found = json.loads(output)

@@ -1,12 +1,19 @@
 """Settings: where they come from, and what is said of those that cannot be used."""
 
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from whipbird.config import ConfigError, Settings, load_settings, split_listen
+from whipbird.config import (
+    ConfigError,
+    Settings,
+    Upstream,
+    load_settings,
+    split_listen,
+)
 from whipbird.sdp.link import IceServer, TurnServer
 
 WriteToml = Callable[[str], Path]
@@ -600,6 +607,32 @@ def test_where_nobody_can_be_listened_for(value: str) -> None:
     assert "\n" not in message
 
 
+@pytest.mark.parametrize(
+    ("value", "expected"), [("auto", 3), ("2", 2), (" 64 ", 64), ("1", 1)]
+)
+def test_how_many_workers(
+    value: str, expected: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "platform", "linux")
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 2, 5}, raising=False)
+    assert load_settings().workers == 1
+    monkeypatch.setenv("WHIPBIRD_WORKERS", value)
+    assert load_settings().workers == expected
+
+
+@pytest.mark.parametrize("value", ["0", "65", "-1", "two", "1.5", "", "AUTO", "٣"])
+def test_how_many_workers_there_cannot_be(value: str) -> None:
+    message = refused({"workers": value})
+    assert message.startswith("workers: ")
+    assert "\n" not in message
+
+
+def test_several_workers_need_linux(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "platform", "darwin")
+    assert "several workers need Linux" in refused({"workers": 2})
+    assert load_settings({"workers": "auto"}).workers == 1
+
+
 def test_a_token_in_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "token"
     file.write_text("c2VjcmV0\n")
@@ -768,3 +801,77 @@ def test_the_secret_of_links(tmp_path: Path) -> None:
         f"link_secret_file: {file}: No such file or directory"
     )
     assert load_settings().link_secret is None
+
+
+# Upstreams
+
+
+def test_upstreams(
+    monkeypatch: pytest.MonkeyPatch, write_toml: WriteToml, tmp_path: Path
+) -> None:
+    assert load_settings().upstreams == ()
+    (tmp_path / "token").write_text("s3cret\n")
+    write_toml(
+        f"""
+        [[upstreams]]
+        url = "https://origin.example"
+        streams = "show-*"
+        token_file = "{tmp_path / "token"}"
+
+        [[upstreams]]
+        url = "http://[2001:db8::1]:8889/{{stream}}/whep"
+        """
+    )
+    shows, others = load_settings().upstreams
+    assert (shows.url, shows.streams) == (
+        "https://origin.example/whep/{stream}",
+        "show-*",
+    )
+    assert shows.token is not None
+    assert shows.token.get_secret_value() == "s3cret"
+    assert (others.url, others.streams, others.token) == (
+        "http://[2001:db8::1]:8889/{stream}/whep",
+        "*",
+        None,
+    )
+    # As the command line gives them; and the environment, one on each line.
+    given = load_settings({"upstreams": ("https://a.example/x/",)}).upstreams
+    assert given == (Upstream("https://a.example/x/whep/{stream}"),)
+    monkeypatch.setenv(
+        "WHIPBIRD_UPSTREAMS", "a http://a.example\n\nb* http://b.example/?s={stream}"
+    )
+    assert load_settings().upstreams == (
+        Upstream("http://a.example/whep/{stream}", "a"),
+        Upstream("http://b.example/?s={stream}", "b*"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ("", "[STREAMS] URL"),
+        ("a b http://c", "[STREAMS] URL"),
+        ("origin.example", "http:// or https://"),
+        ("ftp://origin.example", "http:// or https://"),
+        ("https://origin.example/{name}", "other braces"),
+        ("https://{stream}.example/", "into the path"),
+        ("https://user:pa55@origin.example", "use a token"),
+        ("https://origin.example/?x=1", "write {stream} there"),
+        ("a/b https://origin.example", "streams is a name"),
+        (5, "expected a table"),
+        ({}, "expected a table"),
+        ({"url": "https://a.example", "glob": "*"}, "expected a table"),
+        ({"url": "https://a.example", "token": 5}, "expected a table"),
+        ({"url": "https://a.example", "token": "pa55 word"}, "a token has letters"),
+        (
+            {"url": "https://a.example", "token": "pa55", "token_file": "x"},
+            "exclude each other",
+        ),
+        ({"url": "https://a.example", "token_file": "/nowhere"}, "/nowhere"),
+    ],
+)
+def test_upstreams_that_are_none(value: object, said: str) -> None:
+    message = refused({"upstreams": ["https://origin.example", value]})
+    assert message.startswith("upstreams.1: ")
+    assert said in message
+    assert "pa55" not in message

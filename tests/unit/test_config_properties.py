@@ -11,10 +11,10 @@ from typing import Any
 import click
 import pytest
 from click.testing import CliRunner
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from whipbird.cli.parameters import settings_options
+from whipbird.cli.settings_options import settings_options
 from whipbird.config import ConfigError, Settings, load_settings
 
 NAMES = sorted(Settings.model_fields)
@@ -74,6 +74,9 @@ def environment(name: str, value: str) -> Iterator[None]:
 
 @many
 @given(st.sampled_from(NAMES), TEXTS.filter(lambda text: "\0" not in text))
+# Octets that are not UTF-8, where a validator quotes the value.
+@example("public_addresses", "\udcff")
+@example("trusted_proxies", "\udcff")
 def test_any_value_in_the_environment(name: str, value: str) -> None:
     try:
         value.encode()

@@ -11,13 +11,23 @@ from aiohttp import web
 from pydantic import SecretBytes, SecretStr
 from pytest_aiohttp.plugin import AiohttpClient
 
-from whipbird.app import EVENTS, POLICY, RECORDER, RIGHTS, SIGNER, STORE, create_app
+from whipbird.app import (
+    EVENTS,
+    POLICY,
+    RECORDER,
+    RIGHTS,
+    SIGNER,
+    STORE,
+    UPSTREAMS,
+    create_app,
+)
 from whipbird.cli.reloading import Reloading
 from whipbird.config import (
     NEEDS_RESTART,
     RELOADABLE,
     ConfigError,
     Settings,
+    Upstream,
     load_settings,
     taken_over,
 )
@@ -48,13 +58,16 @@ OTHERS = {
     "turn_secret": SecretStr("new"),
     "event_url": "http://127.0.0.1:1/events",
     "event_secret": SecretStr("new"),
+    "upstreams": (Upstream("https://origin.example/whep/{stream}"),),
+    "upstream_token_file": SecretStr("new"),
 }
 
 
 @pytest.mark.parametrize("name", APPLIED)
 async def test_each_setting_is_taken_over(name: str, tmp_path: Path) -> None:
     """The running server then differs from one that was started without it."""
-    current = Settings(record=tmp_path, token=SecretStr("old"))
+    origin = Upstream("https://old.example/whep/{stream}")
+    current = Settings(record=tmp_path, token=SecretStr("old"), upstreams=(origin,))
     value = getattr(current, name)
     other = tmp_path / "other" if name == "record" else OTHERS.get(name)
     if other is None:
@@ -76,6 +89,7 @@ def state(app: web.Application) -> list[object]:
         store._admission.limits,
         store.streams.takeover("live"),
         store._wait_for_publisher("live"),
+        store.audiences.chats.is_on("live"),
         store.audiences.gop_budget.limits,
         recorder._folder._path,
         recorder._all,
@@ -94,6 +108,7 @@ def state(app: web.Application) -> list[object]:
         app[RIGHTS].token,
         # The random one differs from one server to the next.
         app[SIGNER]._secret != app[SIGNER]._random and app[SIGNER]._secret,
+        app[UPSTREAMS].rules,
         policy.ice_servers._servers,
         policy.ice_servers._secret,
         policy.ice_servers._lifetime,

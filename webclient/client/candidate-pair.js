@@ -32,6 +32,15 @@ export async function selectedPair(pc) {
 }
 
 /**
+ * @param {RTCPeerConnection} pc
+ * @returns {Promise<Set<string>>} The ids of all its candidate pairs, selected or not.
+ */
+export async function pairIds(pc) {
+  const stats = [...(await pc.getStats()).values()];
+  return new Set(stats.filter((s) => s.type === 'candidate-pair').map((s) => s.id));
+}
+
+/**
  * @param {RTCStatsReport} report The statistics of a connection.
  * @returns {SelectedPair|null} Null while no pair is selected.
  */

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { selectedPair } from './candidate-pair.js';
+import { pairIds } from './candidate-pair.js';
 import { unlessAborted, untilPair } from './peer-connection.js';
 import { buildFragment, readFragment, readOfferIce, replaceIce } from './sdp-fragment.js';
 import { WhipError } from './whip-error.js';
@@ -93,14 +93,14 @@ export class IceRestart {
     const isNew = (pair) =>
       pair.local.ufrag && pair.remote.ufrag
         ? pair.local.ufrag === local.ufrag && pair.remote.ufrag === remote.ufrag
-        : pair.id !== before?.id;
+        : !before.has(pair.id);
     await untilPair(this.#pc, isNew, PATH_LIMIT, signal);
     return { answered: answered - begun, found: performance.now() - begun };
   }
 
   /**
-   * Exchanges the new credentials. It reads the selected pair as late as possible,
-   * because the pair of a young session still changes.
+   * Exchanges the new credentials. It reads the pairs of the old ICE session as late as
+   * possible: a young session still adds some, and selects another of them.
    */
   async #exchange(local, trickle) {
     const first = await this.#step(trickle.collect());
@@ -114,7 +114,7 @@ export class IceRestart {
       });
     }
     const sdp = replaceIce(this.#answer, remote);
-    const before = await this.#step(selectedPair(this.#pc));
+    const before = await this.#step(pairIds(this.#pc));
     await this.#step(this.#pc.setRemoteDescription({ type: 'answer', sdp }));
     this.#session.etag = etag;
     trickle.told(first);

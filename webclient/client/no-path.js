@@ -69,9 +69,12 @@ function whyNoTurn(errors, servers) {
     errors.find(({ url }) => /^turns?:/.test(url));
   if (!error) return null;
   const { url, errorCode, errorText } = error;
-  if (errorCode === UNREACHABLE) return `The TURN server ${url} cannot be reached.`;
+  if (errorCode === UNREACHABLE) {
+    return `The TURN server ${url} cannot be reached. Try another network, or tell who runs it.`;
+  }
   if (errorCode !== 401) {
-    return `The TURN server ${url} refuses to relay: ${errorText || 'error'} (${errorCode}).`;
+    const why = `${errorText || 'error'} (${errorCode})`;
+    return `The TURN server ${url} refuses to relay: ${why}. Tell who runs it.`;
   }
   const server = servers.find(({ urls }) => [urls].flat().includes(url));
   // Credentials that are made for a time begin with it.
@@ -101,7 +104,12 @@ function whatMustBeOpen(offered) {
  */
 export function whyNoPath({ answer, local, host, errors, servers }) {
   const offered = candidatesIn(answer);
-  if (!offered.length) return 'The answer of the server has no address to connect to.';
+  if (!offered.length) {
+    return (
+      'The answer of the server has no address to connect to. Whoever runs it can give it ' +
+      'one with the setting --public-address.'
+    );
+  }
   const turn = whyNoTurn(errors, servers);
   if (turn) return turn;
   if (!/^a=candidate:/m.test(local)) {

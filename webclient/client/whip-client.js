@@ -320,5 +320,6 @@ export class WhipClient extends EventTarget {
 /** @returns {WhipError} */
 function asWhipError(error, title) {
   if (error instanceof WhipError) return error;
-  return new WhipError('protocol', { title, detail: error.message, cause: error });
+  const detail = `${error.message.replace(/\.$/, '')}. Try again, or with another browser.`;
+  return new WhipError('protocol', { title, detail, cause: error });
 }

@@ -59,7 +59,9 @@ export class WhipSession {
     if (!this.location) {
       throw new WhipError('protocol', {
         title: 'Incomplete WHIP answer',
-        detail: 'It has no Location header, so the session could never be ended.',
+        detail:
+          'It has no Location header, so the session could never be ended. Tell whoever ' +
+          'runs the server.',
       });
     }
     return text;
@@ -154,6 +156,6 @@ function notWhip(response, type) {
   }
   return new WhipError('protocol', {
     title: 'Not a WHIP server',
-    detail: `It answered the offer with ${type} instead of application/sdp.`,
+    detail: `It answered the offer with ${type} instead of application/sdp. Check the address.`,
   });
 }

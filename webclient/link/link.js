@@ -5,11 +5,14 @@
  * @module
  */
 
+import { prepareAttempt } from '../client/attempt.js';
 import { PathRecovery } from './path-recovery.js';
 import { Reconnector } from './reconnect.js';
-import { WhipClient } from '../client/whip-client.js';
 import { WhipError } from '../client/whip-error.js';
 
+/** @typedef {import('../client/attempt.js').Attempt} Attempt */
+/** @typedef {import('../client/attempt.js').SessionUse} SessionUse */
+/** @typedef {import('../client/whip-client.js').WhipClient} WhipClient */
 /** @typedef {import('./path-recovery.js').RecoveryCause} RecoveryCause */
 
 /**
@@ -21,16 +24,6 @@ import { WhipError } from '../client/whip-error.js';
  * - `stopped`: not connected; another attempt would be useless.
  *
  * @typedef {'idle'|'connecting'|'connected'|'interrupted'|'waiting'|'stopped'} LinkPhase
- */
-
-/**
- * The use of the sessions: a data channel, or media.
- *
- * @typedef {object} LinkUse
- * @property {string} [channel] The label of the data channel.
- * @property {(pc: RTCPeerConnection) => void} [addMedia] Adds tracks or transceivers to
- *   a connection.
- * @property {(sdp: string) => string} [adaptOffer] Changes the browser's offers.
  */
 
 /** Milliseconds after which an interrupted connection is given up, if no restart helps. */
@@ -60,16 +53,20 @@ export class Link extends EventTarget {
   #checking = false;
   /** @type {ReturnType<typeof setTimeout>|undefined} */ #limit;
   /** @type {() => {endpoint: string|URL, token: string}} */ #target;
-  /** @type {LinkUse} */ #use;
+  /** @type {SessionUse} */ #use;
+  /** @type {() => Attempt|null} */ #takeBegun;
 
   /**
    * @param {() => {endpoint: string|URL, token: string}} target Called at every attempt.
-   * @param {LinkUse} use
+   * @param {SessionUse} use
+   * @param {() => Attempt|null} [takeBegun] Returns a session that was begun before, to
+   *   the same target and for the same use, and null from the second time on.
    */
-  constructor(target, use) {
+  constructor(target, use, takeBegun = () => null) {
     super();
     this.#target = target;
     this.#use = use;
+    this.#takeBegun = takeBegun;
     this.#reconnector.addEventListener('countdown', (event) =>
       this.#emit('countdown', event.detail),
     );
@@ -96,19 +93,18 @@ export class Link extends EventTarget {
     this.#reconnector.cancel();
     let client;
     try {
-      const { endpoint, token } = this.#target();
-      client = new WhipClient(endpoint, { token, adaptOffer: this.#use.adaptOffer });
+      const begun = this.#takeBegun();
+      const attempt = begun ?? prepareAttempt(this.#target(), this.#use);
+      ({ client } = attempt);
       this.client = client;
+      this.channel = attempt.channel;
       this.recovery = null;
       this.#follow(client);
-      this.#use.addMedia?.(client.pc);
-      if (this.hasChannel) {
-        this.channel = client.pc.createDataChannel(this.#use.channel);
-        this.#followChannel(client, this.channel);
-      }
+      if (this.channel) this.#followChannel(client, this.channel);
       this.#emit('session');
       this.#to('connecting');
-      await client.connect();
+      if (begun) this.#catchUp(client);
+      await attempt.connected();
       if (!this.hasChannel && this.#isCurrent(client)) this.#opened();
     } catch (error) {
       if (client && client !== this.client) return;
@@ -197,13 +193,22 @@ export class Link extends EventTarget {
   /** @param {WhipClient} client @param {RTCDataChannel} channel */
   #followChannel(client, channel) {
     channel.addEventListener('open', () => {
-      if (!this.#isCurrent(client)) return;
-      client.mark('channelopen');
-      this.#opened();
+      if (this.#isCurrent(client)) this.#opened();
     });
     channel.addEventListener('close', () => {
-      if (this.#isCurrent(client) && this.established) this.#ended();
+      if (!this.#isCurrent(client) || !this.established) return;
+      // Firefox gives up when a packet has no way out, as between two networks.
+      if (client.connectionState === 'failed') this.#lost('Nothing gets through any more.');
+      else this.#ended();
     });
+  }
+
+  /** Handles what has happened to a session before the link took it over. @param {WhipClient} client */
+  #catchUp(client) {
+    if (this.channel?.readyState === 'open') this.#opened();
+    else if (!client.marks.has('connected')) return;
+    if (client.connectionState === 'connected') this.#stateChanged(client);
+    else this.#lost('The server stopped answering.');
   }
 
   /** Handles the open connection or channel. */
@@ -225,7 +230,9 @@ export class Link extends EventTarget {
       this.#restored();
     } else {
       if (state === 'connected' && this.phase === 'connecting' && this.hasChannel) {
-        const text = 'It does not open the data channel.';
+        const text =
+          'The server connects, and does not open the data channel. Whoever runs it can tell ' +
+          'whether an application uses the data channels.';
         const failure = new WhipError('protocol', { title: 'No echo here', detail: text });
         this.#limit = setTimeout(() => this.#failed(failure), CHANNEL_LIMIT);
       }
@@ -339,7 +346,8 @@ export class Link extends EventTarget {
 
   #asWhipError(error) {
     if (error instanceof WhipError) return error;
-    return new WhipError('protocol', { title: 'Unexpected error', detail: String(error) });
+    const detail = `${error}. Reload the page; if it comes again, tell whoever runs the server.`;
+    return new WhipError('protocol', { title: 'Unexpected error', detail });
   }
 
   #emit(type, detail = null) {

@@ -35,11 +35,11 @@ export function wantsToken({ kind, status, hadToken }) {
   return kind === 'http' && (status === 401 || (status === 403 && hadToken));
 }
 
-/** Titles and advice for the statuses of HTTP with a meaning: 401, 403 and 406. */
+/** Who can help where the user cannot. */
+const ASK = 'Whoever runs the server can tell more.';
+
+/** Titles and advice for the statuses of HTTP with a meaning: 401 to a token, 403, 406. */
 function httpAdvice({ status, hadToken, redirectedTo }) {
-  if (status === 401 && !hadToken) {
-    return ['The server asks for a token', ' Enter it here.'];
-  }
   if (status === 401) {
     const elsewhere =
       redirectedTo && new URL(redirectedTo).origin !== globalThis.location.origin
@@ -50,7 +50,7 @@ function httpAdvice({ status, hadToken, redirectedTo }) {
   if (status === 403 && hadToken) {
     return ['The token does not permit this', ' Whoever runs the server can give you another.'];
   }
-  if (status === 406) return ['This browser cannot play the stream', ''];
+  if (status === 406) return ['This browser cannot play the stream', ' Try another browser.'];
   return null;
 }
 
@@ -83,11 +83,14 @@ function explainHttp(error, conflict) {
   const technical = `${error.method ?? 'Request'} → HTTP ${error.status}${way}`;
   if (error.retryAfter !== undefined) {
     const wait = describeWait(error.retryAfter);
-    // Of a conflict the reason says all there is to say.
-    const advice = isConflict ? '' : ` The next try should not come before ${wait} are over.`;
+    if (isConflict) {
+      // What the title of the reason says is said already.
+      const how = conflict === STREAM_TAKEN ? ' Press Stop to enter another name.' : '';
+      return { title: conflict, text: sentence(error.detail ?? reason) + how, technical };
+    }
     return {
-      title: isConflict ? conflict : 'The server asks to wait',
-      text: `It said: ${reason}${advice}`,
+      title: 'The server asks to wait',
+      text: `It said: ${reason} The next try should not come before ${wait} are over.`,
       technical,
     };
   }
@@ -95,13 +98,26 @@ function explainHttp(error, conflict) {
     const failed = opening ? 'It could not open a session' : 'It said';
     return {
       title: 'The server has a problem',
-      text: `${failed}: ${reason} This often passes by itself.`,
+      text: `${failed}: ${reason} This often passes by itself; if not, tell whoever runs the server.`,
       technical,
+    };
+  }
+  if (error.status === 401 && !error.hadToken) {
+    // What a program would have to send helps no person.
+    return {
+      title: 'The server asks for a token',
+      text: 'Whoever runs the server can give you one.',
+      technical: `${technical}: ${reason}`,
     };
   }
   if (error.isClientError) {
     const refused = `The server refused ${opening ? 'the connection' : 'to answer'}`;
-    const [title, hint] = httpAdvice(error) ?? [isConflict ? conflict : refused, ''];
+    const [title, hint] = httpAdvice(error) ?? [
+      isConflict ? conflict : refused,
+      isConflict && conflict === STREAM_TAKEN
+        ? ' Choose another name, or wait until this one is free.'
+        : ` ${ASK}`,
+    ];
     return { title, text: `It said: ${reason}${hint}`, technical };
   }
   return {
@@ -157,12 +173,16 @@ export function explain(error, conflict = STREAM_TAKEN) {
     case 'network':
       return {
         title: 'The server cannot be reached',
-        text: 'It may be down or restarting, or this device may be offline.',
+        text:
+          'It may be down or restarting, or this device may be offline: check its connection, ' +
+          'and whether the server runs.',
       };
     case 'timeout':
       return {
         title: 'The server does not answer',
-        text: 'It may be overloaded, or something on the way holds the request up.',
+        text:
+          'It may be overloaded, or something on the way holds the request up. If it stays ' +
+          'so, try another network, or tell whoever runs the server.',
       };
     case 'http':
       return explainHttp(error, conflict);
@@ -178,12 +198,14 @@ export function explain(error, conflict = STREAM_TAKEN) {
     case 'ended':
       return {
         title: 'The connection was lost',
-        text: error.detail ?? 'The server stopped answering.',
+        text:
+          `${sentence(error.detail ?? 'The server stopped answering.')} The page connects ` +
+          'again by itself; if that comes often, try another network.',
       };
     default:
       return {
         title: sentence(error.title ?? 'Something went wrong').replace(/\.$/, ''),
-        text: sentence(error.detail ?? error.message),
+        text: sentence(error.detail ?? `Reload the page, and try again. ${ASK}`),
       };
   }
 }

@@ -45,8 +45,10 @@ const CAMERA_PROBLEMS = {
     'The chosen camera or microphone is not there any more. Choose another one.',
 };
 const SCREEN_PROBLEMS = {
-  NotAllowedError: 'No screen was chosen, or the browser may not share it.',
-  NotFoundError: 'There is no screen to share.',
+  NotAllowedError:
+    'No screen was chosen, or the browser may not share it. Start again and choose one; if ' +
+    'the browser does not ask, allow it for this page in its settings.',
+  NotFoundError: 'There is no screen to share. Publish a camera or the test pattern.',
   NotReadableError:
     'The system does not let the browser see the screen. Allow it in the settings of ' +
     'the system, and start again.',
@@ -55,7 +57,8 @@ const SCREEN_PROBLEMS = {
 const INSECURE =
   'Browsers give a page the camera or the screen only over https:// or from localhost, ' +
   'and this page came over plain http://. The test pattern works here, too.';
-const NO_SCREEN = 'This browser cannot share its screen. Phones and tablets mostly cannot.';
+const NO_SCREEN =
+  'This browser cannot share its screen. Phones and tablets mostly cannot. Publish the camera.';
 
 /**
  * The cameras and microphones that have names: browsers tell them once they may be used.
@@ -107,7 +110,10 @@ export async function capture(wish) {
     return { media, stop: () => media.getTracks().forEach((track) => track.stop()) };
   } catch (error) {
     const problems = wish.source === 'screen' ? SCREEN_PROBLEMS : CAMERA_PROBLEMS;
-    const text = problems[error.name] ?? `The browser gives no picture: ${error.message}`;
+    const text =
+      problems[error.name] ??
+      `The browser gives no picture: ${error.message}. Try another source; the test pattern ` +
+        'needs no device.';
     throw new CaptureError(text, { cause: error });
   }
 }

@@ -5,6 +5,7 @@
  */
 
 import { capture } from './capture.js';
+import { Chat } from './chat.js';
 import { addTracks } from './encoding.js';
 import { Link } from '../link/link.js';
 import { endpointOf } from '../ui/settings.js';
@@ -19,7 +20,10 @@ import { WhipError } from '../client/whip-error.js';
  *   {stream: string}} PublishWish
  */
 
-/** Events: `change`, when a property has changed; and those of its `link`. */
+/**
+ * Events: `change`, when a property has changed; `chat`, when the chat has, or is another
+ * one; and those of its `link`.
+ */
 export class Publisher extends EventTarget {
   /** Whether the browser is asking the user for media. */
   asking = false;
@@ -27,8 +31,12 @@ export class Publisher extends EventTarget {
   /** Why there is no media, in words. @type {string} */
   problem = '';
   /** The last wish. @type {PublishWish|null} */ wish = null;
+  /** That of the stream; it says whether there is one. @type {Chat} */ chat = this.#newChat();
   /** @type {Link} */ link;
   /** The kinds of tracks that are turned off. @type {Set<string>} */ #off = new Set();
+  /** Whether a device has gone, and the other one goes on. */ #lacks = false;
+  /** Settles when no other source or device is being taken. @type {Promise<void>} */
+  #switching = Promise.resolve();
   /** @type {() => string} */ #token;
   /** Incremented at each start and stop, to recognize outdated results. */
   #generation = 0;
@@ -38,7 +46,10 @@ export class Publisher extends EventTarget {
     super();
     this.#token = token;
     const target = () => ({ endpoint: endpointOf(this.wish.stream), token: token() });
-    const addMedia = (pc) => addTracks(pc, this.source.media, this.wish);
+    const addMedia = (pc) => {
+      addTracks(pc, this.source.media, this.wish);
+      this.chat.open(pc);
+    };
     this.link = new Link(target, { addMedia, adaptOffer: offerSentSound });
     this.link.addEventListener('change', () => this.#linkChanged());
   }
@@ -57,6 +68,7 @@ export class Publisher extends EventTarget {
     // Not awaited yet: browsers allow screen capture only right after a click.
     const ended = this.stop();
     const generation = this.#generation;
+    if (this.wish && this.wish.stream !== wish.stream) this.chat = this.#newChat();
     this.wish = wish;
     this.asking = true;
     this.#changed();
@@ -84,25 +96,56 @@ export class Publisher extends EventTarget {
    *
    * @param {PublishWish} wish Of which the source and the devices count.
    */
-  async switchTo(wish) {
+  switchTo(wish) {
+    const generation = this.#generation;
+    return this.#inTurn(async () => {
+      if (generation !== this.#generation) return;
+      this.problem = '';
+      try {
+        await this.#goOn({ ...this.wish, ...wish });
+      } catch (error) {
+        if (generation === this.#generation) this.problem = error.message;
+        this.#changed();
+      }
+    });
+  }
+
+  /** Takes back a device that was gone, if it is there again, or the one in its place. */
+  regain() {
+    return this.#inTurn(async () => {
+      if (!this.#lacks) return;
+      try {
+        await this.#goOn(this.wish);
+        this.problem = '';
+        this.#changed();
+      } catch {
+        // It is not there yet.
+      }
+    });
+  }
+
+  /**
+   * Does one thing after the other: each goes on from the source that the last has left.
+   *
+   * @param {() => Promise<void>} switchNow Never throws.
+   */
+  #inTurn(switchNow) {
+    this.#switching = this.#switching.then(switchNow);
+    return this.#switching;
+  }
+
+  /** @param {PublishWish} wish What is sent from now on. @throws {Error} Then nothing changes. */
+  async #goOn(wish) {
     const generation = this.#generation;
     const before = this.source;
-    this.problem = '';
-    let source;
-    try {
-      // A device may be in use by the source before: some give it to one user only.
-      source = await capture({ ...this.wish, ...wish });
-    } catch (error) {
-      if (generation === this.#generation) this.problem = error.message;
-      this.#changed();
-      return;
-    }
+    // A device may be in use by the source before: some give it to one user only.
+    const source = await capture(wish);
     if (generation !== this.#generation || this.source !== before) {
       source.stop();
       return;
     }
     await this.#replaceTracks(source.media);
-    this.wish = { ...this.wish, ...wish };
+    this.wish = wish;
     this.#use(source);
     before.stop();
     this.#changed();
@@ -116,7 +159,8 @@ export class Publisher extends EventTarget {
       const { kind } = receiver.track;
       const track = media.getTracks().find((each) => each.kind === kind) ?? null;
       await sender.replaceTrack(track).catch((error) => {
-        this.problem = `The browser cannot switch: ${error.message}`;
+        this.problem =
+          `The browser cannot switch: ${error.message}. Stop, and start with this source.`;
       });
     }
     const sends = (kind) => transceivers.some(({ receiver }) => receiver.track.kind === kind);
@@ -128,6 +172,7 @@ export class Publisher extends EventTarget {
   /** @param {Source} source */
   #use(source) {
     this.source = source;
+    this.#lacks = false;
     for (const track of source.media.getTracks()) {
       track.enabled = this.isOn(track.kind);
       track.addEventListener('ended', () => this.#ended(track));
@@ -154,6 +199,12 @@ export class Publisher extends EventTarget {
     this.#changed();
   }
 
+  #newChat() {
+    const chat = new Chat();
+    chat.addEventListener('change', () => this.dispatchEvent(new Event('chat')));
+    return chat;
+  }
+
   /** Ends the session, and releases the devices. */
   async stop() {
     this.#release();
@@ -173,18 +224,32 @@ export class Publisher extends EventTarget {
     this.asking = false;
     this.source?.stop();
     this.source = null;
+    this.#lacks = false;
     this.#off.clear();
   }
 
   /** @param {MediaStreamTrack} track The track that has ended. */
   async #ended(track) {
-    if (!this.source?.media.getTracks().includes(track)) return;
-    const what = track.kind === 'video' ? 'picture' : 'sound';
-    await this.stop();
-    this.problem =
-      this.wish.source === 'screen'
-        ? 'Sharing the screen was ended.'
-        : `The ${what} has ended: the device is gone, or was taken away from the page.`;
+    const { media } = this.source ?? {};
+    if (!media?.getTracks().includes(track)) return;
+    const isPicture = track.kind === 'video';
+    const [what, other] = isPicture ? ['picture', 'sound'] : ['sound', 'picture'];
+    const gone = `The ${what} has ended: the device is gone, or was taken away from the page.`;
+    const isScreen = this.wish.source === 'screen';
+    const goesOn = media.getTracks().some(({ readyState }) => readyState === 'live');
+    if (goesOn && !(isScreen && isPicture)) {
+      media.removeTrack(track);
+      this.#lacks = !isScreen;
+      await this.#replaceTracks(media);
+      this.problem = isScreen
+        ? `The sound has ended; the picture goes on. For both, stop, and start again.`
+        : `${gone} The ${other} goes on. Connect it again, and it is back; or choose another one.`;
+    } else {
+      await this.stop();
+      this.problem = isScreen
+        ? 'Sharing the screen was ended. Start shares it again.'
+        : `${gone} Connect it again or choose another one, and start.`;
+    }
     this.#changed();
   }
 
@@ -208,7 +273,9 @@ export class Publisher extends EventTarget {
     const { phase } = this.link;
     if (!taken || generation !== this.#generation || problem !== this.link.problem) return;
     if (phase !== 'waiting') return;
-    const detail = `Somebody else publishes “${this.wish.stream}” now.`;
+    const detail =
+      `Somebody else publishes “${this.wish.stream}” now. Choose another name, or agree with ` +
+      'them, and start again.';
     const title = 'Another publisher has taken over';
     this.link.giveUp(new WhipError('protocol', { title, detail }));
   }

@@ -20,8 +20,11 @@ export class Viewer extends EventTarget {
   media = null;
   /** @type {Link} */ link;
 
-  /** @param {() => string} token Called at every request. */
-  constructor(token) {
+  /**
+   * @param {() => string} token Called at every request.
+   * @param {import('./chat.js').Chat|null} [chat] Joined with each session; null: none.
+   */
+  constructor(token, chat = null) {
     super();
     const target = () => ({
       endpoint: viewerEndpointOf(this.stream, this.layer),
@@ -31,6 +34,7 @@ export class Viewer extends EventTarget {
       for (const kind of ['video', 'audio']) {
         pc.addTransceiver(kind, { direction: 'recvonly' });
       }
+      chat?.open(pc);
     };
     const adaptOffer = (sdp) => offerReferenceTime(offerReceivedSound(sdp));
     this.link = new Link(target, { addMedia, adaptOffer });

@@ -64,11 +64,14 @@ export class Watching extends EventTarget {
   /** The codecs that were sent when the server rejected a section of this session. */
   #rejected = '';
 
-  /** @param {() => string} token Called at every request. */
-  constructor(token) {
+  /**
+   * @param {() => string} token Called at every request.
+   * @param {import('./chat.js').Chat|null} [chat] That of the stream; null: none.
+   */
+  constructor(token, chat = null) {
     super();
     this.#token = token;
-    this.viewer = new Viewer(token);
+    this.viewer = new Viewer(token, chat);
     this.viewer.addEventListener('change', () => this.#changed());
     this.link.addEventListener('change', () => this.#changed());
     this.link.addEventListener('session', () => {

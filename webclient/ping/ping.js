@@ -4,6 +4,7 @@
  * @module
  */
 
+import { grouped } from '../ui/dom.js';
 import { startTicking } from '../ui/ticker.js';
 
 /** The header of a message: four bytes "ping", then the sequence number. */
@@ -13,6 +14,8 @@ export const DEFAULT_MAX_PAYLOAD = 65536;
 
 const MAGIC = 0x70696e67; // "ping"
 const PADDING = 0x2e; // "."
+/** Pings without an echo of which a late one is still recognized. */
+const MOST_OVERDUE = 1000;
 
 /**
  * @param {number} sequence
@@ -48,7 +51,7 @@ export function decodePing(data) {
  */
 export function parsePayloadSize(text, max) {
   const limit = Number.isFinite(max) && max > 0 ? max : DEFAULT_MAX_PAYLOAD;
-  const range = `${MIN_PAYLOAD} to ${limit.toLocaleString('en')} bytes`;
+  const range = `${MIN_PAYLOAD} to ${grouped(limit)} bytes`;
   if (!/^\d+$/.test(text.trim())) {
     return { problem: `Please enter a whole number from ${range}.` };
   }
@@ -66,12 +69,15 @@ export function parsePayloadSize(text, max) {
  * Events, each a CustomEvent:
  * - `sent`: {sequence};
  * - `echo`: {sequence, rtt, size};
- * - `lost`: {sequence}, no echo within the time-out, or the channel closed first.
+ * - `lost`: {sequence}, no echo within the time-out, or the channel closed first;
+ * - `late`: {sequence, rtt}, the echo of one that was counted as lost.
  */
 export class Pinger extends EventTarget {
   /** @type {RTCDataChannel|null} */ #channel = null;
   /** @type {Map<number, {sentAt: number, size: number, timer: ReturnType<typeof setTimeout>}>} */
   #pending = new Map();
+  /** Those whose time is over. @type {Map<number, {sentAt: number, size: number}>} */
+  #overdue = new Map();
   #sequence = 0;
   /** Stops the auto-ping. @type {(() => void)|null} */ #auto = null;
   #onMessage = (event) => this.#receive(event.data);
@@ -109,6 +115,7 @@ export class Pinger extends EventTarget {
       if (lost) this.#lose(sequence);
     }
     this.#pending.clear();
+    this.#overdue.clear();
   }
 
   /**
@@ -122,7 +129,7 @@ export class Pinger extends EventTarget {
     if (!this.ready) return null;
     const sequence = ++this.#sequence;
     const message = encodePing(sequence, size);
-    const timer = setTimeout(() => this.#lose(sequence), this.timeout);
+    const timer = setTimeout(() => this.#expire(sequence), this.timeout);
     this.#pending.set(sequence, { sentAt: performance.now(), size, timer });
     try {
       this.#channel.send(message);
@@ -155,12 +162,28 @@ export class Pinger extends EventTarget {
   #receive(data) {
     const now = performance.now();
     const echo = decodePing(data);
-    const pending = echo && this.#pending.get(echo.sequence);
-    // A late echo was counted as lost already; one of another size is not an echo.
-    if (!pending || pending.size !== echo.size) return;
+    if (!echo) return;
+    const { sequence, size } = echo;
+    const pending = this.#pending.get(sequence) ?? this.#overdue.get(sequence);
+    // One of another size is not an echo.
+    if (pending?.size !== size) return;
+    const rtt = now - pending.sentAt;
+    if (this.#overdue.delete(sequence)) {
+      this.#emit('late', { sequence, rtt });
+      return;
+    }
     clearTimeout(pending.timer);
-    this.#pending.delete(echo.sequence);
-    this.#emit('echo', { ...echo, rtt: now - pending.sentAt });
+    this.#pending.delete(sequence);
+    this.#emit('echo', { sequence, size, rtt });
+  }
+
+  #expire(sequence) {
+    this.#overdue.set(sequence, this.#pending.get(sequence));
+    if (this.#overdue.size > MOST_OVERDUE) {
+      const [oldest] = this.#overdue.keys();
+      this.#overdue.delete(oldest);
+    }
+    this.#lose(sequence);
   }
 
   #lose(sequence) {

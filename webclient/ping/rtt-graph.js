@@ -5,12 +5,17 @@
  * @module
  */
 
+import { grouped } from '../ui/dom.js';
 import { formatMs } from './rtt-statistics.js';
 
 /** @typedef {import('./rtt-statistics.js').Sample} Sample */
 
 const MARGIN = { top: 14, right: 14, bottom: 42, left: 56 };
 const MIN_SLOTS = 20;
+/** Milliseconds from one drawing to the next, at least: it is most of the page's work. */
+const LEAST_PAUSE = 250;
+/** Pings that any graph shows at most. */
+export const MOST_SLOTS = 120;
 
 /**
  * Round steps for an axis from zero.
@@ -43,17 +48,23 @@ export class RttGraph {
   /** @type {Sample[]} */ #samples = [];
   /** @type {number|null} */ #average = null;
   #count = 0;
-  /** @type {number|undefined} */ #frame;
+  /** Whether it is about to be drawn. */ #awaited = false;
+  /** When it was drawn last. */ #drawn = -Infinity;
+  /** In CSS pixels: to ask the element would make the browser lay out the page at once. */
+  #size = { width: 0, height: 0 };
 
   /** @param {SVGSVGElement} root Sized by the style sheet. */
   constructor(root) {
     this.root = root;
-    new ResizeObserver(() => this.#redraw()).observe(root);
+    new ResizeObserver(([{ contentRect }]) => {
+      this.#size = contentRect;
+      this.#redraw();
+    }).observe(root);
   }
 
   /** The number of pings that fit into the graph. */
   get capacity() {
-    return Math.max(MIN_SLOTS, Math.min(120, Math.floor(this.root.clientWidth / 8)));
+    return Math.max(MIN_SLOTS, Math.min(MOST_SLOTS, Math.floor(this.#size.width / 8)));
   }
 
   /**
@@ -69,19 +80,25 @@ export class RttGraph {
     this.#redraw();
   }
 
+  /** Draws soon, but not more often than anybody follows; a hidden tab draws nothing. */
   #redraw() {
-    // At most once a frame; a hidden tab draws nothing.
-    this.#frame ??= requestAnimationFrame(() => {
-      this.#frame = undefined;
-      this.#draw();
-    });
+    if (this.#awaited) return;
+    this.#awaited = true;
+    const pause = this.#drawn + LEAST_PAUSE - performance.now();
+    const draw = () =>
+      requestAnimationFrame(() => {
+        this.#awaited = false;
+        this.#draw();
+      });
+    if (pause > 0) setTimeout(draw, pause);
+    else draw();
   }
 
   #draw() {
     const { root } = this;
-    const width = root.clientWidth;
-    const height = root.clientHeight;
+    const { width, height } = this.#size;
     if (!width || !height) return;
+    this.#drawn = performance.now();
     root.setAttribute('viewBox', `0 0 ${width} ${height}`);
 
     const samples = this.#samples.slice(-this.capacity);
@@ -108,7 +125,7 @@ export class RttGraph {
 
     const part = samples.length < this.#count && samples.length;
     const title = part
-      ? `ping number (latest ${part} of ${this.#count.toLocaleString('en')})`
+      ? `ping number (latest ${part} of ${grouped(this.#count)})`
       : 'ping number';
     const nodes = [...axes(width, height, yTicks, y, across, title, samples.length > 0)];
     for (const { index, label } of xLabels(samples)) {
@@ -118,9 +135,10 @@ export class RttGraph {
       nodes.push(svg('line', { class: 'average', ...across(this.#average) }));
     }
     if (rtts.length) nodes.push(svg('path', { class: 'curve', d: curve(samples, x, y) }));
-    samples.forEach(({ rtt }, index) => {
-      if (rtt === null) nodes.push(lostMark(x(index), MARGIN.top + 6, height - MARGIN.bottom));
-      else nodes.push(svg('circle', { class: 'point', cx: x(index), cy: y(rtt), r: 2.5 }));
+    samples.forEach(({ rtt, late }, index) => {
+      if (rtt === null) {
+        nodes.push(missingMark(x(index), MARGIN.top + 6, height - MARGIN.bottom, late));
+      } else nodes.push(svg('circle', { class: 'point', cx: x(index), cy: y(rtt), r: 2.5 }));
     });
     if (!samples.length) {
       const middle = MARGIN.left + plot.width / 2;
@@ -172,11 +190,17 @@ function curve(samples, x, y) {
   return path;
 }
 
-/** A cross and a dashed line: a lost ping must not be marked by colour alone. */
-function lostMark(x, y, bottom) {
-  const mark = svg('g', { class: 'lost' });
+/**
+ * A cross for a lost ping, a triangle for a late one, and a dashed line: they must not be
+ * marked by colour alone.
+ */
+function missingMark(x, y, bottom, late) {
+  const isLate = late !== undefined;
+  const cross = `M${x - 4} ${y - 4}L${x + 4} ${y + 4}M${x + 4} ${y - 4}L${x - 4} ${y + 4}`;
+  const triangle = `M${x - 4} ${y - 4}L${x + 4} ${y - 4}L${x} ${y + 4}Z`;
+  const mark = svg('g', { class: isLate ? 'late' : 'lost' });
   mark.append(
-    svg('path', { d: `M${x - 4} ${y - 4}L${x + 4} ${y + 4}M${x + 4} ${y - 4}L${x - 4} ${y + 4}` }),
+    svg('path', { d: isLate ? triangle : cross }),
     svg('line', { x1: x, x2: x, y1: y + 8, y2: bottom }),
   );
   return mark;
@@ -184,9 +208,10 @@ function lostMark(x, y, bottom) {
 
 function describe(samples, rtts) {
   if (!samples.length) return 'Graph of round-trip times. No pings yet.';
-  const lost = samples.length - rtts.length;
+  const late = samples.filter((sample) => sample.late !== undefined).length;
+  const lost = samples.length - rtts.length - late;
   const range = rtts.length
     ? `from ${formatMs(Math.min(...rtts))} to ${formatMs(Math.max(...rtts))}`
     : 'none answered';
-  return `Graph of the latest ${samples.length} round-trip times: ${range}, ${lost} lost.`;
+  return `Graph of the latest ${samples.length} round-trip times: ${range}, ${lost} lost${late ? `, ${late} late` : ''}.`;
 }

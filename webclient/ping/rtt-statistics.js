@@ -5,17 +5,20 @@
  */
 
 /**
- * One ping: its RTT in milliseconds, or null when it was lost.
+ * One ping: its RTT in milliseconds, or null when it was lost or late.
  *
  * @typedef {object} Sample
  * @property {number} sequence
  * @property {number|null} rtt
+ * @property {number} [late] The RTT of one that came after its time.
  */
 
 /**
  * @typedef {object} RttSummary
  * @property {number} answered Pings answered since the last reset.
- * @property {number} lost Pings lost since the last reset.
+ * @property {number} lost Pings lost since the last reset, without those that came late.
+ * @property {number} late Pings that came late since the last reset. They count in none of
+ *   the following.
  * @property {number|null} last The last RTT, in ms as all that follow.
  * @property {number|null} min
  * @property {number|null} average
@@ -66,6 +69,7 @@ export class RttStatistics {
   #rtts = [];
   #sum = 0;
   #lost = 0;
+  #late = 0;
   /** @type {number|null} */ #last = null;
 
   /** @param {number} [capacity] The number of samples to keep. */
@@ -92,11 +96,27 @@ export class RttStatistics {
     }
   }
 
+  /**
+   * Counts a lost ping as late.
+   *
+   * @param {number} sequence
+   * @param {number} rtt
+   */
+  addLate(sequence, rtt) {
+    const sample = this.#samples.findLast((each) => each.sequence === sequence);
+    // It may be from before the last reset.
+    if (sample?.rtt !== null || sample.late !== undefined) return;
+    sample.late = rtt;
+    this.#lost -= 1;
+    this.#late += 1;
+  }
+
   reset() {
     this.#samples = [];
     this.#rtts = [];
     this.#sum = 0;
     this.#lost = 0;
+    this.#late = 0;
     this.#last = null;
   }
 
@@ -114,6 +134,7 @@ export class RttStatistics {
     return {
       answered: rtts.length,
       lost: this.#lost,
+      late: this.#late,
       last: this.#last,
       min: rtts[0] ?? null,
       average: rtts.length ? this.#sum / rtts.length : null,

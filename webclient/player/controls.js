@@ -23,9 +23,15 @@ function showState(id, state, words, key) {
 export class Controls {
   /** @type {Tile[]} */ #tiles;
   /** @type {() => Tile} */ #front;
+  /** @type {() => void} */ #toggleFeed;
 
-  /** @param {Tile[]} tiles @param {() => Tile} front Returns the one that is heard. */
-  constructor(tiles, front) {
+  /**
+   * @param {Tile[]} tiles
+   * @param {() => Tile} front Returns the one that is heard.
+   * @param {() => void} toggleFeed Opens or closes the feed, if there is one.
+   */
+  constructor(tiles, front, toggleFeed) {
+    this.#toggleFeed = toggleFeed;
     this.#tiles = tiles;
     this.#front = front;
     $('play').addEventListener('click', () => this.togglePlay());
@@ -113,6 +119,7 @@ export class Controls {
     if (target.closest('dialog, select, textarea, input:not([type="range"])')) return;
     if (key === 'm') this.toggleSound();
     else if (key === 'f') this.toggleFullScreen();
+    else if (key === 'c') this.#toggleFeed();
     // On a button, space presses it.
     else if (key === ' ' && !target.closest('button')) this.togglePlay();
     else return;

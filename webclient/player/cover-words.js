@@ -46,7 +46,7 @@ function failure({ link, viewer, seen }, isLink) {
   if (wantsToken(problem)) {
     return problem.hadToken
       ? { title: 'This token does not open it', text: 'Is there a mistake in it?', asksForToken: true }
-      : { title: `${viewer.stream} needs a token`, text: 'Who sent you here can give you one.', asksForToken: true };
+      : { title: `${viewer.stream} needs a token`, text: 'Whoever sent you the link can give you one.', asksForToken: true };
   }
   const { title, text } = explain(problem);
   return { title, text, canRetry: problem.kind !== 'unsupported' };
@@ -69,16 +69,4 @@ export function coverOf(watching, isLink = false) {
   if (note && live === null) return absence(viewer.stream, seen);
   if (note) return { title: note, text: '' };
   return incoming ? null : { title: 'Connecting…', text: '' };
-}
-
-/**
- * @param {string} url The URL of the page for frames.
- * @param {string} title
- * @returns {string} HTML that shows it in another page.
- */
-export function embedCode(url, title) {
-  return (
-    `<iframe src="${url}" title="${title}" width="640" height="360" frameborder="0" ` +
-    'allow="autoplay; fullscreen; picture-in-picture" allowfullscreen></iframe>'
-  );
 }

@@ -12,8 +12,12 @@ import { showLayerChoice } from '../views/layer-choice.js';
 import { showIncoming } from '../views/watch-figures.js';
 import { Controls } from './controls.js';
 import { Curtain } from './curtain.js';
+import { FeedPanel } from './feed-panel.js';
 import { Tile } from './tile.js';
 import { wireSharing } from './sharing.js';
+
+/** @param {string} text @returns {string[]} */
+const wordsOf = (text) => text.split(' ').filter(Boolean);
 
 /** @param {URLSearchParams} query @param {string} name @returns {boolean} */
 const isOff = (query, name) => ['0', 'false', 'no'].includes(query.get(name) ?? '');
@@ -22,6 +26,7 @@ export class Stage {
   /** @type {Tile[]} */ #tiles;
   /** The one that is heard, and whose figures are shown. @type {Tile} */ #front;
   /** @type {Controls} */ #controls;
+  /** Null if this page has none. @type {FeedPanel|null} */ #feed = null;
   /** @type {boolean} */ #startsAlone;
   /** @type {import('../ui/settings.js').Settings} */
   #settings = {
@@ -32,23 +37,27 @@ export class Stage {
   };
 
   /** @param {URLSearchParams} query `autoplay=0`: it waits for a click; `muted=0`: with
-   *   sound at once, if the browser permits. */
+   *   sound at once, if the browser permits; `feed=1`: with the feed, which a page in a
+   *   frame has not otherwise; `feed=0`: without it. */
   constructor(query) {
-    const names = [...new Set($('stage').dataset.streams.split(' '))];
+    const { streams, chats } = $('stage').dataset;
+    const names = [...new Set(wordsOf(streams))];
+    const isFramed = $('stage').classList.contains('embed');
+    const hasFeed = isFramed ? query.has('feed') && !isOff(query, 'feed') : !isOff(query, 'feed');
+    const talking = hasFeed ? wordsOf(chats) : [];
     this.#startsAlone = !isOff(query, 'autoplay');
-    this.#tiles = names.map((name) => new Tile(name, this.#settings));
+    this.#tiles = names.map((name) => new Tile(name, this.#settings, talking.includes(name)));
     [this.#front] = this.#tiles;
     this.#front.video.muted = !isOff(query, 'muted');
     $('tiles').dataset.count = String(this.#tiles.length);
     $('tiles').append(...this.#tiles.map(({ element }) => element));
-    this.#controls = new Controls(this.#tiles, () => this.#front);
+    if (hasFeed) this.#feed = new FeedPanel(this.#tiles, () => this.#front);
+    this.#controls = new Controls(this.#tiles, () => this.#front, () => this.#feed?.toggle());
+    if (hasFeed && query.has('feed')) this.#feed.open();
     const curtain = new Curtain(() => !this.#front.paused && this.#front.isLive);
     this.#tiles.forEach((tile) => this.#follow(tile, curtain));
     wireSharing(names.join(' + '));
-    $('show-stats').addEventListener('click', () => {
-      $('stats').hidden = !$('stats').hidden;
-      $('show-stats').setAttribute('aria-expanded', String(!$('stats').hidden));
-    });
+    this.#wireStats();
     $('watch-layer').addEventListener('change', () => {
       this.#front.watching.watch(this.#front.stream, $('watch-layer').value);
     });
@@ -58,6 +67,23 @@ export class Stage {
       if (this.#openLink()) this.start();
     });
     this.#bring(this.#front);
+  }
+
+  #wireStats() {
+    const show = (isOpen) => {
+      $('stats').hidden = !isOpen;
+      $('show-stats').setAttribute('aria-expanded', String(isOpen));
+      this.#showFigures();
+    };
+    $('show-stats').addEventListener('click', () => show($('stats').hidden));
+    for (const id of ['stats', 'bar']) {
+      $(id).addEventListener('keydown', ({ key }) => {
+        if (key !== 'Escape' || $('stats').hidden) return;
+        const isInside = $('stats').contains(document.activeElement);
+        show(false);
+        if (isInside) $('show-stats').focus();
+      });
+    }
   }
 
   /** Starts to play, unless it has to wait for a click. */
@@ -74,8 +100,10 @@ export class Stage {
     });
     tile.addEventListener('token', ({ detail }) => this.#useToken(detail));
     tile.element.addEventListener('click', (event) => {
-      if (event.target.closest('.cover')) return;
+      const { target } = event;
+      if (target.closest('.cover :is(button, form)')) return;
       if (tile !== this.#front) this.#bring(tile, true);
+      else if (target.closest('.cover')) return;
       else if (!$('unmute').hidden) this.#controls.unmute();
       else if (event.pointerType === 'touch') curtain.toggle();
     });
@@ -108,6 +136,7 @@ export class Stage {
     tile.video.volume = volume;
     tile.video.muted = heard ? false : muted;
     if (heard) announce(`You hear ${tile.stream}.`);
+    this.#feed?.brought();
     this.#controls.show();
     this.#showFigures();
   }

@@ -5,6 +5,7 @@
  */
 
 import { describeWait, wantsToken } from '../link/problems.js';
+import { Chat } from '../media/chat.js';
 import { describeViewers } from '../media/media-words.js';
 import { Watching } from '../media/watching.js';
 import { $ } from '../ui/dom.js';
@@ -30,6 +31,7 @@ export class Tile extends EventTarget {
   /** @type {HTMLVideoElement} */ video;
   /** @type {Watching} */ watching;
   /** @type {DelayControl} */ delay;
+  /** Its chat; null if it has none. @type {Chat|null} */ chat;
   /** Whether the user has paused it, or has not started it. */
   paused = false;
   /** Whether the browser lets it play only after a click. */
@@ -37,9 +39,10 @@ export class Tile extends EventTarget {
   /** @type {(selector: string) => any} */ #find;
   /** @type {Settings} */ #settings;
 
-  /** @param {string} stream @param {Settings} settings */
-  constructor(stream, settings) {
+  /** @param {string} stream @param {Settings} settings @param {boolean} hasChat */
+  constructor(stream, settings, hasChat) {
     super();
+    this.chat = hasChat ? new Chat() : null;
     this.#settings = settings;
     this.stream = stream;
     this.element = $('tile').content.firstElementChild.cloneNode(true);
@@ -50,7 +53,7 @@ export class Tile extends EventTarget {
     this.video.setAttribute('aria-label', stream);
     this.#find('.name').textContent = stream;
     this.delay = new DelayControl(settings);
-    this.watching = new Watching(() => settings.token);
+    this.watching = new Watching(() => settings.token, this.chat);
     this.#follow();
     this.#wire();
     this.#show();

@@ -28,6 +28,7 @@ const LIMIT = 5000;
  * @property {number|null} round_trip Seconds.
  * @property {number|null} loss 0 to 1.
  * @property {Record<string, number|null>} setup Seconds, by step.
+ * @property {string|null} [chat_name] The name in its last message in the chat.
  */
 
 /**

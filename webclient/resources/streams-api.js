@@ -82,12 +82,9 @@ export async function fetchStreams(token) {
  * @throws {WhipError} Or the reason of the signal.
  */
 export async function fetchStream(name, token, signal) {
-  try {
-    return await ask('GET', `api/streams/${encodeURIComponent(name)}`, token, signal);
-  } catch (error) {
-    if (error.status === 404) return null;
-    throw error;
-  }
+  // The resource of a stream that is not published would be an error in the console.
+  const path = `api/streams?${new URLSearchParams({ name })}`;
+  return (await ask('GET', path, token, signal)).streams[0] ?? null;
 }
 
 /**

@@ -38,8 +38,9 @@ export function make(tag, properties = {}, ...children) {
  *
  * @param {HTMLTableSectionElement} body
  * @param {string[][]} rows
+ * @param {string[]} [labels] What stands before the texts where the heads have no room.
  */
-export function writeRows(body, rows) {
+export function writeRows(body, rows, labels = []) {
   while (body.rows.length > rows.length) body.deleteRow(-1);
   rows.forEach((texts, index) => {
     const row = body.rows[index] ?? body.insertRow();
@@ -47,10 +48,20 @@ export function writeRows(body, rows) {
       const cell =
         row.cells[column] ??
         row.appendChild(column ? make('td') : make('th', { scope: 'row' }));
+      if (labels[column]) cell.dataset.label = labels[column];
       if (cell.textContent !== text) cell.textContent = text;
     });
   });
 }
+
+/**
+ * Groups the digits of a whole number, as 12,345. The first use of what browsers have for
+ * it takes several milliseconds, in which the page does nothing else.
+ *
+ * @param {number} number
+ * @returns {string}
+ */
+export const grouped = (number) => String(number).replace(/\B(?=(\d{3})+$)/g, ',');
 
 /** @param {string} message For screen readers. */
 export function announce(message) {

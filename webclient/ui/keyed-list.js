@@ -34,8 +34,9 @@ export class KeyedList {
    * @returns {T[]}
    */
   show(keys) {
+    const wanted = new Set(keys);
     for (const [key, { element }] of this.#items) {
-      if (!keys.includes(key)) element.remove();
+      if (!wanted.has(key)) element.remove();
     }
     this.#items = new Map(keys.map((key) => [key, this.#items.get(key) ?? this.#make(key)]));
     this.items.forEach(({ element }, i) => {

@@ -21,7 +21,12 @@ import { $ } from './dom.js';
  * @property {string} title The title of the document.
  * @property {(stream: string) => void} enter Called when the view is shown.
  * @property {() => void} leave
+ * @property {Promise<unknown>} [ready] Settles when all that the view shows at first has
+ *   its place, so that nothing moves once it is visible.
  */
+
+/** Milliseconds that a view may take for that. */
+const READY_LIMIT = 1000;
 
 /**
  * @param {string} hash As location.hash.
@@ -43,30 +48,63 @@ export function placeOf(hash, views) {
 /**
  * Shows the view named in the URL, now and whenever the URL changes.
  *
- * @param {Record<string, View>} views
- * @param {(view: string, unknown: string) => void} shown Called with the name of the
+ * @param {string[]} names The views; the first is the default.
+ * @param {(name: string) => View|Promise<View>} viewOf Gets a view, loading it first if
+ *   need be.
+ * @param {(name: string, unknown: string) => void} shown Called with the name of the
  *   shown view, and that of the one that the URL names in vain, or an empty string.
+ * @param {() => void} failed Called when a view cannot be loaded.
  */
-export function navigate(views, shown) {
-  const names = Object.keys(views);
-  /** @type {string|null} */ let front = null;
-  const show = () => {
-    const { view, stream, unknown = '' } = placeOf(location.hash, names);
-    const moved = front !== null && front !== view;
-    if (moved) views[front].leave();
-    front = view;
-    document.title = views[view].title;
-    for (const name of names) {
-      $(`${name}-view`).hidden = name !== view;
-      if (name === view) $(`${name}-link`).setAttribute('aria-current', 'page');
-      else $(`${name}-link`).removeAttribute('aria-current');
+export function navigate(names, viewOf, shown, failed) {
+  const page = document.documentElement.classList;
+  /** The view in front, once it is loaded. @type {View|null} */ let entered = null;
+  /** The name of the last view that was in front. @type {string|null} */ let last = null;
+  let changes = 0;
+
+  /** @param {Promise<View>} loading @returns {Promise<View|null>} */
+  const loaded = async (loading) => {
+    page.add('is-loading');
+    return loading.catch(() => null);
+  };
+
+  const show = async () => {
+    const { view: name, stream, unknown = '' } = placeOf(location.hash, names);
+    changes += 1;
+    const change = changes;
+    if (name !== last) {
+      entered?.leave();
+      entered = null;
     }
-    shown(view, unknown);
-    views[view].enter(stream);
+    for (const each of names) {
+      $(`${each}-view`).hidden = each !== name;
+      if (each === name) $(`${each}-link`).setAttribute('aria-current', 'page');
+      else $(`${each}-link`).removeAttribute('aria-current');
+    }
+    shown(name, unknown);
+    const found = viewOf(name);
+    const view = found instanceof Promise ? await loaded(found) : found;
+    // Meanwhile the user may have gone on to another one.
+    if (change !== changes) return;
+    if (!view) {
+      $(`${name}-view`).hidden = true;
+      page.remove('is-loading');
+      failed();
+      return;
+    }
+    const moved = last !== null && last !== name;
+    entered = view;
+    last = name;
+    document.title = view.title;
+    view.enter(stream);
+    if (page.contains('is-loading')) {
+      await Promise.race([view.ready, new Promise((done) => setTimeout(done, READY_LIMIT))]);
+      if (change !== changes) return;
+      page.remove('is-loading');
+    }
     if (moved) {
       scrollTo(0, 0);
       // Screen readers announce the heading, and the next Tab goes into the view.
-      $(`${view}-view`).querySelector('h1').focus({ preventScroll: true });
+      $(`${name}-view`).querySelector('h1').focus({ preventScroll: true });
     }
   };
   addEventListener('hashchange', show);

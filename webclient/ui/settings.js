@@ -23,7 +23,7 @@ const STREAM_NAME = /^[A-Za-z0-9._~-]{1,64}$/;
 export function streamNameProblem(name) {
   if (STREAM_NAME.test(name) && name !== '.' && name !== '..') return null;
   const others = '. _ ~ -'.replaceAll(' ', '\u00a0');
-  return `A stream name has 1 to 64 characters: letters, digits and any of ${others}`;
+  return `A stream name has 1 to 64 characters: A to Z, a to z, digits and any of ${others}`;
 }
 
 /**
@@ -74,14 +74,28 @@ function keep(storage, key, value) {
 }
 
 const DELAY_KEY = 'whipbird-delay';
+const LOSSY_KEY = 'whipbird-ping-lossy';
 const TOKEN_KEY = 'whipbird-token';
 const PUBLISHING_KEY = 'whipbird-publishing';
+const CHAT_NAME_KEY = 'whipbird-chat-name';
 
 /** @returns {string} The delay chosen on an earlier visit; empty if there is none. */
 export const rememberedDelay = () => recall('localStorage', DELAY_KEY);
 
 /** @param {string} delay The chosen one, for the next visit. */
 export const rememberDelay = (delay) => keep('localStorage', DELAY_KEY, delay);
+
+/** @returns {string} The name written with on an earlier visit; empty if there is none. */
+export const rememberedChatName = () => recall('localStorage', CHAT_NAME_KEY);
+
+/** @param {string} name The one written with, for the next visit. */
+export const rememberChatName = (name) => keep('localStorage', CHAT_NAME_KEY, name);
+
+/** @returns {boolean} Whether pings were last sent without retransmissions. */
+export const rememberedLossy = () => recall('localStorage', LOSSY_KEY) === 'yes';
+
+/** @param {boolean} lossy Whether they are from now on, on the next visit too. */
+export const rememberLossy = (lossy) => keep('localStorage', LOSSY_KEY, lossy ? 'yes' : '');
 
 /** @returns {string} The token entered in this tab; empty if there is none. */
 export const rememberedToken = () => recall('sessionStorage', TOKEN_KEY);

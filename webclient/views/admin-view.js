@@ -7,7 +7,7 @@
 import { $, announce, make, write } from '../ui/dom.js';
 import { KeyedList } from '../ui/keyed-list.js';
 import { Poll } from '../ui/poll.js';
-import { explain } from '../link/problems.js';
+import { explain, wantsToken } from '../link/problems.js';
 import { formatDuration, formatRtt, formatShare } from '../media/media-words.js';
 import {
   endSession,
@@ -24,6 +24,9 @@ import {
 /** Milliseconds between updates. */
 const PERIOD = 3000;
 
+/** What a cell has before its figure where the table has no head. */
+const LABELS = { 3: 'open for', 5: 'set up in', 6: 'round trip' };
+
 /** A row of the table. */
 class SessionRow {
   /** @type {HTMLTableRowElement} */ element = make('tr');
@@ -33,6 +36,8 @@ class SessionRow {
   /** @param {string} id @param {(id: string) => void} onEnd */
   constructor(id, onEnd) {
     this.#cells[0].scope = 'row';
+    // On phones there is no head above them.
+    for (const [place, words] of Object.entries(LABELS)) this.#cells[place].dataset.label = words;
     this.#end.setAttribute('aria-label', `End session ${id}`);
     this.#end.addEventListener('click', () => onEnd(id));
     this.element.append(...this.#cells, make('td', {}, this.#end));
@@ -44,7 +49,7 @@ class SessionRow {
     const way = session.candidate_type ? ` (${session.candidate_type})` : '';
     const texts = [
       session.id,
-      `${session.kind} ${session.stream}`,
+      `${session.kind} ${session.stream}${session.chat_name ? `, writes as “${session.chat_name}”` : ''}`,
       session.state,
       formatDuration(session.age),
       session.address ? `${session.address}${way}` : session.client,
@@ -57,11 +62,31 @@ class SessionRow {
   }
 }
 
+/** What the limits refuse, by their names in the metrics. */
+const REFUSED = {
+  rate_post: 'new sessions',
+  rate_patch: 'changes of sessions',
+  rate_delete: 'ends of sessions',
+  rate_other: 'questions about streams',
+  rate_requests: 'requests',
+  sessions: 'sessions in all',
+  client_sessions: 'sessions of a client',
+  client_connecting: 'sessions that were not connected yet',
+  made_room: 'sessions that made room for others',
+  connections: 'connections',
+  retransmissions: 'repeated packets',
+  gop: 'pictures kept for new viewers',
+};
+
 /** @param {string} metrics @returns {string} */
 function describeLimits(metrics) {
   const hit = [...samplesOf(metrics, 'whipbird_limits_hit_total')].filter(([, n]) => n > 0);
   if (!hit.length) return 'No limit was hit.';
-  return `Limits hit: ${hit.map(([name, n]) => `${name} (${n})`).join(', ')}.`;
+  const each = hit.map(([name, n]) => {
+    const words = Object.hasOwn(REFUSED, name) ? `${REFUSED[name]}, ` : '';
+    return `${words}${name} (${n})`;
+  });
+  return `Limits hit: ${each.join('; ')}.`;
 }
 
 export class AdminView {
@@ -74,6 +99,7 @@ export class AdminView {
   /** Seconds of CPU, and when. @type {{cpu: number, at: number}|null} */ #before = null;
   /** The number of the last request: a response to an earlier one is ignored. */
   #asked = 0;
+  #inFront = false;
 
   /** @param {Settings} settings @param {LinkView} linkView */
   constructor(settings, linkView) {
@@ -82,13 +108,25 @@ export class AdminView {
   }
 
   enter() {
+    this.#inFront = true;
+    $('admin-problem').after($('token-prompt'));
     this.#linkView.show(null, null);
-    this.#poll.start();
+    /** Settles when the first answer is shown, or why there is none. */
+    this.ready = this.#poll.start();
   }
 
   leave() {
+    this.#inFront = false;
+    $('token-prompt').hidden = true;
     this.#poll.stop();
     this.#before = null;
+  }
+
+  /** Tries again with another token. */
+  tryNow() {
+    // The field that had the focus goes.
+    $('admin-heading').focus();
+    this.refresh();
   }
 
   refresh() {
@@ -105,11 +143,13 @@ export class AdminView {
     try {
       const found = await fetchSessions(token);
       const [status, metrics] = await Promise.all([fetchStatus(token), fetchMetrics(token)]);
-      if (asked !== this.#asked) return;
+      if (asked !== this.#asked || !this.#inFront) return;
       write('admin-problem', '');
+      $('token-prompt').hidden = true;
       this.#show(found, status, metrics);
     } catch (error) {
-      if (asked !== this.#asked) return;
+      if (asked !== this.#asked || !this.#inFront) return;
+      $('token-prompt').hidden = !wantsToken(error);
       const elsewhere = 'This server tells operators more at an address of its own.';
       const { title, text } = explain(error);
       write('admin-problem', error.status === 404 ? elsewhere : `${title}. ${text}`);
@@ -127,7 +167,7 @@ export class AdminView {
    * @param {string} metrics
    */
   #show({ total, sessions }, { version, uptime = 0 }, metrics) {
-    const count = total === 1 ? '1 session is' : `${total} sessions are`;
+    const count = total === 1 ? '1 session is' : `${total || 'No'} sessions are`;
     const shown = sessions.length < total ? `; here are the newest ${sessions.length}` : '';
     write('admin-note', `${count} open${shown}.`);
     write(

@@ -17,7 +17,7 @@ function optionsOf(live) {
   named.sort((a, b) => (b.width ?? 0) - (a.width ?? 0));
   const textOf = ({ rid, width, height }) =>
     width ? `${rid}, ${formatSize(width, height)}` : rid;
-  return [['', 'Automatic'], ...named.map((layer) => [layer.rid, textOf(layer)])];
+  return [['', 'Auto'], ...named.map((layer) => [layer.rid, textOf(layer)])];
 }
 
 /**

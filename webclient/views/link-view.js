@@ -19,12 +19,16 @@ export class LinkView {
   /** @type {StateWords|null} */ #words = null;
   #shown = new AbortController();
   /** @type {ReturnType<typeof setTimeout>|undefined} */ #later;
+  /** @type {number|undefined} */ #frame;
 
   constructor() {
     $('pair').closest('details').addEventListener('toggle', () => {
       if (this.link) view.showPair(this.link);
     });
     $('restart').addEventListener('click', () => this.link?.restart());
+    $('problem-fold').addEventListener('click', () => {
+      view.foldProblem(!$('problem').classList.contains('is-folded'));
+    });
   }
 
   /**
@@ -60,7 +64,7 @@ export class LinkView {
     const on = (type, handle) => link.addEventListener(type, handle, { signal });
     on('change', () => this.#changed());
     on('session', () => view.showNewSession());
-    on('mark', () => this.#showSetup());
+    on('mark', () => this.#redrawSetup());
     on('countdown', ({ detail }) => view.showCountdown(detail));
     on('trickle', () => view.showTrickle(link));
     on('open', () => view.showPair(link));
@@ -78,7 +82,7 @@ export class LinkView {
     } else {
       this.#showLink();
     }
-    this.#showSetup();
+    this.#redrawSetup();
   }
 
   #showLink() {
@@ -86,6 +90,14 @@ export class LinkView {
     this.#later = undefined;
     view.showState(this.link, this.#words);
     view.showProblem(this.link, this.#words);
+  }
+
+  /** Shows the setup with the next frame: several of its steps may come in one. */
+  #redrawSetup() {
+    this.#frame ??= requestAnimationFrame(() => {
+      this.#frame = undefined;
+      if (this.link) this.#showSetup();
+    });
   }
 
   #showSetup() {

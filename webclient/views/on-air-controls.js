@@ -21,6 +21,8 @@ const METER_PERIOD = 100;
  */
 function offer(select, devices, usual) {
   const chosen = select.value;
+  // They have no names before they are permitted. What was chosen before stays.
+  if (chosen && !devices.length) return;
   const options = devices.map(({ id, label }) => make('option', { value: id }, label));
   select.replaceChildren(make('option', { value: '' }, usual), ...options);
   select.value = devices.some(({ id }) => id === chosen) ? chosen : '';
@@ -47,8 +49,12 @@ export class OnAirControls {
         this.#switched();
       });
     }
-    navigator.mediaDevices?.addEventListener('devicechange', () => this.#offerDevices());
-    this.#offerDevices();
+    navigator.mediaDevices?.addEventListener('devicechange', () => {
+      this.#offerDevices();
+      publisher.regain();
+    });
+    /** Settles when the devices are known. @type {Promise<void>} */
+    this.ready = this.#offerDevices();
     this.#showChoices();
   }
 

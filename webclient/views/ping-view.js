@@ -4,18 +4,26 @@
  * @module
  */
 
-import { $, announce } from '../ui/dom.js';
+import { $, announce, grouped } from '../ui/dom.js';
 import { Link } from '../link/link.js';
 import { DEFAULT_MAX_PAYLOAD, Pinger, parsePayloadSize } from '../ping/ping.js';
 import * as reading from './reading.js';
-import { RttGraph } from '../ping/rtt-graph.js';
+import { MOST_SLOTS, RttGraph } from '../ping/rtt-graph.js';
 import { RttStatistics, formatMs } from '../ping/rtt-statistics.js';
-import { endpointOf } from '../ui/settings.js';
+import { PING_USE, takeBegun } from '../start.js';
+import { endpointOf, rememberLossy, rememberedLossy } from '../ui/settings.js';
 import { CONNECTION_WORDS, isHopeless, showEndpoint } from './view.js';
 
 /** @typedef {import('./link-view.js').LinkView} LinkView */
 /** @typedef {import('../ui/navigation.js').View} View */
 /** @typedef {import('../ui/settings.js').Settings} Settings */
+
+/** A channel on which what is lost stays lost. */
+const LOSSY = { ordered: false, maxRetransmits: 0 };
+/** Pings lost one after another on such a channel until something else may be wrong. */
+const MANY_LOST = 5;
+/** The panels for those who look closer. */
+const PANELS = ['throughput', 'series', 'pairs', 'log'];
 
 export class PingView {
   title = 'Whipbird ping';
@@ -35,13 +43,18 @@ export class PingView {
   #announceNext = false;
   /** The sequence number of the ping in the large reading. */
   #shown = 0;
+  /** The channel without retransmissions. @type {RTCDataChannel|null} */ #lossyChannel = null;
+  /** Pings lost since the last echo. */ #lostInARow = 0;
+  /** @type {import('./desk.js').Desk|null} */ #desk = null;
+  #loadsDesk = false;
 
   /** @param {Settings} settings @param {LinkView} linkView */
   constructor(settings, linkView) {
     this.#settings = settings;
     this.#linkView = linkView;
     const target = () => ({ endpoint: this.#endpoint, token: settings.token });
-    this.link = new Link(target, { channel: 'ping' });
+    this.link = new Link(target, PING_USE, takeBegun);
+    $('lossy').checked = rememberedLossy();
     this.#listenToControls();
     this.#listenToPings();
     this.#listenToLink();
@@ -103,16 +116,19 @@ export class PingView {
     try {
       this.#pinger.ping(this.#size);
     } catch (error) {
-      $('size-problem').textContent = `The browser could not send it: ${error.message}`;
+      $('size-problem').textContent =
+        `The browser could not send it (${error.message}). Try a smaller payload, or ping ` +
+        'less often.';
     }
   }
 
   #showStatistics() {
     const summary = this.#statistics.summary();
-    const { average, answered, lost } = summary;
+    const { average, answered, lost, late } = summary;
     reading.showFigures(summary);
-    const recent = this.#statistics.recent(this.#graph.capacity);
-    this.#graph.show(recent, { average, count: answered + lost });
+    const recent = this.#statistics.recent(MOST_SLOTS);
+    this.#graph.show(recent, { average, count: answered + lost + late });
+    this.#desk?.showPings();
   }
 
   /** Shows the reading of the latest ping; an earlier one may be found lost later. */
@@ -133,7 +149,56 @@ export class PingView {
     if (!this.link.active) this.link.tryNow();
   }
 
+  /** Pings over the link's channel, or over one of their own without retransmissions. */
+  #chooseChannel() {
+    this.#lossyChannel?.close();
+    this.#lossyChannel = null;
+    if (!$('lossy').checked) {
+      this.#attach(this.link.channel);
+      return;
+    }
+    const channel = this.link.client.pc.createDataChannel('ping', LOSSY);
+    this.#lossyChannel = channel;
+    const attach = () => channel === this.#lossyChannel && this.#attach(channel);
+    channel.addEventListener('open', attach, { once: true });
+  }
+
+  /** @param {RTCDataChannel} channel An open one. */
+  #attach(channel) {
+    this.#pinger.attach(channel);
+    this.#lostInARow = 0;
+    const most = grouped(this.#maxPayload);
+    $('size-hint').textContent = `at most ${most}`;
+    // Another server may have a smaller limit.
+    const valid = this.#payloadSize() !== null;
+    if (valid && this.#pingWhenOpen) whenPainted(() => this.#sendPing());
+    this.#pingWhenOpen = false;
+  }
+
+  /** Loads the panels, once. @param {boolean} asked Whether the user has opened one. */
+  async #loadDesk(asked) {
+    if (this.#loadsDesk) return;
+    this.#loadsDesk = true;
+    try {
+      const { Desk } = await import('./desk.js');
+      const recent = (count) => this.#statistics.recent(count);
+      this.#desk = new Desk(this.link, this.#pinger, recent);
+      $('desk-problem').textContent = '';
+    } catch {
+      // It is tried again with the next connection, or when another one is opened.
+      this.#loadsDesk = false;
+      if (!asked) return;
+      $('desk-problem').textContent =
+        'This part of the page did not load. Check the connection to the network, then open it again.';
+    }
+  }
+
   #listenToControls() {
+    for (const id of PANELS) $(id).addEventListener('toggle', () => this.#loadDesk(true));
+    $('lossy').addEventListener('change', () => {
+      rememberLossy($('lossy').checked);
+      if (this.link.established) this.#chooseChannel();
+    });
     $('ping-now').addEventListener('click', () => {
       this.#announceNext = true;
       if (this.#payloadSize() === null) {
@@ -180,41 +245,56 @@ export class PingView {
       this.#announceNext = false;
     };
     this.#pinger.addEventListener('echo', ({ detail: { sequence, rtt, size } }) => {
-      const note = `Ping ${sequence}, ${size.toLocaleString('en')} bytes there and back.`;
+      this.#lostInARow = 0;
+      const note = `Ping ${sequence}, ${grouped(size)} bytes there and back.`;
       add(sequence, rtt, note, `Round-trip time ${formatMs(rtt)}`);
     });
     this.#pinger.addEventListener('lost', ({ detail: { sequence } }) => {
       const limit = `${this.#pinger.timeout / 1000} seconds`;
       const note = `No echo of ping ${sequence} within ${limit}.`;
       add(sequence, null, note, `Ping ${sequence} was lost.`);
-      this.link.check();
+      this.#lostInARow += 1;
+      // Where loss is to be expected, a single one says nothing about the connection.
+      if (!this.#lossyChannel || this.#lostInARow >= MANY_LOST) this.link.check();
+    });
+    this.#pinger.addEventListener('late', ({ detail: { sequence, rtt } }) => {
+      this.#statistics.addLate(sequence, rtt);
+      if (sequence === this.#shown) reading.showNote(`Ping ${sequence} came late, after ${formatMs(rtt)}.`);
+      this.#showStatistics();
     });
   }
 
   #listenToLink() {
     this.link.addEventListener('change', () => {
-      for (const id of ['ping-now', 'auto', 'interval', 'size']) {
+      for (const id of ['ping-now', 'auto', 'interval', 'size', 'lossy']) {
         $(id).disabled = isHopeless(this.link);
       }
       if (this.link.phase === 'stopped' && this.#pingWhenOpen) {
         this.#pingWhenOpen = false;
-        reading.showNote('There was no connection to ping over.');
+        reading.showNote('There was no connection to ping over. Connect, and ping again.');
       }
     });
     this.link.addEventListener('open', () => {
-      this.#pinger.attach(this.link.channel);
-      const most = this.#maxPayload.toLocaleString('en');
-      $('size-hint').textContent = `at most ${most}`;
-      // Another server may have a smaller limit.
-      const valid = this.#payloadSize() !== null;
-      if (valid && this.#pingWhenOpen) whenPainted(() => this.#sendPing());
-      this.#pingWhenOpen = false;
+      this.#chooseChannel();
+      whenIdle(() => this.#loadDesk(false));
     });
     this.link.addEventListener('close', ({ detail: { lost } }) => {
       this.#pinger.detach({ lost });
+      this.#lossyChannel = null;
       reading.showReadingIsOld();
     });
   }
+}
+
+/**
+ * Calls a function when the page has nothing better to do, or after a second.
+ *
+ * @param {() => void} callback
+ */
+function whenIdle(callback) {
+  // Safari has no such thing.
+  if (globalThis.requestIdleCallback) requestIdleCallback(callback, { timeout: 1000 });
+  else setTimeout(callback, 500);
 }
 
 /**

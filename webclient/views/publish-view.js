@@ -4,11 +4,12 @@
  * @module
  */
 
-import { $, make, write } from '../ui/dom.js';
+import { $, grouped, make, write } from '../ui/dom.js';
 import { codecName, sendableCodecs } from '../media/encoding.js';
 import { OutgoingStatistics } from '../media/outgoing-statistics.js';
 import { Poll } from '../ui/poll.js';
 import { OnAirControls } from './on-air-controls.js';
+import { PublishChat } from './publish-chat.js';
 import { showEncodings } from './publish-figures.js';
 import { Publisher } from '../media/publisher.js';
 import {
@@ -31,6 +32,9 @@ const MIN_BITRATE = 30;
 const MAX_BITRATE = 50_000;
 /** Milliseconds between updates of the figures. */
 const PERIOD = 1000;
+/** In place of a preview. */
+const IDLE = 'Nothing is sent yet. Choose a source, then press Start.';
+const ASKING = 'The browser asks for permission…';
 
 /**
  * @param {string} text The user's input, in kb/s.
@@ -39,8 +43,7 @@ const PERIOD = 1000;
 export function bitrateProblem(text) {
   const bitrate = /^\d{1,6}$/.test(text.trim()) ? Number(text) : 0;
   if (bitrate >= MIN_BITRATE && bitrate <= MAX_BITRATE) return null;
-  const most = MAX_BITRATE.toLocaleString('en');
-  return `Please enter a whole number from ${MIN_BITRATE} to ${most} kb/s.`;
+  return `Please enter a whole number from ${MIN_BITRATE} to ${grouped(MAX_BITRATE)} kb/s.`;
 }
 
 export class PublishView {
@@ -51,7 +54,10 @@ export class PublishView {
   #poll = new Poll(() => this.#update(), PERIOD);
   /** The statistics of the connection. @type {OutgoingStatistics|null} */ #statistics = null;
   /** @type {OnAirControls} */ #controls;
+  #chat = new PublishChat();
   #left = false;
+  /** The source and devices that are being taken on air. @type {Partial<PublishWish>|null} */
+  #choice = null;
   /** Aborts the current request to the server. */
   #asking = new AbortController();
 
@@ -68,6 +74,7 @@ export class PublishView {
     this.#restore();
     this.#controls = new OnAirControls(this.#publisher, () => this.#switch());
     this.#publisher.addEventListener('change', () => this.#show());
+    this.#publisher.addEventListener('chat', () => this.#showChat());
     this.link.addEventListener('change', () => this.#show());
     this.link.addEventListener('session', () => {
       this.#statistics = new OutgoingStatistics(this.link.client.pc);
@@ -83,6 +90,10 @@ export class PublishView {
       if (this.#publisher.wanted) event.preventDefault();
     });
     this.#show();
+  }
+
+  get ready() {
+    return this.#controls.ready;
   }
 
   get link() {
@@ -101,12 +112,14 @@ export class PublishView {
     this.#linkView.show(this.link, PUBLISHING_WORDS);
     this.#poll.start();
     this.#controls.enter(true);
+    this.#chat.enter(true);
   }
 
   /** Publishing continues: the user may want to see the stream in another view. */
   leave() {
     this.#poll.stop();
     this.#controls.enter(false);
+    this.#chat.enter(false);
   }
 
   /** Ends publishing when the page is left. */
@@ -135,7 +148,14 @@ export class PublishView {
   /** Goes on air with another source or device, or takes it for the next start. */
   async #switch() {
     if (!this.#publisher.source) return;
-    await this.#publisher.switchTo(this.#readSource());
+    const choice = this.#readSource();
+    this.#choice = choice;
+    // The page may be left before it is on air.
+    this.#remember();
+    await this.#publisher.switchTo(choice);
+    // Else there is a newer one, which is to stay.
+    if (choice !== this.#choice) return;
+    this.#choice = null;
     // What it is now: the choice may not have been possible.
     const { wish } = this.#publisher;
     for (const id of ['source', 'camera', 'microphone']) $(id).value = wish[id];
@@ -155,6 +175,12 @@ export class PublishView {
     $('codec').value = wish.codec;
     $('bitrate').value = wish.bitrate / 1000;
     $('simulcast').checked = wish.simulcast;
+    for (const id of ['camera', 'microphone']) {
+      if (!wish[id]) continue;
+      // It is called by its name as soon as the browser tells it.
+      $(id).append(make('option', { value: wish[id] }, 'That of before'));
+      $(id).value = wish[id];
+    }
     if (onAir) {
       write('publish-note', `The page was left while “${wish.stream}” was on air. Start goes on.`);
     }
@@ -162,7 +188,7 @@ export class PublishView {
 
   #remember() {
     const { wish, wanted } = this.#publisher;
-    if (wish) rememberPublishing({ wish, onAir: wanted });
+    if (wish) rememberPublishing({ wish: { ...wish, ...this.#choice }, onAir: wanted });
   }
 
   /** @returns {boolean} Whether it is a stream name; if not, a message is shown. */
@@ -226,13 +252,18 @@ export class PublishView {
     const media = source?.media ?? null;
     if ($('preview').srcObject !== media) $('preview').srcObject = media;
     $('preview').classList.toggle('is-empty', !media);
-    const note = asking ? 'The browser asks for permission…' : 'Nothing is sent yet.';
+    const note = asking ? ASKING : IDLE;
     write('preview-note', media ? '' : note);
     $('on-air').hidden = this.link.phase !== 'connected';
     if (!this.link.established) this.#asking.abort();
     this.#controls.show();
     if (!this.#left) this.#remember();
     if (!wanted) this.#showReceived([], null);
+  }
+
+  #showChat() {
+    const { chat, wish } = this.#publisher;
+    this.#chat.use(chat, wish.stream);
   }
 
   /**

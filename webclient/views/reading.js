@@ -4,7 +4,7 @@
  * @module
  */
 
-import { $, write } from '../ui/dom.js';
+import { $, grouped, write } from '../ui/dom.js';
 import { formatMs } from '../ping/rtt-statistics.js';
 
 /** @param {import('../ping/rtt-statistics.js').RttSummary} summary */
@@ -12,8 +12,9 @@ export function showFigures(summary) {
   for (const name of ['min', 'average', 'p95', 'max']) {
     $(name).textContent = formatMs(summary[name]);
   }
-  $('answered').textContent = summary.answered.toLocaleString('en');
-  $('lost').textContent = summary.lost.toLocaleString('en');
+  $('answered').textContent = grouped(summary.answered);
+  $('lost').textContent = grouped(summary.lost);
+  $('late').textContent = grouped(summary.late);
   $('lost').classList.toggle('has-loss', summary.lost > 0);
 }
 

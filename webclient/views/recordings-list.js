@@ -86,7 +86,7 @@ class Entry {
 
 /** @param {number} count @param {boolean} more @returns {string} */
 function describeAll(count, more) {
-  if (!count) return 'Nothing has been recorded yet.';
+  if (!count) return 'Nothing has been recorded yet. Live streams above have a Record button.';
   if (more) return count === 1 ? 'The newest recording.' : `The newest ${count} recordings.`;
   return count === 1 ? '1 recording.' : `${count} recordings.`;
 }

@@ -6,6 +6,7 @@
 
 import { wireCopyButton } from '../ui/clipboard.js';
 import { announce, make, writeRows } from '../ui/dom.js';
+import { embedCode } from '../ui/embed-code.js';
 import { describeRefusal } from './recording-words.js';
 import {
   describeViewers,
@@ -80,8 +81,9 @@ export class StreamEntry {
   /** @type {HTMLElement} */ element;
   /** @type {Thumbnail} */ thumbnail;
   /** @type {RecordingControl} */ #recording;
-  /** The address of the page: enough where viewers need no token. @type {HTMLElement} */
-  #address;
+  /** The address of the page, and the code that embeds it: enough where viewers need no
+   * token. @type {HTMLElement[]} */
+  #addresses;
   /** @type {ShareControl} */ #share;
   #since = make('p', { className: 'note since' });
   #trends = new StreamTrends();
@@ -113,16 +115,17 @@ export class StreamEntry {
       this.#table,
     );
     this.#share = new ShareControl(name, token);
-    this.#address = makeCopyButton(
-      'Copy link for viewers',
-      watchPageOf(name),
-      `Link for viewers of ${name}`,
-    );
+    const code = makeCopyButton('Copy embed code', embedCode(name, name), `Embed code of ${name}`);
+    code.title = 'Pages of other sites may show it if the server’s setting embed_origins names them';
+    this.#addresses = [
+      makeCopyButton('Copy link for viewers', watchPageOf(name), `Link for viewers of ${name}`),
+      code,
+    ];
     const links = make(
       'p',
       { className: 'stream-links' },
       makeWatchLink(name),
-      this.#address,
+      ...this.#addresses,
       makeCopyButton('Copy link for OBS', endpointOf(name), `Link for OBS, to publish ${name}`),
     );
     this.element = make(
@@ -169,7 +172,7 @@ export class StreamEntry {
     const state = stream.state === 'connected' ? '' : `, ${stream.state}`;
     const viewers = stream.viewers === undefined ? '' : `, ${describeViewers(stream.viewers)}`;
     this.#since.textContent = `Live for ${formatDuration(stream.duration)}${viewers}${state}`;
-    this.#address.hidden = Boolean(stream.shareable);
+    for (const address of this.#addresses) address.hidden = Boolean(stream.shareable);
     this.#share.element.hidden = !stream.shareable;
     this.thumbnail.describe(stream);
     this.#recording.show(stream.recording, recordable);

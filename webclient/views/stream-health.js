@@ -11,10 +11,19 @@ import { make } from '../ui/dom.js';
 /** The words before a finding, by its severity. */
 const SEVERITIES = { problem: 'Problem', warning: 'Warning', note: 'Note' };
 
-/** @param {Finding} finding @returns {HTMLElement} */
-function makeFinding({ severity, kind, rid, text, advice }) {
+/**
+ * @param {Finding} finding
+ * @param {Finding[]} all
+ * @returns {string} What it is about, where the text alone does not tell.
+ */
+function placeOf({ code, kind, rid }, all) {
+  if (rid !== null) return ` (${kind} ${rid})`;
+  return all.some((other) => other.code === code && other.kind !== kind) ? ` (${kind})` : '';
+}
+
+/** @param {Finding} finding @param {string} where @returns {HTMLElement} */
+function makeFinding({ severity, text, advice }, where) {
   const word = SEVERITIES[severity] ?? severity;
-  const where = rid === null ? '' : ` (${kind} ${rid})`;
   const rows = Object.entries(advice).flatMap(([program, change]) => [
     make('dt', {}, program === 'all' ? 'Anywhere' : program),
     make('dd', {}, change),
@@ -43,6 +52,7 @@ export class StreamHealth {
     if (found === this.#shown) return;
     this.#shown = found;
     this.element.hidden = !findings.length;
-    this.element.replaceChildren(...findings.map(makeFinding));
+    const items = findings.map((finding) => makeFinding(finding, placeOf(finding, findings)));
+    this.element.replaceChildren(...items);
   }
 }

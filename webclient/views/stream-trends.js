@@ -1,10 +1,10 @@
 /**
- * The last minutes of a stream: its bitrate and its loss as small graphs.
+ * The last minutes of a stream: its bitrate, its loss and its viewers as small graphs.
  *
  * @module
  */
 
-import { make } from '../ui/dom.js';
+import { grouped, make } from '../ui/dom.js';
 import { formatBitrate, formatShare } from '../media/media-words.js';
 
 /** @typedef {import('../resources/streams-api.js').LiveStream} LiveStream */
@@ -66,11 +66,13 @@ class Trend {
 export class StreamTrends {
   #bitrate = new Trend('Bitrate', 1);
   #loss = new Trend('Loss', LEAST_LOSS);
+  #viewers = new Trend('Viewers', 1);
   /** @type {HTMLElement} */ element = make(
     'dl',
     { className: 'trends', title: 'The last three minutes' },
     this.#bitrate.element,
     this.#loss.element,
+    this.#viewers.element,
   );
   /** @type {{packets: number, lost: number}|null} */ #before = null;
 
@@ -83,5 +85,8 @@ export class StreamTrends {
     const share = expected > 0 ? Math.max(0, lost - before.lost) / expected : 0;
     this.#loss.add(share, formatShare(share));
     this.#before = { packets, lost };
+    const { viewers } = stream;
+    this.#viewers.element.hidden = viewers === undefined;
+    if (viewers !== undefined) this.#viewers.add(viewers, grouped(viewers));
   }
 }

@@ -21,6 +21,11 @@ import { fetchStreams } from '../resources/streams-api.js';
 const PERIOD = 2000;
 /** ... and between checks for pictures to renew. */
 const PICTURE_PERIOD = 500;
+/** Milliseconds for which the list is shown while the server does not answer: a network
+ * that was away for a moment costs no graph. */
+const PATIENCE = 15_000;
+/** Streams that can be overlooked: with more of them there is a field to find one. */
+const FEW = 9;
 /** Pictures requested at once: browsers have few connections to a server. */
 const PICTURES_AT_ONCE = 3;
 
@@ -39,6 +44,8 @@ export class StreamsView {
   #written = '';
   /** The number of the last request: a response to an earlier one is ignored. */
   #asked = 0;
+  /** When the server last told the streams. */
+  #told = -Infinity;
   /** Whether the list needs another token. */
   #wantsToken = false;
   #inFront = false;
@@ -56,10 +63,15 @@ export class StreamsView {
       $('streams-list'),
       (name) => new StreamEntry(name, token, () => this.refresh()),
     );
+    $('streams-find').addEventListener('input', () => {
+      this.#find();
+      this.#describe();
+    });
   }
 
   enter() {
     this.#inFront = true;
+    $('streams-problem').after($('token-prompt'));
     write('streams-endpoint', endpointOf('mystream'));
     this.#linkView.show(null, null);
     const answers = [this.#poll.start(), this.#recordings.start()];
@@ -70,6 +82,7 @@ export class StreamsView {
 
   leave() {
     this.#inFront = false;
+    $('token-prompt').hidden = true;
     this.#poll.stop();
     this.#picturePoll.stop();
     this.#recordings.stop();
@@ -83,7 +96,8 @@ export class StreamsView {
   }
 
   #showTokenForm() {
-    $('streams-token-form').hidden = !this.#wantsToken && !this.#recordings.wantsToken;
+    if (!this.#inFront) return;
+    $('token-prompt').hidden = !this.#wantsToken && !this.#recordings.wantsToken;
   }
 
   /** Updates the view at once, if it is shown. */
@@ -100,23 +114,23 @@ export class StreamsView {
     try {
       const streams = await fetchStreams(this.#settings.token);
       if (asked !== this.#asked) return;
-      const count = streams.length === 1 ? '1 stream is' : `${streams.length} streams are`;
+      this.#told = performance.now();
       write('streams-problem', '');
-      write('streams-note', streams.length ? `${count} live.` : 'Nothing is live now.');
       $('streams-empty').hidden = streams.length > 0;
       this.#wantsToken = false;
       this.#showTokenForm();
       this.#show(streams);
+      this.#describe();
     } catch (error) {
       if (asked !== this.#asked) return;
       const { title, text } = explain(error);
       write('streams-problem', `${title}. ${text} This page goes on asking.`);
-      write('streams-note', '');
       $('streams-empty').hidden = true;
       this.#wantsToken = wantsToken(error);
       this.#showTokenForm();
-      // The list may be outdated.
-      this.#show([]);
+      const isOutdated = performance.now() - this.#told > PATIENCE;
+      if (this.#wantsToken || isOutdated) this.#show([]);
+      write('streams-note', this.#streams.length ? 'These were live a moment ago:' : '');
     }
   }
 
@@ -125,10 +139,29 @@ export class StreamsView {
     this.#streams = streams;
     const entries = this.#list.show(streams.map(({ name }) => name));
     entries.forEach((entry, i) => entry.show(streams[i], this.#recordings.isPossible));
+    this.#find();
     const written = streams.map(({ recording }) => recording?.file ?? '').join(' ');
     if (written === this.#written) return;
     this.#written = written;
     if (this.#inFront) this.#recordings.start();
+  }
+
+  /** Shows those streams whose name has in it what was entered. */
+  #find() {
+    const isLong = this.#streams.length > FEW;
+    $('streams-find-line').hidden = !isLong;
+    const text = isLong ? $('streams-find').value.trim().toLowerCase() : '';
+    this.#list.items.forEach(({ element }, i) => {
+      element.hidden = !this.#streams[i].name.toLowerCase().includes(text);
+    });
+  }
+
+  #describe() {
+    const count = this.#streams.length;
+    const live = count === 1 ? '1 stream is live.' : `${count} streams are live.`;
+    const shown = this.#list.items.filter(({ element }) => !element.hidden).length;
+    const found = shown < count ? ` ${shown} of them are shown.` : '';
+    write('streams-note', count ? live + found : 'Nothing is live now.');
   }
 
   /** Requests pictures, without waiting: the server may have to wait for key frames. */

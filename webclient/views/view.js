@@ -73,7 +73,7 @@ const NOTHING = {
 export function showState(link, words) {
   const tone = TONES[link.phase];
   const word =
-    link.phase === 'waiting' && !link.wasConnected ? 'Not connected' : words[link.phase];
+    link.phase === 'waiting' && !link.wasConnected ? words.stopped : words[link.phase];
   const raw = link.client?.connectionState ?? '';
   const interrupted = link.phase === 'interrupted';
   // The browser detects an interruption later than the page, and its end earlier.
@@ -104,10 +104,13 @@ export function showProblem(link, words) {
   const waiting = link.phase === 'waiting';
   if (!problem) {
     $('problem').hidden = true;
+    foldProblem(false);
     return;
   }
   const { title, text, technical = '' } = explain(problem, words.conflict);
   $('problem').hidden = false;
+  // What is new is read first.
+  if ($('problem-title').textContent !== title) foldProblem(false);
   // Screen readers announce an alert whenever it is written, so not at every retry.
   write('problem-title', title);
   write('problem-text', text);
@@ -118,6 +121,17 @@ export function showProblem(link, words) {
   $('try-now').textContent = waiting ? 'Try now' : 'Try again';
   // It keeps its space, so that nothing moves while the user clicks.
   $('try-now').classList.toggle('is-away', link.phase === 'connecting');
+}
+
+/**
+ * Shows the title of a problem alone, or all of it, where it covers a part of the page.
+ *
+ * @param {boolean} folded
+ */
+export function foldProblem(folded) {
+  $('problem').classList.toggle('is-folded', folded);
+  $('problem-fold').setAttribute('aria-expanded', String(!folded));
+  write('problem-fold', folded ? 'More' : 'Less');
 }
 
 /** @param {number} seconds */

@@ -22,6 +22,10 @@ const WATCHING_WORDS = {
   conflict: 'Nobody publishes this stream now',
 };
 
+/** In place of a picture. */
+const IDLE =
+  'Nothing is watched. Enter the name of a stream above, or choose one in Streams.';
+
 export class WatchView {
   title = 'Whipbird watch';
   /** @type {Watching} */ #watching;
@@ -127,6 +131,7 @@ export class WatchView {
     const { wanted, media, layer } = this.#viewer;
     $('watch-stream').disabled = wanted;
     $('watch-start').textContent = wanted ? 'Stop' : 'Watch';
+    $('watch-start').classList.toggle('stop', wanted);
     $('watch-start').disabled = isHopeless(this.link);
     this.#player.show(media);
     if (this.link.established) return;
@@ -134,7 +139,7 @@ export class WatchView {
     showIncoming(null);
     this.#delay.show(null);
     showLayerChoice(null, layer);
-    const words = wanted ? 'No connection.' : 'Nothing is watched.';
+    const words = wanted ? 'No connection.' : IDLE;
     write('watch-note', this.link.phase === 'connecting' ? 'Connecting…' : words);
   }
 

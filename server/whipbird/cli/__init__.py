@@ -1,27 +1,34 @@
-"""The command line: one module per command."""
+"""The command line: one module per command, which is loaded when it is used."""
+
+from importlib import import_module
 
 import click
 
 from .. import __version__
-from .bench import bench_command
-from .check import check_command
-from .doctor import doctor_command
-from .ping import ping_command
-from .publish import publish_command
-from .serve import serve_command
-from .watch import watch_command
+
+# In the order of the help.
+_COMMANDS = (
+    *("serve", "ping", "publish", "watch", "bench", "check", "doctor"),
+    "chat-proxy",
+)
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class _Commands(click.Group):
+    """Loads the command that is called, and no other."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        name = cmd_name.replace("-", "_")
+        module = import_module(f".{name}", __name__)
+        command: click.Command = getattr(module, f"{name}_command")
+        return command
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="whipbird")
 def main() -> None:
     """A WebRTC media server that speaks WHIP and echoes every message."""
-
-
-main.add_command(serve_command)
-main.add_command(ping_command)
-main.add_command(publish_command)
-main.add_command(watch_command)
-main.add_command(bench_command)
-main.add_command(check_command)
-main.add_command(doctor_command)

@@ -10,8 +10,9 @@ try:
 except ImportError:  # Windows
     resource = None  # type: ignore[assignment]
 
-# Descriptors beside those of connections: recorded files, and what libraries open.
-_SPARE = 200
+# Descriptors beside those of connections: recorded files, streams that other workers
+# have, sockets of busy paths, and what libraries open.
+_SPARE = 300
 
 # Sockets that ``select`` can watch: FD_SETSIZE of CPython on Windows, where the event
 # loop has no other way.

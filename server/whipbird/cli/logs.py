@@ -50,11 +50,29 @@ def set_up_logging(level: str, format_: LogFormat, stream: TextIO) -> None:
     root.setLevel(level.upper())
     is_debug = level == "debug"
     quiet = logging.NOTSET if is_debug else logging.WARNING
-    logging.getLogger("aiortc").setLevel(quiet)
+    for name in ("aiortc", "httpx2"):
+        logging.getLogger(name).setLevel(quiet)
     # It logs a traceback for what is not HTTP, which anybody can send; failures of ours
     # are logged by ourselves.
     loud = logging.NOTSET if is_debug else logging.CRITICAL
     logging.getLogger("aiohttp.server").setLevel(loud)
+
+
+def log_as_worker(number: int, level: str, format_: LogFormat, stream: TextIO) -> None:
+    """Log in a process that was forked, and say with each record which worker it is.
+
+    The thread that wrote the log stays in the process that was forked.
+    """
+    logging.getLogger().handlers.clear()
+    set_up_logging(level, format_, stream)
+    make = logging.LogRecord
+
+    def record_of_worker(*args: Any, **options: Any) -> logging.LogRecord:
+        record = make(*args, **options)
+        record.worker = number
+        return record
+
+    logging.setLogRecordFactory(record_of_worker)
 
 
 def _writes_to(handler: logging.Handler, stream: TextIO) -> bool:
@@ -88,7 +106,8 @@ async def tell_left_out() -> None:
 class TextFormatter(logging.Formatter):
     """One line of text for a record; the lines of a traceback follow, indented.
 
-    The session that it is about is named at the end, unless the message names it.
+    The worker that says it, if there are several, and the session that it is about are
+    named at the end; the session not where the message names it.
     Whatever is not printable is escaped. An exception may quote what a peer has sent.
     """
 
@@ -98,6 +117,9 @@ class TextFormatter(logging.Formatter):
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802
         """The line."""
         text = super().formatMessage(record)
+        worker = getattr(record, "worker", None)
+        if worker is not None:
+            text += f" (worker {worker})"
         session = getattr(record, "session", None)
         if session and session not in record.message:
             text += f" (session {session})"

@@ -2,12 +2,13 @@
 
 import asyncio
 import contextlib
-import os
 import signal
 import socket
 import sys
 from collections.abc import Callable, Coroutine, Iterator
 from typing import Any
+
+from ..workers.terminal import has_terminal
 
 # What ends a program: Ctrl+C, the system's services, and Ctrl+Break on Windows.
 _ENDING = ("SIGINT", "SIGTERM", "SIGBREAK")
@@ -72,10 +73,10 @@ def reloads(
         hang_up: called instead when the terminal of the program has been closed: the
             system sends the same signal then.
     """
-    loop, had_terminal = asyncio.get_running_loop(), _has_terminal()
+    loop, had_terminal = asyncio.get_running_loop(), has_terminal()
 
     def hear() -> None:
-        (hang_up if had_terminal and not _has_terminal() else reload)()
+        (hang_up if had_terminal and not has_terminal() else reload)()
 
     with contextlib.ExitStack() as stack:
         number = getattr(signal, "SIGHUP", None)
@@ -84,15 +85,6 @@ def reloads(
                 loop.add_signal_handler(number, hear)
                 stack.callback(loop.remove_signal_handler, number)
         yield
-
-
-def _has_terminal() -> bool:
-    """Whether the program has a terminal that is still open."""
-    try:
-        os.close(os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY))
-    except OSError:
-        return False
-    return True
 
 
 @contextlib.contextmanager

@@ -5,65 +5,14 @@ import re
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin
+from typing import Any
 
 import click
-from pydantic import BeforeValidator
-from pydantic.fields import FieldInfo
 from yarl import URL
 
-from ..config import ENV_PREFIX, Settings, read_token, values
+from ..environment import ENV_PREFIX
 
 Command = Callable[..., None]
-
-
-def settings_options(command: Command) -> Command:
-    """Add an option to a command for each setting."""
-    for name, field in reversed(Settings.model_fields.items()):
-        command = _option(name, field)(command)
-    return command
-
-
-def _option(name: str, field: FieldInfo) -> Callable[[Command], Command]:
-    flag = "--" + name.replace("_", "-")
-    default: Any = field.default
-    kind: Any = type(default)
-    shown = str(default)
-    is_repeated = isinstance(default, tuple)
-    if get_origin(field.annotation) is Literal:
-        kind = click.Choice(get_args(field.annotation))
-    elif isinstance(default, bool):
-        flag = f"{flag}/--no-{flag[2:]}"
-        shown = "on" if default else "off"
-    elif bool in get_args(field.annotation):
-        flag, kind, shown = f"{flag}/--no-{flag[2:]}", bool, "by the addresses"
-    elif is_repeated:
-        flag, kind, shown = _singular(flag), str, "none"
-    elif default is None:
-        kind, shown = str, "none"
-        if int in get_args(field.annotation):
-            kind = int
-        if Path in get_args(field.annotation):
-            is_folder = BeforeValidator(values.folder) in field.metadata
-            kind = click.Path(
-                file_okay=not is_folder, dir_okay=is_folder, path_type=Path
-            )
-    source = f"[default: {shown}; env: {ENV_PREFIX}{name.upper()}]"
-    return click.option(
-        flag,
-        name,
-        type=kind,
-        default=None,
-        multiple=is_repeated,
-        help=f"{field.description}  {source}",
-    )
-
-
-def _singular(flag: str) -> str:
-    """The option for one of several values."""
-    if flag.endswith("ies"):
-        return flag.removesuffix("ies") + "y"
-    return flag.removesuffix("es" if flag.endswith("sses") else "s")
 
 
 def token_options(command: Command) -> Command:
@@ -76,6 +25,9 @@ def token_options(command: Command) -> Command:
         if token_file is not None:
             if token is not None:
                 raise click.UsageError("--token and --token-file exclude each other")
+            # The settings are not loaded for those who name no file.
+            from ..config import read_token
+
             try:
                 token = read_token(token_file)
             except ValueError as error:

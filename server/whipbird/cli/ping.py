@@ -13,13 +13,10 @@ from ..client.ping import (
     Connected,
     Disconnected,
     Event,
-    Overdue,
     Ping,
     PingOptions,
-    PingStats,
-    Reply,
-    Unsent,
 )
+from ..client.round_trips import Overdue, PingStats, Reply, Unsent
 from ..transport.sctp import MAX_MESSAGE_SIZE
 from .loop import run, until_interrupted
 from .parameters import (

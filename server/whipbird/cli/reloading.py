@@ -30,6 +30,14 @@ class Reloading:
         self.settings = settings
         self._load = load
 
+    def read_again(self) -> None:
+        """Read the settings again where no server runs: in front of its workers.
+
+        Raises:
+            ConfigError: when one is invalid; then nothing changes.
+        """
+        self.settings, _ = taken_over(self.settings, self._load())
+
     def reload(self, app: web.Application) -> None:
         """Read the settings again. If one is invalid, nothing changes."""
         notify_reloading()

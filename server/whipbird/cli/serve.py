@@ -3,9 +3,7 @@
 import asyncio
 import errno
 import gc
-import ipaddress
 import os
-import shutil
 import socket
 import sys
 from functools import partial
@@ -15,40 +13,57 @@ from typing import Any
 import click
 from aiohttp import web
 
-from .. import __version__
-from ..app import ADMIN_APP, LISTENERS, RIGHTS, STORE, UDP_PORT, create_app
+from ..app import (
+    ADMIN_APP,
+    GROUP,
+    LISTENERS,
+    STORE,
+    UDP_PORT,
+    create_app,
+)
+from ..apps.loading import ApplicationError
 from ..config import (
     ANY,
-    ENV_PREFIX,
     ConfigError,
     Settings,
     load_settings,
     split_listen,
     unknown_variables,
 )
+from ..environment import ENV_PREFIX
 from ..http.listener import Listener
 from ..http.self_signed import SelfSigned
 from ..http.tls import TlsError, TlsFiles
-from ..net import HostAddresses, PortInUse
+from ..llms import ChatError
+from ..llms.loading import NoChat
+from ..native import NativeError
+from ..net import HostAddresses, Neighbours, PortInUse, Sharing
+from ..net.addresses import is_unspecified
 from ..recording import RecordingFolder
 from ..rights import RulesError
 from ..sessions import SessionStore
+from ..workers import Worker
+from . import greeting
 from .descriptors import allow_descriptors
 from .logs import set_up_logging, tell_left_out
 from .loop import interruptions, reloads, run
-from .parameters import settings_options
 from .reloading import Reloading
 from .service import notify_ready, notify_stopping
+from .settings_options import settings_options
 from .state import state_folder
-
-# Octets of the UDP receive buffer below which the operator is told.
-SMALL_BUFFER = 1024 * 1024
+from .workers import join, supervise, with_ports
 
 # Connections of operators and of what reads the metrics, at most.
 ADMIN_CONNECTIONS = 64
 
 # Keeps the self-signed certificate and its key between starts.
 CERTIFICATE_FILE = "self-signed.pem"
+
+# When the garbage collector looks for cycles: when so many objects are new; each fifth
+# time at those, too, that it has seen once; and each fifth of these times at all. By
+# default it would look at each of the thousand objects of a session two or three times
+# while they are in use.
+_GC_THRESHOLDS = (5_000, 5, 5)
 
 # Numbers that are tried until one is free for both TCP and UDP.
 TRIES = 10
@@ -73,18 +88,33 @@ def serve_command(config: Path | None, **options: Any) -> None:
     for name in unknown_variables():
         click.echo(f"Warning: {name}: there is no such setting", err=True)
     set_up_logging(settings.log_level, settings.log_format, sys.stderr)
+    if settings.apps and os.getcwd() not in sys.path:
+        # Applications may lie where the command is given, as for "python -m".
+        sys.path.insert(0, os.getcwd())
     reloading = Reloading(settings, lambda: load_settings(given, config))
-    sys.exit(run(_serve(reloading, allow_descriptors(settings))))
+    max_connections = allow_descriptors(settings)
+    try:
+        tls = _certificate(settings)
+    except _CannotStart as error:
+        click.echo(f"Error: {error}", err=True)
+        sys.exit(1)
 
+    def work(worker: Worker | None) -> int:
+        return run(_serve(reloading, max_connections, tls, worker))
 
-Tls = TlsFiles | SelfSigned
+    sys.exit(work(None) if settings.workers == 1 else supervise(reloading, work))
 
 
 class _CannotStart(Exception):  # noqa: N818 - a state, not a fault
     """The server cannot start. The message says why."""
 
 
-async def _serve(reloading: Reloading, max_connections: int) -> int:
+async def _serve(
+    reloading: Reloading,
+    max_connections: int,
+    tls: greeting.Tls | None,
+    worker: Worker | None,
+) -> int:
     settings = reloading.settings
     stop, at_once = asyncio.Event(), asyncio.Event()
 
@@ -93,8 +123,7 @@ async def _serve(reloading: Reloading, max_connections: int) -> int:
 
     with interruptions(stop_or_end):
         try:
-            tls = _certificate(settings)
-            listener, app = await _start(settings, max_connections, tls)
+            listener, app = await _start(settings, max_connections, tls, worker)
         except _CannotStart as error:
             click.echo(f"Error: {error}", err=True)
             return 1
@@ -104,9 +133,14 @@ async def _serve(reloading: Reloading, max_connections: int) -> int:
                 # nobody is sent anything: that took tens of milliseconds.
                 gc.collect()
                 gc.freeze()
-                _greet(settings, app, tls)
+                gc.set_threshold(*_GC_THRESHOLDS)
+                greet = partial(greeting.greet, settings, app, tls)
                 telling = asyncio.create_task(tell_left_out())
-                notify_ready()
+                if worker is None:
+                    greet()
+                    notify_ready()
+                else:
+                    join(worker, app, greet, stop.set)
                 await stop.wait()
                 drain = reloading.settings.drain
                 notify_stopping(drain)
@@ -133,7 +167,7 @@ async def _drain(store: SessionStore, seconds: float, at_once: asyncio.Event) ->
         future.cancel()
 
 
-def _certificate(settings: Settings) -> Tls | None:
+def _certificate(settings: Settings) -> greeting.Tls | None:
     """The certificate for HTTPS, if there is to be any.
 
     Raises:
@@ -152,7 +186,7 @@ def _certificate(settings: Settings) -> Tls | None:
         *settings.public_addresses,
         *(name for name in settings.allowed_hosts if name != ANY),
     ]
-    if not _is_unspecified(settings.host):
+    if not is_unspecified(settings.host):
         names.append(settings.host)
     made = SelfSigned(names, state_folder(settings.state_folder) / CERTIFICATE_FILE)
     if made.problem is not None and settings.state_folder is not None:
@@ -161,7 +195,10 @@ def _certificate(settings: Settings) -> Tls | None:
 
 
 async def _start(
-    settings: Settings, max_connections: int, tls: Tls | None
+    settings: Settings,
+    max_connections: int,
+    tls: greeting.Tls | None,
+    worker: Worker | None = None,
 ) -> tuple[Listener, web.Application]:
     """Start the server on its ports.
 
@@ -182,50 +219,69 @@ async def _start(
     while True:
         tries -= 1
         try:
-            return await _listen(settings, max_connections, tls)
+            return await _listen(settings, max_connections, tls, worker)
         except _CannotStart:
             if not tries:
                 raise
 
 
 async def _listen(
-    settings: Settings, max_connections: int, tls: Tls | None
+    settings: Settings,
+    max_connections: int,
+    tls: greeting.Tls | None,
+    worker: Worker | None,
 ) -> tuple[Listener, web.Application]:
     """Open the UDP port, then the TCP port, by default with the same number."""
+    if worker is not None and worker.ports is not None:
+        settings = with_ports(settings, worker.ports)
     one_number = settings.udp_port is None
     udp_port = settings.port if one_number else settings.udp_port
     try:
-        app = create_app(settings.model_copy(update={"udp_port": udp_port}))
-    except RulesError as error:
+        app = create_app(
+            settings.model_copy(update={"udp_port": udp_port}), worker=worker
+        )
+    except (RulesError, ApplicationError, NativeError, NoChat) as error:
         raise _CannotStart(str(error)) from None
     shares_port = settings.ice_tcp and settings.ice_tcp_port is None
     ice = app[UDP_PORT].tcp if shares_port else None
-    listener = Listener(app, max_connections, tls=tls, ice=ice)
+    group = app.get(GROUP)
+    sharing = Sharing.NONE if group is None else group.sharing
+    neighbours = None if group is None else group.neighbours
+    listener = Listener(app, max_connections, tls=tls, ice=ice, neighbours=neighbours)
     app[LISTENERS]["public"] = listener
-    admin = _admin_listener(app)
+    admin = _admin_listener(app, neighbours)
     try:
         try:
             await listener.start_app()
+        except (ApplicationError, ChatError) as error:
+            raise _CannotStart(str(error)) from None
         except OSError as error:
             raise _CannotStart(_why_no_ice(settings, error)) from error
         port = app[UDP_PORT].number if one_number else settings.port
         try:
-            await listener.open(settings.host, port)
+            await listener.open(settings.host, port, sharing)
         except OSError as error:
             raise _CannotStart(_why_no_tcp(settings.host, port, error)) from error
         if admin is not None and settings.admin_listen is not None:
-            await _open_admin(admin, *split_listen(settings.admin_listen))
+            await _open_admin(admin, *split_listen(settings.admin_listen), sharing)
+        if group is not None:
+            for name, one in app[LISTENERS].items():
+                await one.open_inside(group.inside(name).own_path)
     except BaseException:
         await listener.close()
         raise
     return listener, app
 
 
-def _admin_listener(app: web.Application) -> Listener | None:
+def _admin_listener(
+    app: web.Application, neighbours: Neighbours | None
+) -> Listener | None:
     """The listener of operators; it closes when the sessions have ended."""
     if ADMIN_APP not in app:
         return None
-    listener = app[LISTENERS]["admin"] = Listener(app[ADMIN_APP], ADMIN_CONNECTIONS)
+    listener = app[LISTENERS]["admin"] = Listener(
+        app[ADMIN_APP], ADMIN_CONNECTIONS, name="admin", neighbours=neighbours
+    )
 
     async def start(_app: web.Application) -> None:
         await listener.start_app()
@@ -238,14 +294,16 @@ def _admin_listener(app: web.Application) -> Listener | None:
     return listener
 
 
-async def _open_admin(listener: Listener, host: str, port: int) -> None:
+async def _open_admin(
+    listener: Listener, host: str, port: int, sharing: Sharing
+) -> None:
     """Open the port of operators.
 
     Raises:
         _CannotStart: when it cannot be used.
     """
     try:
-        await listener.open(host, port)
+        await listener.open(host, port, sharing)
     except OSError as error:
         raise _CannotStart(_why_no_tcp(host, port, error, "--admin-listen")) from error
 
@@ -267,94 +325,3 @@ def _why_no_tcp(host: str, port: int, error: OSError, option: str = "--port") ->
     reason = os.strerror(number) if number in errno.errorcode else str(error)
     hint = f"; choose another with {option}" if error.errno == errno.EADDRINUSE else ""
     return f"cannot listen on {host} port {port}: {reason}{hint}"
-
-
-def _greet(settings: Settings, app: web.Application, tls: Tls | None) -> None:
-    """Say where the page is, what to put into OBS, and what to let through."""
-    listeners, media, rights = app[LISTENERS], app[UDP_PORT], app[RIGHTS]
-    host, port = settings.host, listeners["public"].port
-    needs_token = not rights.is_open
-    lines = [f"Whipbird {__version__} is listening.", ""]
-    everywhere = _is_unspecified(host)
-    # A WHIP client on another machine needs an address of this one.
-    hosts = HostAddresses().current() if everywhere else []
-    if host != "::":
-        hosts = [address for address in hosts if ":" not in address]
-    shown = ["localhost" if everywhere else host, *hosts]
-    if everywhere:
-        # The last is what others are given.
-        shown += [name for name in settings.public_addresses if name not in shown]
-    scheme, ping_options = "http" if tls is None else "https", ""
-    bases = [
-        f"{scheme}://[{name}]:{port}" if ":" in name else f"{scheme}://{name}:{port}"
-        for name in shown
-    ]
-    if needs_token:
-        ping_options += " --token-file FILE"
-    if isinstance(tls, SelfSigned):
-        ping_options += f" --tls-fingerprint {tls.fingerprint}"
-    udp, tcp = media.stats, media.tcp.stats
-    lines += [f"  Page:  {base}/" for base in bases]
-    lines += [
-        f"  Ping:  {_command()} ping {bases[0]}/whip/test{ping_options}",
-        "  OBS:   Settings > Stream > Service: WHIP",
-        f"         Server: {bases[-1]}/whip/mystream   "
-        f"Bearer Token: {'your token' if needs_token else '(empty)'}",
-        f"  Watch: {bases[-1]}/watch/mystream",
-        f"  Open:  TCP port {port} (HTTP) and UDP port {udp.port} (media and data)",
-    ]
-    if tcp.port not in (0, port):
-        lines.append(f"         TCP port {tcp.port} (media and data without UDP)")
-    if settings.admin_listen is not None:
-        name = settings.admin_listen.rpartition(":")[0]
-        lines.append(f"  Admin: http://{name}:{listeners['admin'].port}/metrics")
-    lines.append("")
-    if isinstance(tls, SelfSigned):
-        lines += [
-            "The certificate is self-signed. Browsers warn of it; compare:",
-            f"  SHA-256 {tls.fingerprint}",
-        ]
-        if tls.problem is not None:
-            lines.append(
-                f"It is another at each start, for it cannot be kept in {tls.problem}"
-            )
-        lines += [
-            "",
-        ]
-    if udp.receive_buffer < SMALL_BUFFER:
-        lines += [
-            f"The UDP receive buffer has {udp.receive_buffer // 1024} kB only: many "
-            "publishers at once may lose packets.",
-            "On Linux, raise net.core.rmem_max to 8388608 or more.",
-            "",
-        ]
-    if settings.open:
-        lines += [_what_strangers_may(settings), ""]
-    click.echo("\n".join([*lines, "Press Ctrl+C to stop."]))
-
-
-def _what_strangers_may(settings: Settings) -> str:
-    """The warning of a server that is open to all."""
-    said = (
-        "WARNING: this server is open. Whoever can reach it may, without a token, "
-        "publish under any name,\nand watch everything"
-    )
-    if settings.record is not None:
-        said += "; start and stop recordings, download and delete them"
-    if settings.ice_servers:
-        said += "; use the TURN servers with its credentials"
-    return f"{said}.\n--token-file or --rights-file end that."
-
-
-def _command() -> str:
-    """The ``whipbird`` command as it must be typed here."""
-    if shutil.which("whipbird"):
-        return "whipbird"
-    return os.path.relpath(Path(sys.executable).with_name("whipbird"))
-
-
-def _is_unspecified(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_unspecified
-    except ValueError:
-        return False

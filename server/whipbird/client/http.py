@@ -3,7 +3,9 @@
 import asyncio
 import json
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping
+from contextlib import asynccontextmanager
+from types import MappingProxyType
 
 import aiohttp
 from yarl import URL
@@ -15,6 +17,8 @@ _MAX_ANSWER = 256 * 1024
 
 # Digits of a time in seconds that can be meant: that is 30 years.
 _MAX_DIGITS = 9
+
+PROBLEM = "application/problem+json"
 
 # The redirections that keep the method and the body (RFC 9110 section 15.4), and the
 # number of them that is followed.
@@ -31,14 +35,21 @@ class WhipHttp:
         fingerprint: the SHA-256 digest of the server's certificate, which is then the
             only one that is accepted, whoever has signed it; None to have it verified
             as browsers do.
+        headers: further header fields of all requests.
     """
 
     def __init__(
-        self, token: str | None, timeout: float, fingerprint: bytes | None = None
+        self,
+        token: str | None,
+        timeout: float,
+        fingerprint: bytes | None = None,
+        headers: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         self._timeout = timeout
         self._tls = aiohttp.Fingerprint(fingerprint) if fingerprint else True
-        self._headers = {"Authorization": f"Bearer {token}"} if token else {}
+        self._headers = dict(headers)
+        if token:
+            self._headers["Authorization"] = f"Bearer {token}"
         self._session: aiohttp.ClientSession | None = None
 
     async def close(self) -> None:
@@ -95,8 +106,30 @@ class WhipHttp:
                 "Cannot reach the server", why_unreachable(error, url)
             ) from error
         if response.status >= 300 and response.status not in takes:
-            raise _refusal(response, body)
+            raise refusal(response, body)
         return response, body
+
+    @asynccontextmanager
+    async def streaming(self, url: URL) -> AsyncIterator[aiohttp.StreamReader]:
+        """GET a response without an end, and read its body as it comes.
+
+        Raises:
+            WhipError: when there is none, or its status is not a success; while it is
+                read, too.
+        """
+        forever = aiohttp.ClientTimeout(total=None, connect=self._timeout)
+        try:
+            async with (
+                self._new_session() as session,
+                session.get(url, timeout=forever) as response,
+            ):
+                if response.status >= 300:
+                    raise refusal(response, await _read(response))
+                yield response.content
+        except (aiohttp.ClientError, TimeoutError, ValueError) as error:
+            raise WhipError(
+                "Cannot reach the server", why_unreachable(error, url)
+            ) from error
 
     def _new_session(self) -> aiohttp.ClientSession:
         return aiohttp.ClientSession(
@@ -175,7 +208,7 @@ async def _read(response: aiohttp.ClientResponse) -> str:
     return octets.decode(errors="replace")
 
 
-def _refusal(response: aiohttp.ClientResponse, body: str) -> WhipError:
+def refusal(response: aiohttp.ClientResponse, body: str) -> WhipError:
     """The error for a response: its problem details (RFC 9457), or else its status."""
     title, detail = response.reason or "Refused", ""
     if response.status in (301, 302, 303):
@@ -183,7 +216,7 @@ def _refusal(response: aiohttp.ClientResponse, body: str) -> WhipError:
             "the endpoint redirects in a way that turns a POST into a GET; "
             "WHIP wants 307 (RFC 9725 section 4.5)"
         )
-    elif response.content_type == "application/problem+json":
+    elif response.content_type == PROBLEM:
         try:
             problem = json.loads(body)
             title = str(problem.get("title") or title)

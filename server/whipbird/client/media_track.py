@@ -5,10 +5,10 @@ import time
 from collections.abc import Callable
 from fractions import Fraction
 
-from aiortc import MediaStreamTrack
 from aiortc.mediastreams import MediaStreamError
 from av.packet import Packet
 
+from ..rtc.sender import PacedTrack
 from .media import EncodedFrame, Kind
 from .pipelines import AnyPacket
 
@@ -51,15 +51,21 @@ class MediaClock:
         while (left := due - self.elapsed) > 0:  # noqa: ASYNC110 - no event
             await asyncio.sleep(left)
 
-    async def wait_for(self, due: float) -> None:
-        """Wait until a time; if it is more than MAX_LAG ago, set the clock back."""
+    async def wait_for(self, due: float) -> float:
+        """Wait until a time; if it is more than MAX_LAG ago, set the clock back.
+
+        Returns:
+            How many seconds ago it was, by the clock as it is now.
+        """
         await self.wait_until(due)
-        late = self.elapsed - due
+        late = max(0.0, self.elapsed - due)
         if self._origin is not None and late > MAX_LAG:
             self._origin += late
+            late = 0.0
+        return late
 
 
-class MediaTrack(MediaStreamTrack):
+class MediaTrack(PacedTrack):
     """A track of encoded frames, in real time.
 
     Attributes:
@@ -102,7 +108,7 @@ class MediaTrack(MediaStreamTrack):
             self.stop()
             raise MediaStreamError
         self._clock.start()
-        await self._clock.wait_for(frame.time)
+        self.late = await self._clock.wait_for(frame.time)
         self.frames += 1
         packet: AnyPacket = Packet(frame.data)
         packet.pts = frame.timestamp

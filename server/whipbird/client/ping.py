@@ -5,20 +5,19 @@ import contextlib
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from struct import Struct
 
 from ..rtc import DataChannel
 from ..stats.distribution import Distribution
 from .errors import WhipError
+from .round_trips import Overdue, PingStats, Reply, RoundTrips, Unsent
 from .setup import Setup
 from .whip import WhipClient
 
 _HEADER = Struct("!Q")
 MIN_SIZE = _HEADER.size
 
-# Messages whose echoes are still recognized, however late they come.
-_MAX_UNANSWERED = 100_000
 # Octets that may wait to be sent; a message beyond them is not sent, and lost.
 _MAX_BUFFERED = 16 * 1024 * 1024
 # With an interval of 0 the next message follows the echo, or after so many seconds.
@@ -76,39 +75,6 @@ class Connected:
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
-    """An echo has come.
-
-    Attributes:
-        sequence: the number of its message, from 1.
-        size: octets of the message.
-        rtt: the round-trip time in seconds.
-        is_late: whether it came after the timeout.
-        is_reordered: whether the echo of a later message came before.
-    """
-
-    sequence: int
-    size: int
-    rtt: float
-    is_late: bool = False
-    is_reordered: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Overdue:
-    """The echo of a message has not come within the timeout; it may still come."""
-
-    sequence: int
-
-
-@dataclass(frozen=True, slots=True)
-class Unsent:
-    """A message was due, but there was no connection to send it on: it is lost."""
-
-    sequence: int
-
-
-@dataclass(frozen=True, slots=True)
 class Disconnected:
     """The session has ended, or another one could not be opened yet."""
 
@@ -116,46 +82,6 @@ class Disconnected:
 
 
 Event = Connected | Reply | Overdue | Unsent | Disconnected
-
-
-@dataclass(frozen=True, slots=True)
-class PingStats:
-    """The results so far. Times are in seconds, and None without any echo.
-
-    Attributes:
-        sent: messages sent, or due without a connection.
-        received: echoes received.
-        late: those that came after the timeout.
-        reordered: those that came after the echo of a later message.
-        waiting: messages whose echo may still come in time: not lost yet.
-        sessions: sessions that were connected.
-        mdev: the standard deviation, named as by ping(8).
-    """
-
-    sent: int = 0
-    received: int = 0
-    late: int = 0
-    reordered: int = 0
-    waiting: int = 0
-    sessions: int = 0
-    min: float | None = None
-    avg: float | None = None
-    max: float | None = None
-    mdev: float | None = None
-    p50: float | None = None
-    p90: float | None = None
-    p99: float | None = None
-
-    @property
-    def lost(self) -> int:
-        """Messages without an echo."""
-        return self.sent - self.received - self.waiting
-
-    @property
-    def loss(self) -> float:
-        """The fraction that was lost, 0 to 1."""
-        settled = self.sent - self.waiting
-        return self.lost / settled if settled else 0.0
 
 
 class Ping:
@@ -183,14 +109,8 @@ class Ping:
         self._channel: DataChannel | None = None
         # Whether the server says that the session has ended.
         self._is_gone = False
-        self._counts = PingStats()
-        self._rtts = Distribution()
-        # When each message was sent, by number; in the order of their numbers.
-        self._unanswered: dict[int, float] = {}
-        # Those that are not late yet.
-        self._in_time: deque[int] = deque()
+        self._trips = RoundTrips(options.size, options.timeout)
         self._arrived: deque[tuple[int, float]] = deque()
-        self._highest = 0
         self._woken = asyncio.Event()
         self._next_at = 0.0
         self._ends_at: float | None = None
@@ -201,26 +121,12 @@ class Ping:
     @property
     def rtts(self) -> Distribution:
         """The round-trip times in seconds."""
-        return self._rtts
+        return self._trips.times
 
     @property
     def stats(self) -> PingStats:
         """A snapshot."""
-        rtts = self._rtts
-        waiting = sum(number in self._unanswered for number in self._in_time)
-        counts = replace(self._counts, waiting=waiting)
-        if not rtts.count:
-            return counts
-        return replace(
-            counts,
-            min=rtts.min,
-            avg=rtts.mean,
-            max=rtts.max,
-            mdev=rtts.deviation,
-            p50=rtts.percentile(0.5),
-            p90=rtts.percentile(0.9),
-            p99=rtts.percentile(0.99),
-        )
+        return self._trips.stats
 
     async def run(self) -> None:
         """Connect, and ping until the count or the deadline is reached.
@@ -242,7 +148,7 @@ class Ping:
                 now = self._now()
             if self._ends_at is not None:
                 # Whatever has not come by the deadline will not be waited for.
-                self._in_time.clear()
+                self._trips.stop_waiting()
         finally:
             await self._close()
 
@@ -258,21 +164,21 @@ class Ping:
             return True
         if not self._is_all_sent:
             return False
-        return not (self._in_time if self._ends_at is None else self._unanswered)
+        trips = self._trips
+        return not trips.is_waiting if self._ends_at is None else trips.is_answered
 
     def _wakes_at(self) -> float:
         """When something is due."""
         due = [] if self._is_all_sent else [self._next_at]
-        if self._in_time:
-            first = self._unanswered.get(self._in_time[0], 0.0)
-            due.append(first + self._options.timeout)
+        if self._trips.is_waiting:
+            due.append(self._trips.late_at)
         if self._ends_at is not None:
             due.append(self._ends_at)
         return min(due, default=self._now())
 
     @property
     def _is_all_sent(self) -> bool:
-        return self._counts.sent == self._options.count
+        return self._trips.sent == self._options.count
 
     async def _sleep(self, seconds: float) -> None:
         """Wait for a time, or until something has happened."""
@@ -293,8 +199,7 @@ class Ping:
     # Messages
 
     def _send(self, now: float) -> None:
-        self._counts = replace(self._counts, sent=self._counts.sent + 1)
-        number, interval = self._counts.sent, self._options.interval
+        number, interval = self._trips.due(), self._options.interval
         # After a pause of this process only the newest message is due.
         self._next_at = max(self._next_at + interval, now - interval)
         if not interval:
@@ -307,10 +212,7 @@ class Ping:
         ):
             self._on_event(Unsent(number))
             return
-        self._unanswered[number] = now
-        self._in_time.append(number)
-        if len(self._unanswered) > _MAX_UNANSWERED:
-            del self._unanswered[next(iter(self._unanswered))]
+        self._trips.sent_at(number, now)
         padding = bytes(self._options.size - MIN_SIZE)
         channel.send(_HEADER.pack(number) + padding)
 
@@ -320,36 +222,16 @@ class Ping:
             self._woken.set()
 
     def _take(self, number: int, arrived: float) -> None:
-        sent = self._unanswered.pop(number, None)
-        if sent is None:
+        if (reply := self._trips.received(number, arrived)) is None:
             return
-        rtt = arrived - sent
-        is_late = rtt > self._options.timeout
-        is_reordered = number < self._highest
-        self._highest = max(self._highest, number)
-        self._rtts.add(rtt)
-        counts = self._counts
-        self._counts = replace(
-            counts,
-            received=counts.received + 1,
-            late=counts.late + is_late,
-            reordered=counts.reordered + is_reordered,
-        )
         if not self._options.interval:
             self._next_at = arrived
-        size = self._options.size
-        self._on_event(Reply(number, size, rtt, is_late, is_reordered))
+        self._on_event(reply)
 
     def _look_for_late_ones(self, now: float) -> None:
-        while self._in_time:
-            number = self._in_time[0]
-            sent = self._unanswered.get(number)
-            if sent is not None and now - sent < self._options.timeout:
-                return
-            self._in_time.popleft()
-            if sent is not None:
-                self._on_event(Overdue(number))
-                self._ask_soon()
+        for overdue in self._trips.overdue(now):
+            self._on_event(overdue)
+            self._ask_soon()
 
     # Sessions
 
@@ -381,8 +263,7 @@ class Ping:
             raise
         self._client, self._channel = client, channel
         self._pause = _FIRST_PAUSE
-        counts = self._counts
-        self._counts = replace(counts, sessions=counts.sessions + 1)
+        self._trips.connected()
         peer = client.peer
         self._on_event(Connected(client.setup, peer.peer_address, peer.is_relayed))
 
@@ -397,11 +278,8 @@ class Ping:
         if self._channel.readyState == "open" and not self._is_gone:
             return
         self._channel, self._is_gone = None, False
-        while self._in_time:
-            if self._in_time[0] in self._unanswered:
-                self._on_event(Overdue(self._in_time[0]))
-            self._in_time.popleft()
-        self._unanswered.clear()
+        for overdue in self._trips.give_up():
+            self._on_event(overdue)
         error = WhipError("Connection lost", "the data channel is closed")
         if not self._options.reconnect:
             raise error

@@ -20,19 +20,21 @@ def rotation(frame: VideoFrame) -> int:
 
 
 class Rotator:
-    """Rotates pictures by their own display rotation."""
+    """Rotates pictures by quarter turns."""
 
     def __init__(self) -> None:
         self._graph: Graph | None = None
         self._input: tuple[int, int, int, str] | None = None
 
-    def rotate(self, frame: VideoFrame) -> VideoFrame:
-        """Rotate a picture to be upright.
+    def rotate(self, frame: VideoFrame, degrees: int) -> VideoFrame:
+        """Rotate a picture.
+
+        Args:
+            degrees: counterclockwise: 0, 90, 180 or 270.
 
         Raises:
             MediaError: when this FFmpeg lacks a filter.
         """
-        degrees = rotation(frame)
         if not degrees:
             return frame
         given = (degrees, frame.width, frame.height, frame.format.name)

@@ -16,7 +16,7 @@ from av.video.frame import VideoFrame
 from .encoders import OpusEncoder, VideoEncoder
 from .media import EncodedFrame
 from .pipelines import AnyPacket, DamagedError, Pipeline
-from .rotation import Rotator
+from .rotation import Rotator, rotation
 
 # Late pictures that are skipped in a row; then one is encoded although it is late, so
 # that there is a picture from time to time on a slow machine.
@@ -74,7 +74,8 @@ class VideoPipeline(Pipeline):
             self._skipped_now += 1
             return
         self._skipped_now = 0
-        yield from self._encoder.encode(self._rotator.rotate(frame), time)
+        upright = self._rotator.rotate(frame, rotation(frame))
+        yield from self._encoder.encode(upright, time)
 
     def _decode(self, packet: AnyPacket | None) -> Iterator[EncodedFrame]:
         assert self._decoder is not None

@@ -9,6 +9,7 @@ from ..rtc import Peer
 from ..sdp.codecs import Codec
 from ..sdp.errors import SdpError
 from .errors import WhipError
+from .http import PROBLEM, refusal
 from .whip import SDP, WhipClient
 
 # The status of a counter-offer (section 4.3.2).
@@ -22,12 +23,33 @@ _VIDEO = (
     (112, "VP9/90000", "profile-id=2"),
     (114, "AV1/90000", ""),
     (116, "H265/90000", ""),
+    (124, "VP9/90000", "profile-id=1"),
+    (126, "VP9/90000", "profile-id=3"),
+)
+# Surround sound: the channels, their order, and the streams that have them (RFC 7845
+# section 5.1.1.2), as libopus and browsers do it.
+_SURROUND = (
+    (118, 6, "0,4,1,2,3,5", 4, 2),
+    (119, 8, "0,6,1,2,3,4,5,7", 5, 3),
+    (120, 4, "0,1,2,3", 2, 2),
+    (121, 3, "0,2,1", 2, 1),
+    (122, 5, "0,4,1,2,3", 3, 2),
+    (123, 7, "0,4,1,2,3,5,6", 4, 3),
 )
 
 
-def _undecoded(kind: str) -> tuple[Codec, ...]:
+def undecoded(kind: str) -> tuple[Codec, ...]:
+    """The codecs of a kind that are received as well as those of aiortc."""
     if kind == "audio":
-        return ()
+        return tuple(
+            Codec(
+                number,
+                f"multiopus/48000/{channels}",
+                f"channel_mapping={order};num_streams={streams};coupled_streams={pairs}",
+                ("nack",),
+            )
+            for number, channels, order, streams, pairs in _SURROUND
+        )
     return tuple(
         itertools.chain.from_iterable(
             (
@@ -56,7 +78,7 @@ class WhepClient(WhipClient):
         if not self.offer:
             for kind in ("video", "audio"):
                 transceiver = self.peer.addTransceiver(kind, "recvonly")
-                transceiver.undecoded = _undecoded(kind)
+                transceiver.undecoded = undecoded(kind)
         response, text = await self._send_offer(takes=(_NOT_ACCEPTABLE,))
         if response.status != _NOT_ACCEPTABLE:
             self.location = self._location_of(response)
@@ -65,6 +87,8 @@ class WhepClient(WhipClient):
         elif response.content_type == SDP:
             self.location = self._location_of(response)
             await self._answer(text)
+        elif response.content_type == PROBLEM:
+            raise refusal(response, text)
         else:
             raise WhipError(
                 "Not Acceptable", "the server accepts no offer like ours", 406
@@ -84,7 +108,7 @@ class WhepClient(WhipClient):
         try:
             await self.peer.setRemoteDescription(RTCSessionDescription(offer, "offer"))
             for transceiver in self.peer.getTransceivers():
-                transceiver.undecoded = _undecoded(transceiver.kind)  # type: ignore[attr-defined]
+                transceiver.undecoded = undecoded(transceiver.kind)  # type: ignore[attr-defined]
             await self.peer.setLocalDescription()
         except SdpError as error:
             raise WhipError("Unusable counter-offer", error.detail, 406) from error

@@ -2,8 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Collection
-from types import TracebackType
+from collections.abc import Collection, Iterator, Mapping
+from types import MappingProxyType, TracebackType
 from typing import ClassVar, Self
 
 import aiohttp
@@ -15,7 +15,7 @@ from ..rtc import Certificate, DataChannel, LocalIce, Peer, PeerOptions
 from ..sdp.answer import DISCARD_PORT
 from ..sdp.errors import SdpError
 from ..sdp.fragment import Fragment, parse_fragment, write_fragment
-from ..sdp.link import IceServer, ice_servers, parse_links
+from ..sdp.link import IceServer, Link, ice_servers, parse_links
 from ..sdp.parser import parse_description
 from .errors import WhipError
 from .http import WhipHttp
@@ -56,6 +56,7 @@ class WhipClient:
             other: a DTLS handshake does not say which of them it is for.
         tls_fingerprint: the SHA-256 digest of the only certificate that is accepted of
             an HTTPS server; None to have it verified as browsers do.
+        headers: further header fields of all requests.
 
     Attributes:
         protocol: what the server speaks, for errors.
@@ -66,6 +67,8 @@ class WhipClient:
         etag: the entity tag of its ICE session; None if the server sent none.
         offer, answer: the exchanged SDP.
         ice_servers: the STUN and TURN servers that the server has named.
+        links: the targets of its Link fields, by relation type.
+        response_headers: the header fields of the response to the offer.
         setup: when the steps of the setup were done.
     """
 
@@ -79,10 +82,11 @@ class WhipClient:
         timeout: float = TIMEOUT,
         options: PeerOptions | None = None,
         tls_fingerprint: bytes | None = None,
+        headers: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         self.url = URL(url)
         self.timeout = timeout
-        self.http = WhipHttp(token, timeout, tls_fingerprint)
+        self.http = WhipHttp(token, timeout, tls_fingerprint, headers)
         self._restarts = 0
         self._port: UdpPort | None = None
         if options is None:
@@ -97,6 +101,8 @@ class WhipClient:
         self.offer = ""
         self.answer = ""
         self.ice_servers: tuple[IceServer, ...] = ()
+        self.links: dict[str, URL] = {}
+        self.response_headers: Mapping[str, str] = {}
         self.setup = Setup()
         self._now = time.perf_counter
         self.peer.on("iceconnectionstatechange", self._ice_changed)
@@ -165,6 +171,7 @@ class WhipClient:
             takes=takes,
         )
         self.setup.answered = self._now()
+        self.response_headers = response.headers
         if response.status != 201 and response.status not in takes:
             raise WhipError(
                 f"Not a {self.protocol} server",
@@ -203,6 +210,7 @@ class WhipClient:
         """
         links = parse_links(response.headers.getall("Link", ()))
         self.ice_servers = ice_servers(links)
+        self.links = dict(_targets(response.url, links))
         self._require_sdp(response)
         self.answer = text
         try:
@@ -370,6 +378,16 @@ class WhipClient:
             if self._port is not None:
                 self._port.close()
             await self.http.close()
+
+
+def _targets(base: URL, links: Collection[Link]) -> Iterator[tuple[str, URL]]:
+    """The relation types of links, and what each leads to."""
+    for link in links:
+        for relation in link.relations:
+            try:
+                yield relation, base.join(URL(link.target))
+            except ValueError:
+                continue
 
 
 def _fragment(offer: str, local: LocalIce) -> str:

@@ -1,28 +1,25 @@
 """The settings and their sources."""
 
+from .access_values import BEARER_TOKEN, read_token, webhook_key
+from .apps import ApplicationSetting
+from .network_values import ANY, UNIX, ProxyAddress, split_listen
 from .reload import NEEDS_RESTART, RELOADABLE, taken_over
-from .settings import ENV_PREFIX, Settings
+from .settings import Settings
 from .sources import ConfigError, load_settings, unknown_variables
-from .values import (
-    ANY,
-    BEARER_TOKEN,
-    UNIX,
-    ProxyAddress,
-    read_token,
-    split_listen,
-    webhook_key,
-)
+from .upstreams import PLACEHOLDER, Upstream
 
 __all__ = [
     "ANY",
     "BEARER_TOKEN",
-    "ENV_PREFIX",
     "NEEDS_RESTART",
+    "PLACEHOLDER",
     "RELOADABLE",
     "UNIX",
+    "ApplicationSetting",
     "ConfigError",
     "ProxyAddress",
     "Settings",
+    "Upstream",
     "load_settings",
     "read_token",
     "split_listen",

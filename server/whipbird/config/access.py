@@ -13,24 +13,24 @@ from pydantic import (
 )
 from pydantic_settings import NoDecode
 
-from . import values
-from .values import ANY
+from . import access_values, network_values, values
+from .network_values import ANY
 
 
 class AccessSettings(BaseModel):
     """Who may use the server, and how much of it."""
 
-    token_file: Annotated[SecretStr, BeforeValidator(values.token_in_file)] | None = (
-        Field(
-            default=None,
-            description="File with the Bearer token that permits everything.",
-        )
+    token_file: (
+        Annotated[SecretStr, BeforeValidator(access_values.token_in_file)] | None
+    ) = Field(
+        default=None,
+        description="File with the Bearer token that permits everything.",
     )
     token: (
         Annotated[
             SecretStr,
-            AfterValidator(values.token),
-            AfterValidator(values.no_second_token),
+            AfterValidator(access_values.token),
+            AfterValidator(access_values.no_second_token),
         ]
         | None
     ) = Field(
@@ -52,40 +52,42 @@ class AccessSettings(BaseModel):
     jwt_key_url: (
         Annotated[
             str,
-            AfterValidator(values.secure_url),
-            AfterValidator(values.one_key_source),
+            AfterValidator(network_values.secure_url),
+            AfterValidator(access_values.one_key_source),
         ]
         | None
     ) = Field(default=None, description="URL of a set of keys (JWKS) instead.")
-    jwt_issuer: Annotated[str, AfterValidator(values.with_keys)] | None = Field(
+    jwt_issuer: Annotated[str, AfterValidator(access_values.with_keys)] | None = Field(
         default=None, description="The issuer that JSON Web Tokens must name."
     )
-    jwt_audience: Annotated[str, AfterValidator(values.with_keys)] | None = Field(
-        default=None,
-        description="The audience that JSON Web Tokens must name; without it, they "
-        "must name none.",
+    jwt_audience: Annotated[str, AfterValidator(access_values.with_keys)] | None = (
+        Field(
+            default=None,
+            description="The audience that JSON Web Tokens must name; without it, they "
+            "must name none.",
+        )
     )
-    auth_url: Annotated[str, AfterValidator(values.http_url)] | None = Field(
+    auth_url: Annotated[str, AfterValidator(network_values.http_url)] | None = Field(
         default=None,
         description="URL to ask what a client may do, by POST, as MediaMTX asks its "
         "authHTTPAddress.",
     )
     link_secret_file: (
-        Annotated[SecretBytes, BeforeValidator(values.secret_in_file)] | None
+        Annotated[SecretBytes, BeforeValidator(access_values.secret_in_file)] | None
     ) = Field(
         default=None,
         description="File with a secret of at least 32 octets that signs links for "
         "viewers and downloads, so that they outlast a restart and are good on every "
         "server with this secret. By default it is random, and another at each start.",
     )
-    open: Annotated[bool, AfterValidator(values.open_if_meant)] = Field(
+    open: Annotated[bool, AfterValidator(access_values.open_if_meant)] = Field(
         default=False,
         validate_default=True,
         description="Let everybody do everything, on an address that others can reach, "
         "without a token or rules.",
     )
     allowed_hosts: Annotated[
-        tuple[Annotated[str, AfterValidator(values.host_pattern)], ...],
+        tuple[Annotated[str, AfterValidator(network_values.host_pattern)], ...],
         NoDecode,
         BeforeValidator(values.words),
     ] = Field(
@@ -97,7 +99,7 @@ class AccessSettings(BaseModel):
         "and --public-address.",
     )
     allowed_origins: Annotated[
-        tuple[Annotated[str, AfterValidator(values.origin)], ...],
+        tuple[Annotated[str, AfterValidator(network_values.origin)], ...],
         NoDecode,
         BeforeValidator(values.words),
     ] = Field(
@@ -107,7 +109,7 @@ class AccessSettings(BaseModel):
         "may control recordings, too.",
     )
     embed_origins: Annotated[
-        tuple[Annotated[str, AfterValidator(values.origin)], ...],
+        tuple[Annotated[str, AfterValidator(network_values.origin)], ...],
         NoDecode,
         BeforeValidator(values.words),
     ] = Field(

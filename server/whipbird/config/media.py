@@ -23,6 +23,11 @@ class MediaSettings(BaseModel):
         description="Let viewers wait for a stream before it is published; otherwise "
         "they are refused.",
     )
+    chat: bool = Field(
+        default=False,
+        description="Let the viewers of a stream, and its publisher, write to each "
+        "other and send reactions: whoever may watch may write.",
+    )
     gop_size: int = Field(
         default=16 * 1024 * 1024,
         ge=0,

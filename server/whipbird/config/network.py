@@ -7,7 +7,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, SecretSt
 from pydantic_settings import NoDecode
 
 from ..sdp.link import IceServer, TurnServer
-from . import values
+from . import access_values, network_values, values
 
 
 class NetworkSettings(BaseModel):
@@ -60,7 +60,7 @@ class NetworkSettings(BaseModel):
         )
     )
     public_addresses: Annotated[
-        tuple[Annotated[str, AfterValidator(values.host)], ...],
+        tuple[Annotated[str, AfterValidator(network_values.host)], ...],
         NoDecode,
         BeforeValidator(values.words),
     ] = Field(
@@ -70,9 +70,14 @@ class NetworkSettings(BaseModel):
         "may be given. Names are looked up again each minute.",
     )
     trusted_proxies: Annotated[
-        tuple[Annotated[values.ProxyAddress, BeforeValidator(values.proxy)], ...],
+        tuple[
+            Annotated[
+                network_values.ProxyAddress, BeforeValidator(network_values.proxy)
+            ],
+            ...,
+        ],
         NoDecode,
-        BeforeValidator(values.proxies),
+        BeforeValidator(network_values.proxies),
     ] = Field(
         default=(),
         description="Address of a proxy in front, a network of them, as 10.1.0.0/16, "
@@ -93,12 +98,14 @@ class NetworkSettings(BaseModel):
         description="Offer loopback addresses as ICE candidates even when there are "
         "others.",
     )
-    turn_secret: Annotated[SecretStr, AfterValidator(values.secret)] | None = Field(
-        default=None,
-        description="Secret that this server shares with its TURN servers (coturn's "
-        "static-auth-secret): each client gets credentials of its own, for a time. "
-        "Other users of the machine see the command line: better put it into the "
-        "environment or the settings file.",
+    turn_secret: Annotated[SecretStr, AfterValidator(access_values.secret)] | None = (
+        Field(
+            default=None,
+            description="Secret that this server shares with its TURN servers "
+            "(coturn's static-auth-secret): each client gets credentials of its own, "
+            "for a time. Other users of the machine see the command line: better put "
+            "it into the environment or the settings file.",
+        )
     )
     turn_lifetime: float = Field(
         default=86_400.0,
@@ -108,11 +115,14 @@ class NetworkSettings(BaseModel):
     )
     ice_servers: Annotated[
         tuple[
-            Annotated[IceServer | TurnServer, BeforeValidator(values.ice_server)], ...
+            Annotated[
+                IceServer | TurnServer, BeforeValidator(network_values.ice_server)
+            ],
+            ...,
         ],
         NoDecode,
         BeforeValidator(values.lines),
-        AfterValidator(values.with_turn_secret),
+        AfterValidator(network_values.with_turn_secret),
     ] = Field(
         default=(),
         validate_default=True,

@@ -12,8 +12,9 @@ RELOADABLE = frozenset(
         *("max_sessions", "max_client_sessions", "max_client_connecting"),
         *("request_rate", "post_rate", "patch_rate", "delete_rate"),
         *("ice_servers", "turn_secret", "turn_lifetime"),
-        *("takeover", "wait_for_publisher", "event_url", "event_secret"),
+        *("takeover", "wait_for_publisher", "chat", "event_url", "event_secret"),
         *("gop_size", "gop_seconds", "gop_total_size"),
+        *("upstreams", "upstream_token_file"),
         *("record", "record_all", "record_segment", "record_segment_size"),
         *("record_max_age", "record_max_size", "record_min_free"),
     }
@@ -23,11 +24,14 @@ RELOADABLE = frozenset(
 # same. A test fails for a setting in neither list.
 NEEDS_RESTART = frozenset(
     {
-        *("host", "port", "udp_port", "admin_listen", "max_connections"),
+        *("host", "port", "udp_port", "admin_listen", "max_connections", "workers"),
+        "spread_viewers",
         *("public_addresses", "hide_host_addresses", "ice_lite", "ice_loopback"),
         *("interfaces", "ip_family"),
-        *("check_private_addresses", "denied_networks", "echo_buffer"),
-        *("embed_origins", "open"),
+        *("apps", "check_private_addresses", "denied_networks", "echo_buffer"),
+        *("embed_origins", "open", "native"),
+        *("llm_api_base", "llm_key_file", "llm_log", "llm_models"),
+        *("llm_replies", "llm_timeout"),
         *("auth_url", "jwt_audience", "jwt_issuer", "jwt_key_file", "jwt_key_url"),
         *("rights_file", "hsts", "ice_tcp", "ice_tcp_port"),
         *("tls_cert", "tls_key", "tls_redirect", "tls_self_signed", "state_folder"),

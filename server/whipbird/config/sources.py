@@ -17,7 +17,8 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from .settings import ENV_PREFIX, Settings
+from ..environment import ENV_PREFIX
+from .settings import Settings
 
 DEFAULT_FILE = Path("whipbird.toml")
 
@@ -26,8 +27,9 @@ OTHER_VARIABLES = {ENV_PREFIX + name for name in ("CONFIG", "CHROMIUM")}
 
 # Settings whose values are never shown in messages.
 _SECRET = (
-    *("token", "token_file", "link_secret_file"),
+    *("token", "token_file", "link_secret_file", "llm_key_file"),
     *("turn_secret", "event_secret", "ice_servers"),
+    *("upstream_token_file", "upstreams"),
 )
 
 

@@ -6,6 +6,7 @@ The page has the same judgement, in the same words: ``no-path.js``.
 import ipaddress
 from collections.abc import Iterable, Sequence
 
+from ..net.addresses import is_address
 from ..net.reach import is_local
 from ..sdp.candidate import Candidate
 from .finding import Finding, failed, ok, warning
@@ -31,7 +32,9 @@ def judge(candidates: Sequence[Candidate], hosts: Sequence[str]) -> Finding:
         candidates: those of the answer.
         hosts: the IP addresses of the host in the URL.
     """
-    offered = list(dict.fromkeys(c.address for c in candidates if _is_ip(c.address)))
+    # Not names, as of mDNS.
+    addresses = (candidate.address for candidate in candidates)
+    offered = list(dict.fromkeys(filter(is_address, addresses)))
     if not offered:
         return failed(
             CHECK,
@@ -83,14 +86,6 @@ def _missing_families(offered: Iterable[str], hosts: Iterable[str]) -> str:
     versions = {ipaddress.ip_address(a).version for a in hosts if not _is_loopback(a)}
     versions -= {ipaddress.ip_address(address).version for address in offered}
     return " or ".join(f"IPv{version}" for version in sorted(versions))
-
-
-def _is_ip(address: str) -> bool:
-    try:
-        ipaddress.ip_address(address)
-    except ValueError:
-        return False  # a name, as of mDNS
-    return True
 
 
 def _is_loopback(address: str) -> bool:

@@ -6,7 +6,7 @@ import time
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from .clients import client_of
+from .clients import IS_PART, client_of
 from .paths import public_path
 
 logger = logging.getLogger(__name__)
@@ -32,7 +32,7 @@ class AccessLog:
         """Let a request through, and log what came of it."""
         began = time.monotonic()
         response = await handler(request)
-        if logger.isEnabledFor(self.level):
+        if logger.isEnabledFor(self.level) and IS_PART not in request:
             _log(self.level, request, response, time.monotonic() - began)
         return response
 

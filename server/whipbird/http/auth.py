@@ -9,7 +9,7 @@ from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler, Middleware
 
 from ..config import BEARER_TOKEN
-from ..rights import Expired, Grant, Inquiry, Need, Rights, Unanswered
+from ..rights import EVERYBODY, Expired, Grant, Inquiry, Need, Rights, Unanswered
 from .clients import client_of
 from .cors import is_preflight
 from .problems import Problem
@@ -71,8 +71,10 @@ async def grant_for(request: web.Request, rights: Rights, need: Need) -> Grant:
             too few rights, 400 if it is malformed (RFC 6750 section 3.1), 503 if the
             rights cannot be found out.
     """
-    # Who needs no token may be set to send one all the same.
-    credentials = None if rights.is_open else credentials_of(request)
+    if rights.is_open:
+        # Who needs no token may be set to send one all the same.
+        return EVERYBODY
+    credentials = credentials_of(request)
     sent = credentials or Credentials("")
     inquiry = Inquiry(
         need,

@@ -50,8 +50,10 @@ async def read_body(request: web.Request, content_type: str, *, section: str) ->
             headers={hdrs.ACCEPT_ENCODING: "identity"},
         )
     try:
-        async with asyncio.timeout(BODY_TIMEOUT):
-            body = await request.read()
+        # Usually all of it has come with the head.
+        until = None if request.content.is_eof() else BODY_TIMEOUT
+        async with asyncio.timeout(until):
+            body = await _read(request)
     except TimeoutError:
         raise Problem(
             408,
@@ -75,6 +77,21 @@ async def read_body(request: web.Request, content_type: str, *, section: str) ->
             f"The body is not UTF-8 at octet {error.start}.",
             section="RFC 8866 section 5",
         ) from None
+
+
+async def _read(request: web.Request) -> bytes:
+    """Read the octets of a body.
+
+    ``request.read`` would keep them as long as the request, and this is kept until its
+    connection has another one: offers take more memory than most of a session.
+    """
+    body = bytearray()
+    async for chunk in request.content.iter_any():
+        body += chunk
+        if len(body) > request.client_max_size:
+            raise web.HTTPRequestEntityTooLarge(request.client_max_size)
+    # A middleware that has read it before has left it with the request.
+    return bytes(body) or await request.read()
 
 
 async def read_json(request: web.Request, *, section: str) -> Any:

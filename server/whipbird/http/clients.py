@@ -1,12 +1,11 @@
 """What is known of the client of a request."""
 
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from aiohttp import hdrs, web
 
 
-@dataclass(frozen=True, slots=True)
-class Client:
+class Client(NamedTuple):
     """What is known of the client of a request.
 
     Attributes:
@@ -25,6 +24,9 @@ class Client:
     is_prefix_kept: bool = False
 
 
+# There when another worker of this server asks for its part of an answer.
+IS_PART = web.RequestKey("is_part", bool)
+
 CLIENT = web.RequestKey("client", Client)
 
 
@@ -39,4 +41,4 @@ def client_of(request: web.Request) -> Client:
 
 def keep_prefix(request: web.Request) -> None:
     """Note that the path of a request still has the prefix of its client."""
-    request[CLIENT] = replace(client_of(request), is_prefix_kept=True)
+    request[CLIENT] = client_of(request)._replace(is_prefix_kept=True)

@@ -8,7 +8,7 @@ from .host import host_of
 
 # The page loads nothing from other origins.
 _POLICY = (
-    "default-src 'self'; img-src 'self' data:; base-uri 'self'; form-action 'none'; "
+    "default-src 'self'; {}img-src 'self' data:; base-uri 'self'; form-action 'none'; "
     "frame-ancestors {}"
 )
 HEADERS = {
@@ -31,13 +31,14 @@ ISOLATION = {
 _TRUSTED_HOSTS = ("localhost", "127.0.0.1", "::1")
 
 
-def policy(frame_ancestors: str = "'none'") -> str:
+def policy(frame_ancestors: str = "'none'", inline: str = "") -> str:
     """The Content-Security-Policy of a page.
 
     Args:
         frame_ancestors: whose pages may show it in a frame.
+        inline: the directives for what stands in it.
     """
-    return _POLICY.format(frame_ancestors)
+    return _POLICY.format(inline, frame_ancestors)
 
 
 def respond(
@@ -53,7 +54,7 @@ def respond(
     tag = content.tag
     headers = {
         **HEADERS,
-        "Content-Security-Policy": policy(frame_ancestors),
+        "Content-Security-Policy": policy(frame_ancestors, content.policy),
         "Cache-Control": cache,
     }
     if content.compressed is not None and quality(

@@ -1,5 +1,6 @@
 """Whether the client of a request is still there to get the response."""
 
+import select
 import socket
 from typing import Any
 
@@ -28,8 +29,15 @@ def is_gone(request: web.BaseRequest) -> bool:
     try:
         info: bytes = connection.getsockopt(socket.IPPROTO_TCP, _TCP_INFO, 1)
     except OSError:
-        return False  # not TCP
+        return _has_hung_up(connection.fileno())  # that of another worker
     return info[0] != _ESTABLISHED
+
+
+def _has_hung_up(descriptor: int) -> bool:
+    """Whether the other end of a local socket has closed it."""
+    poll = select.poll()
+    poll.register(descriptor, select.POLLHUP)
+    return bool(poll.poll(0))
 
 
 class SessionResponse(web.Response):
@@ -57,3 +65,5 @@ class SessionResponse(web.Response):
         except BaseException:
             self._session.end_soon(EndReason.NOT_DELIVERED)
             raise
+        # aiohttp keeps the response until the connection has another request.
+        self.body = None

@@ -5,12 +5,14 @@ import re
 import socket
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler, Middleware
 
 from ..config import ANY
+from ..net.addresses import is_address
 from ..sdp.errors import quote
 from .clients import client_of
 from .problems import Problem
@@ -46,27 +48,28 @@ class Host:
     @classmethod
     def parse(cls, value: str) -> "Host | None":
         """Read the value of a Host header; None if it does not follow the grammar."""
-        match = _HOST.fullmatch(value)
-        if match is None:
-            return None
-        port = int(match["port"]) if match["port"] else None
-        if port is not None and port > 65535:
-            return None
-        if match["name"]:
-            return cls(match["name"].lower().removesuffix("."), port)
-        try:
-            return cls(str(ipaddress.IPv6Address(match["literal"])), port)
-        except ValueError:
-            return None
+        return _parse(value)
 
     @property
     def is_address(self) -> bool:
         """Whether it is an IP address."""
-        try:
-            ipaddress.ip_address(self.name)
-        except ValueError:
-            return False
-        return True
+        return is_address(self.name)
+
+
+@lru_cache(maxsize=256)
+def _parse(value: str) -> Host | None:
+    match = _HOST.fullmatch(value)
+    if match is None:
+        return None
+    port = int(match["port"]) if match["port"] else None
+    if port is not None and port > 65535:
+        return None
+    if match["name"]:
+        return Host(match["name"].lower().removesuffix("."), port)
+    try:
+        return Host(str(ipaddress.IPv6Address(match["literal"])), port)
+    except ValueError:
+        return None
 
 
 def host_of(request: web.Request) -> Host | None:
@@ -129,7 +132,11 @@ def check_host(allowed: AllowedHosts) -> Middleware:
                 "a port."
             )
         # Both that of a proxy and that of its client, which it may pass on unseen.
-        for named in (host, host_of(request)):
+        names: list[Host | None] = [host]
+        told = client_of(request).host
+        if told != values[0]:
+            names.append(Host.parse(told or ""))
+        for named in names:
             if named is not None and named not in allowed:
                 raise Problem(
                     421,

@@ -2,14 +2,14 @@
 
 import math
 from collections import Counter, OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
 from aiolimiter import AsyncLimiter
 
 from ..net.clients import network_of
-from .clients import client_of
+from .clients import IS_PART, client_of
 from .cors import is_preflight
 from .problems import Problem
 
@@ -30,6 +30,11 @@ class RateLimit:
         max_clients: clients remembered, at most.
         name: its name in ``refused``.
         refused: where it counts the requests that exceed it.
+
+    Attributes:
+        name: as given.
+        on_taken: called with its name, the network of a client and a number when
+            requests are counted.
     """
 
     def __init__(
@@ -42,10 +47,11 @@ class RateLimit:
     ) -> None:
         self.rate = rate
         self._max_clients = max_clients
-        self._name = name
+        self.name = name
         self._refused = Counter() if refused is None else refused
         self._refused[name] += 0
         self._buckets: OrderedDict[str, AsyncLimiter] = OrderedDict()
+        self.on_taken: Callable[[str, str, int], None] | None = None
 
     def __len__(self) -> int:
         """The number of clients remembered."""
@@ -70,6 +76,28 @@ class RateLimit:
         if not self.rate:
             return True
         client = network_of(address)
+        bucket = self._bucket(client)
+        if not bucket.has_capacity(count):
+            self._refused[self.name] += 1
+            return False
+        await bucket.acquire(count)
+        if self.on_taken is not None:
+            self.on_taken(self.name, client, count)
+        return True
+
+    async def note(self, client: str, count: int) -> None:
+        """Count requests that another worker of this server has let through.
+
+        Args:
+            client: the network of the client.
+        """
+        if self.rate:
+            bucket = self._bucket(client)
+            while count and bucket.has_capacity():
+                await bucket.acquire()
+                count -= 1
+
+    def _bucket(self, client: str) -> AsyncLimiter:
         bucket = self._buckets.get(client)
         if bucket is None:
             bucket = self._buckets[client] = AsyncLimiter(self.rate, PERIOD)
@@ -77,11 +105,7 @@ class RateLimit:
                 self._buckets.popitem(last=False)
         else:
             self._buckets.move_to_end(client)
-        if not bucket.has_capacity(count):
-            self._refused[self._name] += 1
-            return False
-        await bucket.acquire(count)
-        return True
+        return bucket
 
     @property
     def retry_after(self) -> int:
@@ -120,6 +144,11 @@ class RateLimits:
         }
         self._others = RateLimit(default, name=name, refused=refused)
 
+    @property
+    def limits(self) -> dict[str, RateLimit]:
+        """All of them, by their names."""
+        return {limit.name: limit for limit in (*self._limits.values(), self._others)}
+
     def change(self, rates: Mapping[str, int], default: int) -> None:
         """Set other rates for the same methods."""
         for method, limit in self._limits.items():
@@ -130,7 +159,7 @@ class RateLimits:
         self, request: web.Request, handler: Handler
     ) -> web.StreamResponse:
         """Let a request through, or raise a ``Problem``."""
-        if not is_preflight(request):
+        if not is_preflight(request) and IS_PART not in request:
             limit = self._limits.get(request.method, self._others)
             request[_LIMIT] = limit
             await _take(request, limit, 1)

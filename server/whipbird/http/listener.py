@@ -6,14 +6,18 @@ import socket
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 
 from ..net import IceTcp
 from ..net.clients import network_of
+from ..net.neighbours import Neighbours
+from ..net.shard import Sharing
 from ..net.tcp_limit import ConnectionLimit, Guest
 from ..net.tcp_listener import TcpListener
+from .owners import FIRST_LOOK, owner_of_connection
 
 # Seconds that a connection may be silent at first, take for the head of its first
 # request, and be idle between two: longer than proxies keep theirs.
@@ -49,8 +53,12 @@ class ListenerStats:
 class _Arrival:
     """A connection that has not said what it is, or is shaking hands."""
 
-    def __init__(self, sock: socket.socket, network: str, drop: "_Drop") -> None:
+    def __init__(
+        self, sock: socket.socket, network: str, drop: "_Drop", *, is_mine: bool
+    ) -> None:
         self.socket = sock
+        # Whether it stays with this worker, whatever it is for.
+        self.is_mine = is_mine
         self.network = network
         self.timer: asyncio.TimerHandle | None = None
         self.task: asyncio.Task[None] | None = None
@@ -91,6 +99,8 @@ class Listener:
         max_connections: open connections, at most (see ``ConnectionLimit``).
         tls: gives the context for a new connection of HTTPS; without it there is none.
         ice: takes connections of ICE; without it there are none.
+        name: what the listener is called by other workers.
+        neighbours: those that its connections may be for; None if there are none.
     """
 
     def __init__(
@@ -100,7 +110,12 @@ class Listener:
         *,
         tls: Callable[[], ssl.SSLContext] | None = None,
         ice: IceTcp | None = None,
+        name: str = "public",
+        neighbours: Neighbours | None = None,
     ) -> None:
+        self._name = name
+        self._neighbours = neighbours
+        self._inside: asyncio.AbstractServer | None = None
         self._tls = tls
         self._ice = ice
         self._runner = web.AppRunner(
@@ -137,22 +152,39 @@ class Listener:
         """
         await self._runner.setup()
 
-    async def open(self, host: str, port: int) -> None:
+    async def open(self, host: str, port: int, sharing: Sharing = Sharing.NONE) -> None:
         """Accept connections, once the application has started.
 
         Args:
             host: an address or a name; ``::`` is all addresses, of IPv4 too, with a
                 socket for each family: IPv4 clients have no mapped addresses.
+            sharing: whether other workers have the port, too.
 
         Raises:
             OSError: when the address or the port cannot be used.
         """
-        await self._listener.open(None if host == "::" else host, port)
+        if self._neighbours is not None:
+            self._neighbours.listeners[self._name] = self._handed_over
+        await self._listener.open(None if host == "::" else host, port, sharing)
         if self._ice is not None:
             self._ice.announce(self._listener.addresses)
 
+    async def open_inside(self, path: Path) -> None:
+        """Take requests of the other workers, too, at a local socket.
+
+        Raises:
+            OSError: when it cannot be made.
+        """
+        assert self._runner.server is not None
+        loop = asyncio.get_running_loop()
+        self._inside = await loop.create_unix_server(self._runner.server, str(path))
+
     async def close(self) -> None:
         """Accept nothing more, answer what was asked, and shut the application down."""
+        if self._neighbours is not None:
+            self._neighbours.listeners.pop(self._name, None)
+        if self._inside is not None:
+            self._inside.close()
         self._listener.close()
         connecting = [a.task for a in self._arrivals if a.task is not None]
         for arrival in tuple(self._arrivals):
@@ -187,32 +219,41 @@ class Listener:
         """Those of all open connections of HTTP, the oldest first."""
         server = self._runner.server
         connections = [] if server is None else server.connections
-        # Those without a transport are about to end.
-        return [h for h in connections if h.transport is not None]
+        # Those without a transport are about to end; those of other workers, which
+        # have no addresses, are counted where they come from.
+        return [
+            handler
+            for handler in connections
+            if handler.transport is not None and isinstance(handler.peername, tuple)
+        ]
 
     # Connections
 
     def _accepted(self, sock: socket.socket) -> None:
+        self._arrived(sock, is_mine=self._neighbours is None)
+
+    def _handed_over(self, sock: socket.socket) -> None:
+        """Take a connection that another worker has accepted."""
+        self._arrived(sock, is_mine=True)
+
+    def _arrived(self, sock: socket.socket, *, is_mine: bool) -> None:
         self._limit.make_room()
         try:
             network = network_of(sock.getpeername()[0])
         except OSError:
             sock.close()  # It has ended already.
             return
-        arrival = _Arrival(sock, network, self._drop)
+        arrival = _Arrival(sock, network, self._drop, is_mine=is_mine)
         self._arrivals[arrival] = None
-        loop = asyncio.get_running_loop()
-        arrival.timer = loop.call_later(IDLE_TIMEOUT, self._drop, arrival)
-        loop.add_reader(sock.fileno(), self._look, arrival)
-        # Often it is there already.
         self._look(arrival)
 
     def _look(self, arrival: _Arrival) -> None:
-        """Look at the first octet, and hand the connection on."""
+        """Look at the first octet, and hand the connection on; or wait for it."""
         sock = arrival.socket
         try:
             first = sock.recv(1, socket.MSG_PEEK)
         except (BlockingIOError, InterruptedError):
+            self._wait(arrival)
             return
         except OSError:
             first = b""
@@ -224,10 +265,30 @@ class Listener:
             # Without a certificate HTTP refuses it; a client can tell that.
             self._connect(arrival, None if self._tls is None else self._tls())
         elif self._ice is None or first[0] in _HTTP:
-            self._connect(arrival, None)
+            if arrival.is_mine or not self._pass_on(arrival):
+                self._connect(arrival, None)
         else:
             del self._arrivals[arrival]
             self._ice.accept(sock)
+
+    def _pass_on(self, arrival: _Arrival) -> bool:
+        """Hand a connection to the worker that its first request is for.
+
+        Returns:
+            Whether it was handed over; it stays when the head of the request has not
+            come yet.
+        """
+        neighbours = self._neighbours
+        assert neighbours is not None
+        try:
+            octets = arrival.socket.recv(FIRST_LOOK, socket.MSG_PEEK)
+        except OSError:
+            return False
+        owner = owner_of_connection(octets, neighbours.shard)
+        if owner is None or not neighbours.pass_on(owner, self._name, arrival.socket):
+            return False
+        del self._arrivals[arrival]
+        return True
 
     def _connect(self, arrival: _Arrival, tls: ssl.SSLContext | None) -> None:
         arrival.is_shaking_hands = tls is not None
@@ -265,7 +326,14 @@ class Listener:
         with contextlib.suppress(OSError):
             arrival.socket.close()
 
+    def _wait(self, arrival: _Arrival) -> None:
+        """Look again when something comes; often the first octet is there at once."""
+        if arrival.timer is None:
+            loop = asyncio.get_running_loop()
+            arrival.timer = loop.call_later(IDLE_TIMEOUT, self._drop, arrival)
+            loop.add_reader(arrival.socket.fileno(), self._look, arrival)
+
     def _stop_waiting(self, arrival: _Arrival) -> None:
-        assert arrival.timer is not None
-        arrival.timer.cancel()
-        asyncio.get_running_loop().remove_reader(arrival.socket.fileno())
+        if arrival.timer is not None:
+            arrival.timer.cancel()
+            asyncio.get_running_loop().remove_reader(arrival.socket.fileno())

@@ -12,6 +12,7 @@ from ..net import UdpStats
 from ..recording import RecorderStats
 from ..sessions import SessionsStats
 from ..stats.loop_lag import LoopLagStats
+from ..upstream import FAILURES, PullState, UpstreamsStats
 from .listener import ListenerStats
 from .metric_families import Family, counter, gauge, histogram
 from .session_metrics import session_families
@@ -24,7 +25,8 @@ class ServerStats:
     """The whole server at a moment.
 
     Attributes:
-        publishers, viewers: published streams, and connected viewers of all streams.
+        publishers, viewers: streams published here, and connected viewers of all
+            streams.
         refused: requests that were over a rate limit, by its name.
         proxies: headers of proxies that had no effect, by why.
         listeners: each HTTP listener, by its name.
@@ -37,6 +39,7 @@ class ServerStats:
     sessions: SessionsStats
     publishers: int
     viewers: int
+    upstreams: UpstreamsStats
     recordings: RecorderStats
     udp: UdpStats
     backlog: int
@@ -72,8 +75,9 @@ class ServerCollector(Collector):
             "version",
         )
         yield from session_families(stats.sessions)
-        yield gauge("publishers", "Published streams.", {(): stats.publishers})
+        yield gauge("publishers", "Streams published here.", {(): stats.publishers})
         yield gauge("viewers", "Connected viewers.", {(): stats.viewers})
+        yield from _upstreams(stats.upstreams)
         yield from _recordings(stats.recordings)
         yield counter(
             "limits_hit", "What a limit has refused.", _limits(stats), "limit"
@@ -91,6 +95,33 @@ class ServerCollector(Collector):
         )
         yield counter(
             "faults", "Exceptions that were the server's own fault.", {(): stats.faults}
+        )
+
+
+def _upstreams(stats: UpstreamsStats) -> Iterator[Family]:
+    yield gauge(
+        "upstream_streams",
+        "Streams that are pulled from other servers, or are to be.",
+        {(str(state),): stats.states.get(state, 0) for state in PullState},
+        "state",
+    )
+    yield counter(
+        "upstream_failures",
+        "Sessions at other servers that were not opened or have ended, by what "
+        "followed.",
+        {(str(s),): stats.outcomes.get(s, 0) for s in PullState if s in FAILURES},
+        "state",
+    )
+    for name, text, of in (
+        ("packets", "RTP packets", "packets"),
+        ("bytes", "Octets of RTP", "octets"),
+        ("lost_packets", "RTP packets that never came,", "lost"),
+    ):
+        yield counter(
+            f"upstream_{name}",
+            f"{text} of streams from other servers.",
+            {(kind,): getattr(counts, of) for kind, counts in stats.received.items()},
+            "media",
         )
 
 
@@ -126,11 +157,13 @@ def _limits(stats: ServerStats) -> dict[tuple[str, ...], int]:
         "retransmissions": retransmissions,
         "stun_probes": counts.probes_withheld,
         "broadcast_queue": counts.broadcasts_dropped,
+        "chat": counts.chat_refused,
         "echo_refused": counts.messages_refused,
         "stream_resets": counts.reset_requests_refused,
         "data_channels": counts.channels_refused,
         "event_streams": counts.event_streams_refused,
         "gop": stats.gops_given_up,
+        "upstreams": stats.upstreams.refused,
     }
     return {(name,): count for name, count in named.items()}
 

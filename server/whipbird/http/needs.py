@@ -23,6 +23,11 @@ def to_operate(_request: web.Request) -> Need:
     return Need(Action.ADMIN)
 
 
+def to_prompt(_request: web.Request) -> Need:
+    """For all requests below ``/v1``: language models belong to no stream."""
+    return Need(Action.PROMPT, is_list=True)
+
+
 def of_streams(request: web.Request) -> Need:
     """For requests below ``/api/streams``: to see it, to change its recording, to end
     its publisher, or to make links for its viewers.
@@ -38,6 +43,9 @@ def of_streams(request: web.Request) -> Need:
             return Need(Action.PUBLISH, stream)
     if request.method not in _READING:
         return Need(Action.RECORD, stream)
+    if stream is None and len(names := request.query.getall("name", [])) == 1:
+        # A program that is asked knows streams, not lists.
+        return Need(Action.WATCH, names[0])
     return Need(Action.WATCH, stream, is_list=stream is None)
 
 

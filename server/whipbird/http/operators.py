@@ -37,8 +37,7 @@ class OpenSessionsResource:
 
     async def all(self, request: web.Request) -> web.Response:
         """Describe the open sessions, the newest first, one page of them."""
-        limit = _read_number(request, "limit", DEFAULT_LIMIT, 1, MAX_LIMIT)
-        offset = _read_number(request, "offset", 0, 0, 999_999)
+        limit, offset = read_page(request)
         page, total = self._store.newest(offset, limit)
         headers = dict(_NO_STORE)
         if offset + limit < total:
@@ -86,11 +85,30 @@ class PublisherResource:
 
     async def end(self, request: web.Request) -> web.Response:
         """End the session that publishes the stream; its client is told."""
-        session = self._store.publisher_of(request.match_info["stream"])
+        name = request.match_info["stream"]
+        session, stream = self._store.publisher_of(name), self._store.streams.get(name)
+        if session is None and stream is not None:
+            raise Problem(
+                409,
+                "Not published by a client",
+                f"The stream {name} comes from another server."
+                if stream.is_pulled
+                else f"An application of this server publishes the stream {name}.",
+            )
         if session is None:
             raise no_such_stream()
         await session.end(EndReason.ENDED_BY_OPERATOR)
         return web.Response(status=204)
+
+
+def read_page(request: web.Request) -> tuple[int, int]:
+    """How many sessions are asked for, and how many are passed over.
+
+    Raises:
+        Problem: when they are no such numbers.
+    """
+    limit = _read_number(request, "limit", DEFAULT_LIMIT, 1, MAX_LIMIT)
+    return limit, _read_number(request, "offset", 0, 0, 999_999)
 
 
 def _read_number(
@@ -129,6 +147,7 @@ def _describe(stats: SessionStats) -> dict[str, Any]:
         "octets_received": counts.octets_received,
         "octets_sent": counts.octets_sent,
         "messages_echoed": counts.messages,
+        "chat_name": stats.chat_name,
     }
 
 

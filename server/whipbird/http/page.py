@@ -20,6 +20,8 @@ from .stream_names import is_stream_name, not_a_stream_name
 
 INDEX = "index.html"
 MANIFEST = "manifest.webmanifest"
+# The link to the view of language models, without them and with them.
+_CHAT_LINK = ('href="#chat" hidden>', 'href="#chat">')
 # The name of the route of the start page.
 _ROOT = "start-page"
 
@@ -43,9 +45,9 @@ def webclient_directory() -> Path:
 
 def wants_page(request: web.BaseRequest) -> bool:
     """Whether a browser asks for something to show to its user."""
-    accept = request.headers.get(hdrs.ACCEPT, "")
     if request.method not in (hdrs.METH_GET, hdrs.METH_HEAD):
         return False
+    accept = request.headers.get(hdrs.ACCEPT, "")
     others = max(quality(accept, name) for name in _FOR_PROGRAMS)
     return quality(accept, "text/html") > others
 
@@ -78,12 +80,22 @@ class PageResource:
         previews: what a page says of its stream to those who link to it.
         embedders: the origins whose pages may show a stream in a frame; ``ANY`` for
             all. Pages of this server always may.
+        has_chat: whether a stream has a chat.
+        has_llms: whether the server has language models, so that the page shows Chat.
     """
 
     def __init__(
-        self, site: Site, previews: Previews, embedders: Iterable[str] = ()
+        self,
+        site: Site,
+        previews: Previews,
+        embedders: Iterable[str],
+        has_chat: Callable[[str], bool],
+        *,
+        has_llms: bool = False,
     ) -> None:
         self._site = site
+        self._has_chat = has_chat
+        self._has_llms = has_llms
         self._previews = previews
         embedders = tuple(embedders)
         self._ancestors = ANY if ANY in embedders else " ".join(("'self'", *embedders))
@@ -91,6 +103,8 @@ class PageResource:
     def add_to(self, app: web.Application) -> None:
         """Add the routes to an application."""
         for name, content in self._site.files.items():
+            if name == INDEX and self._has_llms:
+                content = content.changed(*_CHAT_LINK, name)
             handler = _serve(content, FRESH)
             app.router.add_get(f"/{name}", handler)
             if name == INDEX:
@@ -144,6 +158,7 @@ class PageResource:
             title=preview.title,
             description=preview.description,
             streams=" ".join(names),
+            chats=" ".join(filter(self._has_chat, names)),
             streams_path="+".join(names),
             url=preview.url,
             picture=preview.picture,
@@ -189,7 +204,9 @@ class BrowserMiddlewares:
         ) -> web.StreamResponse:
             response = await handler(request)
             if (
-                response.content_type != PROBLEM
+                # Most are none; that is the cheapest to see.
+                response.status < 400
+                or response.content_type != PROBLEM
                 or not isinstance(response, web.Response)
                 or not isinstance(response.body, bytes)
                 or not wants_page(request)
@@ -221,8 +238,10 @@ class BrowserMiddlewares:
         async def middleware(
             request: web.Request, handler: Handler
         ) -> web.StreamResponse:
+            if not wants_page(request):
+                return await handler(request)
             match = _ENDPOINT.fullmatch(_path_of(request))
-            if match is None or not wants_page(request):
+            if match is None:
                 return await handler(request)
             protocol, stream = match.groups()
             target = f"/{stream}" if stream else ""

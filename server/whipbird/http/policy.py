@@ -12,7 +12,7 @@ from ..sdp.link import IceServer, TurnServer
 from .access import AccessLog
 from .host import AllowedHosts, AllowedOrigins
 from .ice_servers import IceServers
-from .limits import RateLimits
+from .limits import RateLimit, RateLimits
 from .proxies import Proxies
 
 
@@ -66,6 +66,11 @@ class HttpPolicy:
         self.all_requests.change({}, settings.request_rate)
         self.stream_requests.change(_rates(settings), settings.patch_rate)
         self.ice_servers.change(*_ice_servers(settings))
+
+    @property
+    def rate_limits(self) -> dict[str, RateLimit]:
+        """All limits of rates, by their names."""
+        return {**self.all_requests.limits, **self.stream_requests.limits}
 
     def _is_any_host_harmless(self) -> bool:
         """Whether DNS rebinding gives nobody anything.

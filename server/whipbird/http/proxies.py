@@ -4,7 +4,6 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import replace
 from ipaddress import IPv6Address, ip_address
 from typing import TypeVar
 
@@ -48,12 +47,15 @@ class Proxies:
 
     Attributes:
         trusted: see above; it may change.
+        told: returns the client that another worker of this server has found; None
+            where there is none.
     """
 
     __middleware_version__ = 1
 
     def __init__(self, trusted: Iterable[ProxyAddress], ignored: Counter[str]) -> None:
         self.trusted = tuple(trusted)
+        self.told: Callable[[web.Request], Client | None] | None = None
         self._ignored = ignored
         self._has_warned = False
         for reason in ("untrusted", "malformed"):
@@ -70,7 +72,8 @@ class Proxies:
         """The client of a request."""
         client: Client | None = request.get(CLIENT)
         if client is None:
-            client = request[CLIENT] = self._find(request)
+            told = None if self.told is None else self.told(request)
+            client = request[CLIENT] = told or self._find(request)
         return client
 
     def _find(self, request: web.Request) -> Client:
@@ -86,7 +89,7 @@ class Proxies:
             client = self._read_forwarded(request, peer)
         prefixes = split_list(headers.getall(_PREFIX, ()))
         if prefixes:
-            client = replace(client, prefix=self._read(read_prefix, prefixes))
+            client = client._replace(prefix=self._read(read_prefix, prefixes))
         return client
 
     def _read_x_forwarded(self, request: web.Request, peer: Client) -> Client:
@@ -158,6 +161,8 @@ class Proxies:
             return None
 
     def _trusts(self, address: str) -> bool:
+        if not self.trusted:
+            return False
         if not address:
             return UNIX in self.trusted
         with suppress(ValueError):

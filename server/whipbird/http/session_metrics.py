@@ -116,6 +116,11 @@ def _sessions(stats: SessionsStats) -> Iterator[Family]:
 
 
 def _transport(counts: SessionCounts) -> Iterator[Family]:
+    yield counter(
+        "chat_messages",
+        "Messages and reactions that were passed on in chats.",
+        {(): counts.chat_messages},
+    )
     yield counter("echo_messages", "Messages echoed.", {(): counts.messages})
     yield counter(
         "echo_bytes", "Octets of the messages echoed.", {(): counts.message_octets}

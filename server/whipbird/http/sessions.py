@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
 
+from ..net.shard import Shard
 from ..rights import Action
 from ..sdp.errors import SdpError
 from ..sdp.fragment import parse_fragment
@@ -59,6 +60,7 @@ class SessionsResource:
     Args:
         store: the store of sessions.
         ice_servers: the ICE servers to announce to clients.
+        shard: which worker this is; None if there are no others.
 
     Attributes:
         prefix: the path prefix of the resources.
@@ -71,8 +73,12 @@ class SessionsResource:
     role: Role
 
     def __init__(
-        self, store: SessionStore, ice_servers: IceServers | None = None
+        self,
+        store: SessionStore,
+        ice_servers: IceServers | None = None,
+        shard: Shard | None = None,
     ) -> None:
+        self._shard = shard
         self._store = store
         self._ice_servers = ice_servers or IceServers()
         self._turns = Turns()
@@ -138,6 +144,7 @@ class SessionsResource:
             raise _unavailable(reason) from None
         # Nobody else knows its id yet.
         session.owner = request[GRANT].name
+        session.may_prompt = request[GRANT].has(Action.PROMPT)
         response = SessionResponse(
             session,
             body=answer.encode(),  # as text it would get a charset, which SDP has not
@@ -234,13 +241,21 @@ class SessionsResource:
 
     def path_of(self, session: Session) -> str:
         """The path of a session's URL, from the root of the router."""
-        return self._session.url_for(stream=session.stream, session=session.id).raw_path
+        # The characters of both stand in a path as they are.
+        return f"{self._root}/{session.stream}/{session.id}"
 
     def _stream_of(self, request: web.Request) -> str:
         """The stream's name in the URL; a random one if there is none."""
         if "stream" not in request.match_info:
-            return secrets.token_urlsafe(_NAME_OCTETS)
+            return self._new_name()
         return request.match_info["stream"]
+
+    def _new_name(self) -> str:
+        """A random name of a stream, which this worker has."""
+        while True:
+            name = secrets.token_urlsafe(_NAME_OCTETS)
+            if self._shard is None or self._shard.owns(name):
+                return name
 
     def session_of(self, request: web.Request) -> Session:
         """The session that the URL names, if the client may change it.
@@ -284,12 +299,10 @@ class SessionsResource:
         aiohttp-cors answers preflights for any stream and session, so that a page can
         read the 404 that follows.
         """
+        if request.method != hdrs.METH_OPTIONS:
+            return await handler(request)
         resource = request.match_info.route.resource
-        if (
-            request.method != hdrs.METH_OPTIONS
-            or resource is None
-            or is_preflight(request)
-        ):
+        if resource is None or is_preflight(request):
             return await handler(request)
         methods = sorted({route.method for route in resource})
         response = web.Response(headers={hdrs.ALLOW: ", ".join(methods)})

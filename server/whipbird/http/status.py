@@ -1,12 +1,14 @@
 """Liveness and status of the server, for operators."""
 
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 
 from aiohttp import hdrs, web
 
 from .. import __version__
-from ..net import UdpPort
+from ..apps.served import ApplicationStats
+from ..net import Neighbours, UdpPort
 from ..rights import Action, Need, Rights
 from ..sessions import SessionState, SessionStore
 from .auth import grant_for
@@ -20,9 +22,20 @@ class StatusResource:
 
     Args:
         rights: they say who may see the counts.
+        applications: takes a snapshot of the applications.
+        neighbours: the other workers of this server, if there are any.
     """
 
-    def __init__(self, store: SessionStore, port: UdpPort, rights: Rights) -> None:
+    def __init__(
+        self,
+        store: SessionStore,
+        port: UdpPort,
+        rights: Rights,
+        applications: Callable[[], Sequence[ApplicationStats]],
+        neighbours: Neighbours | None = None,
+    ) -> None:
+        self._applications = applications
+        self._neighbours = neighbours
         self._rights = rights
         self._store = store
         self._port = port
@@ -57,9 +70,15 @@ class StatusResource:
             raise
         counts = self._store.count()
         states = [s for s in SessionState if s is not SessionState.CLOSED]
+        handed_over = (
+            {}
+            if self._neighbours is None
+            else {"handed_over": asdict(self._neighbours.stats)}
+        )
         return web.json_response(
             {
                 "version": __version__,
+                "packet_path": self._port.packet_path,
                 "uptime": round(time.monotonic() - self._started, 3),
                 "sessions": {
                     "open": counts.total(),
@@ -67,8 +86,10 @@ class StatusResource:
                     "total": self._store.opened,
                 },
                 "messages_echoed": self._store.messages_echoed,
+                "applications": list(map(asdict, self._applications())),
                 "udp": asdict(self._port.stats),
                 "tcp": asdict(self._port.tcp.stats),
+                **handed_over,
             },
             headers=_NO_STORE,
         )

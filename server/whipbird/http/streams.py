@@ -9,9 +9,10 @@ from ..recording import Recorder
 from ..rights import Action, Grant, Rights
 from ..streams import Audiences, Stream, Streams
 from ..streams.health import Finding, findings
+from ..upstream import PulledStats, Upstreams
 from .auth import GRANT
-from .problems import no_such_stream
-from .stream_names import check_stream_names
+from .problems import Problem, no_such_stream
+from .stream_names import check_stream_names, is_stream_name, not_a_stream_name
 
 PREFIX = "/api/streams"
 
@@ -39,8 +40,10 @@ class StreamsResource:
         audiences: Audiences,
         recorder: Recorder,
         rights: Rights,
+        upstreams: Upstreams,
     ) -> None:
         self._streams = streams
+        self._upstreams = upstreams
         self._audiences = audiences
         self._recorder = recorder
         self._rights = rights
@@ -51,14 +54,32 @@ class StreamsResource:
         app.router.add_get("/{stream}", self.one)
 
     async def all(self, request: web.Request) -> web.Response:
-        """Describe the published streams that may be watched, sorted by name."""
+        """Describe the published streams that may be watched, sorted by name.
+
+        With ``name`` in the query, once or several times, only these. Those that are
+        pulled from elsewhere are listed apart too, published or not.
+        """
         grant = request[GRANT]
+        names = request.query.getall("name", None)
+        for name in names or ():
+            if not is_stream_name(name):
+                detail = not_a_stream_name(name).detail
+                raise Problem(400, "Not a stream name", detail)
         streams = [
             self._describe(stream, grant)
             for stream in self._streams
-            if grant.allows(Action.WATCH, stream.name)
+            if (names is None or stream.name in names)
+            and grant.allows(Action.WATCH, stream.name)
         ]
-        return web.json_response({"streams": streams}, headers=NO_STORE)
+        upstreams = [
+            {"stream": pulled.stream, **_upstream(pulled, grant)}
+            for pulled in self._upstreams
+            if (names is None or pulled.stream in names)
+            and grant.allows(Action.WATCH, pulled.stream)
+        ]
+        return web.json_response(
+            {"streams": streams, "upstreams": upstreams}, headers=NO_STORE
+        )
 
     async def one(self, request: web.Request) -> web.Response:
         """Describe one stream."""
@@ -71,6 +92,7 @@ class StreamsResource:
 
     def _describe(self, stream: Stream, grant: Grant) -> dict[str, Any]:
         stats = stream.stats(self._audiences.count(stream.name))
+        pulled = self._upstreams.get(stream.name) if stream.is_pulled else None
         return {
             "name": stats.name,
             "state": stats.state,
@@ -82,7 +104,21 @@ class StreamsResource:
             "recording": self._recorder.describe(stats.name),
             "tracks": [_track(track) for track in stats.tracks],
             "health": [_finding(found) for found in findings(stats.tracks, stats.age)],
+            "upstream": None if pulled is None else _upstream(pulled, grant),
         }
+
+
+def _upstream(stats: PulledStats, grant: Grant) -> dict[str, Any]:
+    """How a stream is pulled; what names the origin is for operators."""
+    is_operator = grant.allows(Action.ADMIN, stats.stream)
+    return {
+        "state": str(stats.state),
+        "since": round(stats.since, 3),
+        "status": stats.status,
+        "attempts": stats.attempts,
+        "viewers": stats.viewers,
+        "detail": (stats.detail or None) if is_operator else None,
+    }
 
 
 def _finding(found: Finding) -> dict[str, Any]:

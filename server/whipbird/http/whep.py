@@ -12,8 +12,10 @@ from ..sessions import (
     NothingToWatch,
     Session,
     SessionStore,
+    StreamLoop,
     WrongCodecs,
 )
+from ..upstream import CDN_LOOP, STREAM_PATH, Upstreams, read_path, write_path
 from .body import JSON
 from .clients import client_of
 from .ice_servers import IceServers
@@ -33,9 +35,13 @@ class WhepResource(SessionsResource):
     role = VIEWER
 
     def __init__(
-        self, store: SessionStore, ice_servers: IceServers | None = None
+        self,
+        store: SessionStore,
+        ice_servers: IceServers | None = None,
+        upstreams: Upstreams | None = None,
     ) -> None:
         super().__init__(store, ice_servers)
+        self._upstreams = upstreams
         self._extensions = WhepExtensions(store, self.find_session, self.session_of)
 
     def add_to(self, app: web.Application) -> list[web.AbstractRoute]:
@@ -61,6 +67,15 @@ class WhepResource(SessionsResource):
         response.headers[hdrs.CONTENT_LENGTH] = "0"
         return response
 
+    async def post(self, request: web.Request) -> web.Response:
+        """Open a session; to a server that asks, tell by way of which others."""
+        response = await super().post(request)
+        if self._upstreams is not None and CDN_LOOP in request.headers:
+            path = self._upstreams.path_of(request.match_info["stream"])
+            if path:
+                response.headers[STREAM_PATH] = write_path(path)
+        return response
+
     async def open(
         self, request: web.Request, stream: str, offer: Offer
     ) -> tuple[Session, str]:
@@ -70,6 +85,7 @@ class WhepResource(SessionsResource):
                 offer,
                 client_of(request).address or "-",
                 rid=request.query.get("layer"),
+                path=read_path(request.headers.getall(CDN_LOOP, ())),
             )
         except NothingToWatch:
             raise Problem(
@@ -78,6 +94,10 @@ class WhepResource(SessionsResource):
                 f'Nobody publishes "{stream}" now.',
                 section="draft-ietf-wish-whep-03 section 4.3.8",
                 headers={hdrs.RETRY_AFTER: RETRY_AFTER},
+            ) from None
+        except StreamLoop as error:
+            raise Problem(
+                508, "Loop detected", str(error), section="RFC 8586 section 2"
             ) from None
         except NoSuchLayer as error:
             raise Problem(404, "No such layer", str(error)) from None

@@ -265,11 +265,13 @@ class Bench:
             # A publisher of this run may come a little later.
             left = max(self._ends_at - self._now(), 0.1)
             watch = Watch(client, WatchOptions(seconds=left, waits=True))
+            refusals: list[WhipError] = []
             try:
                 async with asyncio.timeout_at(self._ends_at):
-                    await watch.connect(lambda _: None)
+                    await watch.connect(refusals.append)
             except TimeoutError:
-                raise WhipError("Nobody publishes") from None
+                why = "Nobody publishes" if refusals else "Not connected in time"
+                raise WhipError(why) from None
             self._came(report, client.setup.total)
             try:
                 end = await watch.run()

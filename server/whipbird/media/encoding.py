@@ -56,6 +56,7 @@ class Encoding:
         send_feedback_soon: called when RTCP feedback should be sent soon.
         level_id: the identifier of the header extension with the level of the sound
             (RFC 6464); 0 for none.
+        in_order: whether its packets can be neither late nor sent again.
 
     Attributes:
         source: the current source.
@@ -83,6 +84,8 @@ class Encoding:
         rid: str | None,
         send_feedback_soon: Callable[[], None],
         level_id: int = 0,
+        *,
+        in_order: bool = False,
     ) -> None:
         self.rid = rid
         self.sources: dict[int, Source] = {}
@@ -94,6 +97,7 @@ class Encoding:
         self.bitrate = 0.0
         self.frame_rate = 0.0
         self.epoch = 0
+        self._in_order = in_order
         self.wants_key_frame = False
         self.nacked = self.key_frame_requests = 0
         self.send_feedback_soon = send_feedback_soon
@@ -208,7 +212,7 @@ class Encoding:
 
     def add_source(self, ssrc: int, codec: Codec) -> Source:
         """Add a source, which replaces the current one at its first key frame."""
-        source = Source(ssrc, codec, self, self._now())
+        source = Source(ssrc, codec, self, self._now(), in_order=self._in_order)
         if not self.sources:
             self.source = source
         elif self.is_video:
@@ -442,7 +446,7 @@ class Encoding:
         if now < self.key_frame_request_due:
             return False
         self._key_frame_requested_at = now
-        self._habits.requested(now)
+        self._habits.requested(now, self.last_packet_at)
         return True
 
     def _note_loss(self, now: float) -> None:

@@ -8,9 +8,11 @@ from typing import Protocol
 from ..rtp.forward_template import ExtensionMap, ForwardedPacket, ForwardTemplate
 from ..rtp.history import GopBudget, PacketHistory
 from ..rtp.packet import RtpPacket
+from ..rtp.rewriter import Rewriting
 from ..transport.packet_buffer import SLOTS, PacketBuffer
 from .encoding import RATE_INTERVAL, Encoding
 from .redundancy import RedundantPackets
+from .transport import FanOut
 
 # The weight of the newest measurement in the smoothed bitrate.
 RATE_WEIGHT = 0.25
@@ -34,10 +36,13 @@ class Watcher(Protocol):
     Attributes:
         extension_map: the RTP header extensions that it negotiated: URI -> identifier.
         frames_dropped: frames skipped because it was congested.
+        compiled_stream: its stream for the compiled packet path; None while its packets
+            need more than that does, or are not all sent at once, or there is none.
     """
 
     extension_map: ExtensionMap
     frames_dropped: int
+    compiled_stream: Rewriting | None
 
     @property
     def is_congested(self) -> bool:
@@ -85,6 +90,8 @@ class Feed:
         encoding: the source of the packets.
         extension_map: the publisher's RTP header extensions: URI -> identifier.
         budget: the octets for its GOP.
+        fan_out: sends to many watchers with one call; None without the compiled packet
+            path.
 
     Attributes:
         history: the newest packets.
@@ -93,7 +100,11 @@ class Feed:
     """
 
     def __init__(
-        self, encoding: Encoding, extension_map: ExtensionMap, budget: GopBudget
+        self,
+        encoding: Encoding,
+        extension_map: ExtensionMap,
+        budget: GopBudget,
+        fan_out: FanOut | None = None,
     ) -> None:
         self.encoding = encoding
         self.history = PacketHistory(budget, encoding.codec.clock_rate)
@@ -101,6 +112,7 @@ class Feed:
         self._budget = budget
         self.bitrate = encoding.bitrate
         self._extension_map = extension_map
+        self._fan_out = fan_out
         self._codec = encoding.codec
         self._timestamp = -1
         self._epoch = encoding.epoch
@@ -114,6 +126,9 @@ class Feed:
         self._key_frame_at = -math.inf
         # Watchers that get every packet as it arrives, by extension map.
         self._groups: dict[_MapKey, tuple[ForwardTemplate, list[Watcher]]] = {}
+        # Those of them whose sockets may be congested: ``fan_out`` has not sent them
+        # the last packets.
+        self._unfanned: list[Watcher] = []
         # Late watchers: the sequence number of the next kept packet for each, and how
         # many packets it may still be behind after the next batch.
         self._late: dict[Watcher, tuple[int, int]] = {}
@@ -130,6 +145,7 @@ class Feed:
             self._waiting,
             self._congested,
             self._groups,
+            self._unfanned,
             self._late,
             self._pending,
         ):
@@ -170,6 +186,8 @@ class Feed:
         if watcher in watchers:
             self._flush()
             watchers.remove(watcher)
+            if watcher in self._unfanned:
+                self._unfanned.remove(watcher)
             if not watchers:
                 del self._groups[key]
 
@@ -197,6 +215,7 @@ class Feed:
             key, (ForwardTemplate(self._extension_map, watcher.extension_map), [])
         )
         watchers.append(watcher)
+        self._unfanned.append(watcher)
 
     def _on_packet(self, packet: RtpPacket) -> None:
         encoding = self.encoding
@@ -266,11 +285,30 @@ class Feed:
         if not self._pending:
             return
         packets, self._pending = self._pending, []
-        buffer, now = self._buffer, self._loop.time()
+        now = self._loop.time()
+        self._unfanned.clear()
         for template, watchers in self._groups.values():
             forwarded = [template.apply(packet, now) for packet in packets]
-            for watcher in watchers:
-                watcher.forward(forwarded, buffer, now)
+            self._unfanned += self._send(forwarded, watchers, now)
+
+    def _send(
+        self,
+        packets: Sequence[ForwardedPacket],
+        watchers: Sequence[Watcher],
+        now: float,
+    ) -> Sequence[Watcher]:
+        """Send packets, at most as many as the buffer has slots.
+
+        Returns:
+            The watchers that ``fan_out`` has not sent them to.
+        """
+        if self._fan_out is not None:
+            streams = [watcher.compiled_stream for watcher in watchers]
+            watchers = [watchers[n] for n in self._fan_out(packets, streams, now)]
+        buffer = self._buffer
+        for watcher in watchers:
+            watcher.forward(packets, buffer, now)
+        return watchers
 
     def _catch_up(self) -> None:
         """Send the next batch of kept packets to each late watcher."""
@@ -306,7 +344,7 @@ class Feed:
         for start in range(0, len(packets), SLOTS):
             batch = packets[start : start + SLOTS]
             forwarded = [watcher.catch_up(template.apply(p, now)) for p in batch]
-            watcher.forward(forwarded, self._buffer, now)
+            self._send(forwarded, (watcher,), now)
         if behind:
             self._late[watcher] = ((position + count) & 0xFFFF, behind)
         else:
@@ -324,7 +362,8 @@ class Feed:
                 self._is_recovering = True
             else:
                 self.add_at_key_frame(watcher)
-        slow = [w for _, ws in self._groups.values() for w in ws if w.is_congested]
+        # What ``fan_out`` has sent did not wait for the network.
+        slow = [w for w in self._unfanned if w.is_congested]
         for watcher in slow:
             watcher.frames_dropped += 1
             self.remove(watcher)
@@ -349,5 +388,6 @@ class Feed:
             self._waiting += watchers
         self._waiting += self._late
         self._groups.clear()
+        self._unfanned.clear()
         self._late.clear()
         self.encoding.request_key_frame()

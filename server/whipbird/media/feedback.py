@@ -21,7 +21,7 @@ from ..rtp.source_clock import share_offset
 from ..rtp.transport_feedback import TransportFeedback
 from ..rtp.xr import DelaySince, parse_xr, write_reference_time
 from .requests import Requests
-from .transport import MediaTransport
+from .transport import SourceTransport
 
 if TYPE_CHECKING:
     from .encoding import Encoding
@@ -58,7 +58,7 @@ class Feedback:
         tracks: those of the transport's media sections.
     """
 
-    def __init__(self, transport: MediaTransport) -> None:
+    def __init__(self, transport: SourceTransport) -> None:
         self.tracks: list[Track] = []
         self._transport = transport
         self._ssrc = secrets.randbits(32)

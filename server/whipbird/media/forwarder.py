@@ -9,7 +9,7 @@ from ..rtp import extensions
 from ..rtp.forward_template import ExtensionMap, ForwardedPacket, ForwardTemplate
 from ..rtp.frame_numbers import Renumbering
 from ..rtp.packet import HEADER_LENGTH, RtpPacket
-from ..rtp.rewriter import Rewriter
+from ..rtp.rewriter import Rewriting
 from ..rtp.round_trip import RoundTrip
 from ..rtp.rtcp_requests import Reported
 from ..rtp.viewer_estimate import ViewerEstimate
@@ -57,6 +57,7 @@ class Forwarder:
         nacked, nacks_refused, key_frame_requests: see ``SentCounts``; the caller counts
             them.
         frames_dropped: frames skipped because its path was congested.
+        compiled_stream: see ``Watcher``.
     """
 
     def __init__(
@@ -70,7 +71,7 @@ class Forwarder:
     ) -> None:
         self.kind = media.kind
         self.feed: Feed | None = None
-        self.rewriter = Rewriter(
+        self.rewriter = transport.make_rewriter(
             ssrc, sequence=secrets.randbits(15), timestamp=secrets.randbits(32)
         )
         self.fraction_lost = 0.0
@@ -102,14 +103,16 @@ class Forwarder:
         # Whether the rest of the GOP is left out, and not retransmitted.
         self._is_skipping = False
         self._transport = transport
+        self._fan_out = transport.fan_out
+        # Whether the compiled packet path does for its packets what is to be done.
+        self._is_compiled = self._fan_out is not None
+        self.compiled_stream: Rewriting | None = None
         self._on_source_changed = on_source_changed
         self._schedule = schedule
         # The feed to switch to at its next key frame.
         self._wanted: Feed | None = None
         # The feed, codec and epoch that the rewriter's offsets are computed for.
         self._source: tuple[Feed, Codec, int] | None = None
-        # The last packet that was sent.
-        self._last: ForwardedPacket | None = None
         # How the feed's packets are made, and where packets that were held back are
         # written; None before the first ones.
         self._template: ForwardTemplate | None = None
@@ -190,12 +193,11 @@ class Forwarder:
         codec = self._codecs.match(feed.encoding.codec)
         if codec is None:
             return False
-        self._takes_single_units = codec.packetization_mode == SINGLE_NAL_UNIT
-        self._choose_way()
         if self.feed is not None and self.feed is not feed:
             self.feed.remove(self)
         self._release(self.pacer.flush(), now)
         first, rewriter = packets[0], self.rewriter
+        self._takes_single_units = codec.packetization_mode == SINGLE_NAL_UNIT
         source = (feed, codec, feed.encoding.epoch)
         if self._source == source:
             rewriter.resume(first.sequence)
@@ -209,9 +211,10 @@ class Forwarder:
                 clock_rate=codec.clock_rate,
                 now=now,
             )
-            last = self._last
+            last = rewriter.last
             before = b"" if last is None else last.body[last.payload_offset :]
             self._renumbering.switch(codec.name, first.payload, before)
+        self._choose_way()
         self.feed, self._wanted = feed, None
         self._is_skipping = False
         self._template = feed.template_for(self)
@@ -239,6 +242,14 @@ class Forwarder:
         """Spare most viewers the questions that packets to a few have to be asked."""
         is_special = self._takes_single_units or self.pacer.is_needed
         self.forward = self._forward_some if is_special else self._send
+        self._is_compiled = not (
+            self._fan_out is None
+            or self._redundancy.level
+            or self._renumbering.is_needed
+        )
+        self.compiled_stream = (
+            self.rewriter if self._is_compiled and not is_special else None
+        )
 
     def handle_timeout(self, now: float) -> None:
         """Send the copies and the packets that were held back, as far as due."""
@@ -253,6 +264,12 @@ class Forwarder:
     def _send(
         self, packets: Sequence[ForwardedPacket], buffer: PacketBuffer, now: float
     ) -> None:
+        if (
+            self._is_compiled
+            and self._fan_out is not None
+            and not self._fan_out(packets, (self.rewriter,), now)
+        ):
+            return
         if self._redundancy.level:
             buffer.lengths = self._write_redundant(packets, buffer.slots, now)
         else:
@@ -260,7 +277,6 @@ class Forwarder:
         if self._renumbering.is_needed:
             for packet, slot in zip(packets, buffer.slots, strict=False):
                 self._renumbering.apply(slot, HEADER_LENGTH + packet.payload_offset)
-        self._last = packets[-1]
         # The connection may be closed; the session will notice and leave.
         try:
             self._transport.send_rtp_batch(buffer)
@@ -303,6 +319,7 @@ class Forwarder:
             level: how many frames before it.
         """
         self._redundancy.level = level
+        self._choose_way()
 
     def _write_redundant(
         self,

@@ -117,9 +117,16 @@ class Habits:
         self._requested_at = None
         self._key_frame_at = now
 
-    def requested(self, now: float) -> None:
-        """Note that a key frame was requested."""
-        if self._requested_at is None:
+    def requested(self, now: float, last_packet_at: float) -> None:
+        """Note that a key frame was requested.
+
+        Args:
+            last_packet_at: when the last packet came: a sender that is paused, or cut
+                off, has not refused.
+        """
+        if now - last_packet_at > ANSWER_TIME:
+            self._requested_at = None
+        elif self._requested_at is None:
             self._requested_at = now
         elif now - self._requested_at > ANSWER_TIME:
             if self._key_frame_at is not None:

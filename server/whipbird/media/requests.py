@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ..rtp.round_trip import RoundTrip
 from ..rtp.rtcp import write_fir, write_nack, write_pli
-from .transport import MediaTransport
+from .transport import SourceTransport
 
 if TYPE_CHECKING:
     from .encoding import Encoding
@@ -60,7 +60,7 @@ class Requests:
 
     def __init__(
         self,
-        transport: MediaTransport,
+        transport: SourceTransport,
         ssrc: int,
         head: bytes,
         tracks: "Sequence[Track]",

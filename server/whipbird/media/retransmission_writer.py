@@ -4,7 +4,7 @@ import secrets
 
 from ..rtp.forward_template import ForwardTemplate
 from ..rtp.frame_numbers import Renumbering
-from ..rtp.rewriter import Rewriter
+from ..rtp.rewriter import Rewriting
 from ..rtp.rtx import RtxStream
 from .feed import Feed
 from .redundancy import MAX_AGE, Redundancy
@@ -23,7 +23,7 @@ class RetransmissionWriter:
 
     def __init__(
         self,
-        rewriter: Rewriter,
+        rewriter: Rewriting,
         renumbering: Renumbering,
         codecs: ViewerCodecs,
         redundancy: Redundancy,

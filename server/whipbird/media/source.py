@@ -6,6 +6,7 @@ from typing import Protocol
 
 from ..rtp.codecs import payload_format
 from ..rtp.missing import (
+    IN_ORDER,
     NO_REQUESTS,
     PICTURES,
     SOUND,
@@ -71,6 +72,7 @@ class Source:
         codec: the codec of its first packet.
         sink: called with the packets.
         now: the time, in seconds of the caller's clock.
+        in_order: whether its packets can be neither late nor sent again.
 
     Attributes:
         codec: the codec of the last packet.
@@ -82,9 +84,18 @@ class Source:
         ends_frame: whether the newest packet has the marker bit.
     """
 
-    def __init__(self, ssrc: int, codec: Codec, sink: SourceSink, now: float) -> None:
+    def __init__(
+        self,
+        ssrc: int,
+        codec: Codec,
+        sink: SourceSink,
+        now: float,
+        *,
+        in_order: bool = False,
+    ) -> None:
         self.ssrc = ssrc
-        self.reception = Reception(ssrc, codec.clock_rate, _request_policy(codec))
+        policy = IN_ORDER if in_order else _request_policy(codec)
+        self.reception = Reception(ssrc, codec.clock_rate, policy)
         self.last_packet_at = now
         self.timestamp_shift = 0
         self.restarts = 0
@@ -214,6 +225,9 @@ class Source:
             self._describe(ready)
         if self.reception.missing:
             self._sink.send_feedback_soon()
+        elif self._reorder.waiting:
+            # Nothing that is missing may still come.
+            self.release(now)
 
     def _describe_sound(self, packet: RtpPacket) -> None:
         packet.is_random_access_point = True

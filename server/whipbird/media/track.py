@@ -15,7 +15,7 @@ from .encoding import Encoding
 from .feedback import Feedback
 from .source import Source
 from .stats import ReceivedCounts, TrackStats
-from .transport import MediaTransport
+from .transport import SourceTransport
 
 # Seconds without packets after which a source makes room for a new one, if it is not
 # the current one of its encoding.
@@ -33,6 +33,7 @@ class Track:
     Args:
         kind: ``audio`` or ``video``.
         transport: receives the packets.
+        in_order: whether they can be neither late nor sent again: a gap is final.
 
     Attributes:
         encodings: the encodings received so far; one, without simulcast.
@@ -45,7 +46,9 @@ class Track:
             is not of the codec that was negotiated with it.
     """
 
-    def __init__(self, kind: str, transport: MediaTransport) -> None:
+    def __init__(
+        self, kind: str, transport: SourceTransport, *, in_order: bool = False
+    ) -> None:
         self.kind = kind
         self.encodings: list[Encoding] = []
         self.extension_map: dict[str, int] = {}
@@ -54,6 +57,7 @@ class Track:
         self.is_configured = False
         self.malformed = 0
         self._transport = transport
+        self._in_order = in_order
         self._media: OfferedMedia | None = None
         self._codecs: dict[int, Codec] = {}
         self._transport_cc = 0
@@ -139,6 +143,13 @@ class Track:
     def source_of(self, ssrc: int) -> Source | None:
         """The source with this SSRC."""
         return self._sources.get(ssrc)
+
+    def name_source(self, ssrc: int, rid: str | None) -> None:
+        """Note the rid of a source whose packets do not tell it; None to forget it."""
+        if rid is None:
+            self._offered_sources.pop(ssrc, None)
+        else:
+            self._offered_sources[ssrc] = rid
 
     def forget(self, ssrcs: tuple[int, ...]) -> None:
         """Remove sources that have ended (RTCP BYE), and encodings without any."""
@@ -251,7 +262,13 @@ class Track:
         is_new = encoding is None
         if encoding is None:
             level_id = self.extension_map.get(extensions.AUDIO_LEVEL, 0)
-            encoding = Encoding(codec, rid, self._feedback.send_soon, level_id)
+            encoding = Encoding(
+                codec,
+                rid,
+                self._feedback.send_soon,
+                level_id,
+                in_order=self._in_order,
+            )
             self.encodings.append(encoding)
         # Else the sender has restarted the encoder, with another SSRC.
         source = encoding.add_source(packet.ssrc, codec)

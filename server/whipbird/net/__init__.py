@@ -3,7 +3,9 @@
 from .addresses import HostAddresses
 from .dispatcher import Dispatcher
 from .ice_tcp import IceTcp, TcpStats
+from .neighbours import Neighbours
 from .route import Endpoint
+from .shard import Shard, Sharing
 from .udp_port import PortInUse, UdpPort, UdpStats
 
 __all__ = [
@@ -11,7 +13,10 @@ __all__ = [
     "Endpoint",
     "HostAddresses",
     "IceTcp",
+    "Neighbours",
     "PortInUse",
+    "Shard",
+    "Sharing",
     "TcpStats",
     "UdpPort",
     "UdpStats",

@@ -4,11 +4,28 @@ import ipaddress
 import math
 import time
 from collections.abc import Sequence
+from functools import lru_cache
 
 import ifaddr
 
 # Seconds for which the addresses that were found count as the current ones.
 ADDRESSES_LIFETIME = 1.0
+
+
+@lru_cache(maxsize=1024)
+def is_address(name: str) -> bool:
+    """Whether it is an IP address, and no name."""
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
+
+
+@lru_cache(maxsize=256)
+def is_unspecified(name: str) -> bool:
+    """Whether it stands for all addresses of a machine, as 0.0.0.0."""
+    return is_address(name) and ipaddress.ip_address(name).is_unspecified
 
 
 class HostAddresses:

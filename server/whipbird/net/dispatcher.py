@@ -6,7 +6,7 @@ import logging
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from ..transport.budget import Budget
 from ..transport.path import Address, Path
@@ -49,6 +49,29 @@ class DispatchStats:
     refused: int = 0
 
 
+class Elsewhere(Protocol):
+    """The other workers of this server (see ``Neighbours``)."""
+
+    def take(self, datagram: bytes, local: Address, remote: Address) -> bool:
+        """Take a datagram that is not for a session of this worker, if one has it."""
+
+    def take_stun(self, datagram: bytes, path: Path, ufrag: str) -> bool:
+        """Take a STUN message of no session of this worker, if another has it.
+
+        Args:
+            ufrag: the receiver's, in a request; empty for a response.
+        """
+
+    def flush(self) -> None:
+        """Hand over what was taken."""
+
+    def path_claimed(self, path: Path) -> None:
+        """A session of this worker has shown to be on a path."""
+
+    def path_released(self, path: Path) -> None:
+        """No session of this worker has the path any more."""
+
+
 # [deadline, a number that settles ties, endpoint]; no endpoint after ``detach``.
 _Timer = list[Any]
 
@@ -70,6 +93,8 @@ class Dispatcher:
         probes: what the sessions may send to addresses that have not shown to be their
             peers'.
         faults: logs what goes wrong in the sessions by our own fault.
+        elsewhere: takes what is for sessions of other workers; None without workers.
+        mark: what the prefixes and ufrags of its sessions begin with (see ``Shard``).
         in_turn: whether a turn is going on: datagrams are being read or timeouts
             handled, and a ``flush`` follows.
     """
@@ -82,6 +107,8 @@ class Dispatcher:
         self.stats = DispatchStats()
         self.faults = FaultLog()
         self.probes = Budget(PROBE_RATE, PROBE_BURST)
+        self.elsewhere: Elsewhere | None = None
+        self.mark = b""
         self.in_turn = False
         self._on_deadline = on_deadline
         self._on_path_unused = on_path_unused
@@ -140,6 +167,8 @@ class Dispatcher:
         route = routes.get(path.remote)
         if route is None:
             route = routes[path.remote] = Route(path)
+            if self.elsewhere is not None and not path.is_tcp:
+                self.elsewhere.path_claimed(path)
         route.add(endpoint, now)
 
     def forget_path(self, endpoint: Endpoint, path: Path) -> None:
@@ -154,6 +183,8 @@ class Dispatcher:
                     del self._routes[path.local]
                 if self._on_path_unused is not None:
                     self._on_path_unused(path)
+                if self.elsewhere is not None and not path.is_tcp:
+                    self.elsewhere.path_released(path)
 
     def is_routed(self, path: Path) -> bool:
         """Whether a session has shown to be on a path."""
@@ -195,7 +226,10 @@ class Dispatcher:
         routes = self._routes.get(local)
         route = None if routes is None else routes.get(remote)
         if route is None:
-            self.stats.unknown_address += 1
+            if self.elsewhere is None or not self.elsewhere.take(
+                datagram, local, remote
+            ):
+                self.stats.unknown_address += 1
             return
         endpoints = route.endpoints
         is_shared = len(endpoints) > 1
@@ -222,18 +256,22 @@ class Dispatcher:
                 if route.held:
                     self._answer_held(route, now)
                 return
-        self.stats.refused += 1
+        if self.elsewhere is None or not self.elsewhere.take(datagram, local, remote):
+            self.stats.refused += 1
 
     def _receive_stun(self, datagram: bytes, path: Path, now: float) -> None:
         is_request = datagram[:2] == _BINDING_REQUEST
-        ufrag = _ufrag(datagram) if is_request else ""
+        ufrag = ufrag_of(datagram) if is_request else ""
         endpoint = (
             self._by_ufrag.get(ufrag)
             if is_request
             else self._by_prefix.get(datagram[_PREFIX])
         )
         if endpoint is None:
-            self.stats.unknown_stun += 1
+            if self.elsewhere is None or not self.elsewhere.take_stun(
+                datagram, path, ufrag
+            ):
+                self.stats.unknown_stun += 1
             return
         route = None
         if is_request:
@@ -281,6 +319,8 @@ class Dispatcher:
             except Exception as error:
                 self._fail(endpoint, error)
             self.arm(endpoint)
+        if self.elsewhere is not None:
+            self.elsewhere.flush()
         self.in_turn = False
 
     # Time
@@ -328,7 +368,7 @@ class Dispatcher:
         self.flush(now)
 
 
-def _ufrag(request: bytes) -> str:
+def ufrag_of(request: bytes) -> str:
     """The receiver's user name fragment in a STUN request (RFC 8445 section 7.2.2).
 
     Nothing else is read: the session parses the whole message.

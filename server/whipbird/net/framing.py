@@ -48,3 +48,11 @@ class Deframer:
             position = begin + length
             yield bytes(waiting[begin:position])
         del waiting[:position]
+
+
+def first_frame(octets: bytes) -> bytes | None:
+    """The datagram of the first frame of a connection; None while it is incomplete."""
+    if len(octets) < _HEADER:
+        return None
+    end = _HEADER + _LENGTH.unpack_from(octets)[0]
+    return octets[_HEADER:end] if end <= len(octets) else None

@@ -1,7 +1,6 @@
 """ICE over TCP: the connections of the process that carry it (RFC 6544)."""
 
 import asyncio
-import contextlib
 import ipaddress
 import socket
 from collections.abc import Iterable, Sequence
@@ -9,15 +8,24 @@ from dataclasses import dataclass
 
 from ..transport.ice import LocalCandidate, passive_candidate
 from ..transport.path import Path, TcpAddress
+from .addresses import is_unspecified
 from .backlog import Backlog
 from .clients import network_of
-from .dispatcher import Dispatcher
+from .dispatcher import Dispatcher, ufrag_of
+from .framing import first_frame
+from .neighbours import ICE_LISTENER, Neighbours
+from .shard import Sharing
 from .tcp_connection import CONGESTED, TcpConnection
 from .tcp_limit import ConnectionLimit
 from .tcp_listener import TcpListener
 
 # Seconds for the first frame, which must be an authentic connectivity check.
 FIRST_CHECK_TIMEOUT = 1.0
+
+# Octets that are looked at for the first check, and seconds until the next look when it
+# is not there yet.
+_FIRST_LOOK = 1024
+_LOOK_INTERVAL = 0.005
 
 # Connectivity checks are the datagrams that begin with less (RFC 7983).
 _AFTER_STUN = 4
@@ -67,6 +75,9 @@ class IceTcp:
     Args:
         dispatcher: finds the session of each frame.
         backlog: counts what waits, together with other sockets.
+
+    Attributes:
+        neighbours: the other workers of this server, if there are any.
     """
 
     def __init__(self, dispatcher: Dispatcher, backlog: Backlog) -> None:
@@ -74,18 +85,23 @@ class IceTcp:
         self._all_backlog = backlog
         self._connections: dict[Path, TcpConnection] = {}
         self._timers: dict[TcpConnection, asyncio.TimerHandle] = {}
+        self._looked_at: dict[socket.socket, asyncio.TimerHandle] = {}
+        self.neighbours: Neighbours | None = None
         self._listening: tuple[tuple[str, int], ...] = ()
         self._listener: TcpListener | None = None
         self._accepted = self._refused = self._malformed = self._dropped = 0
 
     # The port
 
-    async def open(self, number: int, max_connections: int) -> None:
+    async def open(
+        self, number: int, max_connections: int, sharing: Sharing = Sharing.NONE
+    ) -> None:
         """Listen on a port of its own, on all addresses.
 
         Args:
             number: the port; 0 for any.
             max_connections: open connections, at most (see ``ConnectionLimit``).
+            sharing: whether other workers have the port, too.
 
         Raises:
             OSError: when the port cannot be used.
@@ -98,7 +114,7 @@ class IceTcp:
 
         self._listener = listener = TcpListener(accepted)
         try:
-            await listener.open(None, number)
+            await listener.open(None, number, sharing)
         except OSError as error:
             problem = error.errno, f"TCP port {number}: {error.strerror or error}"
             raise OSError(*problem) from error
@@ -135,11 +151,51 @@ class IceTcp:
             self._listener.close()
         for connection in tuple(self._connections.values()):
             self._shut(connection)
+        for sock, timer in self._looked_at.items():
+            timer.cancel()
+            sock.close()
+        self._looked_at.clear()
 
     # Connections
 
     def accept(self, sock: socket.socket) -> None:
-        """Take a connection from which nothing was read."""
+        """Take a connection from which nothing was read.
+
+        With other workers, its first frame is looked at, and left where it is: the
+        connection goes to the worker of the session that it names.
+        """
+        if self.neighbours is None:
+            self.keep(sock)
+        else:
+            self._look(sock, self._loop_time() + FIRST_CHECK_TIMEOUT)
+
+    def _look(self, sock: socket.socket, until: float) -> None:
+        assert self.neighbours is not None
+        self._looked_at.pop(sock, None)
+        try:
+            octets = sock.recv(_FIRST_LOOK, socket.MSG_PEEK)
+        except (BlockingIOError, InterruptedError):
+            octets = b""
+        except OSError:
+            sock.close()  # It has ended already.
+            return
+        check = first_frame(octets)
+        is_whole = check is not None or len(octets) == _FIRST_LOOK
+        if not is_whole and self._loop_time() < until:
+            self._looked_at[sock] = asyncio.get_running_loop().call_later(
+                _LOOK_INTERVAL, self._look, sock, until
+            )
+            return
+        owner = self.neighbours.shard.other_of_ufrag(ufrag_of(check or b""))
+        if owner is None or not self.neighbours.pass_on(owner, ICE_LISTENER, sock):
+            self.keep(sock)
+
+    @staticmethod
+    def _loop_time() -> float:
+        return asyncio.get_running_loop().time()
+
+    def keep(self, sock: socket.socket) -> None:
+        """Take a connection, whichever worker its session has."""
         try:
             local, remote = sock.getsockname(), sock.getpeername()
         except OSError:
@@ -154,7 +210,7 @@ class IceTcp:
 
     def count(self) -> int:
         """How many connections are open."""
-        return len(self._connections)
+        return len(self._connections) + len(self._looked_at)
 
     def guests(self) -> list[_Guest]:
         """The open connections, those without a session first, then the oldest."""
@@ -247,7 +303,7 @@ def _reaches_host(address: str, listening: str) -> bool:
     """Whether connections to an address of this machine are accepted."""
     if address == listening:
         return True
-    return _is_of_one_family(address, listening) and _is_unspecified(listening)
+    return _is_of_one_family(address, listening) and is_unspecified(listening)
 
 
 def _reaches_public(address: str, listening: str) -> bool:
@@ -258,9 +314,3 @@ def _reaches_public(address: str, listening: str) -> bool:
 
 def _is_of_one_family(one: str, other: str) -> bool:
     return (":" in one) is (":" in other)
-
-
-def _is_unspecified(address: str) -> bool:
-    with contextlib.suppress(ValueError):
-        return ipaddress.ip_address(address).is_unspecified
-    return False

@@ -6,6 +6,8 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 from socket import SOCK_DGRAM
 
+from .addresses import is_address
+
 logger = logging.getLogger(__name__)
 
 # Seconds from one look at the names to the next.
@@ -59,7 +61,7 @@ class PublicAddresses:
                     f"{error.strerror or error}"
                 ) from None
         self._combine()
-        names = [name for name in self._names if not _is_address(name)]
+        names = [name for name in self._names if not is_address(name)]
         if names and self._following is None:
             self._following = asyncio.create_task(self._follow(names))
 
@@ -105,7 +107,7 @@ class PublicAddresses:
             )
 
     async def _addresses_of(self, name: str) -> Sequence[str]:
-        if _is_address(name):
+        if is_address(name):
             return (name,)
         found = list(dict.fromkeys(await self._resolve(name)))
         if not found:
@@ -130,11 +132,3 @@ async def look_up(name: str) -> list[str]:
     loop = asyncio.get_running_loop()
     infos = await loop.getaddrinfo(name, None, type=SOCK_DGRAM)
     return [str(info[4][0]) for info in infos]
-
-
-def _is_address(name: str) -> bool:
-    try:
-        ipaddress.ip_address(name)
-    except ValueError:
-        return False
-    return True

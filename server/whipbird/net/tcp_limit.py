@@ -5,7 +5,8 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 # The part of all connections that is ended at a time when there are too many: looking
-# for them takes as long as ending ten, and others are not to wait for many.
+# for them takes as long as ending ten, and others are not to wait for many. While there
+# is room, as many come between two counts.
 _SHARE = 128
 
 
@@ -51,13 +52,16 @@ class ConnectionLimit:
     def make_room(self) -> None:
         """End connections, if there is no room for one more.
 
-        It is to be called for each that comes: after some were ended, as many may come
-        before the others are counted again.
+        It is to be called for each that comes. Some of those for which there is room
+        may come before the others are counted again: counting takes long.
         """
         if self._spare:
             self._spare -= 1
             return
-        if self._count() < self._limit:
+        room = self._limit - self._count()
+        if room > 0:
+            # Others may take some of it that are not announced here.
+            self._spare = max(min(room, self._limit // _SHARE) - 1, 0)
             return
         networks: defaultdict[str, list[Guest]] = defaultdict(list)
         for guest in self._guests():

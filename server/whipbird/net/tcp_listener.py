@@ -7,6 +7,8 @@ import logging
 import socket
 from collections.abc import Callable, Iterable
 
+from .shard import Sharing
+
 logger = logging.getLogger(__name__)
 
 # Connections that the kernel completes while the process is busy.
@@ -39,13 +41,16 @@ class TcpListener:
         """The IP addresses, ``0.0.0.0`` and ``::`` for all, and the port of each."""
         return tuple(listening.getsockname()[:2] for listening in self._sockets)
 
-    async def open(self, host: str | None, port: int) -> None:
+    async def open(
+        self, host: str | None, port: int, sharing: Sharing = Sharing.NONE
+    ) -> None:
         """Listen.
 
         Args:
             host: an address, or a name: then all its addresses. None for all addresses
                 of this machine.
             port: 0 for any.
+            sharing: whether other workers have the port, too.
 
         Raises:
             OSError: when an address or the port cannot be used.
@@ -54,10 +59,15 @@ class TcpListener:
         infos = await loop.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )
+        addresses = dict.fromkeys((info[0], str(info[4][0])) for info in infos)
         try:
-            self._bind(
-                dict.fromkeys((info[0], str(info[4][0])) for info in infos), port
-            )
+            if sharing is Sharing.FIRST:
+                # Who shares a port does not see that strangers have it.
+                self._bind(addresses, port, _claim)
+                port = self._sockets[0].getsockname()[1]
+                self._close_sockets()
+            listen = _share if sharing is not Sharing.NONE else _listen
+            self._bind(addresses, port, listen)
         except BaseException:
             self.close()
             raise
@@ -65,14 +75,15 @@ class TcpListener:
             loop.add_reader(listening.fileno(), self._accept, listening)
 
     def _bind(
-        self, addresses: Iterable[tuple[socket.AddressFamily, str]], port: int
+        self,
+        addresses: Iterable[tuple[socket.AddressFamily, str]],
+        port: int,
+        make: Callable[[socket.AddressFamily, str, int], socket.socket],
     ) -> None:
         problem: OSError | None = None
         for family, address in addresses:
             try:
-                listening = socket.create_server(
-                    (address, port), family=family, backlog=BACKLOG
-                )
+                listening = make(family, address, port)
             except OSError as error:
                 if error.errno not in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
                     raise
@@ -97,6 +108,10 @@ class TcpListener:
         loop = asyncio.get_running_loop()
         for listening in self._sockets:
             loop.remove_reader(listening.fileno())
+        self._close_sockets()
+
+    def _close_sockets(self) -> None:
+        for listening in self._sockets:
             listening.close()
         self._sockets.clear()
 
@@ -125,3 +140,30 @@ class TcpListener:
                 loop.add_reader(listening.fileno(), self._accept, listening)
 
         loop.call_later(_PAUSE, resume)
+
+
+def _listen(
+    family: socket.AddressFamily, address: str, port: int, *, shares: bool = False
+) -> socket.socket:
+    return socket.create_server(
+        (address, port), family=family, backlog=BACKLOG, reuse_port=shares
+    )
+
+
+def _share(family: socket.AddressFamily, address: str, port: int) -> socket.socket:
+    return _listen(family, address, port, shares=True)
+
+
+def _claim(family: socket.AddressFamily, address: str, port: int) -> socket.socket:
+    """Have a port without listening: a client that connected would be cut off."""
+    claimed = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        # As for one that listens: former connections do not matter, listeners do.
+        claimed.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            claimed.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        claimed.bind((address, port))
+    except OSError:
+        claimed.close()
+        raise
+    return claimed

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from socket import socket
 
+from ..native import Native, Socket
 from ..transport.ice import LocalCandidate, host_candidate
 from ..transport.path import Address, Path
 from .addresses import HostAddresses
@@ -16,6 +17,7 @@ from .dispatcher import Dispatcher
 from .ice_tcp import IceTcp
 from .public_addresses import PublicAddresses
 from .relays import Relays
+from .shard import Sharing
 from .udp_socket import CONGESTED, UdpSocket, bind
 
 logger = logging.getLogger(__name__)
@@ -63,6 +65,10 @@ class UdpStats:
     refused: int
 
 
+# Paths with a socket of their own, at most (see ``UdpPort.connect``).
+MAX_CONNECTED = 64
+
+
 class UdpPort:
     """The UDP port of the process: its sockets, candidates and timer.
 
@@ -75,8 +81,10 @@ class UdpPort:
         public: public addresses, or names of them, which are looked up again from time
             to time: a 1:1 NAT in front of this machine forwards their port to it.
         hide_hosts: offer the public addresses only.
+        native: the compiled packet path, if it is used.
 
     Attributes:
+        native: the same.
         dispatcher: hands the datagrams to the sessions.
         tcp: the TCP connections that carry ICE beside this port.
         relays: the TURN servers that relay beside it; a server has none.
@@ -90,12 +98,15 @@ class UdpPort:
         *,
         public: Sequence[str] = (),
         hide_hosts: bool = False,
+        native: Native | None = None,
     ) -> None:
+        self.native = native
         self._addresses = addresses or HostAddresses()
         self._public = PublicAddresses(public, self._addresses.version)
         self._hide_hosts = hide_hosts
         self._sockets: dict[str, UdpSocket] = {}
         self._by_local: dict[Address, UdpSocket] = {}
+        self._connected: dict[Path, UdpSocket] = {}
         self.dispatcher = Dispatcher(self._arm, self._path_unused)
         self.all_backlog = Backlog()
         self.tcp = IceTcp(self.dispatcher, self.all_backlog)
@@ -104,6 +115,7 @@ class UdpPort:
         # Known from ``open`` on: a port can be made before the loop runs.
         self._loop: asyncio.AbstractEventLoop | None = None
         self._closed = False
+        self._shares = False
         # Of sockets that are closed: ``kernel_drops``, and ``dropped``.
         self._closed_kernel_drops = self._closed_send_drops = 0
         self._timer: asyncio.TimerHandle | None = None
@@ -116,15 +128,21 @@ class UdpPort:
         return (self._loop or asyncio.get_running_loop()).time()
 
     @property
+    def packet_path(self) -> str:
+        """What sends to viewers: ``compiled``, or ``python``."""
+        return "python" if self.native is None else "compiled"
+
+    @property
     def is_open(self) -> bool:
         """Whether it has sockets."""
         return bool(self._sockets)
 
-    async def open(self, number: int = 0) -> None:
+    async def open(self, number: int = 0, sharing: Sharing = Sharing.NONE) -> None:
         """Bind to the port on every address, and look up the public names.
 
         Args:
             number: 0 for one that is free on all of them.
+            sharing: whether other workers have the port, too.
 
         Raises:
             PortInUse: when another program has it, or it is forbidden.
@@ -136,6 +154,12 @@ class UdpPort:
         await self._public.open()
         for remaining in reversed(range(1 if number else _TRIES)):
             try:
+                if sharing is Sharing.FIRST:
+                    # Who shares a port does not see that strangers have it.
+                    self._bind_all(number)
+                    number = self.number
+                    self._close_sockets()
+                self._shares = sharing is not Sharing.NONE
                 self._bind_all(number)
             except PortInUse:
                 self._close_sockets()
@@ -164,7 +188,7 @@ class UdpPort:
 
     def _bind(self, address: str) -> None:
         try:
-            opened = bind(address, self.number)
+            opened = bind(address, self.number, shares=self._shares)
         except OSError as error:
             if error.errno in (errno.EADDRINUSE, errno.EACCES):
                 reason = (
@@ -179,7 +203,11 @@ class UdpPort:
     def _add(self, address: str, opened: socket) -> None:
         dispatcher = self.dispatcher
         added = UdpSocket(
-            opened, dispatcher.receive, dispatcher.flush, self.all_backlog
+            opened,
+            dispatcher.receive,
+            dispatcher.flush,
+            self.all_backlog,
+            self.native,
         )
         self._sockets[address] = self._by_local[added.local] = added
         self.number = added.local[1]
@@ -194,7 +222,40 @@ class UdpPort:
         if self._timer is not None:
             self._timer.cancel()
 
+    def connect(self, path: Path) -> None:
+        """Let the kernel hand the datagrams of a path straight to this worker.
+
+        Without it, any worker gets them that shares the port. Nothing is sent from the
+        socket, which is closed when no session has the path any more. When there are
+        too many of them, or it cannot be made, nothing changes.
+        """
+        is_full = len(self._connected) >= MAX_CONNECTED
+        if is_full or path in self._connected or path.local not in self._by_local:
+            return
+        try:
+            opened = bind(*path.local, shares=self._shares)
+        except OSError as error:
+            logger.debug("No socket for %s: %s", path.remote, error)
+            return
+        try:
+            opened.connect(path.remote)
+        except OSError as error:
+            logger.debug("No socket for %s: %s", path.remote, error)
+            opened.close()
+            return
+        self._connected[path] = UdpSocket(
+            opened, self.dispatcher.receive, self.dispatcher.flush, self.all_backlog
+        )
+
+    def _disconnect(self, path: Path) -> None:
+        """Close the socket of a path, if it has one."""
+        if (opened := self._connected.pop(path, None)) is not None:
+            opened.close()
+            self._closed_kernel_drops += opened.kernel_drops
+
     def _close_sockets(self) -> None:
+        for path in tuple(self._connected):
+            self._disconnect(path)
         for address in tuple(self._sockets):
             self._close_socket(address)
 
@@ -280,6 +341,11 @@ class UdpPort:
         else:
             self.tcp.send_batch(datagrams, path)
 
+    def compiled_socket(self, path: Path) -> Socket | None:
+        """The socket of a path, for the compiled packet path; None if it has none."""
+        opened = self._by_local.get(path.local)
+        return None if opened is None else opened.compiled
+
     def is_congested(self, path: Path) -> bool:
         """Whether much waits for a destination that the network has not taken yet."""
         if (opened := self._by_local.get(path.local)) is not None:
@@ -291,6 +357,8 @@ class UdpPort:
     def _path_unused(self, path: Path) -> None:
         if path.is_tcp:
             self.tcp.release(path)
+        else:
+            self._disconnect(path)
 
     def flush_soon(self) -> None:
         """Flush the touched sessions, after a change outside of the dispatcher's turns.
@@ -319,7 +387,7 @@ class UdpPort:
             receive_buffer=min((s.receive_buffer for s in sockets), default=0),
             send_buffer=min((s.send_buffer for s in sockets), default=0),
             kernel_drops=self._closed_kernel_drops
-            + sum(s.kernel_drops for s in sockets),
+            + sum(s.kernel_drops for s in (*sockets, *self._connected.values())),
             send_drops=self._closed_send_drops + sum(s.dropped for s in sockets),
             unknown_stun=drops.unknown_stun,
             unknown_address=drops.unknown_address,
@@ -352,7 +420,7 @@ class UdpPort:
 
     def _catch_up(self) -> None:
         """Read what has waited in the sockets: it came before the time was up."""
-        for opened in tuple(self._sockets.values()):
+        for opened in (*self._sockets.values(), *self._connected.values()):
             for _ in range(_LATE_READS):
                 if not opened.read():
                     break

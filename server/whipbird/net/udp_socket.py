@@ -21,6 +21,7 @@ from socket import (
 from struct import Struct
 from typing import Any
 
+from ..native import Native
 from ..transport.path import Address
 from .backlog import Backlog
 
@@ -39,6 +40,8 @@ MAX_CONTROLS = 2048
 
 # Datagrams, or batches of them, that are read in one turn.
 MAX_READS = 32
+# Turns that read one, until one looks whether there are more.
+SINGLE_READS = 8
 
 # Linux, udp(7) and socket(7); Python has no names for them.
 _SOL_UDP = 17
@@ -74,8 +77,10 @@ class UdpSocket:
         receive: takes each datagram.
         flush: called after each turn of reading, with the time.
         backlog: counts what waits, together with other sockets.
+        native: sends to many viewers with one call, if it is used.
 
     Attributes:
+        compiled: the socket, as ``native`` has it.
         local: its address.
         receive_buffer, send_buffer: octets, as the kernel has granted them.
         kernel_drops: datagrams that found the receive buffer full.
@@ -89,6 +94,7 @@ class UdpSocket:
         receive: Receive,
         flush: Callable[[float], None],
         backlog: Backlog,
+        native: Native | None = None,
     ) -> None:
         self._socket = sock
         self._receive = receive
@@ -111,6 +117,14 @@ class UdpSocket:
         self._buffer = bytearray(_READ_SIZE)
         self._view = memoryview(self._buffer)
         self._reads = 1
+        self._single_reads = 0
+        self.compiled = (
+            None
+            if native is None
+            else native.socket(
+                sock.fileno(), segments=self._segments, unsent=self._unsent
+            )
+        )
         # What the network has not taken yet, by destination.
         self._backlog: dict[Address, deque[bytes]] = {}
         self._backlog_sizes: dict[Address, int] = {}
@@ -129,6 +143,8 @@ class UdpSocket:
 
     def close(self) -> None:
         """Close the socket; what waits is lost."""
+        if self.compiled is not None:
+            self.compiled.close()
         self._loop.remove_reader(self._socket.fileno())
         if self._backlog:
             self._loop.remove_writer(self._socket.fileno())
@@ -170,8 +186,13 @@ class UdpSocket:
             else:
                 receive(bytes(view[:size]), local, remote, now)
         else:
-            self._reads = 2 if reads == 1 else MAX_READS
             more = True
+            if reads > 1:
+                self._reads = MAX_READS
+            else:
+                self._single_reads += 1
+                if self._single_reads == SINGLE_READS:
+                    self._reads, self._single_reads = 2, 0
         self._flush(now)
         return more
 
@@ -219,7 +240,7 @@ class UdpSocket:
                 start += 1
                 continue
             sizes = list(map(len, rest))
-            size, end = sizes[0], _batch_end(sizes)
+            size, end = sizes[0], batch_end(sizes)
             batch = rest if end == len(rest) else rest[:end]
             try:
                 self._socket.sendmsg(batch, self._control_of(size), 0, remote)
@@ -227,11 +248,32 @@ class UdpSocket:
                 self._wait(rest, remote)
                 return
             except OSError as error:
-                if error.errno in _CANNOT_SEGMENT:
-                    self._segments = False
-                for datagram in batch:
-                    self.send(datagram, remote)
+                self._send_singly(batch, remote, error.errno)
             start += end
+
+    def _send_singly(
+        self, batch: Sequence[bytes | memoryview], remote: Address, number: int | None
+    ) -> None:
+        """Send datagrams that the kernel did not take together.
+
+        Args:
+            number: the errno.
+        """
+        if number in _CANNOT_SEGMENT:
+            self._segments = False
+            if self.compiled is not None:
+                self.compiled.segments = False
+        for datagram in batch:
+            self.send(datagram, remote)
+
+    def _unsent(
+        self, datagrams: Sequence[bytes], remote: tuple[str, int], number: int
+    ) -> None:
+        """Take datagrams that the kernel did not take from ``native``."""
+        if number == errno.EAGAIN:
+            self._wait(datagrams, remote)
+        else:
+            self._send_singly(datagrams, remote, number)
 
     def _control_of(self, size: int) -> list[tuple[int, int, bytes]]:
         """The control message of a batch: the kernel cuts it into datagrams."""
@@ -247,6 +289,8 @@ class UdpSocket:
         """Keep datagrams until the network takes them, up to a bound."""
         if not self._backlog:
             self._loop.add_writer(self._socket.fileno(), self._writable)
+            if self.compiled is not None:
+                self.compiled.is_blocked = True
         waiting = self._backlog.setdefault(remote, deque())
         size = self._backlog_sizes.get(remote, 0)
         for datagram in datagrams:
@@ -280,9 +324,11 @@ class UdpSocket:
                 else:
                     del self._backlog[remote], self._backlog_sizes[remote]
         self._loop.remove_writer(self._socket.fileno())
+        if self.compiled is not None:
+            self.compiled.is_blocked = False
 
 
-def _batch_end(sizes: Sequence[int]) -> int:
+def batch_end(sizes: Sequence[int]) -> int:
     """How many datagrams can be sent with one call, of those of these sizes."""
     size, most = sizes[0], _MAX_SEGMENTED // sizes[0]
     if most > _MAX_SEGMENTS:
@@ -299,8 +345,11 @@ def _batch_end(sizes: Sequence[int]) -> int:
     return end + (sizes[end] < size)
 
 
-def bind(address: str, port: int) -> socket:
+def bind(address: str, port: int, *, shares: bool = False) -> socket:
     """A UDP socket on a port of an address; 0 for any free port.
+
+    Args:
+        shares: whether other processes of this user may have the port, too.
 
     Raises:
         OSError: when the address or the port cannot be used.
@@ -310,6 +359,11 @@ def bind(address: str, port: int) -> socket:
         sock.setblocking(False)
         if sock.family == AF_INET6:
             sock.setsockopt(IPPROTO_IPV6, IPV6_V6ONLY, 1)
+        if shares:
+            # Not all systems have it; those without it have no workers.
+            from socket import SO_REUSEPORT
+
+            sock.setsockopt(SOL_SOCKET, SO_REUSEPORT, 1)
         sock.bind((address, port))
     except OSError:
         sock.close()

@@ -13,12 +13,14 @@ ON_TIME = 0.02
 # Seconds: the most that is usual, however the packets come.
 MAX_USUAL = 0.2
 
-# Seconds after which late frames were taken after a stall. Where reports are trusted,
-# the next one usually tells sooner. Where not: since a frame was less late than those
-# before it, by so much.
+# Seconds since a frame was less late than those before it, by so much, after which late
+# frames were taken after a stall; where reports are trusted, the next one usually tells
+# sooner. While each is less late, they were held up, and come quickly now; but not for
+# longer than so many seconds: what waits is in memory.
 MAX_DECISION = 2.0
 DECISION = 0.5
 LESS_LATE = 0.02
+MAX_CATCH_UP = 10.0
 
 
 class Arrivals:
@@ -121,6 +123,7 @@ class LateFrames:
 
     def is_stall(self, now: float, *, has_reports: bool) -> bool:
         """Whether they have been late for so long that they were taken later."""
-        if now - self.since >= MAX_DECISION:
+        if now - self.since >= MAX_CATCH_UP:
             return True
-        return not has_reports and now - self._improved_at >= DECISION
+        patience = MAX_DECISION if has_reports else DECISION
+        return now - self._improved_at >= patience

@@ -19,6 +19,7 @@ import av
 
 from .container import Container, container_of
 from .descriptors import open_file
+from .file_locks import FileLocks, only_process
 from .finishing import COPY, Finisher
 from .retention import Retention, free_octets
 
@@ -87,6 +88,7 @@ class RecordingFolder:
         self._lengths: dict[tuple[str, int, int], float | None] = {}
         # Files that are being written.
         self._open: set[str] = set()
+        self._locks = FileLocks()
         self._deleting = threading.Lock()
 
     def is_at(self, path: Path) -> bool:
@@ -158,6 +160,7 @@ class RecordingFolder:
                     self._path / name, os.O_RDWR | os.O_CREAT | os.O_EXCL
                 )
                 self._open.add(name)
+                self._locks.hold(name, descriptor)
                 return name, descriptor
             number += 1
 
@@ -175,12 +178,14 @@ class RecordingFolder:
         Args:
             picture_until: the end of its last picture, in seconds from its beginning.
         """
-        self.finisher.submit(self._path / name, picture_until)
+        finished = self.finisher.submit(self._path / name, picture_until)
+        finished.add_done_callback(lambda _: self._locks.release(name))
         self._open.discard(name)
 
     def remove(self, name: str) -> None:
         """Remove an empty file, or a copy."""
         self._open.discard(name)
+        self._locks.release(name)
         with contextlib.suppress(OSError):
             os.unlink(self._path / name)
 
@@ -202,7 +207,7 @@ class RecordingFolder:
             file = self.get(name)
             if file is None:
                 return False
-            if self.is_open(name):
+            if self.is_open(name) or self._locks.is_held_elsewhere(file.path):
                 raise FileIsOpen
             try:
                 os.unlink(file.path)
@@ -223,7 +228,7 @@ class RecordingFolder:
         if limits == Retention():
             return
         self._path.mkdir(parents=True, exist_ok=True)
-        with self._deleting:
+        with self._deleting, only_process(self._path):
             files = list(reversed(list(self)))
             limits.apply(
                 [file for file in files if self._may_delete(file.name)],
@@ -235,7 +240,9 @@ class RecordingFolder:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self._path))
 
     def _may_delete(self, name: str) -> bool:
-        return is_name(name) and not self.is_open(name)
+        if not is_name(name) or self.is_open(name):
+            return False
+        return not self._locks.is_held_elsewhere(self._path / name)
 
     def _free(self) -> int:
         return free_octets(self._path)

@@ -47,12 +47,15 @@ class Finisher:
         """Whether a file waits, or is being completed."""
         return name in self._files
 
-    def submit(self, path: Path, picture_until: float) -> None:
+    def submit(self, path: Path, picture_until: float) -> Future[None]:
         """Complete a file; may be called in any thread.
 
         Args:
             path: the file.
             picture_until: the end of its last picture, in seconds from its beginning.
+
+        Returns:
+            What is done when the file is complete, or stays as it is.
         """
         future: Future[None] = Future()
         self._files[path.name] = future
@@ -68,6 +71,7 @@ class Finisher:
         except RuntimeError as error:  # the system allows no more threads
             logger.warning("%s is not finished: %s", path.name, error)
             self._end(path, future)
+        return future
 
     async def wait(self, names: Iterable[str]) -> None:
         """Wait until files are completed."""

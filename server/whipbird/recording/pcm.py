@@ -13,7 +13,7 @@ from ..sdp.codecs import Codec
 
 # Encoding name -> FFmpeg's decoder and the sampling rate. The sampling rate of G.722 is
 # twice its RTP clock rate (RFC 3551 section 4.5.2).
-_DECODERS = {
+DECODERS = {
     "pcmu": ("pcm_mulaw", 8000),
     "pcma": ("pcm_alaw", 8000),
     "g722": ("g722", 16000),
@@ -22,7 +22,7 @@ _DECODERS = {
 
 def sampling_rate(codec: Codec) -> int | None:
     """The sampling rate of a codec that is recorded as PCM; None for other codecs."""
-    return _DECODERS[codec.name][1] if codec.name in _DECODERS else None
+    return DECODERS[codec.name][1] if codec.name in DECODERS else None
 
 
 class PcmDecoder:
@@ -33,7 +33,7 @@ class PcmDecoder:
     """
 
     def __init__(self, codec: Codec) -> None:
-        name, rate = _DECODERS[codec.name]
+        name, rate = DECODERS[codec.name]
         context = av.CodecContext.create(name, "r")
         assert isinstance(context, AudioCodecContext)
         self._context = context

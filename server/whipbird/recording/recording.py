@@ -18,7 +18,7 @@ from .files import RecordingFolder
 from .segments import PlacedFrame, SegmentLimits
 from .sources import TrackSource
 from .timeline import Timeline, TrackClock
-from .worker import RecordingWorker
+from .worker import FRAME_COST, MAX_WAITING, RecordingWorker
 from .writer import SegmentWriter
 
 logger = logging.getLogger(__name__)
@@ -80,6 +80,8 @@ class Recording:
         self._waiting: deque[tuple[str, RtpFrame, Placement, Mapping[str, Codec]]] = (
             deque()
         )
+        # Octets of those that came while others waited.
+        self._held = 0
         self._is_gathering = True
         self.writer = SegmentWriter(
             folder, stream.name, limits, self._request_soon, self._log
@@ -159,6 +161,7 @@ class Recording:
         self._waiting.append((kind, frame, placement, self._tracks))
         if not self._is_gathering:
             self._pass_on()
+            self._limit_waiting(frame)
         elif self._has_all_tracks() or len(self._waiting) >= _MAX_GATHERED:
             self._begin()
 
@@ -180,6 +183,15 @@ class Recording:
         while waiting and (position := waiting[0][2].position) is not None:
             kind, frame, _, tracks = waiting.popleft()
             self.worker.put(PlacedFrame(kind, frame, position, tracks))
+
+    def _limit_waiting(self, frame: RtpFrame) -> None:
+        """Wait no longer for positions when the frames that do need much memory."""
+        if not self._waiting:
+            self._held = 0
+            return
+        self._held += FRAME_COST + sum(map(len, frame.payloads))
+        if self._held > MAX_WAITING:
+            self._settle(float("inf"))
 
     def _settle(self, now: float) -> None:
         """Pass on the frames that have waited too long for a position."""

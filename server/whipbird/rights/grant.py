@@ -13,11 +13,12 @@ STREAM_NAME = re.compile(r"[A-Za-z0-9._~-]{1,64}")
 
 
 class Action(StrEnum):
-    """What can be done with a stream."""
+    """What can be done with a stream; prompts concern none."""
 
     PUBLISH = "publish"
     WATCH = "watch"
     RECORD = "record"
+    PROMPT = "prompt"
     ADMIN = "admin"
 
 

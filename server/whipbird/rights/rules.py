@@ -48,12 +48,14 @@ class StreamRules(BaseModel):
         names: globs of their names.
         takeover: whether any new publisher replaces the current one.
         wait_for_publisher: whether they may be watched before they are published.
+        chat: whether they have a chat.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     names: tuple[Glob, ...] = Field(min_length=1)
     takeover: bool | None = None
     wait_for_publisher: bool | None = None
+    chat: bool | None = None
 
 
 class _File(BaseModel):

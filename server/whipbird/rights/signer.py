@@ -48,10 +48,13 @@ class Signer:
 
     Args:
         secret: at least 32 octets; None for a random one, which ends with the process.
+        random: this random one, where several processes have it together.
     """
 
-    def __init__(self, secret: bytes | None = None) -> None:
-        self._random = secrets.token_bytes(32)
+    def __init__(
+        self, secret: bytes | None = None, random: bytes | None = None
+    ) -> None:
+        self._random = random or secrets.token_bytes(32)
         self._secret = self._random
         self.use(secret)
 

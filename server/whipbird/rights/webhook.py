@@ -18,11 +18,13 @@ TIMEOUT = 5.0
 AT_ONCE = 32
 WAITING = 256
 
-# What MediaMTX calls the actions. Recordings are for operators there.
+# What MediaMTX calls the actions. Recordings are for operators there, and prompts
+# it does not know.
 _ACTIONS = {
     Action.PUBLISH: "publish",
     Action.WATCH: "read",
     Action.RECORD: "api",
+    Action.PROMPT: "api",
     Action.ADMIN: "api",
 }
 
@@ -61,7 +63,12 @@ class Webhook:
         self._asking += 1
         try:
             async with asyncio.timeout(self._timeout), self._slots:
-                is_permitted = await self._ask(inquiry)
+                try:
+                    is_permitted = await self._ask(inquiry)
+                except (aiohttp.ServerDisconnectedError, ConnectionResetError):
+                    # A connection that was kept may end just then: many programs keep
+                    # one for five seconds. A question changes nothing.
+                    is_permitted = await self._ask(inquiry)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             self._note(f"{type(error).__name__}: {error}")
             raise Unanswered("the authentication server does not answer") from None

@@ -28,6 +28,15 @@ class Channels:
         on_message: called with every message, before the listeners of its channel.
     """
 
+    __slots__ = (
+        "_association",
+        "_is_given_up",
+        "_opened",
+        "_pending",
+        "on_message",
+        "transport",
+    )
+
     def __init__(
         self, transport: SctpTransport, opened: Callable[[DataChannel], None]
     ) -> None:
@@ -98,7 +107,9 @@ class Channels:
             if face.has_listeners:
                 face.emit_message(protocol, data)
         except Exception:
-            logger.exception("A handler of messages has failed")
+            logger.exception(
+                "A handler of messages has failed", extra=self.transport.log_fields
+            )
 
     def channel_opened(self, channel: sctp.DataChannel) -> None:
         """Announce a channel that the peer has opened."""

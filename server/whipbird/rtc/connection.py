@@ -5,9 +5,12 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
+from ..media.transport import FanOut
+from ..native import Native, Socket
 from ..net import Dispatcher
 from ..net.backlog import Backlog
 from ..net.dispatcher import PREFIX_LENGTH
+from ..rtp.rewriter import Rewriter, Rewriting
 from ..transport.certificate import Certificate
 from ..transport.ice import LocalCandidate
 from ..transport.packet_buffer import PacketBuffer
@@ -49,6 +52,13 @@ class Port(Protocol):
     def send_batch(self, datagrams: Sequence[bytes | memoryview], path: Path) -> None:
         """Send datagrams to one destination."""
 
+    @property
+    def native(self) -> Native | None:
+        """The compiled packet path, if it is used."""
+
+    def compiled_socket(self, path: Path) -> Socket | None:
+        """The socket of a path, for the compiled packet path; None if it has none."""
+
     def is_congested(self, path: Path) -> bool:
         """Whether much waits for a destination that the network has not taken yet."""
 
@@ -68,6 +78,32 @@ class Connection:
         transport: the transport itself.
         log_fields: of which session it is, for the log.
     """
+
+    __slots__ = (
+        "_all_backlog",
+        "_attached",
+        "_dispatcher",
+        "_events",
+        "_overheard",
+        "_port",
+        "_prefix",
+        "_ufrags",
+        "buffered_amount_changed",
+        "channel_changed",
+        "channel_opened",
+        "channels_closed",
+        "compiled_socket",
+        "log_fields",
+        "message_received",
+        "path_selected",
+        "restart_ended",
+        "send",
+        "send_batch",
+        "send_rtcp",
+        "send_rtp",
+        "send_rtp_batch",
+        "transport",
+    )
 
     # Set by ``route_channels``.
     message_received: Callable[[DataChannel, int, bytes], None]
@@ -93,10 +129,10 @@ class Connection:
         self._prefix = _new_prefix(self._dispatcher)
         self._ufrags: tuple[str, ...] = ()
         self._overheard: tuple[str, ...] = ()
-        self._paths: set[Path] = set()
         # One call less for each packet.
         self.send = port.send
         self.send_batch = port.send_batch
+        self.compiled_socket = port.compiled_socket
         self.transport = PeerTransport(
             self,
             certificate,
@@ -104,8 +140,10 @@ class Connection:
             ice_lite=ice_lite,
             limit=limit,
             transaction_prefix=self._prefix,
+            ufrag_mark=self._dispatcher.mark,
             # Who makes the offer does not send to addresses that a stranger names.
             all_probes=None if controlling else self._dispatcher.probes,
+            native=port.native,
         )
         self._dispatcher.attach(self.transport, self._prefix)
         self._attached = True
@@ -127,6 +165,21 @@ class Connection:
     def rtp_routes(self) -> dict[int, Callable[[bytes], None]]:
         """Payload type -> function that takes its RTP packets, decrypted."""
         return self.transport.rtp_routes
+
+    @property
+    def fan_out(self) -> FanOut | None:
+        """Sends streams of ``make_rewriter``; None without the compiled packet path."""
+        native = self._port.native
+        return None if native is None else native.fan_out
+
+    def make_rewriter(self, ssrc: int, *, sequence: int, timestamp: int) -> Rewriting:
+        """Make what writes one RTP stream to the peer (see ``Rewriting``)."""
+        native, outlet = self._port.native, self.transport.outlet
+        if native is None or outlet is None:
+            return Rewriter(ssrc, sequence=sequence, timestamp=timestamp)
+        return native.rewriter(
+            ssrc, sequence=sequence, timestamp=timestamp, outlet=outlet
+        )
 
     @property
     def is_congested(self) -> bool:
@@ -162,6 +215,14 @@ class Connection:
             self._dispatcher.touch(self.transport)
             self._port.flush_soon()
 
+    def count_unread(self, octets: int) -> None:
+        """Count messages that wait for their reader (see ``Association``)."""
+        association = self.transport.sctp
+        if association is not None:
+            association.count_unread(octets)
+            if octets < 0:
+                self.flush_soon()
+
     def check_consent(self) -> None:
         """Send a check on the path in use at once (RFC 7675)."""
         self.transport.ice.check_consent(self._port.now)
@@ -196,19 +257,16 @@ class Connection:
         self._attached = False
         ufrags = self._ufrags + self._overheard
         self._dispatcher.route_ufrags(self.transport, ufrags, ())
-        for path in self._paths:
+        for path in self.transport.verified:
             self._dispatcher.forget_path(self.transport, path)
-        self._paths.clear()
         self._dispatcher.detach(self.transport, self._prefix)
 
     # PeerSinks; the other methods of it are attributes
 
     def path_verified(self, path: Path) -> None:
-        self._paths.add(path)
         self._dispatcher.route_path(self.transport, path, self._port.now)
 
     def path_forgotten(self, path: Path) -> None:
-        self._paths.discard(path)
         self._dispatcher.forget_path(self.transport, path)
 
     def ufrags_changed(self, ufrags: tuple[str, ...]) -> None:
@@ -227,7 +285,8 @@ class Connection:
 
 def _new_prefix(dispatcher: Dispatcher) -> bytes:
     """A random prefix that no other session has."""
+    mark = dispatcher.mark
     while True:
-        prefix = _RANDOM.randbytes(PREFIX_LENGTH)
+        prefix = mark + _RANDOM.randbytes(PREFIX_LENGTH - len(mark))
         if not dispatcher.has_prefix(prefix):
             return prefix

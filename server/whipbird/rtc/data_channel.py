@@ -1,13 +1,13 @@
 """A data channel as aiortc has it, on one of the SCTP association's."""
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from aiortc import RTCDataChannel
 from aiortc.exceptions import InvalidStateError
-from pyee.asyncio import AsyncIOEventEmitter
 
 from ..transport import sctp
-from .events import emit
+from .events import Listened, emit, release_listeners
 
 if TYPE_CHECKING:
     from .transports import SctpTransport
@@ -21,7 +21,7 @@ _PLACEHOLDER = b"\0"
 _MAX_THRESHOLD = 0xFFFFFFFF
 
 
-class DataChannel(RTCDataChannel):
+class DataChannel(Listened, RTCDataChannel):
     """A data channel.
 
     It has no state of aiortc's: the association's channel has the state.
@@ -30,10 +30,6 @@ class DataChannel(RTCDataChannel):
         transport: the SCTP transport that it belongs to.
         about: the association's channel; or the options of a channel that waits for an
             association.
-
-    Attributes:
-        has_listeners: whether a listener was ever added. Without one no events are
-            made: even asking the emitter costs more than a message does.
     """
 
     def __init__(
@@ -42,23 +38,17 @@ class DataChannel(RTCDataChannel):
         about: sctp.DataChannel | sctp.ChannelOptions,
     ) -> None:
         # Not aiortc's, which would open the channel on an association of its own.
-        AsyncIOEventEmitter.__init__(self)
+        Listened.__init__(self)
         self._sctp = transport
         self._about = about
         self._channel = about if isinstance(about, sctp.DataChannel) else None
         self._is_given_up = False
         self._threshold = 0
-        self.has_listeners = False
 
-    def add_listener(self, event: str, f: Any) -> Any:
-        """Call a function for each event of a name."""
-        self.has_listeners = True
-        return super().add_listener(event, f)
-
-    def once(self, event: str, f: Any = None) -> Any:
-        """Call a function for the next event of a name."""
-        self.has_listeners = True
-        return super().once(event, f)
+    @property
+    def log_fields(self) -> Mapping[str, str]:
+        """Which session it belongs to, for the log."""
+        return self._sctp.log_fields
 
     @property
     def bufferedAmount(self) -> int:  # noqa: N802
@@ -140,15 +130,10 @@ class DataChannel(RTCDataChannel):
         """
         if self.readyState != "open":
             raise InvalidStateError
-        if isinstance(data, str):
-            protocol = sctp.PPID_STRING if data else sctp.PPID_STRING_EMPTY
-            octets = data.encode()
-        elif isinstance(data, bytes):
-            protocol = sctp.PPID_BINARY if data else sctp.PPID_BINARY_EMPTY
-            octets = data
-        else:
+        if not isinstance(data, str | bytes):
             raise ValueError(f"Cannot send unsupported data type: {type(data)}")
-        if not self._sctp.send_message(self.inner, protocol, octets or _PLACEHOLDER):
+        protocol, octets = write_message(data)
+        if not self._sctp.send_message(self.inner, protocol, octets):
             raise ValueError(
                 f"Cannot send a message of {len(octets)} octets: the peer takes at "
                 f"most {self._sctp.max_message_size}"
@@ -193,8 +178,7 @@ class DataChannel(RTCDataChannel):
 
     def _emit_close(self) -> None:
         emit(self, "close")
-        # No event follows: release the listeners.
-        self.remove_all_listeners()
+        release_listeners(self)
 
     def buffered_amount_changed(self, delta: int) -> None:
         """Emit ``bufferedamountlow`` when the threshold was crossed."""
@@ -205,8 +189,23 @@ class DataChannel(RTCDataChannel):
     def emit_message(self, protocol: int, data: bytes) -> None:
         """Emit a message as the W3C API has it, if anybody listens."""
         if self.listeners("message"):
-            octets = b"" if protocol in EMPTY else data
-            self.emit(
-                "message",
-                octets.decode(errors="replace") if protocol in _TEXT else octets,
-            )
+            self.emit("message", read_message(protocol, data))
+
+
+def read_message(protocol: int, data: bytes) -> str | bytes:
+    """A message as the W3C API has it: text or octets.
+
+    Args:
+        protocol: its payload protocol id (RFC 8831 section 8).
+        data: its octets, as they came.
+    """
+    octets = b"" if protocol in EMPTY else data
+    return octets.decode(errors="replace") if protocol in _TEXT else octets
+
+
+def write_message(data: str | bytes) -> tuple[int, bytes]:
+    """The payload protocol id of a message, and its octets as they are sent."""
+    if isinstance(data, str):
+        protocol = sctp.PPID_STRING if data else sctp.PPID_STRING_EMPTY
+        return protocol, data.encode() or _PLACEHOLDER
+    return (sctp.PPID_BINARY if data else sctp.PPID_BINARY_EMPTY), data or _PLACEHOLDER

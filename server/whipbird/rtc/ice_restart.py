@@ -6,6 +6,8 @@ import asyncio
 class RestartWait:
     """The outcome of the newest ICE restart."""
 
+    __slots__ = ("_ended",)
+
     def __init__(self) -> None:
         self._ended: asyncio.Future[None] | None = None
 

@@ -31,6 +31,8 @@ class Media:
         transceivers: in the order of the m-sections.
     """
 
+    __slots__ = ("_agreed", "_connection", "_feedback", "_spawn", "transceivers")
+
     def __init__(self, connection: Connection, spawn: Spawn) -> None:
         self.transceivers: list[Transceiver] = []
         self._connection = connection

@@ -26,6 +26,17 @@ _EXTENSIONS: Mapping[str, tuple[tuple[int, str], ...]] = MappingProxyType(
         "video": ((1, extensions.MID), (3, extensions.ABS_SEND_TIME)),
     }
 )
+# ... and those that whoever passes the packets on needs beside them.
+_RECEIVED: Mapping[str, tuple[tuple[int, str], ...]] = MappingProxyType(
+    {
+        "audio": (),
+        "video": (
+            (4, extensions.VIDEO_ORIENTATION),
+            (5, extensions.PLAYOUT_DELAY),
+            (6, extensions.DEPENDENCY_DESCRIPTOR),
+        ),
+    }
+)
 
 # Whether this side may send, and receive, by direction.
 _CAN = {
@@ -86,7 +97,7 @@ def offered_media(
                 mid=str(len(media)),
                 direction=direction,
                 codecs=_codecs(transceiver),
-                extensions=_EXTENSIONS[kind],
+                extensions=_extensions(kind, direction),
                 source=_source(transceiver, direction, identity),
             )
         )
@@ -119,7 +130,7 @@ def answered_media(
         transceiver = next(left)
         direction = common_direction(transceiver.direction, section)
         ours = _codecs(transceiver)
-        uris = {uri for _, uri in _EXTENSIONS[section.kind]}
+        uris = {uri for _, uri in _extensions(section.kind, direction)}
         media.append(
             LocalMedia(
                 kind=section.kind,
@@ -132,6 +143,12 @@ def answered_media(
             )
         )
     return tuple(media)
+
+
+def _extensions(kind: str, direction: str) -> tuple[tuple[int, str], ...]:
+    """The header extensions that this side offers, or takes."""
+    received = _RECEIVED[kind] if direction == "recvonly" else ()
+    return _EXTENSIONS[kind] + received
 
 
 def _codecs(transceiver: Transceiver) -> tuple[Codec, ...]:

@@ -74,7 +74,8 @@ class OutgoingSource:
         # The next packet's. In the lower half, so that SRTP sees no early wrap-around.
         self._sequence = secrets.randbits(15)
         self._timestamp = secrets.randbits(32)
-        self._written_at: float | None = None
+        # When that timestamp was due; None before the first.
+        self._due: float | None = None
         # From a track's timestamps to those of the packets; None before its first.
         self._offset: int | None = None
 
@@ -92,22 +93,28 @@ class OutgoingSource:
         """Continue with another track, which has timestamps of its own."""
         self._offset = None
 
-    def write(self, frame: EncodedFrame, now: float) -> Iterator[bytes]:
+    def write(
+        self, frame: EncodedFrame, now: float, due: float | None = None
+    ) -> Iterator[bytes]:
         """The packets of a frame of video, or of some frames of audio.
 
         Args:
             now: the time, in seconds.
+            due: when the frame was to be sent, which reports go by: a track's delays
+                must not move it against the others. By default it is ``now``.
         """
         codec, is_audio = self._codec, self._is_audio
+        if due is None:
+            due = now
         if self._offset is None:
             # The timestamps advance by the time since the track before.
-            self._offset = self.timestamp_at(now) - frame.timestamp
+            self._offset = self.timestamp_at(due) - frame.timestamp
         first, extension = self._extension(frame.level, now)
         step = round(AUDIO_PTIME * codec.clock_rate) if is_audio else 0
         last = len(frame.payloads) - 1
         for index, payload in enumerate(frame.payloads):
             timestamp = frame.timestamp + index * step + self._offset
-            self._timestamp, self._written_at = timestamp & 0xFFFFFFFF, now
+            self._timestamp, self._due = timestamp & 0xFFFFFFFF, due
             # RFC 3551 section 4.1: of audio, where silence ends.
             is_marked = not self.packets if is_audio else index == last
             header = HEADER.pack(
@@ -130,9 +137,9 @@ class OutgoingSource:
 
     def timestamp_at(self, now: float) -> int:
         """The timestamp of what happens now; a random one before the first packet."""
-        if self._written_at is None:
+        if self._due is None:
             return self._timestamp
-        elapsed = round((now - self._written_at) * self._codec.clock_rate)
+        elapsed = round((now - self._due) * self._codec.clock_rate)
         return (self._timestamp + elapsed) & 0xFFFFFFFF
 
     def report(self, now: float) -> bytes:

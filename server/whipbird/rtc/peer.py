@@ -31,12 +31,18 @@ class Peer(PeerConnection):
 
     Attributes:
         egress: sends media to a viewer; None if the other side is not one.
+        on_state: called when ``connectionState`` or ``iceConnectionState`` has changed,
+            after the listeners of these events.
+        on_channel: called with each data channel that the other side opens, before the
+            listeners of ``datachannel``.
         on_channels_closed: called when the SCTP association has ended.
     """
 
     def __init__(self, options: PeerOptions) -> None:
         super().__init__(options)
         self.egress: Egress | None = None
+        self.on_state: Callable[[], None] | None = None
+        self.on_channel: Callable[[DataChannel], None] | None = None
         self.on_channels_closed: Callable[[], None] | None = None
         self._on_message: MessageHandler | None = None
         self._restart = RestartWait()
@@ -224,11 +230,25 @@ class Peer(PeerConnection):
         """
         return channel.transport.send_message(channel.inner, protocol, data)
 
+    def count_unread(self, octets: int) -> None:
+        """Count messages that wait for an application (see ``Association``).
+
+        Args:
+            octets: octets of memory, about; below zero when it has taken them.
+        """
+        self.connection.count_unread(octets)
+
     @property
     def max_message_size(self) -> int:
         """Octets that the other side takes in one message; 0 for any number."""
         assert self.sctp is not None
         return self.sctp.max_message_size
+
+    @property
+    def room(self) -> int:
+        """Octets that may still be held for the other side, sent to it and not."""
+        assert self.sctp is not None
+        return self.sctp.room
 
     # PeerConnection
 
@@ -250,6 +270,17 @@ class Peer(PeerConnection):
     def channels_closed(self) -> None:
         if self.on_channels_closed is not None:
             self.on_channels_closed()
+
+    def _set_states(self, connection: str, ice: str) -> None:
+        is_change = (connection, ice) != (self._connection_state, self._ice_state)
+        super()._set_states(connection, ice)
+        if is_change and self.on_state is not None:
+            self.on_state()
+
+    def _channel_opened(self, channel: DataChannel) -> None:
+        if self.on_channel is not None:
+            self.on_channel(channel)
+        super()._channel_opened(channel)
 
     def _add_channels(self) -> Channels:
         channels = super()._add_channels()

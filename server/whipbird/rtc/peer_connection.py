@@ -5,9 +5,10 @@ Every public member is our own; of aiortc's implementation nothing runs. Its par
 """
 
 import asyncio
-from collections.abc import Coroutine, Iterable
+from collections.abc import Coroutine, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Any
 
 from aiortc import (
@@ -21,7 +22,6 @@ from aiortc import (
 )
 from aiortc.exceptions import InternalError, InvalidAccessError, InvalidStateError
 from aiortc.stats import RTCStatsReport, RTCTransportStats
-from pyee.asyncio import AsyncIOEventEmitter
 
 from ..net.reach import Reach
 from ..sdp.answer import LocalTransport
@@ -38,7 +38,7 @@ from ..transport.peer_sinks import EndCause, TransportState
 from .channels import MAX_MESSAGE_SIZE, Channels
 from .connection import Connection, Port
 from .data_channel import DataChannel
-from .events import emit
+from .events import Listened, emit, release_listeners
 from .media import Media
 from .negotiator import Negotiator
 from .transceiver import Transceiver
@@ -75,7 +75,7 @@ class LocalIce:
     lite: bool
 
 
-class PeerConnection(RTCPeerConnection):
+class PeerConnection(Listened, RTCPeerConnection):
     """One end of a WebRTC connection.
 
     All that aiortc documents of ``RTCPeerConnection`` works on it, except a second
@@ -90,7 +90,7 @@ class PeerConnection(RTCPeerConnection):
 
     def __init__(self, options: PeerOptions) -> None:
         # Not aiortc's, which makes a certificate and state for transports of its own.
-        AsyncIOEventEmitter.__init__(self)
+        Listened.__init__(self)
         self.certificate = options.certificate
         self.connection = Connection(
             options.port,
@@ -106,15 +106,22 @@ class PeerConnection(RTCPeerConnection):
         self._dtls: DtlsTransport | None = None
         self._channels: Channels | None = None
         self._media = Media(self.connection, self._spawn)
-        self._negotiator = Negotiator(
-            self._media, self._add_transceiver, self._local_transport
-        )
         # The transceivers whose ``track`` event was emitted.
         self._told: list[Transceiver] = []
         self._connection_state = "new"
         self._ice_state = "new"
         self._closed: asyncio.Future[None] | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: list[asyncio.Task[None]] = []
+
+    @cached_property
+    def _negotiator(self) -> Negotiator:
+        """Offer and answer; a peer that answers a parsed offer does without it."""
+        return Negotiator(self._media, self._add_transceiver, self._local_transport)
+
+    @property
+    def log_fields(self) -> Mapping[str, str]:
+        """Which session it belongs to, for the log."""
+        return self.connection.log_fields
 
     # The transport
 
@@ -385,6 +392,11 @@ class PeerConnection(RTCPeerConnection):
             raise ValueError("Candidate must have either sdpMid or sdpMLineIndex")
         await self.dtls_transport.transport.addRemoteCandidate(candidate)
 
+    @property
+    def closes_at_once(self) -> bool:
+        """Whether ``close`` waits for nothing: there are no transceivers to stop."""
+        return not (self._media.transceivers or self._tasks or self._closed)
+
     async def close(self) -> None:
         """End the connection, and wait until nothing of it is left."""
         if self._closed is not None:
@@ -398,14 +410,14 @@ class PeerConnection(RTCPeerConnection):
             finally:
                 self.connection.close()
             self._set_states("closed", "closed")
-            tasks = self._tasks - {asyncio.current_task()}
+            current = asyncio.current_task()
+            tasks = [task for task in self._tasks if task is not current]
             for task in tasks:
                 task.cancel()
             if tasks:
                 await asyncio.wait(tasks)
         finally:
-            # No event follows: release the listeners.
-            self.remove_all_listeners()
+            release_listeners(self)
             self._closed.set_result(None)
 
     # What the connection tells (ConnectionEvents)
@@ -518,7 +530,7 @@ class PeerConnection(RTCPeerConnection):
 
     def _emit_tracks(self, incoming: Iterable[Transceiver]) -> None:
         """Emit ``track`` for each incoming track, once."""
-        if not self.listeners("track"):
+        if not (self.has_listeners and self.listeners("track")):
             return
         for transceiver in incoming:
             if transceiver not in self._told:
@@ -547,5 +559,5 @@ class PeerConnection(RTCPeerConnection):
 
     def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(coroutine)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._tasks.append(task)
+        task.add_done_callback(self._tasks.remove)

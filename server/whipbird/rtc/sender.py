@@ -6,7 +6,7 @@ import logging
 import random
 import secrets
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Protocol, cast
 
@@ -18,18 +18,29 @@ from aiortc.stats import (
     RTCStatsReport,
 )
 from av.frame import Frame
+from av.packet import Packet
 
 from ..rtp.report_blocks import parse_report_blocks
 from ..rtp.rtcp_requests import Estimate, KeyFrameRequest, Nack, parse_requests
 from .encoding import EncodedFrame, TrackEncoder
 from .outgoing import OutgoingSource, SendParameters
 
-__all__ = ["RtpTransport", "SendParameters", "Sender"]
+__all__ = ["PacedTrack", "RtpTransport", "SendParameters", "Sender"]
 
 logger = logging.getLogger(__name__)
 
 # RFC 3550 section 6.2: seconds between sender reports, varied by half.
 REPORT_INTERVAL = 1.0
+
+
+class PacedTrack(MediaStreamTrack):
+    """A track that knows when its frames were due.
+
+    Attributes:
+        late: how many seconds after its time ``recv()`` returned the last frame.
+    """
+
+    late = 0.0
 
 
 class RtpTransport(Protocol):
@@ -39,6 +50,10 @@ class RtpTransport(Protocol):
     def state(self) -> str:
         """``closed`` when nothing can be sent any more."""
         ...
+
+    @property
+    def log_fields(self) -> Mapping[str, str]:
+        """Which session it belongs to, for the log."""
 
     def send_rtp(self, data: bytes) -> None:
         """Send an RTP packet.
@@ -283,24 +298,29 @@ class Sender(RTCRtpSender):
                 encoder.limit(self._bitrate)
             self._encoder = encoder
             while True:
-                frame = await self._next(track, encoder)
+                data = await track.recv()
+                due = self._loop.time()
+                if isinstance(track, PacedTrack):
+                    due -= track.late
+                frame = await self._encode(data, encoder)
                 if frame is not None:
-                    for packet in source.write(frame, self._loop.time()):
+                    for packet in source.write(frame, self._loop.time(), due):
                         self._transport.send_rtp(packet)
         except (ConnectionError, MediaStreamError) as error:
             logger.debug("Sending %s ended: %r", self._kind, error)
         except Exception:
             # The application's track, or an encoder: other tracks go on.
-            logger.exception("Sending %s failed", self._kind)
+            logger.exception(
+                "Sending %s failed", self._kind, extra=self._transport.log_fields
+            )
         track.stop()
         if self._track is track:
             self._track = None
 
-    async def _next(
-        self, track: MediaStreamTrack, encoder: TrackEncoder
+    async def _encode(
+        self, data: "Frame | Packet[Any]", encoder: TrackEncoder
     ) -> EncodedFrame | None:
-        """Encode the track's next frame; None when the encoder has no output yet."""
-        data = await track.recv()
+        """Encode a frame; None when the encoder has no output yet."""
         if not isinstance(data, Frame):
             return encoder.pack(data)
         is_key, self._is_key_wanted = self._is_key_wanted, False

@@ -4,6 +4,7 @@ They show states, candidates and parameters to applications that know aiortc. No
 aiortc's own code runs in them.
 """
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from aiortc import (
@@ -17,11 +18,11 @@ from aiortc import (
     RTCSctpTransport,
 )
 from aiortc.exceptions import InvalidStateError
-from pyee.asyncio import AsyncIOEventEmitter
 
 from ..sdp.candidate import Candidate
 from ..transport import sctp
 from ..transport.peer_sinks import TransportState
+from .events import Listened
 
 if TYPE_CHECKING:
     from .peer_connection import PeerConnection
@@ -29,11 +30,11 @@ if TYPE_CHECKING:
 SCTP_PORT = 5000
 
 
-class IceGatherer(RTCIceGatherer):
+class IceGatherer(Listened, RTCIceGatherer):
     """The host candidates of a peer: they are known at once."""
 
     def __init__(self, peer: "PeerConnection") -> None:
-        AsyncIOEventEmitter.__init__(self)
+        Listened.__init__(self)
         self._peer = peer
 
     @property
@@ -54,11 +55,11 @@ class IceGatherer(RTCIceGatherer):
         return RTCIceParameters(usernameFragment=ice.ufrag, password=ice.pwd)
 
 
-class IceTransport(RTCIceTransport):
+class IceTransport(Listened, RTCIceTransport):
     """The ICE transport of a peer."""
 
     def __init__(self, peer: "PeerConnection") -> None:
-        AsyncIOEventEmitter.__init__(self)
+        Listened.__init__(self)
         self._peer = peer
         self._gatherer = IceGatherer(peer)
 
@@ -102,11 +103,11 @@ class IceTransport(RTCIceTransport):
         await self._peer.close()
 
 
-class DtlsTransport(RTCDtlsTransport):
+class DtlsTransport(Listened, RTCDtlsTransport):
     """The DTLS transport of a peer."""
 
     def __init__(self, peer: "PeerConnection") -> None:
-        AsyncIOEventEmitter.__init__(self)
+        Listened.__init__(self)
         self._peer = peer
         self._ice = IceTransport(peer)
 
@@ -142,6 +143,11 @@ class DtlsTransport(RTCDtlsTransport):
         """End the connection."""
         await self._peer.close()
 
+    @property
+    def log_fields(self) -> Mapping[str, str]:
+        """Which session it belongs to, for the log."""
+        return self._peer.log_fields
+
     def send_rtp(self, data: bytes) -> None:
         """Encrypt and send an RTP packet.
 
@@ -159,16 +165,21 @@ class DtlsTransport(RTCDtlsTransport):
         self._peer.connection.send_rtcp(data)
 
 
-class SctpTransport(RTCSctpTransport):
+class SctpTransport(Listened, RTCSctpTransport):
     """The SCTP transport of a peer, and its data channels."""
 
     def __init__(self, peer: "PeerConnection") -> None:
-        AsyncIOEventEmitter.__init__(self)
+        Listened.__init__(self)
         self._peer = peer
         self._association: sctp.Association | None = None
         self.mid: str | None = None
         # Sends what is queued: at once, or when this turn of the event loop ends.
         self.flush_soon = peer.connection.flush_soon
+
+    @property
+    def log_fields(self) -> Mapping[str, str]:
+        """Which session it belongs to, for the log."""
+        return self._peer.log_fields
 
     def associate(self, association: sctp.Association) -> None:
         """Show an association from now on."""
@@ -214,6 +225,12 @@ class SctpTransport(RTCSctpTransport):
         """Octets that the peer takes in one message; 0 for any number."""
         association = self._association
         return 0 if association is None else association.max_message_size
+
+    @property
+    def room(self) -> int:
+        """Octets that may still be held for the peer, see the association."""
+        association = self._association
+        return 0 if association is None else association.room
 
     def setTransport(self, transport: RTCDtlsTransport) -> None:  # noqa: N802
         """Not to be called: there is one transport.

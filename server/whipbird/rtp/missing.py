@@ -45,7 +45,8 @@ class RequestPolicy:
 
     Attributes:
         max_requests: how often one packet is requested; 0 for never.
-        max_delay: seconds after which a packet is too late for viewers.
+        max_delay: seconds after which a packet is too late for viewers; 0 where packets
+            come in order, so that what is missing never comes.
         is_negotiated: whether the sender has said that it answers.
     """
 
@@ -61,6 +62,7 @@ PICTURES = RequestPolicy(max_requests=16, max_delay=1.0)
 SOUND = RequestPolicy(max_requests=8, max_delay=0.12)
 SOUND_PERHAPS = RequestPolicy(max_requests=8, max_delay=0.12, is_negotiated=False)
 NO_REQUESTS = RequestPolicy(max_requests=0, max_delay=REORDERING_TIME)
+IN_ORDER = RequestPolicy(max_requests=0, max_delay=0.0)
 
 
 class _Missing:
@@ -176,6 +178,7 @@ class MissingPackets:
         if (
             len(self._missing) + count > MAX_MISSING
             or self._counted > MAX_FOUND_PER_SECOND
+            or not self._policy.max_delay
         ):
             self.given_up += len(self._missing) + count
             self.clear()

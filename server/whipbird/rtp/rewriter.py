@@ -11,9 +11,15 @@ _pack_into = HEADER.pack_into
 # Kept packets are played 2 ** this times as fast until the viewer is live.
 _CATCH_UP_SHIFT = 5
 
+# A name, for mypy: the slots are the subclass's.
+_NONE: tuple[str, ...] = ()
 
-class Rewriter:
+
+class Rewriting:
     """Rewrites the packets of changing sources as one RTP stream.
+
+    A subclass has the attributes: ``Rewriter``, or one whose attributes are in memory
+    that the compiled packet path uses, too.
 
     Sequence numbers and timestamps continue from one source to the next, so that a
     decoder notices only a key frame. A packet missing from a source is missing from
@@ -28,22 +34,24 @@ class Rewriter:
         payload_type, clock_rate: those of the current source.
         packets, octets: packets written, and octets of their payloads and extensions;
             for sender reports.
+        last: the last packet that was written.
     """
 
-    __slots__ = (
-        "_last_at",
-        "_last_sequence",
-        "_last_timestamp",
-        "_live",
-        "_sequence_offset",
-        "_since",
-        "_timestamp_offset",
-        "clock_rate",
-        "octets",
-        "packets",
-        "payload_type",
-        "ssrc",
-    )
+    __slots__ = _NONE
+
+    ssrc: int
+    payload_type: int
+    clock_rate: int
+    packets: int
+    octets: int
+    last: ForwardedPacket | None
+    _last_sequence: int
+    _last_timestamp: int
+    _last_at: float | None
+    _live: tuple[int, int] | None
+    _sequence_offset: int
+    _timestamp_offset: int
+    _since: int
 
     def __init__(self, ssrc: int, *, sequence: int, timestamp: int) -> None:
         self.ssrc = ssrc
@@ -51,6 +59,7 @@ class Rewriter:
         self.clock_rate = 0
         self.packets = 0
         self.octets = 0
+        self.last = None
         self._last_sequence = (sequence - 1) & 0xFFFF
         self._last_timestamp = timestamp
         self._last_at: float | None = None
@@ -154,6 +163,7 @@ class Rewriter:
         self._last_sequence = newest
         self._last_timestamp = (packets[-1].timestamp + timestamp_offset) & 0xFFFFFFFF
         self._last_at = now
+        self.last = packets[-1]
         self.packets += len(lengths)
         self.octets += sum(lengths) - header * len(lengths)
         return lengths
@@ -239,3 +249,23 @@ class Rewriter:
     def timestamp_of(self, timestamp: int) -> int:
         """The timestamp in the stream for one of the current source."""
         return (timestamp + self._timestamp_offset) & 0xFFFFFFFF
+
+
+class Rewriter(Rewriting):
+    """A ``Rewriting`` whose attributes are Python's."""
+
+    __slots__ = (
+        "_last_at",
+        "_last_sequence",
+        "_last_timestamp",
+        "_live",
+        "_sequence_offset",
+        "_since",
+        "_timestamp_offset",
+        "clock_rate",
+        "last",
+        "octets",
+        "packets",
+        "payload_type",
+        "ssrc",
+    )

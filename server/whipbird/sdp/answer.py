@@ -1,6 +1,5 @@
 """The SDP answer to a WHIP offer (RFC 9725 section 4.2, RFC 9429 section 5.3.1)."""
 
-import ipaddress
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -89,6 +88,11 @@ def write_answer(
     return "\r\n".join(lines) + "\r\n"
 
 
+def address_type(address: str) -> str:
+    """The type of an IP address in a connection line (RFC 8866 section 5.7)."""
+    return "IP6" if ":" in address else "IP4"
+
+
 def ice_attributes(ice_lite: bool) -> tuple[str, ...]:
     """What is said of our ICE agent in SDP, at session level (RFC 8839 section 5).
 
@@ -106,9 +110,8 @@ def _media_lines(
     port, address = (
         (default.port, default.address) if default else (DISCARD_PORT, "0.0.0.0")
     )
-    version = ipaddress.ip_address(address).version
     yield f"m={media_line(media, port)}"
-    yield f"c=IN IP{version} {address}"
+    yield f"c=IN {address_type(address)} {address}"
     if media.mid is not None:
         yield f"a=mid:{media.mid}"
     # The candidates of a bundle belong into its tagged section; some clients expect the

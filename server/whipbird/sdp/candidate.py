@@ -4,6 +4,7 @@ import ipaddress
 import re
 from dataclasses import dataclass
 from functools import lru_cache
+from sys import intern
 
 _CANDIDATE = re.compile(
     r"(?P<foundation>[A-Za-z0-9+/]{1,32}) (?P<component>[0-9]{1,5}) "
@@ -53,11 +54,12 @@ class Candidate:
         return cls(
             foundation=match["foundation"],
             component=int(match["component"]),
-            transport=match["transport"].lower(),
+            # All candidates have the same few.
+            transport=intern(match["transport"].lower()),
             priority=priority,
             address=match["address"],
             port=port,
-            type=match["type"],
+            type=intern(match["type"]),
             ufrag=pairs.get("ufrag"),
             tcp_type=pairs.get("tcptype"),
         )

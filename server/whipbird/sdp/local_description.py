@@ -1,10 +1,15 @@
 """A local description: this side's offer or answer as text (RFC 9429 section 5)."""
 
-import ipaddress
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from .answer import DISCARD_PORT, LocalSource, LocalTransport, ice_attributes
+from .answer import (
+    DISCARD_PORT,
+    LocalSource,
+    LocalTransport,
+    address_type,
+    ice_attributes,
+)
 from .codecs import Codec
 
 RTP_PROTOCOL = "UDP/TLS/RTP/SAVPF"
@@ -94,7 +99,7 @@ def _head_lines(section: LocalMedia, local: LocalTransport) -> Iterator[str]:
         else " ".join(str(codec.payload_type) for codec in section.codecs)
     )
     yield f"m={section.kind} {port} {section.protocol} {formats}"
-    yield f"c=IN IP{ipaddress.ip_address(address).version} {address}"
+    yield f"c=IN {address_type(address)} {address}"
     yield f"a=mid:{section.mid}"
 
 

@@ -1,6 +1,7 @@
 """SDP offers: parsed, and validated by the rules of WHIP (RFC 9725) or WHEP."""
 
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 from .candidate import Candidate
 from .errors import UnacceptableSdp, quote
@@ -18,8 +19,10 @@ from .transport import (
 
 _SETUP_ROLES = ("actpass", "active", "passive")
 
+_NO_ICE: frozenset[IceCredentials] = frozenset()
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True)
 class Offer:
     """An offer that can be answered.
 
@@ -50,23 +53,23 @@ class Offer:
     )
     _refused: frozenset[int] = frozenset()
 
-    @property
+    @cached_property
     def media(self) -> tuple[OfferedMedia, ...]:
         """The sections that the answer accepts, and that carry something, in order."""
         return tuple(m for m in self._accepted if not m.is_inactive)
 
-    @property
+    @cached_property
     def tagged(self) -> OfferedMedia:
         """The section whose transport the bundle uses (RFC 9143 section 7.3.1)."""
         if self.bundle:
             return next(m for m in self._accepted if m.mid == self.bundle[0])
         return self._accepted[0]
 
-    @property
+    @cached_property
     def _accepted(self) -> tuple[OfferedMedia, ...]:
         return tuple(m for m in self.sections if isinstance(m, OfferedMedia))
 
-    @property
+    @cached_property
     def has_media(self) -> bool:
         """Whether audio or video is offered, not only data channels."""
         return any(m.kind != "application" for m in self.media)
@@ -165,7 +168,9 @@ def _unused_ice(
     description: SessionDescription, chosen: Sections, used: IceCredentials
 ) -> frozenset[IceCredentials]:
     pairs = zip(description.media, chosen.all, strict=True)
-    rejected = (s for s, media in pairs if isinstance(media, RejectedMedia))
+    rejected = [s for s, media in pairs if isinstance(media, RejectedMedia)]
+    if not rejected:
+        return _NO_ICE
     found = (ice_credentials(section) for section in rejected)
     return frozenset(ice for ice in found if ice is not None and ice != used)
 

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from .errors import MalformedSdp, quote
 
@@ -16,16 +17,16 @@ MAX_LINES = 4096
 # An attribute's name and a mid are tokens (RFC 8866 section 9).
 TOKEN = re.compile(r"[!#$%&'*+\-.0-9A-Z^_`a-z{|}~]+")
 
-_LINE_TYPE = re.compile(r"[A-Za-z]")
-
 # Control characters, and characters that some parsers treat as line ends.
-_UNPRINTABLE = re.compile("[\\x00-\\x08\\x0a-\\x1f\\x7f\\x85\\u2028\\u2029]")
+_CONTROL = "\\x00-\\x08\\x0a-\\x1f\\x7f\\x85\\u2028\\u2029"
+_UNPRINTABLE = re.compile(f"[{_CONTROL}]")
+
+_LINE = re.compile(f"([A-Za-z])=([^{_CONTROL}]*)")
 
 _MEDIA_LINE = re.compile(r"([^ ]+) ([0-9]{1,5})(?:/[0-9]+)? ([^ ]+)((?: [^ ]+)+)")
 
 
-@dataclass(frozen=True, slots=True)
-class Attribute:
+class Attribute(NamedTuple):
     """An ``a=`` line: ``name`` alone, or ``name:value``."""
 
     name: str
@@ -45,7 +46,10 @@ class Section:
 
     def first(self, name: str) -> Attribute | None:
         """The first attribute with a name, or None."""
-        return next(self.all(name), None)
+        for attribute in self.attributes:
+            if attribute.name == name:
+                return attribute
+        return None
 
     def has(self, name: str) -> bool:
         """Whether there is an attribute with a name."""
@@ -126,30 +130,35 @@ def _lines(text: str) -> Iterator[tuple[int, str, str]]:
         )
     for number, raw in enumerate(lines, start=1):
         line = raw.removesuffix("\r")
-        if not line.strip():
-            continue
-        if len(line) > MAX_LINE_LENGTH:
-            raise MalformedSdp(
-                "SDP line too long",
-                f"It has {len(line)} characters; at most {MAX_LINE_LENGTH} are read.",
-                section=GRAMMAR,
-                line=number,
-            )
-        if _UNPRINTABLE.search(line):
-            raise MalformedSdp(
-                "Malformed SDP line",
-                "It contains a control character.",
-                section="RFC 8866 section 9",
-                line=number,
-            )
-        if len(line) < 2 or line[1] != "=" or not _LINE_TYPE.match(line):
-            raise MalformedSdp(
-                "Malformed SDP line",
-                f'"{quote(line)}" is not of the form <type>=<value>.',
-                section=GRAMMAR,
-                line=number,
-            )
-        yield number, line[0], line[2:]
+        match = _LINE.fullmatch(line) if len(line) <= MAX_LINE_LENGTH else None
+        if match is not None:
+            yield number, match[1], match[2]
+        elif line.strip():
+            raise _malformed(number, line)
+
+
+def _malformed(number: int, line: str) -> MalformedSdp:
+    """What is wrong with a line."""
+    if len(line) > MAX_LINE_LENGTH:
+        return MalformedSdp(
+            "SDP line too long",
+            f"It has {len(line)} characters; at most {MAX_LINE_LENGTH} are read.",
+            section=GRAMMAR,
+            line=number,
+        )
+    if _UNPRINTABLE.search(line):
+        return MalformedSdp(
+            "Malformed SDP line",
+            "It contains a control character.",
+            section="RFC 8866 section 9",
+            line=number,
+        )
+    return MalformedSdp(
+        "Malformed SDP line",
+        f'"{quote(line)}" is not of the form <type>=<value>.',
+        section=GRAMMAR,
+        line=number,
+    )
 
 
 def _sections(lines: list[tuple[int, str, str]]) -> SessionDescription:

@@ -13,9 +13,11 @@ from .session import (
 from .setup import SetupStep
 from .stats import SessionCounts, SessionKind, SessionsStats, SessionStats
 from .store import SessionStore
+from .supply import Demand, StreamLoop, Supply
 from .watchable import NoSuchLayer, NothingToWatch, WrongCodecs
 
 __all__ = [
+    "Demand",
     "EndReason",
     "Full",
     "NoSuchLayer",
@@ -30,6 +32,8 @@ __all__ = [
     "SessionStore",
     "SessionsStats",
     "SetupStep",
+    "StreamLoop",
+    "Supply",
     "Unavailable",
     "WrongCodecs",
     "may_be_id",

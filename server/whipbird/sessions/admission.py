@@ -3,6 +3,7 @@
 from collections import Counter, defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 from ..net.clients import network_of
 from .end_reason import EndReason
@@ -29,6 +30,19 @@ class SessionLimits:
     connecting: int | None = None
 
 
+class OtherSessions(Protocol):
+    """The sessions of the other workers of this server."""
+
+    def held(self, network: str) -> tuple[int, int]:
+        """How many sessions a network has there, and how many are not connected."""
+
+    def total(self) -> int:
+        """How many there are."""
+
+    def tell(self, network: str, held: int, connecting: int, total: int) -> None:
+        """Tell them how many there are here now: of one network, and in all."""
+
+
 class Full(Unavailable):
     """A maximum number of sessions is reached.
 
@@ -52,7 +66,11 @@ class Admission:
 
     A session that has ended counts until its peer is closed.
 
+    With other workers, theirs count, too. Two that admit a session in the same moment
+    may pass a limit by that much. Room is made here only.
+
     Attributes:
+        others: the sessions of other workers; None if there are none.
         limits: the limits; they may be changed.
         refused: how often each limit was reached: sessions that were not opened, and
             those that made room for another.
@@ -61,7 +79,10 @@ class Admission:
     def __init__(self, limits: SessionLimits) -> None:
         self.refused: Counter[str] = Counter(dict.fromkeys(REFUSALS, 0))
         self.limits = limits
+        self.others: OtherSessions | None = None
         self._clients: defaultdict[str, dict[Session, None]] = defaultdict(dict)
+        # For the others: those that are not connected.
+        self._connecting: defaultdict[str, set[Session]] = defaultdict(set)
         self._count = 0
 
     def check(self, client: str, *, replaces: bool = False) -> Callable[[], None]:
@@ -79,15 +100,20 @@ class Admission:
         """
         limits, network = self.limits, network_of(client)
         held = self._clients.get(network, {})
-        if limits.of_client is not None and len(held) - replaces >= limits.of_client:
+        count, connecting, total = len(held), 0, self._count
+        if self.others is not None:
+            elsewhere, connecting = self.others.held(network)
+            count += elsewhere
+            total += self.others.total()
+        if limits.of_client is not None and count - replaces >= limits.of_client:
             self.refused["client_sessions"] += 1
             raise Full(limits.of_client, is_of_client=True)
         if limits.connecting is not None:
-            connecting = sum(map(_is_connecting, held)) - replaces
+            connecting += sum(map(_is_connecting, held)) - replaces
             if connecting >= limits.connecting:
                 self.refused["client_connecting"] += 1
                 raise Full(limits.connecting, is_of_client=True)
-        if limits.total is None or self._count - replaces < limits.total:
+        if limits.total is None or total - replaces < limits.total:
             return _nothing
         loser = self._loser(network)
         if loser is None:
@@ -103,6 +129,7 @@ class Admission:
         """Count a session."""
         self._clients[network_of(session.client)][session] = None
         self._count += 1
+        self.changed(session)
 
     def remove(self, session: Session) -> None:
         """Count it no longer."""
@@ -113,6 +140,18 @@ class Admission:
             self._count -= 1
         if not held:
             del self._clients[network]
+        self.changed(session)
+
+    def changed(self, session: Session) -> None:
+        """Tell other workers that a session has come, is connected, or has gone."""
+        if self.others is not None:
+            network = network_of(session.client)
+            connecting = self._connecting[network]
+            (connecting.add if _is_connecting(session) else connecting.discard)(session)
+            held = len(self._clients.get(network, ()))
+            self.others.tell(network, held, len(connecting), self._count)
+            if not connecting:
+                del self._connecting[network]
 
     def _loser(self, network: str) -> Session | None:
         """The session that makes room for one of this network."""

@@ -10,6 +10,8 @@ class EndReason(enum.StrEnum):
 
     DELETED = "deleted by the client"
     ENDED_BY_OPERATOR = "ended by an operator"
+    ENDED_BY_APPLICATION = "ended by an application"
+    APPLICATION_FAILED = "error of an application"
     CLOSED_BY_PEER = "closed by the peer"
     CHANNELS_CLOSED = "data channels closed by the peer"
     CONSENT_LOST = "connection lost"

@@ -1,6 +1,7 @@
 """A WHIP or WHEP session, from the POST that opens it to its end."""
 
 import asyncio
+import base64
 import enum
 import logging
 import re
@@ -9,6 +10,7 @@ import time
 from collections.abc import Callable
 
 from ..echo import Echo
+from ..net.shard import Shard
 from ..rtc import DataChannel, Peer
 from ..sdp.answer import ice_attributes, media_line
 from ..sdp.errors import UnacceptableSdp
@@ -16,7 +18,7 @@ from ..sdp.fragment import Fragment, write_fragment
 from ..sdp.offer import Offer
 from ..sdp.role import Role
 from ..sdp.transport import IceCredentials
-from ..streams import Viewer
+from ..streams import Seat, Viewer
 from .end_reason import END_REASONS, TRANSPORT_REASONS, EndReason
 from .setup import Setup, SetupStep
 from .stats import (
@@ -27,6 +29,7 @@ from .stats import (
     loss_of,
     round_trip_of,
 )
+from .supply import Demand
 
 logger = logging.getLogger(__name__)
 
@@ -64,6 +67,7 @@ class Session:
     """A client's session.
 
     Args:
+        session_id: its unguessable id in URLs (see ``new_id``).
         stream: the name of its stream.
         peer: our end of the connection.
         role: the role of the client: publisher or viewer.
@@ -76,8 +80,9 @@ class Session:
         on_gone: called with the session when its peer is closed.
 
     Attributes:
-        id: its unguessable id in URLs.
+        id: see above.
         owner: the name of the grant with which it was opened: only this may change it.
+        may_prompt: whether that grant permits to prompt language models.
         etag: the strong entity tag of its ICE session (RFC 9725 section 4.3.1).
         unused_ice: see ``Offer``.
         patching: a lock for PATCH requests, held while the precondition is checked
@@ -87,10 +92,49 @@ class Session:
         reason: why it has ended; None while it has not.
         setup: how long the steps of its setup took.
         viewer: what it watches with; None if it does not.
+        seat: its seat in the chat of its stream; None if it has only data channels.
+        demand: its wish for a stream that may come from another server; None if none
+            does.
     """
+
+    __slots__ = (
+        "_address",
+        "_deadline",
+        "_earlier_ice",
+        "_ended",
+        "_ending",
+        "_ice",
+        "_log",
+        "_on_end",
+        "_on_gone",
+        "_on_open",
+        "_opened",
+        "_section",
+        "_was_connected",
+        "client",
+        "demand",
+        "echo",
+        "etag",
+        "id",
+        "kind",
+        "may_prompt",
+        "on_connected",
+        "owner",
+        "patching",
+        "peer",
+        "reason",
+        "role",
+        "seat",
+        "setup",
+        "state",
+        "stream",
+        "unused_ice",
+        "viewer",
+    )
 
     def __init__(
         self,
+        session_id: str,
         stream: str,
         peer: Peer,
         *,
@@ -103,8 +147,9 @@ class Session:
         on_end: Callable[["Session"], None],
         on_gone: Callable[["Session"], None],
     ) -> None:
-        self.id = secrets.token_urlsafe(ID_OCTETS)
+        self.id = session_id
         self.owner = ""
+        self.may_prompt = False
         self.stream = stream
         self.role = role
         self.kind = kind
@@ -113,6 +158,8 @@ class Session:
         self.echo = Echo(peer)
         self.setup = Setup(on_step)
         self.viewer: Viewer | None = None
+        self.seat: Seat | None = None
+        self.demand: Demand | None = None
         self.etag = _new_etag()
         self.unused_ice: frozenset[IceCredentials] = frozenset()
         self.patching = asyncio.Lock()
@@ -137,9 +184,10 @@ class Session:
         }
         self._log = logging.LoggerAdapter(logger, fields)
         peer.connection.log_fields = fields
-        self._ended = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        self._ended = loop.create_future()
         self._ending: asyncio.Task[None] | None = None
-        self._deadline = asyncio.get_running_loop().call_later(
+        self._deadline: asyncio.TimerHandle | None = loop.call_later(
             setup_timeout, self.end_soon, EndReason.SETUP_TIMEOUT
         )
 
@@ -155,11 +203,10 @@ class Session:
         self._ice = offer.ice
         self.unused_ice = offer.unused_ice
         self._section = media_line(offer.tagged), offer.tagged.mid, offer.bundle
-        self.peer.on("connectionstatechange", self._peer_state_changed)
-        self.peer.on("iceconnectionstatechange", self._ice_state_changed)
+        self.peer.on_state = self._peer_state_changed
         if not offer.has_media:
             self.peer.on_channels_closed = self._channels_closed
-            self.peer.once("datachannel", self._channel_opened)
+            self.peer.on_channel = self._channel_opened
         try:
             answer = await self.peer.answer(offer, self.stream)
         except ConnectionError as error:
@@ -195,7 +242,7 @@ class Session:
     @property
     def counts(self) -> SessionCounts:
         """What went through it."""
-        return counts_of(self.peer, self.echo, self.viewer)
+        return counts_of(self.peer, self.echo, self.viewer, self.seat)
 
     @property
     def stats(self) -> SessionStats:
@@ -213,6 +260,7 @@ class Session:
             loss=loss_of(self.peer),
             setup=dict(self.setup.seconds),
             counts=self.counts,
+            chat_name=self.seat.member.name if self.seat is not None else None,
         )
 
     def is_restart(self, fragment: Fragment) -> bool:
@@ -282,20 +330,33 @@ class Session:
 
         If it has ended already, its reason stays.
         """
+        if self.reason is None and self.peer.closes_at_once:
+            # A task for it would cost more than it does.
+            self._begin_to_end(reason, "")
+            await self._close_peer()
+            return
         self.end_soon(reason)
         await asyncio.shield(self._ended)
 
-    def end_soon(self, reason: EndReason) -> None:
-        """End the session without waiting."""
-        if self.reason is not None:
-            return
+    def end_soon(self, reason: EndReason, detail: str = "") -> None:
+        """End the session without waiting.
+
+        Args:
+            detail: more about the reason, for the log.
+        """
+        if self.reason is None:
+            self._begin_to_end(reason, detail)
+            self._ending = asyncio.create_task(self._close_peer())
+
+    def _begin_to_end(self, reason: EndReason, detail: str) -> None:
+        """Do all but close the peer."""
         self.reason = reason
         self.state = SessionState.CLOSED
-        self._deadline.cancel()
+        self._stop_waiting()
         self._on_end(self)
         address = self.peer.peer_address or self._address
-        self._ending = asyncio.create_task(self._close_peer())
-        detail = self.peer.end_detail if reason in TRANSPORT_REASONS else ""
+        if reason in TRANSPORT_REASONS:
+            detail = self.peer.end_detail
         self._log.info(
             "Session %s ended: stream=%s client=%s peer=%s reason=%r%s "
             "duration=%.3fs messages=%d",
@@ -326,13 +387,15 @@ class Session:
             self._on_gone(self)
 
     def _peer_state_changed(self) -> None:
+        if self.peer.iceConnectionState == "completed":
+            self.setup.reached(SetupStep.ICE)
         match self.peer.connectionState:
             case "connecting" if self.state is SessionState.NEW:
                 self.state = SessionState.CONNECTING
             case "connected" if self.state is not SessionState.CLOSED:
                 self.state = SessionState.CONNECTED
                 self._address = self.peer.peer_address
-                self._deadline.cancel()
+                self._stop_waiting()
                 self.setup.reached(SetupStep.DTLS)
                 if self.on_connected is not None:
                     self.on_connected()
@@ -344,9 +407,11 @@ class Session:
             case "failed" | "closed":
                 self.end_soon(END_REASONS.get(self.peer.end, EndReason.CONSENT_LOST))
 
-    def _ice_state_changed(self) -> None:
-        if self.peer.iceConnectionState == "completed":
-            self.setup.reached(SetupStep.ICE)
+    def _stop_waiting(self) -> None:
+        """Let the setup take no time any more."""
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
 
     def _channel_opened(self, _channel: DataChannel) -> None:
         self.setup.reached(SetupStep.CHANNEL)
@@ -367,6 +432,14 @@ def _host_and_port(address: tuple[str, int]) -> str:
 def short_id(session_id: str) -> str:
     """The part of a session's id that may be shown in logs."""
     return session_id[:LOGGED_ID_LENGTH]
+
+
+def new_id(shard: Shard | None) -> str:
+    """An id for a session; with several workers it tells which one has it."""
+    octets = secrets.token_bytes(ID_OCTETS)
+    if shard is not None:
+        octets = shard.mark_id(octets)
+    return base64.urlsafe_b64encode(octets).decode()
 
 
 def may_be_id(text: str) -> bool:

@@ -52,6 +52,8 @@ class Setup:
         seconds: the steps so far, and the seconds that each took.
     """
 
+    __slots__ = ("_observe", "_since", "seconds")
+
     def __init__(self, observe: Callable[[SetupStep, float], None]) -> None:
         self.seconds: dict[SetupStep, float] = {}
         self._observe = observe

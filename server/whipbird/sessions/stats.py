@@ -8,7 +8,7 @@ from ..echo import Echo
 from ..media.stats import ReceivedCounts, SentCounts
 from ..rtc import Peer
 from ..stats import Counts, HistogramStats
-from ..streams import Viewer
+from ..streams import Seat, Viewer
 from .setup import SetupStep
 
 
@@ -28,8 +28,10 @@ class SessionCounts(Counts):
     Attributes:
         messages, message_octets: echoed; of the payload.
         messages_refused: messages that were not echoed.
-        broadcasts_dropped: messages of a publisher that a viewer's queue had no room
-            for.
+        broadcasts_dropped: messages of a publisher, or of a chat, that a viewer's queue
+            had no room for.
+        chat_messages: messages and reactions that were passed on in chats.
+        chat_refused: those that were not.
         event_streams_refused: event streams that were more than a viewer may have.
         reset_requests_refused: requests to reset SCTP streams that were too many.
         channels_refused: data channels that were more than a peer may open.
@@ -44,6 +46,8 @@ class SessionCounts(Counts):
     message_octets: int = 0
     messages_refused: int = 0
     broadcasts_dropped: int = 0
+    chat_messages: int = 0
+    chat_refused: int = 0
     event_streams_refused: int = 0
     reset_requests_refused: int = 0
     channels_refused: int = 0
@@ -85,6 +89,7 @@ class SessionStats:
             never came. 0 to 1; None of a session without media, and before the first
             packet.
         setup: the steps of the setup so far, and the seconds that each took.
+        chat_name: the name in its last message in the chat; None if it has sent none.
     """
 
     id: str
@@ -99,6 +104,7 @@ class SessionStats:
     loss: float | None
     setup: Mapping[SetupStep, float]
     counts: SessionCounts
+    chat_name: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +134,9 @@ _NOTHING_RECEIVED = ReceivedCounts()
 _NOTHING_SENT = SentCounts()
 
 
-def counts_of(peer: Peer, echo: Echo, viewer: Viewer | None) -> SessionCounts:
+def counts_of(
+    peer: Peer, echo: Echo, viewer: Viewer | None, seat: Seat | None
+) -> SessionCounts:
     """What went through a peer."""
     transport = peer.connection.transport
     sctp = transport.sctp
@@ -142,7 +150,10 @@ def counts_of(peer: Peer, echo: Echo, viewer: Viewer | None) -> SessionCounts:
         messages=echo.messages,
         message_octets=echo.octets,
         messages_refused=echo.refused,
-        broadcasts_dropped=viewer.messages_dropped if viewer else 0,
+        broadcasts_dropped=(viewer.messages_dropped if viewer else 0)
+        + (seat.dropped if seat else 0),
+        chat_messages=seat.member.passed_on if seat else 0,
+        chat_refused=seat.member.refused if seat else 0,
         event_streams_refused=viewer.event_streams_refused if viewer else 0,
         reset_requests_refused=sctp.reset_requests_refused if sctp else 0,
         channels_refused=sctp.channels_refused if sctp else 0,

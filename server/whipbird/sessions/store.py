@@ -9,6 +9,7 @@ from itertools import islice
 from typing import Protocol
 
 from ..net.reach import Reach
+from ..net.shard import Shard
 from ..rtc import Certificate, DataChannel, Peer, PeerOptions, Port
 from ..rtp.history import GopBudget, GopLimits
 from ..sdp.offer import Offer
@@ -18,14 +19,16 @@ from ..streams import (
     Audiences,
     LayerChoice,
     Replacement,
+    Seat,
     Stream,
     Streams,
     Viewer,
 )
-from .admission import Admission, SessionLimits
+from .admission import Admission, OtherSessions, SessionLimits
 from .end_reason import EndReason
-from .session import Session, SessionState, Unavailable, short_id
+from .session import Session, SessionState, Unavailable, new_id, short_id
 from .stats import SessionKind, SessionsStats
+from .supply import Supply
 from .tally import Tally
 from .watchable import NothingToWatch, Watchable
 
@@ -59,12 +62,15 @@ class SessionStore:
         takeover: whether any new publisher takes a stream over, by its name (see
             ``Streams``).
         wait_for_publisher: whether a stream may be watched before it is published.
+        chat: whether a stream has a chat.
         gop_limits: how much is kept for new viewers.
+        shard: which worker this is; None if there are no others.
 
     Attributes:
         streams: the published streams.
         audiences: their viewers.
         observers: called when sessions are connected, and when they end.
+        supply: gets streams from other servers; None if nothing does.
         opened: sessions opened so far.
     """
 
@@ -79,8 +85,11 @@ class SessionStore:
         limits: SessionLimits | None = None,
         takeover: Callable[[str], bool] = lambda _: False,
         wait_for_publisher: Callable[[str], bool] = lambda _: True,
+        chat: Callable[[str], bool] = lambda _: False,
         gop_limits: GopLimits | None = None,
+        shard: Shard | None = None,
     ) -> None:
+        self._shard = shard
         self._setup_timeout = setup_timeout
         self._admission = Admission(limits or SessionLimits())
         self._options = PeerOptions(
@@ -91,9 +100,14 @@ class SessionStore:
             reach=reach or Reach(),
         )
         self.observers: list[SessionObserver] = []
+        self.supply: Supply | None = None
         self.streams = Streams(takeover=takeover)
-        self.audiences = Audiences(GopBudget(gop_limits))
+        native = port.native
+        self.audiences = Audiences(
+            GopBudget(gop_limits), chat, None if native is None else native.fan_out
+        )
         self.streams.observers.append(self.audiences)
+        self.streams.relay_observers.append(self.audiences)
         self._watchable = Watchable(self.streams, self.audiences)
         self._wait_for_publisher = wait_for_publisher
         self._viewers: dict[Session, Viewer] = {}
@@ -112,6 +126,7 @@ class SessionStore:
         limits: SessionLimits,
         takeover: Callable[[str], bool],
         wait_for_publisher: Callable[[str], bool],
+        chat: Callable[[str], bool],
         gop_limits: GopLimits,
     ) -> None:
         """Change what new sessions and viewers get; open ones go on."""
@@ -119,6 +134,7 @@ class SessionStore:
         self._admission.limits = limits
         self.streams.takeover = takeover
         self._wait_for_publisher = wait_for_publisher
+        self.audiences.chats.is_on = chat
         self.audiences.gop_budget.limits = gop_limits
 
     async def publish(
@@ -151,19 +167,28 @@ class SessionStore:
                         lambda why: session.end_soon(_REPLACED[why]),
                         offer.fingerprints,
                         short_id(session.id),
+                        client=client,
                     )
                 )
                 session.echo.on_message = partial(self._broadcast, stream)
+                self._seat(session)
         self.opened += 1
         return session, answer
 
     async def watch(
-        self, stream: str, offer: Offer, client: str, *, rid: str | None = None
+        self,
+        stream: str,
+        offer: Offer,
+        client: str,
+        *,
+        rid: str | None = None,
+        path: tuple[str, ...] = (),
     ) -> tuple[Session, str]:
         """Open a session for a viewer.
 
         Args:
             rid: the chosen layer; None for the best for the viewer's network.
+            path: the servers for which it is, if it is one; see ``Supply``.
 
         Returns:
             The session and the SDP answer.
@@ -173,12 +198,18 @@ class SessionStore:
             NothingToWatch: when the stream has no publisher, and viewers may not wait.
             NoSuchLayer: when the published stream has no such layer.
             WrongCodecs: when the viewer cannot decode the published media.
+            StreamLoop: when the stream would come from a server in the path.
         """
-        if self.streams.get(stream) is None and not self._wait_for_publisher(stream):
-            raise NothingToWatch
-        self._watchable.check_layer(stream, rid)
-        offer = self._watchable.fitting(stream, offer)
-        session = self._new_session(stream, offer, client)
+        demand = None if self.supply is None else self.supply.demand(stream, path)
+        try:
+            if demand is not None:
+                await demand.ready()
+            session, offer = self._new_viewer(stream, offer, client, rid)
+        except BaseException:
+            if demand is not None:
+                demand.release()
+            raise
+        session.demand = demand
         async with _or_refused(session):
             answer = await session.open(offer)
             viewer = Viewer(
@@ -186,11 +217,26 @@ class SessionStore:
             )
             session.on_connected = partial(self.audiences.join, stream, viewer)
             self._viewers[session] = session.viewer = viewer
+            self._seat(session)
             if self.streams.get(stream) is not None:
                 # Else the time that it waits for a publisher would be setup time.
                 viewer.egress.on_media = session.media_began
         self.opened += 1
         return session, answer
+
+    def _new_viewer(
+        self, stream: str, offer: Offer, client: str, rid: str | None
+    ) -> tuple[Session, Offer]:
+        """Make the session of a viewer.
+
+        Returns:
+            The session, and what of the offer it can answer.
+        """
+        if self.streams.get(stream) is None and not self._wait_for_publisher(stream):
+            raise NothingToWatch
+        self._watchable.check_layer(stream, rid)
+        offer = self._watchable.fitting(stream, offer)
+        return self._new_session(stream, offer, client), offer
 
     def viewer(self, session: Session) -> Viewer:
         """The viewer of an open session for a viewer."""
@@ -215,6 +261,16 @@ class SessionStore:
         if channel.label == BROADCAST:
             self.audiences.broadcast(stream, protocol, data)
 
+    def _seat(self, session: Session) -> None:
+        """Let a session into the chat of its stream as soon as it opens the channel."""
+        session.seat = Seat(
+            session.peer,
+            self.audiences.chats,
+            session.stream,
+            is_publisher=session.kind is SessionKind.PUBLISHER,
+        )
+        session.echo.take = session.seat.take
+
     def _new_session(
         self, stream: str, offer: Offer, client: str, *, replaces: bool = False
     ) -> Session:
@@ -227,6 +283,7 @@ class SessionStore:
             raise Unavailable
         make_room = self._admission.check(client, replaces=replaces)
         session = Session(
+            new_id(self._shard),
             stream,
             Peer(self._options),
             role=offer.role,
@@ -245,7 +302,16 @@ class SessionStore:
         self._admission.add(session)
         return session
 
+    def count_with(self, others: OtherSessions) -> None:
+        """Let the sessions of other workers count for the limits, and these for theirs.
+
+        To be called before the first session.
+        """
+        self._admission.others = others
+
     def _connected(self, session: Session) -> None:
+        self._admission.changed(session)
+        self.streams.connected(session.stream, session.peer)
         for observer in self.observers:
             observer.session_connected(session)
 
@@ -260,6 +326,11 @@ class SessionStore:
         if session is None or (session.role, session.stream) != (role, stream):
             return None
         return session
+
+    @property
+    def open_sessions(self) -> int:
+        """The number of open sessions."""
+        return len(self._sessions)
 
     def count(self) -> Counter[SessionState]:
         """The number of open sessions in each state."""
@@ -300,6 +371,11 @@ class SessionStore:
         return next(peers, None)
 
     @property
+    def certificate(self) -> Certificate:
+        """The DTLS certificate of all sessions."""
+        return self._options.certificate
+
+    @property
     def is_accepting(self) -> bool:
         """Whether new sessions are accepted, if there is room for them."""
         return not self._is_shutting_down
@@ -322,10 +398,14 @@ class SessionStore:
 
     def _forget(self, session: Session) -> None:
         self._sessions.pop(session.id, None)
-        self.streams.leave(session.stream, session.peer)
+        self.streams.leave(session.stream, session.peer, str(session.reason))
         viewer = self._viewers.pop(session, None)
         if viewer is not None:
             self.audiences.leave(session.stream, viewer)
+        if session.seat is not None:
+            session.seat.leave()
+        if session.demand is not None:
+            session.demand.release()
         if session.was_connected:
             for observer in self.observers:
                 observer.session_ended(session)

@@ -18,7 +18,9 @@ class Counts:
 
     def __add__(self, other: Self) -> Self:
         values = _values(self.__match_args__)
-        return type(self)(*map(add, values(self), values(other)))
+        more = values(other)
+        # Most sessions have no media: nothing is to be added to those counts.
+        return type(self)(*map(add, values(self), more)) if any(more) else self
 
 
 @cache

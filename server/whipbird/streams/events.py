@@ -8,7 +8,9 @@ from typing import Any, NamedTuple
 ACTIVE, INACTIVE = "active", "inactive"
 LAYERS = "layers"
 VIEWER_COUNT = "viewercount"
-EVENT_TYPES = (ACTIVE, INACTIVE, LAYERS, VIEWER_COUNT)
+# Not of the draft: how a stream that comes from another server is.
+UPSTREAM = "upstream"
+EVENT_TYPES = (ACTIVE, INACTIVE, LAYERS, VIEWER_COUNT, UPSTREAM)
 
 # Events kept until they are fetched; then the oldest are dropped.
 MAX_EVENTS = 64
@@ -22,11 +24,14 @@ class StreamStatus(NamedTuple):
         layers: the layers of each video section by its index, the largest first, as
             in a ``layers`` event.
         viewers: the number of viewers.
+        upstream: where it comes from, as in an ``upstream`` event; None of a stream
+            that is not pulled.
     """
 
     is_active: bool
     layers: Mapping[str, Sequence[Mapping[str, Any]]]
     viewers: int
+    upstream: Mapping[str, Any] | None = None
 
 
 class Event(NamedTuple):
@@ -66,6 +71,8 @@ class EventStream:
             before = last.layers if last is not None else {}
             if status.layers != before:
                 self._replace(Event(LAYERS, status.layers))
+        if status.upstream != (last.upstream if last is not None else None):
+            self._replace(Event(UPSTREAM, status.upstream or {"state": "off"}))
         if last is None or status.viewers != last.viewers:
             self._replace(Event(VIEWER_COUNT, {"viewercount": status.viewers}))
 

@@ -1,6 +1,6 @@
 """The layers of a simulcast that a viewer has chosen."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from ..media.feed import Feed
@@ -41,3 +41,29 @@ class LayerChoice:
         return (self.max_width is None or parameters.width <= self.max_width) and (
             self.max_height is None or parameters.height <= self.max_height
         )
+
+
+def combined(choices: Iterable[LayerChoice]) -> LayerChoice:
+    """The choice whose layer is enough for all of several viewers.
+
+    That is their own if all have the same; otherwise the largest limits of them, and no
+    rid, whose size is not known here.
+    """
+    found = list(choices)
+    if not found:
+        return LayerChoice()
+    if all(choice == found[0] for choice in found):
+        return found[0]
+    if any(choice.rid is not None for choice in found):
+        return LayerChoice()
+    return LayerChoice(
+        max_width=_largest(choice.max_width for choice in found),
+        max_height=_largest(choice.max_height for choice in found),
+    )
+
+
+def _largest(limits: Iterable[int | None]) -> int | None:
+    """The largest of several limits; None if one of them is none."""
+    known = list(limits)
+    numbers = [limit for limit in known if limit is not None]
+    return max(numbers) if len(numbers) == len(known) else None

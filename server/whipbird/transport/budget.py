@@ -32,3 +32,8 @@ class Budget:
             return False
         self._left = left - cost
         return True
+
+    def wait(self, now: float, cost: float = 1.0) -> float:
+        """Seconds until as much can be taken; 0 if it can be taken now."""
+        self.take(now, 0.0)
+        return max(0.0, (cost - self._left) / self._rate)

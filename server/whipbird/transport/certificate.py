@@ -1,5 +1,6 @@
 """The DTLS certificate of a process: its fingerprint is the server's identity."""
 
+import hashlib
 import secrets
 from datetime import UTC, datetime, timedelta
 
@@ -18,10 +19,10 @@ LIFETIME = timedelta(days=365)
 CLOCK_SKEW = timedelta(days=1)
 
 # The hash functions of RFC 8122 that a fingerprint can be checked with.
-HASHES: dict[str, hashes.HashAlgorithm] = {
-    "sha-256": hashes.SHA256(),
-    "sha-384": hashes.SHA384(),
-    "sha-512": hashes.SHA512(),
+HASHES = {
+    "sha-256": hashlib.sha256,
+    "sha-384": hashlib.sha384,
+    "sha-512": hashlib.sha512,
 }
 
 # The peer's certificate may be ECDSA (browsers) or RSA (GStreamer).
@@ -39,9 +40,7 @@ def digest(certificate: bytes, algorithm: str) -> str:
         certificate: in DER.
         algorithm: a member of ``HASHES``.
     """
-    made = hashes.Hash(HASHES[algorithm])
-    made.update(certificate)
-    return made.finalize().hex(":").upper()
+    return HASHES[algorithm](certificate).digest().hex(":").upper()
 
 
 class Certificate:

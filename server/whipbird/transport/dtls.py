@@ -7,6 +7,7 @@ from typing import Protocol
 
 from OpenSSL import SSL, crypto
 
+from ..native import Native
 from ..sdp.transport import Fingerprint
 from .certificate import HASHES, Certificate, digest
 from .dtls_records import (
@@ -100,6 +101,22 @@ class DtlsTransport:
             not what begins a handshake.
     """
 
+    __slots__ = (
+        "_certificate",
+        "_early",
+        "_fingerprints",
+        "_flight",
+        "_interval",
+        "_retransmissions",
+        "_seen",
+        "_sinks",
+        "_ssl",
+        "deadline",
+        "is_client",
+        "malformed",
+        "state",
+    )
+
     def __init__(self, sinks: DtlsSinks, certificate: Certificate) -> None:
         self.state = DtlsState.NEW
         self.is_client = False
@@ -111,8 +128,9 @@ class DtlsTransport:
         self._ssl: SSL.Connection | None = None
         self._early: list[bytes] = []
         self._flight: list[bytes] = []
-        # Hashes of the handshake's datagrams, to recognize repeated ones.
-        self._seen: set[int] = set()
+        # Hashes of the handshake's datagrams, to recognize repeated ones. There are few
+        # of them, and a set has room for eight.
+        self._seen: list[int] = []
         self._interval = INITIAL_INTERVAL
         self._retransmissions = 0
 
@@ -187,8 +205,9 @@ class DtlsTransport:
             self.malformed += 1
             return False
         self._ssl.bio_write(datagram)
-        if len(self._seen) < MAX_SEEN:
-            self._seen.add(hash(datagram))
+        seen = hash(datagram)
+        if len(self._seen) < MAX_SEEN and seen not in self._seen:
+            self._seen.append(seen)
         if self._shake_hands(now):
             # Application data may have come behind the last message, or before it.
             self._read_all(now)
@@ -235,10 +254,13 @@ class DtlsTransport:
         for datagram in self._flight:
             self._sinks.send_record(datagram)
 
-    def srtp(self) -> SrtpTransport | None:
+    def srtp(self, native: Native | None = None) -> SrtpTransport | None:
         """The SRTP contexts; None when the peer has not negotiated any.
 
         To be called once connected.
+
+        Args:
+            native: see ``SrtpTransport``.
         """
         ssl = self._ssl
         assert ssl is not None
@@ -248,7 +270,9 @@ class DtlsTransport:
                 keys = ssl.export_keying_material(
                     _EXPORTER_LABEL, profile.keying_length
                 )
-                return SrtpTransport(profile, keys, is_client=self.is_client)
+                return SrtpTransport(
+                    profile, keys, is_client=self.is_client, native=native
+                )
         return None
 
     def close(self) -> None:

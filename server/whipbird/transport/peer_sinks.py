@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from enum import StrEnum
 from typing import Protocol
 
+from ..native import Socket
 from .path import Path
 from .sctp import DataChannel
 
@@ -74,6 +75,9 @@ class PeerSinks(ConnectionEvents, ChannelEvents, Protocol):
 
     def send_batch(self, datagrams: Sequence[bytes | memoryview], path: Path) -> None:
         """Send datagrams; their memory is reused after the call."""
+
+    def compiled_socket(self, path: Path) -> Socket | None:
+        """The socket of a path, for the compiled packet path; None if it has none."""
 
     def path_verified(self, path: Path) -> None:
         """Datagrams on this path may be this peer's from now on (see ``IceSinks``)."""

@@ -4,6 +4,7 @@ import math
 import random
 from collections.abc import Callable, Sequence
 
+from ..native import Native
 from ..sdp.transport import Fingerprint, IceCredentials
 from .budget import Budget
 from .certificate import Certificate
@@ -13,7 +14,7 @@ from .packet_buffer import PacketBuffer
 from .path import Path
 from .peer_sinks import EndCause, PeerSinks, TransportState
 from .sctp import Association, DataChannel
-from .srtp import RTCP_TYPES, SrtpError, SrtpTransport
+from .srtp import RTCP_TYPES, CompiledOutbound, SrtpError, SrtpTransport
 
 _SYSTEM_RANDOM = random.SystemRandom()
 
@@ -45,6 +46,7 @@ class PeerTransport:
         limit: octets that the data channels may hold (see ``Association``).
         transaction_prefix: the first octets of its STUN transaction ids: they tell the
             responses of sessions apart that share a port.
+        ufrag_mark: what its ufrags begin with (see ``IceTransport``).
         all_probes: what all sessions together may send to addresses that have not shown
             to be their peers'.
         rng: for credentials, tags and numbers.
@@ -56,6 +58,7 @@ class PeerTransport:
         state: how far the connection has come.
         end: why it has ended; None while it has not, and after ``close``.
         end_detail: details of ``end``, in words.
+        verified: the paths on which the peer has shown to be.
         rtp_routes: payload type -> function that takes its RTP packets, decrypted. In
             a bundle payload types are unique (RFC 9143 section 9.1).
         rtcp_route: function that takes RTCP packets, decrypted.
@@ -65,8 +68,51 @@ class PeerTransport:
             to addresses that have not shown to be the peer's.
         rtcp_refused: RTCP packets that were more than a peer may send; ``dropped``
             counts them too.
-        bytes_sent, bytes_received, packets_sent, packets_received: of DTLS and SRTP.
+        bytes_received, packets_received: of DTLS and SRTP.
+        outlet: where the compiled packet path sends; None without it.
     """
+
+    __slots__ = (
+        "_aimed_at",
+        "_all_probes",
+        "_bytes_sent",
+        "_carries_media",
+        "_heard_on",
+        "_limit",
+        "_native",
+        "_now",
+        "_outgoing",
+        "_packets_sent",
+        "_probes",
+        "_received_at",
+        "_rng",
+        "_rtcp_budget",
+        "_send",
+        "_send_batch",
+        "_sinks",
+        "buffered_amount_changed",
+        "bytes_received",
+        "channel_changed",
+        "channel_opened",
+        "dropped",
+        "dtls",
+        "dtls_data",
+        "end",
+        "end_detail",
+        "ice",
+        "message_received",
+        "on_stun",
+        "outlet",
+        "packets_received",
+        "probes_withheld",
+        "rtcp_refused",
+        "rtcp_route",
+        "rtp_routes",
+        "sctp",
+        "srtp",
+        "state",
+        "verified",
+    )
 
     # The sinks' own, from ``associate`` on: one call less for each message.
     dtls_data: Callable[[bytes, float], None]
@@ -84,7 +130,9 @@ class PeerTransport:
         ice_lite: bool = False,
         limit: int | None = None,
         transaction_prefix: bytes = b"",
+        ufrag_mark: bytes = b"",
         all_probes: Budget | None = None,
+        native: Native | None = None,
         rng: random.Random = _SYSTEM_RANDOM,
     ) -> None:
         self._sinks = sinks
@@ -96,6 +144,7 @@ class PeerTransport:
             lite=ice_lite,
             rng=rng,
             transaction_prefix=transaction_prefix,
+            ufrag_mark=ufrag_mark,
         )
         self.dtls = DtlsTransport(self, certificate)
         self.sctp: Association | None = None
@@ -108,11 +157,15 @@ class PeerTransport:
         self._rtcp_budget = Budget(RTCP_RATE, RTCP_BURST)
         self._probes = Budget(PROBE_RATE, PROBE_BURST)
         self._all_probes = all_probes
-        self._verified: set[Path] = set()
+        self.verified: set[Path] = set()
         self.on_stun: Callable[[bytes, Path], None] | None = None
         self.dropped = self.probes_withheld = self.rtcp_refused = 0
-        self.bytes_sent = self.bytes_received = 0
-        self.packets_sent = self.packets_received = 0
+        self.bytes_received = self.packets_received = 0
+        # Those that the compiled packet path sends are counted there.
+        self._bytes_sent = self._packets_sent = 0
+        self._native = native
+        self.outlet = None if native is None else native.outlet()
+        self._aimed_at: Path | None = None
         # When DTLS or SRTP was last received.
         self._received_at = -math.inf
         self._carries_media = False
@@ -193,7 +246,9 @@ class PeerTransport:
         if first < 4:
             if self.on_stun is not None:
                 self.on_stun(datagram, path)
-            return self.ice.receive(datagram, path, now)
+            taken = self.ice.receive(datagram, path, now)
+            self._aim()
+            return taken
         if 127 < first < 192:
             taken = self._receive_srtp(datagram)
         elif 19 < first < 64:
@@ -257,6 +312,7 @@ class PeerTransport:
         self._now = now
         if now >= self.ice.deadline:
             self.ice.handle_timeout(now)
+            self._aim()
         if now >= self.dtls.deadline:
             self.dtls.handle_timeout(now)
         sctp = self.sctp
@@ -274,8 +330,13 @@ class PeerTransport:
         """End the connection: SCTP ABORT, close_notify, and no more checks."""
         if self.state in _ENDED:
             return
-        self.end_channels(now)
+        self._now = now
+        if self.sctp is not None:
+            self.sctp.abort(now)
+        # Its close_notify leaves with the ABORT.
         self.dtls.close()
+        if self._outgoing:
+            self._send_outgoing()
         self.ice.close()
         self._change(TransportState.CLOSED)
 
@@ -291,6 +352,7 @@ class PeerTransport:
         """End without telling the peer or the sinks."""
         self.ice.close()
         self.state = TransportState.CLOSED
+        self._aim()
 
     def fail(self, error: Exception) -> None:
         """End the session: a method of it has raised an exception, which is our fault.
@@ -347,13 +409,50 @@ class PeerTransport:
         path = self.ice.selected
         if path is not None:
             self._send_batch(batch.packets(), path)
-            self.bytes_sent += sum(batch.lengths)
-            self.packets_sent += len(batch.lengths)
+            self._bytes_sent += sum(batch.lengths)
+            self._packets_sent += len(batch.lengths)
+
+    @property
+    def bytes_sent(self) -> int:
+        """Octets of DTLS and SRTP."""
+        outlet = self.outlet
+        return self._bytes_sent + (0 if outlet is None else outlet.octets)
+
+    @property
+    def packets_sent(self) -> int:
+        """Datagrams of DTLS and SRTP."""
+        outlet = self.outlet
+        return self._packets_sent + (0 if outlet is None else outlet.packets)
+
+    def _aim(self) -> None:
+        """Let the compiled packet path send on the path in use, if it can."""
+        outlet = self.outlet
+        if outlet is None:
+            return
+        path = self.ice.selected if self.state is _CONNECTED else None
+        if path is self._aimed_at:
+            return
+        self._aimed_at = path
+        outlet.clear()
+        if path is None or self.srtp is None:
+            return
+        socket, outbound = self._sinks.compiled_socket(path), self.srtp.outbound
+        if socket is not None and isinstance(outbound, CompiledOutbound):
+            host, port = path.remote[:2]
+            outlet.aim(outbound.sender, socket, (host, port))
 
     # IceSinks
 
+    @property
+    def media_sender_heard_at(self) -> float:
+        return self.peer_heard_at if self.rtp_routes else -math.inf
+
+    @property
+    def peer_heard_at(self) -> float:
+        return self.heard_at if self.state is _CONNECTED else -math.inf
+
     def send_datagram(self, data: bytes, path: Path) -> None:
-        if path in self._verified or self._may_probe():
+        if path in self.verified or self._may_probe():
             self._sinks.send(data, path)
         else:
             self.probes_withheld += 1
@@ -365,11 +464,11 @@ class PeerTransport:
         )
 
     def path_verified(self, path: Path) -> None:
-        self._verified.add(path)
+        self.verified.add(path)
         self._sinks.path_verified(path)
 
     def path_forgotten(self, path: Path) -> None:
-        self._verified.discard(path)
+        self.verified.discard(path)
         self._sinks.path_forgotten(path)
 
     def ufrags_changed(self, ufrags: tuple[str, ...]) -> None:
@@ -377,6 +476,7 @@ class PeerTransport:
 
     def path_selected(self, path: Path) -> None:
         self._sinks.path_selected(path)
+        self._aim()
         if self.sctp is not None:
             self.sctp.path_changed(self._now)
         if self.dtls.is_client:
@@ -398,12 +498,16 @@ class PeerTransport:
         if self.awaits_handshake and self._heard_on is not None:
             # Where the client shakes hands; it may not have nominated a path yet.
             path = self._heard_on
-        if path is not None:
+        if path is not None and self._outgoing:
+            # What was encrypted before goes before, with the same call.
+            self._outgoing.append(datagram)
+            self._send_outgoing()
+        elif path is not None:
             self._send_on(path, datagram)
 
     def dtls_connected(self) -> None:
         if self._carries_media:
-            self.srtp = self.dtls.srtp()
+            self.srtp = self.dtls.srtp(self._native)
             if self.srtp is None:
                 self._end(EndCause.DTLS_FAILED, "the peer has no SRTP profile of ours")
                 return
@@ -472,8 +576,8 @@ class PeerTransport:
 
     def _send_on(self, path: Path, datagram: bytes) -> None:
         self._send(datagram, path)
-        self.bytes_sent += len(datagram)
-        self.packets_sent += 1
+        self._bytes_sent += len(datagram)
+        self._packets_sent += 1
 
     def _send_outgoing(self) -> None:
         datagrams, self._outgoing = self._outgoing, []
@@ -484,12 +588,13 @@ class PeerTransport:
             self._send_on(path, datagrams[0])
         else:
             self._send_batch(datagrams, path)
-            self.bytes_sent += sum(map(len, datagrams))
-            self.packets_sent += len(datagrams)
+            self._bytes_sent += sum(map(len, datagrams))
+            self._packets_sent += len(datagrams)
 
     def _change(self, state: TransportState) -> None:
         if state is not self.state:
             self.state = state
+            self._aim()
             self._sinks.state_changed(state)
 
     def _end(self, cause: EndCause, detail: str) -> None:

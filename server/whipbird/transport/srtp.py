@@ -6,6 +6,7 @@ import pylibsrtp
 from pylibsrtp import Policy, Session
 from pylibsrtp._binding import ffi, lib
 
+from ..native import Native, SrtpSender
 from .packet_buffer import PacketBuffer
 
 # How many packets late a packet may be and is still accepted.
@@ -83,6 +84,11 @@ class SrtpTransport:
         profile: the negotiated profile.
         keying_material: ``profile.keying_length`` octets (RFC 5764 section 4.2).
         is_client: this side's DTLS role.
+        native: encrypts what is sent; by default libsrtp does.
+
+    Attributes:
+        outbound: the context of what is sent: the only one, so that no packet is
+            encrypted with a key stream that was used before.
     """
 
     __slots__ = (
@@ -92,20 +98,36 @@ class SrtpTransport:
         "_inbound",
         "_length",
         "_octets",
-        "_outbound",
         "_recent",
+        "outbound",
+        "protect_batch",
+        "protect_rtcp",
+        "protect_rtp",
     )
 
     def __init__(
-        self, profile: Profile, keying_material: bytes, *, is_client: bool
+        self,
+        profile: Profile,
+        keying_material: bytes,
+        *,
+        is_client: bool,
+        native: Native | None = None,
     ) -> None:
         keys = keying_material[: 2 * profile.key]
         salts = keying_material[2 * profile.key :]
-        client = keys[: profile.key] + salts[: profile.salt]
-        server = keys[profile.key :] + salts[profile.salt :]
+        client = keys[: profile.key], salts[: profile.salt]
+        server = keys[profile.key :], salts[profile.salt :]
         ours, theirs = (client, server) if is_client else (server, client)
-        self._inbound = _session(profile, theirs, Policy.SSRC_ANY_INBOUND)
-        self._outbound = _session(profile, ours, Policy.SSRC_ANY_OUTBOUND)
+        self._inbound = _session(profile, b"".join(theirs), Policy.SSRC_ANY_INBOUND)
+        self.outbound: Outbound | CompiledOutbound = (
+            Outbound(_session(profile, b"".join(ours), Policy.SSRC_ANY_OUTBOUND))
+            if native is None
+            else CompiledOutbound(native.srtp_sender(*ours))
+        )
+        # One call less for each packet.
+        self.protect_rtp = self.outbound.protect_rtp
+        self.protect_rtcp = self.outbound.protect_rtcp
+        self.protect_batch = self.outbound.protect_batch
         # libsrtp is called directly: pylibsrtp's copies cost as much as the decryption.
         self._context = self._inbound._srtp[0]
         self._buffer = ffi.new("char[]", MAX_PACKET)
@@ -163,24 +185,68 @@ class SrtpTransport:
         self._earlier.discard(ssrc)
         self._recent.add(ssrc)
 
+
+class Outbound:
+    """Encrypts what is sent.
+
+    The methods raise ConnectionError for a packet that must not be sent: it is cut
+    short, or too old to be retransmitted.
+
+    Args:
+        session: the context of libsrtp.
+    """
+
+    __slots__ = ("_session",)
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
     def protect_rtp(self, packet: bytes) -> bytes:
         """Encrypt an RTP packet of at most ``SLOT_SIZE`` less 16 octets."""
         if len(packet) <= MAX_PLAIN:
-            return self._outbound.protect(packet)
+            try:
+                return self._session.protect(packet)
+            except pylibsrtp.Error as error:
+                raise ConnectionError(str(error)) from None
         # pylibsrtp reserves more room than any authentication tag needs.
         buffer = PacketBuffer(1)
         buffer.slots[0][: len(packet)] = packet
         buffer.lengths = [len(packet)]
-        buffer.protect(self._outbound)
+        buffer.protect(self._session)
         return bytes(buffer.packets()[0])
 
     def protect_rtcp(self, packet: bytes) -> bytes:
         """Encrypt an RTCP packet."""
-        return self._outbound.protect_rtcp(packet)
+        return self._session.protect_rtcp(packet)
 
     def protect_batch(self, batch: PacketBuffer) -> None:
         """Encrypt the RTP packets of a buffer in place."""
-        batch.protect(self._outbound)
+        batch.protect(self._session)
+
+
+class CompiledOutbound:
+    """Encrypts what is sent, as ``Outbound`` does, in the compiled packet path.
+
+    Args:
+        sender: the context, which the fan-out uses, too.
+
+    Attributes:
+        sender: the same.
+    """
+
+    __slots__ = ("protect_rtcp", "protect_rtp", "sender")
+
+    def __init__(self, sender: SrtpSender) -> None:
+        self.sender = sender
+        self.protect_rtp = sender.protect_rtp
+        self.protect_rtcp = sender.protect_rtcp
+
+    def protect_batch(self, batch: PacketBuffer) -> None:
+        """Encrypt the RTP packets of a buffer in place."""
+        for index, packet in enumerate(batch.packets()):
+            data = self.protect_rtp(bytes(packet))
+            batch.lengths[index] = len(data)
+            batch.slots[index][: len(data)] = data
 
 
 def _session(profile: Profile, key: bytes, direction: int) -> Session:

@@ -1,4 +1,4 @@
-"""Turns what sessions and recordings report into events."""
+"""Turns what streams, sessions and recordings report into events."""
 
 from collections.abc import Callable
 from typing import Any
@@ -8,15 +8,9 @@ from ..sessions import Session, SessionKind, short_id
 from ..streams import Stream
 from .event import Event, EventType
 
-# The events of a session's beginning and its end; of others nothing is told.
-_TYPES = {
-    SessionKind.PUBLISHER: (EventType.PUBLISHED, EventType.UNPUBLISHED),
-    SessionKind.VIEWER: (EventType.WATCHED, EventType.LEFT),
-}
-
 
 class Reporter:
-    """Observes the sessions of a store, and the files of a recorder.
+    """Observes the streams and the sessions of a server, and the files of a recorder.
 
     Args:
         put: takes the events; it must not wait.
@@ -25,21 +19,31 @@ class Reporter:
     def __init__(self, put: Callable[[Event], None]) -> None:
         self._put = put
 
+    def stream_began(self, stream: Stream) -> None:
+        """Report a stream whose publisher is connected."""
+        self._put(Event(EventType.PUBLISHED, stream.name, _publisher_of(stream)))
+
+    def stream_ended(self, stream: Stream) -> None:
+        """Report its end."""
+        details = _publisher_of(stream) | {
+            "reason": stream.reason,
+            "seconds": round(stream.age, 3),
+        }
+        self._put(Event(EventType.UNPUBLISHED, stream.name, details))
+
     def session_connected(self, session: Session) -> None:
-        """Report a publisher or a viewer."""
-        if session.kind in _TYPES:
-            begins, _ = _TYPES[session.kind]
-            self._put(Event(begins, session.stream, _described(session)))
+        """Report a viewer."""
+        if session.kind is SessionKind.VIEWER:
+            self._put(Event(EventType.WATCHED, session.stream, _viewer(session)))
 
     def session_ended(self, session: Session) -> None:
-        """Report the end of a publisher or a viewer that was connected."""
-        if session.kind in _TYPES:
-            _, ends = _TYPES[session.kind]
-            details = _described(session) | {
+        """Report the end of a viewer that was connected."""
+        if session.kind is SessionKind.VIEWER:
+            details = _viewer(session) | {
                 "reason": str(session.reason),
                 "seconds": round(session.age, 3),
             }
-            self._put(Event(ends, session.stream, details))
+            self._put(Event(EventType.LEFT, session.stream, details))
 
     def file_finished(self, file: RecordedFile) -> None:
         """Report a recorded file that is complete."""
@@ -48,9 +52,17 @@ class Reporter:
 
     def recording_failed(self, stream: Stream, problem: str, file: str | None) -> None:
         """Report a recording that has ended without being told to."""
-        details = {"session": stream.session, "file": file, "problem": problem}
+        details = {"session": stream.session or None, "file": file, "problem": problem}
         self._put(Event(EventType.RECORDING_FAILED, stream.name, details))
 
 
-def _described(session: Session) -> dict[str, Any]:
+def _publisher_of(stream: Stream) -> dict[str, Any]:
+    return {
+        "publisher": str(stream.publisher_kind),
+        "session": stream.session or None,
+        "client": stream.client or None,
+    }
+
+
+def _viewer(session: Session) -> dict[str, Any]:
     return {"session": short_id(session.id), "client": session.client}

@@ -1,7 +1,10 @@
 """What the benchmarks make of the packets that came to a viewer."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from struct import pack
+
+import pytest
 
 from bench.arrivals import Arrivals, Comparison, frames_between, missing
 from bench.clip import Clip
@@ -98,6 +101,12 @@ def test_without_the_beginning_of_the_clip_nothing_can_be_told() -> None:
     # The last frame of each round.
     comparison = compared(came(lost=(6, 13, 20)))
     assert comparison.frames_missing == 9
+
+
+def test_an_even_clip_tells_nothing() -> None:
+    """Any two frames of it would do as its beginning: delays of a clip's length."""
+    with pytest.raises(ValueError, match="even clip"):
+        Comparison().add(replace(CLIP, delay=0), SENT_AT, range(1, 10), came())
 
 
 def test_viewers_are_added_up() -> None:

@@ -67,9 +67,12 @@ async def test_what_is_long_past_is_not_sent_all_at_once() -> None:
     now.seconds += 60
     await track.recv()
     assert clock.elapsed == pytest.approx(1 / 30)
+    assert track.late == 0
     now.seconds += MAX_LAG
     await track.recv()
     assert clock.elapsed == pytest.approx(1 / 30 + MAX_LAG)
+    # It is told, since a sender report goes by when the picture was due.
+    assert track.late == pytest.approx(MAX_LAG - 1 / 30)
 
 
 def test_late_is_what_can_no_longer_be_in_time() -> None:

@@ -14,13 +14,10 @@ from whipbird.client.ping import (
     Connected,
     Disconnected,
     Event,
-    Overdue,
     Ping,
     PingOptions,
-    PingStats,
-    Reply,
-    Unsent,
 )
+from whipbird.client.round_trips import Overdue, PingStats, Reply, Unsent
 from whipbird.config import Settings
 from whipbird.echo import Echo
 from whipbird.sdp.role import PUBLISHER

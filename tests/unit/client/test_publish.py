@@ -217,7 +217,8 @@ async def test_a_request_for_a_key_frame(app: web.Application, url: str) -> None
         running = asyncio.create_task(publication.run())
         receivers = session_of(app, client).peer.tracks
         [video] = [r for r in receivers if r.kind == "video"]
-        await until(lambda: video.encodings)
+        # A key frame that is on its way would be what is requested.
+        await until(lambda: video.encodings and video.encodings[0].frames > 3)
         video.encodings[0].request_key_frame()
         async with asyncio.timeout(30):
             await asked.wait()

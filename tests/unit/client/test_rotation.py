@@ -85,7 +85,7 @@ def test_pictures_are_sent_upright(
 def test_pictures_that_are_upright_are_left_alone() -> None:
     frame = corner_picture()
     assert rotation(frame) == 0
-    assert Rotator().rotate(frame) is frame
+    assert Rotator().rotate(frame, 0) is frame
 
 
 def test_pictures_that_change_their_size(tmp_path: Path) -> None:
@@ -100,7 +100,7 @@ def test_pictures_that_change_their_size(tmp_path: Path) -> None:
         )
         with av.open(str(path)) as container:
             for number, frame in enumerate(container.decode(video=0)):
-                turned = turner.rotate(frame)
+                turned = turner.rotate(frame, rotation(frame))
                 assert (turned.width, turned.height) == (height, width)
                 assert turned.time_base is not None
                 time = Fraction(turned.pts or 0) * turned.time_base

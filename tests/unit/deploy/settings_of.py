@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from whipbird.config import ENV_PREFIX, Settings, load_settings
+from whipbird.config import Settings, load_settings
+from whipbird.environment import ENV_PREFIX
 
 _VARIABLE = re.compile(r"\$\{(\w+)(?:(:-|:\?)((?:[^{}]|\$\{[^{}]*\})*))?\}")
 

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable
 import aiohttp
 import pytest
 from aiohttp import web
+from aiohttp.test_utils import TestClient
 
 from tests import offers
 from tests.conformance.exchange import SDP
@@ -195,3 +196,26 @@ async def test_a_client_that_closes_after_the_answer_keeps_its_session(
     (session,) = sessions
     assert session.reason is None
     assert store_of(server).count().total() == 1
+
+
+async def test_the_answer_is_not_kept_while_the_connection_has_no_other_request(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made: list[SessionResponse] = []
+    original = SessionResponse.write_eof
+
+    async def write_eof(response: SessionResponse, data: bytes = b"") -> None:
+        assert response.body
+        await original(response, data)
+        made.append(response)
+
+    monkeypatch.setattr(SessionResponse, "write_eof", write_eof)
+    server = Server(create_app(Settings()))
+    async with TestClient(server) as client:
+        headers = {"Content-Type": SDP}
+        answer = await client.post(
+            "/whip/live", data=offers.CHROMIUM_DATA, headers=headers
+        )
+        assert (await answer.read()).startswith(b"v=0")
+        await until(lambda: bool(made))
+        assert made[0].body is None

@@ -20,6 +20,9 @@ def document() -> dict[str, Any]:
     return found
 
 
+# What the server has only if it is wanted.
+WITH_ALL = Settings(llm_api_base="http://127.0.0.1:9/v1")
+
 METHODS = {"get", "head", "options", "post", "put", "patch", "delete"}
 
 
@@ -33,7 +36,7 @@ async def test_it_has_the_routes_of_the_server() -> None:
     page = {f"/{file.relative_to(directory)}" for file in directory.rglob("*")}
     routes = {
         (route.method, route.resource.canonical)
-        for route in create_app(Settings()).router.routes()
+        for route in create_app(WITH_ALL).router.routes()
         if route.resource is not None
         and route.resource.canonical not in {"", "/", *page}
         and not route.resource.canonical.startswith(f"/{ASSETS}/")

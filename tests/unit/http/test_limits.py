@@ -219,3 +219,21 @@ async def test_rates_change_for_all_clients(aiohttp_client: AiohttpClient) -> No
     # The same rate again forgets nothing.
     limits.change({"POST": 0}, default=2)
     assert await statuses(client, "GET") == [429]
+
+
+# Several workers
+
+
+async def test_what_other_workers_let_through_counts(advance: Advance) -> None:
+    limit = RateLimit(10)
+    told: list[tuple[str, str, int]] = []
+    limit.on_taken = lambda *taken: told.append(taken)
+    await limit.note(A, 7)
+    assert await taken(limit, A, 10) == 3
+    # Those of others are not told on, nor those that were refused.
+    assert told == [("other", A, 1)] * 3
+    # More than there may be: the bucket is full, and not more than that.
+    await limit.note(B, 100)
+    assert await taken(limit, B, 5) == 0
+    advance(6.5)
+    assert await taken(limit, B, 5) == 1

@@ -88,6 +88,7 @@ async def test_sessions_before_they_are_connected(client: Client) -> None:
         "octets_received": 0,
         "octets_sent": 0,
         "messages_echoed": 0,
+        "chat_name": None,
     }
 
 

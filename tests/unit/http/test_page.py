@@ -45,15 +45,18 @@ async def test_every_file_is_served(aiohttp_client: AiohttpClient) -> None:
         assert (await client.get(f"/{name}")).status == 404
 
 
-@pytest.mark.parametrize("path", ["/", "/watch/live"])
+@pytest.mark.parametrize(
+    ("path", "kinds"),
+    [("/", {"js", "svg"}), ("/watch/live", {"css", "js", "svg"})],
+)
 async def test_a_page_loads_files_that_are_kept_forever(
-    aiohttp_client: AiohttpClient, path: str
+    aiohttp_client: AiohttpClient, path: str, kinds: set[str]
 ) -> None:
     client = await serve(aiohttp_client)
     page = await client.get(path)
     assert page.headers["Cache-Control"] == "no-cache"
     loaded = set(re.findall(r'"(assets/[^"]+)"', await page.text()))
-    assert {name.rpartition(".")[2] for name in loaded} >= {"css", "js", "svg"}
+    assert {name.rpartition(".")[2] for name in loaded} >= kinds
     for name in loaded:
         response = await client.get(f"/{name}")
         assert response.status == 200

@@ -142,6 +142,8 @@ async def test_a_token_with_too_few_rights_is_told_so(client: Client) -> None:
         ("GET", "/whip", set()),
         ("GET", "/whep/live", {"viewer"}),
         ("GET", "/api/streams", {"viewer", "elsewhere"}),
+        ("GET", "/api/streams?name=live", {"viewer"}),
+        ("GET", "/api/streams?name=live&name=other", {"viewer", "elsewhere"}),
         ("GET", "/api/streams/live", {"viewer"}),
         ("GET", "/api/streams/live/snapshot.jpg", {"viewer"}),
         ("GET", "/api/streams/live/recording", {"viewer"}),

@@ -40,7 +40,7 @@ async def client(aiohttp_client: AiohttpClient) -> Client:
 
 
 async def test_nothing_is_published(client: Client) -> None:
-    assert await ask(client) == {"streams": []}
+    assert await ask(client) == {"streams": [], "upstreams": []}
     response = await client.get("/api/streams/live")
     assert response.status == 404
     problem = await response.json(content_type="application/problem+json")
@@ -66,9 +66,30 @@ async def test_before_the_first_packet(client: Client) -> None:
             {"kind": "video", "layers": [], "malformed": 0},
         ],
         "health": [],
+        "upstream": None,
     }
     session.end_soon(EndReason.DELETED)
     assert (await client.get("/api/streams/live")).status == 404
+
+
+async def test_the_streams_that_are_asked_for(client: Client) -> None:
+    for name in ("left", "right", "stage"):
+        await publish(client, name, offers.CHROMIUM_MEDIA)
+
+    async def names(query: str) -> list[str]:
+        found = await ask(client, f"/api/streams?{query}")
+        return [stream["name"] for stream in found["streams"]]
+
+    assert await names("name=left") == ["left"]
+    assert await names("name=nobody") == []
+    assert await names("name=stage&name=nobody&name=left") == ["left", "stage"]
+    assert await names("other=left") == ["left", "right", "stage"]
+    for query in ("name=", "name=a/b", "name=left&name=.."):
+        response = await client.get(f"/api/streams?{query}")
+        assert response.status == 400
+        problem = await response.json()
+        assert problem["title"] == "Not a stream name"
+        assert "1 to 64" in problem["detail"]
 
 
 async def test_packets_are_described(client: Client) -> None:

@@ -14,8 +14,10 @@ from typing import cast
 from tests.netem.link import Conditions, Datagram, Link
 from tests.netem.world import World
 from tests.unit.media.watching import KEY
+from whipbird.media.transport import FanOut
 from whipbird.rtc.connection import Connection
 from whipbird.rtp.packet import RtpPacket
+from whipbird.rtp.rewriter import Rewriter, Rewriting
 from whipbird.rtp.rtcp import (
     ReportBlock,
     SenderReport,
@@ -74,6 +76,13 @@ class Way:
     @property
     def connection(self) -> Connection:
         return cast(Connection, self)
+
+    @property
+    def fan_out(self) -> FanOut | None:
+        return None
+
+    def make_rewriter(self, ssrc: int, *, sequence: int, timestamp: int) -> Rewriting:
+        return Rewriter(ssrc, sequence=sequence, timestamp=timestamp)
 
     def route_rtcp(self, take: Callable[[bytes], None]) -> None:
         self.rtcp_route = take

@@ -56,25 +56,25 @@ def test_uneven_frames() -> None:
 def test_requests_are_answered_or_not() -> None:
     habits = Habits(0.0)
     # The first key frame answers nothing.
-    habits.requested(0.0)
+    habits.requested(0.0, 0.0)
     habits.key_frame(0.1)
     assert look(habits, 1.0).answers is None
     for n in range(1, 4):
         # A key frame every 8 s, and requests each second until it comes.
         for second in range(3, 8):
-            habits.requested(8.0 * n + second - 8)
+            habits.requested(8.0 * n + second - 8, 8.0 * n + second - 8)
         habits.key_frame(8.0 * n)
     assert look(habits, 25.0).answers is False
     assert look(habits, 25.0).key_frame_age == pytest.approx(1)
     late = Habits(0.0)
     late.key_frame(0.0)
-    late.requested(1.0)
+    late.requested(1.0, 1.0)
     late.key_frame(1.0 + 2 * ANSWER_TIME)
     assert look(late, 9.0).answers is None
     quick = Habits(0.0)
     for n in range(3):
         quick.key_frame(10.0 * n)
-        quick.requested(10.0 * n + 10 - ANSWER_TIME)
+        quick.requested(10.0 * n + 10 - ANSWER_TIME, 10.0 * n + 10 - ANSWER_TIME)
     quick.key_frame(30.0)
     assert look(quick, 31.0).answers is True
 
@@ -135,6 +135,21 @@ def test_loss_of_the_last_seconds() -> None:
             recent = look(habits, now)
             assert recent.missing == pytest.approx(4 / 300)
     assert look(habits, now).missing == look(habits, now).lost == 0
+
+
+def test_who_is_paused_refuses_nothing() -> None:
+    """A camera is switched off for a minute, and a viewer asks all the time."""
+    habits = Habits(0.0)
+    habits.key_frame(0.0)
+    for pause in (10, 80, 150):
+        for second in range(pause, pause + 60):
+            habits.requested(float(second), pause - 0.1)
+        habits.key_frame(pause + 60.9)
+    assert look(habits, 220.0).answers is None
+    # One that sends all the time has.
+    for second in range(220, 226):
+        habits.requested(float(second), float(second))
+    assert look(habits, 226.0).answers is False
 
 
 def test_another_source_begins_anew() -> None:

@@ -8,9 +8,11 @@ from typing import cast
 from tests.rtp_packets import write_rtp
 from whipbird.media.encoding import Encoding
 from whipbird.media.forwarder import Forwarder
+from whipbird.media.transport import FanOut
 from whipbird.rtc.connection import Connection
 from whipbird.rtp import extensions
 from whipbird.rtp.packet import RtpPacket
+from whipbird.rtp.rewriter import Rewriter, Rewriting
 from whipbird.sdp.codecs import Codec
 from whipbird.sdp.media import OfferedMedia
 from whipbird.transport.packet_buffer import PacketBuffer
@@ -72,6 +74,13 @@ class Wire:
 
     def schedule(self, when: float) -> None:
         self.scheduled.append(when)
+
+    @property
+    def fan_out(self) -> FanOut | None:
+        return None
+
+    def make_rewriter(self, ssrc: int, *, sequence: int, timestamp: int) -> Rewriting:
+        return Rewriter(ssrc, sequence=sequence, timestamp=timestamp)
 
     def route_rtcp(self, take: Callable[[bytes], None]) -> None:
         self.rtcp_route = take

@@ -248,7 +248,7 @@ async def test_another_session_is_not_reached_without_its_password(
     await until(lambda: session.transport.dropped == 1)
     assert other.transport.ice.selected is None
     assert not other.transport.dropped
-    assert not other._paths
+    assert not other.transport.verified
     other.close()
     client.writer.close()
 
@@ -257,9 +257,9 @@ async def test_its_end_is_that_of_its_sessions(port: UdpPort) -> None:
     one, other = new_session(port), new_session(port)
     client = await connected(port)
     client.send(check(one))
-    await until(lambda: bool(one._paths))
+    await until(lambda: bool(one.transport.verified))
     # As a check would have it that comes when the turn of the first one is over.
-    other.path_verified(client.path)
+    other.transport.path_verified(client.path)
     one.close()
     await asyncio.sleep(0.05)
     assert port.tcp.stats.connections == 1
@@ -283,7 +283,7 @@ async def test_a_client_connects_again(port: UdpPort, lite: bool) -> None:
         await until(lambda c=client: ice.selected == c.path)  # type: ignore[misc]
         client.writer.close()
         await until(lambda: port.tcp.stats.connections == 0)
-        assert session._paths == set()
+        assert session.transport.verified == set()
     session.close()
 
 
@@ -340,6 +340,9 @@ async def test_a_slow_reader_loses_whole_frames_media_first(
     assert connection.queued <= tcp_connection.MAX_QUEUE
     assert port.all_backlog.octets == connection.queued
     # What comes is whole frames, in order.
+    client.writer.get_extra_info("socket").setsockopt(
+        socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20
+    )
     client.writer.transport.resume_reading()
     deframer, found = Deframer(), list[bytes]()
     async with asyncio.timeout(60):

@@ -59,6 +59,13 @@ def test_a_flood_is_not_counted_one_by_one() -> None:
     assert crowd.most == LIMIT
 
 
+def test_while_there_is_room_they_are_seldom_counted() -> None:
+    crowd = Crowd()
+    crowd.come("honest", LIMIT - 100)
+    assert crowd.counted <= LIMIT // 10
+    assert crowd.limit.ended == 0
+
+
 def test_room_that_others_leave_is_found() -> None:
     crowd = Crowd()
     crowd.come("flood", LIMIT + 1)

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import AsyncIterator
 from functools import partial
+from typing import Any
 
 import pytest
 
@@ -156,8 +157,8 @@ async def test_a_free_port_is_free_on_all_addresses(
     chosen = [taken.number, 0]
     monkeypatch.setattr(
         "whipbird.net.udp_port.bind",
-        lambda address, number: bind(
-            address, chosen.pop(0) if not number and chosen else number
+        lambda address, number, *, shares: bind(
+            address, chosen.pop(0) if not number and chosen else number, shares=shares
         ),
     )
     port = await opened(ports, "127.0.0.1", "127.0.0.2")
@@ -432,6 +433,26 @@ async def test_a_flood_does_not_keep_others_from_their_turn(
     take_turn()
     await until(lambda: len(session.received) == 1000)
     assert turns >= 1000 // udp_socket_module.MAX_READS
+
+
+async def test_of_what_comes_one_by_one_few_reads_find_nothing(
+    ports: list[UdpPort],
+) -> None:
+    a, b = await opened(ports), await opened(ports)
+    session = listen(b, path_between(b, a))
+    sock: Any = b._sockets["127.0.0.1"]
+    recvmsg_into, reads = sock._recvmsg_into, 0
+
+    def count(*arguments: object) -> object:
+        nonlocal reads
+        reads += 1
+        return recvmsg_into(*arguments)
+
+    sock._recvmsg_into = count
+    for number in range(64):
+        a.send(b"\x80one", path_between(a, b))
+        await until(lambda n=number: len(session.received) > n)  # type: ignore[misc]
+    assert reads <= 64 + 64 // udp_socket_module.SINGLE_READS
 
 
 async def test_the_first_is_flushed_at_once_and_the_rest_together(

@@ -24,6 +24,7 @@ from tests.unit.recording.publisher import (
     video_frames,
 )
 from tests.waiting import until
+from whipbird.recording import recording as recording_module
 from whipbird.recording.files import RecordingFolder
 from whipbird.recording.recording import Recording, RecordingState
 from whipbird.recording.segments import SegmentLimits
@@ -340,4 +341,25 @@ async def test_ending_it_leaves_nothing_behind(tmp_path: Path) -> None:
     send(publisher, video_frames("libvpx")[3:])
     assert recording.writer.frames["video"] == 3
     assert publisher.rig.receivers[0].media.on_encodings_changed == []
+    await publisher.rig.stop()
+
+
+async def test_frames_that_wait_for_their_place_take_a_bounded_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are late, and each is less late than the one before."""
+    publisher = Publisher(VIDEO["libvpx"], None)
+    recording = record(publisher, tmp_path)
+    frames = video_frames("libvpx")
+    send(publisher, frames[:10])
+    await asyncio.sleep(0.9)
+    send(publisher, frames[10:14])
+    waiting = len(recording._waiting)
+    assert waiting > 2
+    monkeypatch.setattr(recording_module, "MAX_WAITING", 1)
+    send(publisher, frames[14:15])
+    assert not recording._waiting
+    await recording.close()
+    (file,) = recorded(tmp_path)
+    assert file.decoded == 15
     await publisher.rig.stop()

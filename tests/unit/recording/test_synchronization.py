@@ -158,6 +158,25 @@ def test_packets_that_are_held_up_are_no_pause(
         assert longest < 0.05
 
 
+@pytest.mark.parametrize("says", [true, silent])
+@pytest.mark.parametrize(("seconds", "speed"), [(5.0, 2.0), (20.0, 3.0), (28.0, 10.0)])
+def test_a_sender_that_catches_up(says: Saying, seconds: float, speed: float) -> None:
+    """A frozen process, or a queue behind a slow link: nothing is missing either."""
+    audio, video = tracks("", 0.0, 0.0)
+    for track in (audio, video):
+        track.report = says
+        track.outages, track.speed = ((10.0, 10.0 + seconds),), speed
+        track.reports = tuple(
+            0.3 + n for n in range(60) if not 10 < 0.3 + n < 10 + seconds
+        )
+    send(audio, video, length=60.0)
+    for track in (audio, video):
+        last = len(track.frames) - 1
+        assert track.error_at(last) - track.error_at(90) == pytest.approx(0.0, abs=0.1)
+        longest = max(track.seconds(n + 1) - track.seconds(n) for n in range(90, last))
+        assert longest < 0.2
+
+
 @pytest.mark.parametrize("kind", RATES)
 @pytest.mark.parametrize("seconds", [0.05, 0.3, 1.0, 4.0, 60.0])
 def test_without_reports_it_is_right_by_arrival(kind: str, seconds: float) -> None:

@@ -107,6 +107,43 @@ async def test_a_grant_is_for_what_was_asked(webhook: Webhook) -> None:
     assert not grant.allows(Action.PUBLISH, "live")
 
 
+async def test_a_connection_that_was_kept_too_long(outgoing: Outgoing) -> None:
+    """It ends while the next question is on its way."""
+    asked = 0
+    unlucky = {2, 4}
+
+    async def answer(
+        reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        nonlocal asked
+        try:
+            while head := await reader.readuntil(b"\r\n\r\n"):
+                length = int(head.lower().partition(b"content-length:")[2].split()[0])
+                await reader.readexactly(length)
+                asked += 1
+                if asked in unlucky:
+                    return
+                writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+        except asyncio.IncompleteReadError:
+            return
+        finally:
+            writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        webhook = Webhook(outgoing, f"http://127.0.0.1:{port}/auth", timeout=60)
+        for _ in range(3):
+            assert await find(webhook, Inquiry(LIVE, "abc"))
+        assert asked == 5
+        # One that ends each of them is broken.
+        unlucky.update(range(6, 9))
+        with pytest.raises(Unanswered):
+            await find(webhook, Inquiry(LIVE, "abc"))
+        assert asked == 7
+        await outgoing.close()
+
+
 async def test_users(webhook: Webhook, program: Program) -> None:
     """Each has sessions of its own."""
     names = set()

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from collections.abc import Callable
 from struct import pack, unpack
 
 import pytest
@@ -397,3 +398,27 @@ async def test_little_that_waits_is_not_told_of(connect_far: Connect) -> None:
     pair.channel.send(bytes(1000))
     await asyncio.sleep(10)
     assert (events, pair.channel.bufferedAmount) == ([], 0)
+
+
+@pytest.mark.parametrize(
+    "listen",
+    [
+        lambda channel, listener: channel.on("message", listener),
+        lambda channel, listener: channel.on("message")(listener),
+        lambda channel, listener: channel.listens_to("message")(listener),
+        lambda channel, listener: channel.add_listener("message", listener),
+        lambda channel, listener: channel.once("message", listener),
+        lambda channel, listener: channel.once("message")(listener),
+    ],
+    ids=["on", "@on", "@listens_to", "add_listener", "once", "@once"],
+)
+@pytest.mark.virtual_time
+async def test_every_way_to_listen(
+    connect_far: Connect, listen: Callable[[DataChannel, Callable[[str], None]], None]
+) -> None:
+    pair = await connect_far()
+    Echo(pair.server)
+    heard: list[str] = []
+    listen(pair.channel, heard.append)
+    pair.channel.send("hello")
+    await until(lambda: heard == ["hello"])

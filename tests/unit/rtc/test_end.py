@@ -383,8 +383,11 @@ async def test_a_handler_that_fails_is_reported_and_the_channel_goes_on(
             raise OurFaultError
 
     pair.server.on_message = fail_once
+    pair.server.connection.log_fields = {"session": "abc"}
     for message in (b"one", b"two"):
         pair.channel.send(message)
     await until(lambda: len(received) == 2)
-    assert "A handler of messages has failed" in caplog.text
+    (record,) = (r for r in caplog.records if r.exc_info is not None)
+    assert record.getMessage() == "A handler of messages has failed"
+    assert record.__dict__["session"] == "abc"
     assert pair.server.connectionState == "connected"

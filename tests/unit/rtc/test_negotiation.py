@@ -1,7 +1,7 @@
 """From transceivers to sections, and from two descriptions to what is done."""
 
 from dataclasses import replace
-from typing import cast
+from typing import ClassVar, cast
 
 import pytest
 from aiortc import (
@@ -50,6 +50,7 @@ class Wire:
     """Nothing is sent in these tests."""
 
     state = "new"
+    log_fields: ClassVar[dict[str, str]] = {}
 
     def send_rtp(self, data: bytes) -> None:
         raise ConnectionError

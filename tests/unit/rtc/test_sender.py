@@ -47,7 +47,7 @@ from av.packet import Packet
 from whipbird.rtc import encoding
 from whipbird.rtc import sender as sender_module
 from whipbird.rtc.outgoing import SendParameters
-from whipbird.rtc.sender import Sender
+from whipbird.rtc.sender import PacedTrack, Sender
 from whipbird.rtp import extensions
 from whipbird.sdp.codecs import Codec
 
@@ -73,6 +73,7 @@ class Wire:
 
     def __init__(self) -> None:
         self.state = "connected"
+        self.log_fields = {"session": "abc"}
         self.rtp: list[bytes] = []
         self.rtcp: list[bytes] = []
         self._changed = asyncio.Event()
@@ -407,6 +408,31 @@ async def test_sender_reports(audio: Rig) -> None:
     assert ticks / 48000 == pytest.approx(seconds, abs=0.05)
 
 
+async def test_reports_go_by_when_a_frame_was_due(at_once: None) -> None:
+    """A track that was held up is not moved against the others."""
+
+    class Late(PacedTrack):
+        kind = "audio"
+        late = 5.0
+
+        async def recv(self) -> Any:
+            if not frames:
+                await asyncio.Event().wait()
+            return frames.pop()
+
+    frames = [encoded(b"opus", 0, 48000)]
+    wire = Wire()
+    sender = Sender(Late(), wire)
+    try:
+        await sender.send(OPUS)
+        [packet] = await wire.packets(1)
+        [[report, _], *_] = await wire.reports()
+    finally:
+        await sender.stop()
+    elapsed = (report.sender_info.rtp_timestamp - packet.timestamp) & 0xFFFFFFFF
+    assert 5.0 <= elapsed / 48000 < 5.0 + PATIENCE
+
+
 def block(ssrc: int, lsr: int = 0) -> RtcpReceiverInfo:
     return RtcpReceiverInfo(
         ssrc=ssrc,
@@ -580,3 +606,19 @@ async def test_nothing_of_aiortcs_own_is_made(video: Rig) -> None:
     assert video.sender.transport is video.wire
     with pytest.raises(InvalidStateError):
         video.sender.setTransport(video.wire)
+
+
+@pytest.mark.expects_fault
+async def test_a_track_that_fails_is_logged_with_its_session(
+    audio: Rig, caplog: pytest.LogCaptureFixture
+) -> None:
+    ended = asyncio.Event()
+    audio.track.on("ended", ended.set)
+    await audio.sender.send(OPUS)
+    audio.track.put(ValueError("the application's"))
+    async with asyncio.timeout(PATIENCE):
+        await ended.wait()
+    (record,) = (r for r in caplog.records if r.levelname == "ERROR")
+    assert record.getMessage() == "Sending audio failed"
+    assert record.exc_info is not None
+    assert record.__dict__["session"] == "abc"

@@ -6,11 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.native import WAYS
 from tests.rtp_packets import write_rtp
+from whipbird.native import Native
 from whipbird.rtp.forward_template import ForwardTemplate
 from whipbird.rtp.history import SIZE
 from whipbird.rtp.packet import RtpPacket
-from whipbird.rtp.rewriter import Rewriter
+from whipbird.rtp.rewriter import Rewriter, Rewriting
 
 TEMPLATE = ForwardTemplate({}, {})
 
@@ -23,12 +25,26 @@ def source(sequence: int, timestamp: int, *, marker: bool = False) -> RtpPacket:
     return packet
 
 
-def rewriter(sequence: int = 100, timestamp: int = 1000) -> Rewriter:
-    return Rewriter(99, sequence=sequence, timestamp=timestamp)
+_way: Native | None = None
+
+
+@pytest.fixture(autouse=True, params=WAYS, scope="module")
+def _ways(request: pytest.FixtureRequest) -> None:
+    """All tests, with attributes of Python's and with those of compiled memory."""
+    global _way
+    _way = request.param
+
+
+def rewriter(sequence: int = 100, timestamp: int = 1000) -> Rewriting:
+    if _way is None:
+        return Rewriter(99, sequence=sequence, timestamp=timestamp)
+    return _way.rewriter(
+        99, sequence=sequence, timestamp=timestamp, outlet=_way.outlet()
+    )
 
 
 def switch(
-    to: Rewriter, first: RtpPacket, now: float, *, live: RtpPacket | None = None
+    to: Rewriting, first: RtpPacket, now: float, *, live: RtpPacket | None = None
 ) -> None:
     newest = live or first
     to.switch(
@@ -41,7 +57,7 @@ def switch(
     )
 
 
-def all_written(to: Rewriter, packets: list[RtpPacket], now: float) -> list[RtpPacket]:
+def all_written(to: Rewriting, packets: list[RtpPacket], now: float) -> list[RtpPacket]:
     slots = [memoryview(bytearray(100)) for _ in packets]
     formed = [
         p._replace(timestamp=to.catch_up_timestamp(p.sequence, p.timestamp))
@@ -55,7 +71,7 @@ def all_written(to: Rewriter, packets: list[RtpPacket], now: float) -> list[RtpP
     return found
 
 
-def written(to: Rewriter, packet: RtpPacket, now: float) -> RtpPacket:
+def written(to: Rewriting, packet: RtpPacket, now: float) -> RtpPacket:
     (found,) = all_written(to, [packet], now)
     return found
 

@@ -1,7 +1,6 @@
 """Any text is parsed, or refused with an SdpError."""
 
 from contextlib import suppress
-from dataclasses import replace
 
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -118,7 +117,7 @@ def turned_round(section: MediaSection) -> MediaSection:
     for index, attribute in enumerate(section.attributes):
         if attribute.name in ("rid", "simulcast"):
             value = attribute.value.replace("recv", "send", 1)
-            section.attributes[index] = replace(attribute, value=value)
+            section.attributes[index] = attribute._replace(value=value)
     return section
 
 

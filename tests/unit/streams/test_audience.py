@@ -45,7 +45,9 @@ class Publisher:
 
     def __init__(self, offer: str) -> None:
         self.rig: Rig = rig(parse_offer(offer))
-        peer = cast(Peer, SimpleNamespace(tracks=self.rig.tracks))
+        peer = cast(
+            Peer, SimpleNamespace(tracks=self.rig.tracks, connectionState="connected")
+        )
         self.stream = Stream("live", peer, lambda _: None)
         self._sequences: dict[int, int] = {}
 

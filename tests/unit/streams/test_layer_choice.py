@@ -7,6 +7,7 @@ import pytest
 
 from whipbird.media.feed import Feed
 from whipbird.streams import LayerChoice
+from whipbird.streams.layer_choice import combined
 
 
 def feed(rid: str, width: int | None = None, height: int = 0) -> Feed:
@@ -40,3 +41,23 @@ def test_what_may_be_sent(choice: LayerChoice, expected: str) -> None:
 def test_a_size_that_is_not_known_yet() -> None:
     (only,) = LayerChoice(max_width=100).among([feed("h")])
     assert only.encoding.rid == "h"
+
+
+@pytest.mark.parametrize(
+    ("choices", "expected"),
+    [
+        ([], LayerChoice()),
+        ([LayerChoice(rid="q")] * 2, LayerChoice(rid="q")),
+        ([LayerChoice(rid="q"), LayerChoice(rid="h")], LayerChoice()),
+        ([LayerChoice(rid="q"), LayerChoice(max_width=640)], LayerChoice()),
+        (
+            [LayerChoice(max_width=320, max_height=180), LayerChoice(max_width=640)],
+            LayerChoice(max_width=640),
+        ),
+        ([LayerChoice(max_width=320), LayerChoice()], LayerChoice()),
+    ],
+)
+def test_what_is_enough_for_several_viewers(
+    choices: list[LayerChoice], expected: LayerChoice
+) -> None:
+    assert combined(choices) == expected

@@ -22,6 +22,17 @@ def test_a_cost_is_taken_whole_or_not_at_all() -> None:
     assert budget.take(1.0, 2)
 
 
+def test_the_wait_until_there_is_enough() -> None:
+    budget = Budget(rate=2, burst=5)
+    assert budget.wait(100.0) == 0
+    assert budget.take(100.0, 5)
+    assert budget.wait(100.0) == 0.5
+    assert budget.wait(100.0, 3) == 1.5
+    assert budget.wait(100.25) == 0.25
+    assert budget.wait(100.5) == 0
+    assert budget.take(100.5)
+
+
 @given(st.lists(st.tuples(st.floats(0, 5), st.floats(0, 20)), max_size=50))
 def test_never_more_than_the_burst_and_the_rate(
     requests: list[tuple[float, float]],

@@ -1,5 +1,6 @@
 """What a peer's datagrams may cost."""
 
+import math
 import random
 from typing import Any, cast
 
@@ -34,6 +35,8 @@ class Sinks:
         self.sent += 1
 
     def send_batch(self, datagrams: Any, path: Path) -> None: ...
+
+    def compiled_socket(self, path: Path) -> None: ...
 
     def ufrags_changed(self, ufrags: tuple[str, ...]) -> None: ...
 
@@ -76,6 +79,25 @@ def test_media_is_not_limited_by_it() -> None:
         packet = peer.protect_rtp(write_rtp(number, payload_type=96))
         assert transport.receive(packet, PATH, 100.0)
     assert len(found) == 100
+
+
+def test_only_what_sends_media_is_heard_without_answers() -> None:
+    """``media_sender_heard_at``: a viewer's RTCP is no consent (RFC 7675)."""
+    peer, transport, _ = pair()
+    transport.state = TransportState.CONNECTED
+    transport.receive(peer.protect_rtcp(write_receiver_report(1, ())), PATH, 100.0)
+    assert transport.media_sender_heard_at == -math.inf
+    assert transport.peer_heard_at == 100.0
+    transport.rtp_routes[96] = lambda _packet: None
+    packet = peer.protect_rtp(write_rtp(1, payload_type=96))
+    transport.receive(packet, PATH, 101.0)
+    assert transport.media_sender_heard_at == 101.0
+    # Once more, and forged: nothing that counts.
+    transport.receive(packet, PATH, 102.0)
+    transport.receive(packet[:-1] + b"\0", PATH, 103.0)
+    assert transport.media_sender_heard_at == 101.0
+    transport.state = TransportState.CONNECTING
+    assert transport.media_sender_heard_at == transport.peer_heard_at == -math.inf
 
 
 def reflected(seconds: float, all_probes: Budget | None = None) -> int:

@@ -18,6 +18,10 @@ from tests.netem.port import VirtualPort
 from tests.netem.scene import Scene, Session, random_conditions, random_scene
 from tests.netem.seeds import for_seeds
 from tests.netem.traffic import HEADER_SIZE, KINDS, RELIABLE, Conversation
+from tests.rtp_packets import write_rtp
+from tests.unit.transport.ice.link import check_from
+from whipbird.rtp.rtcp import write_receiver_report
+from whipbird.transport.dtls import DtlsTransport
 from whipbird.transport.peer_sinks import EndCause, TransportState
 
 # Virtual seconds. With 30 % loss each way about half of all round trips fail.
@@ -311,6 +315,57 @@ def test_consent_ends_a_dead_session_within_30_s_and_no_sooner(
     assert ended[1][0] < begin + 40
 
 
+@pytest.mark.parametrize("ice_lite", [False, True])
+@pytest.mark.parametrize("checks", [False, True])
+def test_a_publisher_that_reads_no_stun_once_it_sends(
+    checks: bool, ice_lite: bool
+) -> None:
+    """FFmpeg: 8.0 sends no checks either, later ones do. It is there while it sends."""
+    scene = Scene(1, ice_lite=ice_lite)
+    client, server = scene.client.transport, scene.server.transport
+    received: list[bytes] = []
+    server.rtp_routes[96] = received.append
+    scene.signalling.connect(carries_media=True)
+    scene.world.run_until(lambda: scene.is_connected, 10)
+    [(_, path)] = scene.client.selected
+    srtp, local, remote = client.srtp, client.ice.local, server.ice.local
+    assert srtp is not None
+    client.ice.close()
+    for number in range(300):
+        scene.client.port.send(srtp.protect_rtp(write_rtp(number)), path)
+        if checks and number % 5 == 0:
+            scene.client.port.send(check_from(local, remote, number=number), path)
+        scene.world.run_for(1)
+    assert len(received) == 300
+    assert server.state is TransportState.CONNECTED
+    # The last packet is a second old.
+    scene.world.run_for(28.9)
+    assert server.state is TransportState.CONNECTED
+    scene.world.run_for(0.2)
+    assert server.end is EndCause.CONSENT_EXPIRED
+
+
+def test_a_viewer_that_checks_nothing_once_it_is_connected() -> None:
+    """libnice (GStreamer) only answers checks: a lite server gets its reports."""
+    scene = Scene(1, ice_lite=True)
+    client, server = scene.client.transport, scene.server.transport
+    scene.signalling.connect(carries_media=True)
+    scene.world.run_until(lambda: scene.is_connected, 10)
+    [(_, path)] = scene.client.selected
+    srtp = client.srtp
+    assert srtp is not None
+    client.ice.close()
+    for _ in range(60):
+        report = srtp.protect_rtcp(write_receiver_report(1, ()))
+        scene.client.port.send(report, path)
+        scene.world.run_for(5)
+    assert server.state is TransportState.CONNECTED
+    scene.world.run_for(24.9)
+    assert server.state is TransportState.CONNECTED
+    scene.world.run_for(0.2)
+    assert server.end is EndCause.CONSENT_EXPIRED
+
+
 @for_seeds(30)
 def test_a_session_outlives_an_outage_of_17_s(seed: int) -> None:
     """With what may be between two checks, before and after: 30 s less 12 s."""
@@ -463,13 +518,16 @@ def test_many_sessions_of_one_host() -> None:
 
 @for_seeds(10)
 def test_a_session_that_never_begins_its_handshake_takes_nothing_from_others(
-    seed: int,
+    seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It shares its path with one that is connected, and does ICE only."""
     scene = Scene(seed, client_nat={}, offers_candidates=False)
     scene.connect()
     other = scene.add_session(scene.client_port, " 2")
-    other.client.transport.dtls.start = lambda *_: None  # type: ignore[method-assign]
+    silent, start = other.client.transport.dtls, DtlsTransport.start
+    monkeypatch.setattr(
+        DtlsTransport, "start", lambda self, *at: self is silent or start(self, *at)
+    )
     other.signalling.connect()
     scene.world.run_for(1)
     assert other.server.transport.ice.selected is not None

@@ -5,7 +5,9 @@ import random
 import pytest
 from pylibsrtp import Policy, Session, _binding
 
+from tests.native import WAYS
 from tests.rtp_packets import write_rtp
+from whipbird.native import Native
 from whipbird.rtp.rtcp import write_receiver_report
 from whipbird.transport.packet_buffer import PacketBuffer
 from whipbird.transport.srtp import (
@@ -21,12 +23,21 @@ from whipbird.transport.srtp import (
     SrtpTransport,
 )
 
+_way: Native | None = None
+
+
+@pytest.fixture(autouse=True, params=WAYS, scope="module")
+def _ways(request: pytest.FixtureRequest) -> None:
+    """All tests, with what is sent encrypted by libsrtp and by the compiled path."""
+    global _way
+    _way = request.param
+
 
 def two_ends(profile: Profile = PROFILES[0]) -> tuple[SrtpTransport, SrtpTransport]:
     """A DTLS client's contexts and a server's."""
     keys = random.Random(1).randbytes(profile.keying_length)
-    client = SrtpTransport(profile, keys, is_client=True)
-    return client, SrtpTransport(profile, keys, is_client=False)
+    client = SrtpTransport(profile, keys, is_client=True, native=_way)
+    return client, SrtpTransport(profile, keys, is_client=False, native=_way)
 
 
 @pytest.mark.parametrize("profile", PROFILES, ids=lambda profile: profile.name.decode())
@@ -69,6 +80,17 @@ def test_the_same_packet_may_be_sent_twice() -> None:
     client, _ = two_ends()
     packet = write_rtp(1, payload=b"again")
     assert client.protect_rtp(packet) == client.protect_rtp(packet)
+
+
+def test_what_is_too_old_is_refused() -> None:
+    """It would be encrypted as another packet; the caller is told, as of no path."""
+    client, _ = two_ends()
+    packet = write_rtp(1, payload=b"again")
+    client.protect_rtp(packet)
+    client.protect_rtp(write_rtp(1 + REPLAY_WINDOW))
+    for size in (5, MAX_PACKET - 12):
+        with pytest.raises(ConnectionError):
+            client.protect_rtp(write_rtp(1, payload=bytes(size)))
 
 
 @pytest.mark.parametrize("size", [MAX_PLAIN, MAX_PLAIN + 1, MAX_PACKET])

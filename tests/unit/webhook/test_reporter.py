@@ -15,6 +15,7 @@ from pytest_aiohttp.plugin import AiohttpServer
 from tests.interop.aiortc_viewer import AiortcViewer
 from tests.unit.recording.publisher import files_in
 from tests.waiting import until
+from whipbird import Application, Server
 from whipbird.app import RECORDER, create_app
 from whipbird.client import WhipClient
 from whipbird.client.pattern import Pattern
@@ -76,11 +77,40 @@ async def test_a_stream(
     assert by_type["unpublished"]["reason"] == "deleted by the client"
     assert by_type["published"]["session"] == by_type["unpublished"]["session"]
     assert by_type["published"]["client"] == "127.0.0.1"
+    assert by_type["published"]["publisher"] == "client"
     assert by_type["left"]["seconds"] > 0
     (path,) = files_in(tmp_path)
     assert by_type["recorded"]["file"] == path.name
     assert by_type["recorded"]["octets"] == path.stat().st_size
     assert len({event["id"] for event in received}) == 5
+
+
+class Clock(Application):
+    """Publishes two streams, of which it ends one."""
+
+    async def start(self, server: Server) -> None:
+        await (await server.publish("short")).close()
+        await server.publish("clock")
+
+
+async def test_streams_of_an_application(
+    aiohttp_server: AiohttpServer, events: tuple[str, list[dict[str, Any]]]
+) -> None:
+    """They are told as those of clients are, and no client is named."""
+    url, received = events
+    server = await aiohttp_server(create_app(Settings(event_url=url), [Clock()]))
+    await server.close()
+    told = {
+        name: [(e["type"], e.get("reason")) for e in received if e["stream"] == name]
+        for name in ("short", "clock")
+    }
+    assert told == {
+        "short": [("published", None), ("unpublished", "ended by its application")],
+        "clock": [("published", None), ("unpublished", "server shutdown")],
+    }
+    for event in received:
+        assert event["publisher"] == "application"
+        assert (event["session"], event["client"]) == (None, None)
 
 
 async def test_the_end_of_the_server(

@@ -62,6 +62,17 @@ class VideoPayloadFormat(Protocol):
             BitstreamError: when a packet is missing or malformed.
         """
 
+    def split(self, frame: bytes, size: int, number: int, /) -> list[bytes]:
+        """Split a frame in FFmpeg's format into the payloads of its packets.
+
+        Args:
+            size: octets of a payload, at most.
+            number: of the frame, from any number on; it may wrap at 15 bits.
+
+        Raises:
+            BitstreamError: when the frame is empty or malformed.
+        """
+
 
 _FORMATS: dict[str, VideoPayloadFormat] = {
     "av1": av1,

@@ -21,6 +21,9 @@ _FRAME_HEADERS = frozenset({3, 6})
 # AV1 section 6.8.2, by frame_type.
 _KEY_FRAME = 0
 
+# Octets of the length of an element that is smaller than 16 KiB.
+_LENGTH_SIZE = 2
+
 # AV1 section 6.4.1, by seq_profile.
 _PROFILES = ("Main", "High", "Professional")
 
@@ -136,6 +139,65 @@ def join(payloads: Sequence[bytes]) -> bytes:
     if begun:
         raise BitstreamError("The last part of an OBU is missing.")
     return b"".join(map(_with_size, obus))
+
+
+def split(frame: bytes, size: int, _number: int) -> list[bytes]:
+    """Split a temporal unit in the low-overhead format into payloads.
+
+    OBUs have no size of their own in RTP, and elements a length of up to two octets
+    (W is 0). Temporal delimiters and tile lists are left out (RTP payload sections 4.4
+    and 5).
+
+    Raises:
+        BitstreamError: when it has no OBU, or a malformed one.
+    """
+    payloads: list[bytes] = []
+    current, continues = b"", False
+    has_sequence_header = False
+    for obu in _obus(frame):
+        has_sequence_header |= obu[0] >> 3 & 0xF == _OBU_SEQUENCE_HEADER
+        at = 0
+        while at < len(obu):
+            room = size - 1 - len(current) - _LENGTH_SIZE
+            if room <= 0:
+                payloads.append(_aggregated(current, continues, at > 0))
+                current, continues, room = b"", at > 0, size - 1 - _LENGTH_SIZE
+            part = obu[at : at + room]
+            current += _write_leb128(len(part)) + part
+            at += len(part)
+    if not current:
+        raise BitstreamError("There is no OBU.")
+    payloads.append(_aggregated(current, continues, False))
+    if has_sequence_header:  # N: a coded video sequence begins
+        payloads[0] = bytes([payloads[0][0] | 0x08]) + payloads[0][1:]
+    return payloads
+
+
+def _aggregated(elements: bytes, continues: bool, goes_on: bool) -> bytes:
+    """A payload of elements, whose first (Z) and last (Y) may be parts of OBUs."""
+    return bytes([0x80 * continues | 0x40 * goes_on]) + elements
+
+
+def _obus(frame: bytes) -> Iterator[bytes]:
+    """The OBUs of a temporal unit that are sent, without their sizes.
+
+    Raises:
+        BitstreamError: when one is malformed.
+    """
+    at = 0
+    while at < len(frame):
+        first = frame[at]
+        end_of_header = at + (2 if first & 0x04 else 1)
+        begin, end = end_of_header, len(frame)
+        if first & 0x02:  # obu_has_size_field
+            length, begin = _read_leb128(frame, end_of_header)
+            end = begin + length
+        if end_of_header > len(frame) or end > len(frame):
+            raise BitstreamError("An OBU is longer than its temporal unit.")
+        if first >> 3 & 0xF not in (_OBU_TEMPORAL_DELIMITER, _OBU_TILE_LIST):
+            header = bytes([first & ~0x02]) + frame[at + 1 : end_of_header]
+            yield header + frame[begin:end]
+        at = end
 
 
 def _with_size(obu: bytes) -> bytes:

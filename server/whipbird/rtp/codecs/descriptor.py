@@ -18,3 +18,8 @@ def read_picture_id(payload: Payload, at: int) -> tuple[FrameNumber, int]:
     if first & 0x80:  # M
         return FrameNumber(at, _LONG, (first & 0x7F) << 8 | payload[at + 1]), at + 2
     return FrameNumber(at, 0x7F, first), at + 1
+
+
+def write_picture_id(number: int) -> bytes:
+    """PictureID of 15 bits, to which a number of any size wraps."""
+    return (0x8000 | number & _LONG).to_bytes(2)

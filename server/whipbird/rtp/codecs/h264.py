@@ -15,6 +15,7 @@ from .nal import (
     decoded,
     has_sei_message,
     read_id,
+    split_units,
 )
 from .parameters import ParameterSets, VideoParameters, no_frame_numbers
 
@@ -163,6 +164,19 @@ def join(payloads: Sequence[bytes]) -> bytes:
         elif 0 < kind < _STAP_A:
             joiner.add((payload,))
     return joiner.joined()
+
+
+def split(frame: bytes, size: int, _number: int) -> list[bytes]:
+    """Split an access unit in byte stream format into payloads of mode 1.
+
+    Raises:
+        BitstreamError: when it has no NAL unit.
+    """
+    return split_units(
+        frame,
+        size,
+        lambda unit: (bytes([unit[0] & 0xE0 | _FU_A]), unit[0] & 0x1F),
+    )
 
 
 def _find_sps(payload: bytes) -> bytes | None:

@@ -16,6 +16,7 @@ from .nal import (
     read_chroma_format,
     read_cropping,
     read_id,
+    split_units,
 )
 from .parameters import ParameterSets, VideoParameters, no_frame_numbers
 
@@ -170,6 +171,22 @@ def join(payloads: Sequence[bytes]) -> bytes:
         elif kind < _AGGREGATION:
             joiner.add((payload,))
     return joiner.joined()
+
+
+def split(frame: bytes, size: int, _number: int) -> list[bytes]:
+    """Split an access unit in byte stream format into payloads.
+
+    Raises:
+        BitstreamError: when it has no NAL unit.
+    """
+    return split_units(
+        frame,
+        size,
+        lambda unit: (
+            bytes([unit[0] & 0x81 | _FRAGMENTATION << 1, unit[1]]),
+            unit[0] >> 1 & 0x3F,
+        ),
+    )
 
 
 def _find_sps(payload: bytes) -> Iterator[bytes]:

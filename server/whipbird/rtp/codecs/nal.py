@@ -2,7 +2,7 @@
 
 import base64
 import binascii
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from ..bits import BitReader, BitstreamError, unescape
 
@@ -16,6 +16,8 @@ MAX_REORDER_DEPTH = 16
 
 # The start code before each unit in a byte stream (H.264 and H.265 annex B).
 _START_CODE = b"\0\0\0\1"
+
+_SHORT_START_CODE = b"\0\0\1"
 
 # Octets of the shortest NAL unit that is needed: an access unit delimiter has two.
 _SHORTEST = 2
@@ -134,6 +136,52 @@ class UnitJoiner:
         if not self._units:
             raise BitstreamError("There is no NAL unit.")
         return b"".join(_START_CODE + unit for unit in self._units)
+
+
+def _units_of(frame: bytes) -> list[bytes]:
+    """The NAL units of an access unit in byte stream format (annex B).
+
+    Raises:
+        BitstreamError: when there are none.
+    """
+    first = frame.find(_SHORT_START_CODE)
+    # An octet of 0 at the end of a unit belongs to the next start code, or is padding.
+    parts = frame[first + 3 :].split(_SHORT_START_CODE) if first >= 0 else []
+    units = [unit for part in parts if len(unit := part.rstrip(b"\0")) >= _SHORTEST]
+    if not units:
+        raise BitstreamError("There is no NAL unit.")
+    return units
+
+
+def split_units(
+    frame: bytes, size: int, fragment_header: Callable[[bytes], tuple[bytes, int]]
+) -> list[bytes]:
+    """The payloads of an access unit in byte stream format (annex B).
+
+    A NAL unit has a payload of its own, or several with a fragment each (RFC 6184
+    section 5.8, RFC 7798 section 4.4.3).
+
+    Args:
+        size: octets of a payload, at most.
+        fragment_header: gives, for a unit, the header of the payloads with its
+            fragments, which is as long as its own, and its type.
+
+    Raises:
+        BitstreamError: when it has no NAL unit.
+    """
+    payloads: list[bytes] = []
+    for unit in _units_of(frame):
+        if len(unit) <= size:
+            payloads.append(unit)
+            continue
+        header, kind = fragment_header(unit)
+        content, room = unit[len(header) :], size - len(header) - 1
+        count = -(-len(content) // room)
+        for index in range(count):
+            flags = 0x80 * (index == 0) | 0x40 * (index == count - 1)
+            part = content[index * room : (index + 1) * room]
+            payloads.append(header + bytes([flags | kind]) + part)
+    return payloads
 
 
 def read_chroma_format(reader: BitReader) -> tuple[str, int, int]:

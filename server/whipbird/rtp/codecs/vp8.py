@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from ..bits import BitstreamError
 from .content import Content
-from .descriptor import read_picture_id
+from .descriptor import read_picture_id, write_picture_id
 from .parameters import (
     FrameNumber,
     FrameNumbers,
@@ -105,6 +105,22 @@ def join(payloads: Sequence[bytes]) -> bytes:
         payload[descriptor.end :]
         for payload, descriptor in zip(payloads, descriptors, strict=True)
     )
+
+
+def split(frame: bytes, size: int, number: int) -> list[bytes]:
+    """Split a frame into payloads: one partition, with a PictureID of 15 bits.
+
+    Raises:
+        BitstreamError: when it is empty.
+    """
+    if not frame:
+        raise BitstreamError("The frame is empty.")
+    extension = b"\x80" + write_picture_id(number)
+    room = size - 1 - len(extension)
+    return [
+        (b"\x80" if at else b"\x90") + extension + frame[at : at + room]
+        for at in range(0, len(frame), room)
+    ]
 
 
 def read_parameters(payload: bytes) -> VideoParameters | None:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from ..bits import BitReader, BitstreamError
 from .content import Content
-from .descriptor import read_picture_id
+from .descriptor import read_picture_id, write_picture_id
 from .parameters import (
     CHROMA,
     FrameNumber,
@@ -194,6 +194,25 @@ def join(payloads: Sequence[bytes]) -> bytes:
     if not is_whole:
         raise BitstreamError("The last packet of a frame is missing.")
     return b"".join(parts)
+
+
+def split(frame: bytes, size: int, number: int) -> list[bytes]:
+    """Split a picture of one layer into payloads, with a PictureID of 15 bits.
+
+    Raises:
+        BitstreamError: when it is no picture.
+    """
+    is_key = _read_key_profile(BitReader(frame[:2])) is not None
+    picture = write_picture_id(number)
+    room = size - 1 - len(picture)
+    # I, and P where the picture is predicted; B and E in the first and the last packet.
+    flags = 0x80 if is_key else 0xC0
+    payloads = []
+    for at in range(0, len(frame), room):
+        ends = at + room >= len(frame)
+        descriptor = flags | 0x08 * (at == 0) | 0x04 * ends
+        payloads.append(bytes([descriptor]) + picture + frame[at : at + room])
+    return payloads
 
 
 def _read_key_profile(reader: BitReader) -> int | None:

@@ -22,6 +22,14 @@ _PWD_OCTETS = 18
 class AgentOwner(Protocol):
     """What an agent calls."""
 
+    @property
+    def media_sender_heard_at(self) -> float:
+        """See ``IceSinks``."""
+
+    @property
+    def peer_heard_at(self) -> float:
+        """See ``IceSinks``."""
+
     def send(self, data: bytes, path: Path) -> None:
         """Send a STUN message."""
 
@@ -48,6 +56,7 @@ class Agent(ABC):
         owner: what is called.
         role: shared by the sessions of the peer.
         rng: for credentials and transaction ids.
+        ufrag_mark: what the ufrag begins with, before base64; at most 3 octets.
 
     Attributes:
         local: this side's credentials.
@@ -57,11 +66,26 @@ class Agent(ABC):
         deadline: when ``handle_timeout`` is due.
     """
 
-    def __init__(self, owner: AgentOwner, role: Role, rng: random.Random) -> None:
+    __slots__ = (
+        "_is_stopped",
+        "_key",
+        "_owner",
+        "_rng",
+        "_role",
+        "candidates",
+        "deadline",
+        "local",
+        "remote",
+        "ufrag",
+    )
+
+    def __init__(
+        self, owner: AgentOwner, role: Role, rng: random.Random, ufrag_mark: bytes
+    ) -> None:
         self._owner = owner
         self._role = role
         self._rng = rng
-        self.local = _make_credentials(rng)
+        self.local = _make_credentials(rng, ufrag_mark)
         self.ufrag = self.local.ufrag.encode()
         self.candidates: tuple[LocalCandidate, ...] = ()
         self.remote: IceCredentials | None = None
@@ -204,9 +228,10 @@ class Agent(ABC):
         self._owner.send(error_response(request.transaction_id, code, None), path)
 
 
-def _make_credentials(rng: random.Random) -> IceCredentials:
+def _make_credentials(rng: random.Random, mark: bytes) -> IceCredentials:
     """Random octets in base64, whose alphabet is the one of ICE."""
-    ufrag, pwd = rng.randbytes(_UFRAG_OCTETS), rng.randbytes(_PWD_OCTETS)
+    ufrag = mark + rng.randbytes(_UFRAG_OCTETS - len(mark))
+    pwd = rng.randbytes(_PWD_OCTETS)
     return IceCredentials(
         base64.b64encode(ufrag).decode(), base64.b64encode(pwd).decode()
     )

@@ -1,6 +1,7 @@
 """Local ICE candidates (RFC 8445 section 5.1)."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 from zlib import crc32
 
 from ...sdp.candidate import Candidate
@@ -24,6 +25,9 @@ _TCP_PEER_REFLEXIVE_PREFERENCE = 80
 _PASSIVE = 4
 _OTHER_BITS = 13
 
+# Candidates that are made once for all sessions: more than a server has addresses.
+_KEPT = 256
+
 # All is multiplexed on the first component (RFC 8834 section 4.4).
 _COMPONENT = 1
 
@@ -42,6 +46,7 @@ class LocalCandidate:
     base: Address
 
 
+@lru_cache(maxsize=_KEPT)
 def host_candidate(
     address: str, port: int, base: Address, preference: int
 ) -> LocalCandidate:
@@ -70,6 +75,7 @@ def host_candidate(
     return LocalCandidate(candidate, base)
 
 
+@lru_cache(maxsize=_KEPT)
 def passive_candidate(
     address: str, port: int, base: TcpAddress, rank: int
 ) -> LocalCandidate:

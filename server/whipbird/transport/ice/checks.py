@@ -87,6 +87,8 @@ class Checks:
         sent: how many requests were sent, retransmissions too.
     """
 
+    __slots__ = ("_send", "_unrepeated", "_waiting", "deadline", "sent")
+
     def __init__(self, send: Callable[[bytes, Path], None]) -> None:
         self._send = send
         self._waiting: dict[bytes, Check] = {}

@@ -24,6 +24,15 @@ class Consent:
         deadline: when a check is due, or consent expires.
     """
 
+    __slots__ = (
+        "_check_at",
+        "_is_probing",
+        "_pair",
+        "_rng",
+        "_unanswered",
+        "_unanswered_since",
+    )
+
     def __init__(self, rng: random.Random) -> None:
         self._rng = rng
         self._pair: Pair | None = None

@@ -25,6 +25,11 @@ PATIENCE = 39.5
 # by then, and say all there is to know.
 ANSWER_TIME = 0.05
 
+# The same in an ICE restart, and then only until the peer's first check, which shows
+# that it has the answer. Chromium takes a new pair that is checked before that for one
+# of an older session than the current path's, and never uses it.
+RESTART_ANSWER_TIME = 2.0
+
 
 class FullAgent(Agent):
     """Checks pairs and has them checked, and selects one of those that work.
@@ -34,10 +39,32 @@ class FullAgent(Agent):
     pair that works in both directions, because some peers (libjuice) send data on
     such a pair at once, and nominate when they have checked the others.
 
+    Consent is what RFC 7675 says, with one exception: a peer that sends media, and has
+    answered no check since it is connected, consents by whatever authentic comes from
+    it. FFmpeg reads no STUN once it sends. What it gets is less than what it sends.
+
     Args:
-        needs_nomination: whether to select only what is nominated: in an ICE restart
-            there is another path meanwhile.
+        is_restart: whether there is another path meanwhile: only what is nominated is
+            selected, and checks of this side wait longer for those of the peer.
     """
+
+    __slots__ = (
+        "_answers_checks",
+        "_check_at",
+        "_checks",
+        "_consent",
+        "_is_awaiting_peer",
+        "_is_restart",
+        "_maker",
+        "_nominations",
+        "_nominee",
+        "_pairing",
+        "_pairs",
+        "_patient_until",
+        "_prefix",
+        "_remotes_ended",
+        "_selected",
+    )
 
     def __init__(
         self,
@@ -46,21 +73,26 @@ class FullAgent(Agent):
         rng: random.Random,
         *,
         transaction_prefix: bytes,
-        needs_nomination: bool,
+        ufrag_mark: bytes = b"",
+        is_restart: bool,
     ) -> None:
-        super().__init__(owner, role, rng)
+        super().__init__(owner, role, rng, ufrag_mark)
         self._prefix = transaction_prefix
-        self._needs_nomination = needs_nomination
+        self._is_restart = is_restart
         self._pairing = Pairing()
         self._remotes_ended = False
         self._pairs = CheckList()
         self._checks = Checks(owner.send)
         self._consent = Consent(rng)
         self._selected: Pair | None = None
+        # Whether the peer has answered one while it sent media.
+        self._answers_checks = False
         # The pair whose checks nominate it, in the controlling role.
         self._nominee: Pair | None = None
         self._nominations = 0
         self._check_at = -math.inf
+        # For its first check in this ICE session, with checks of this side's own.
+        self._is_awaiting_peer = False
         self._patient_until = math.inf
         # Known when the peer's credentials are.
         self._maker: CheckMaker | None = None
@@ -101,7 +133,9 @@ class FullAgent(Agent):
         )
         self._patient_until = now + PATIENCE
         if not self._role.controlling:
-            self._check_at = now + ANSWER_TIME
+            self._is_awaiting_peer = self._is_restart
+            wait = RESTART_ANSWER_TIME if self._is_restart else ANSWER_TIME
+            self._check_at = now + wait
         # The peer's checks that came before: RFC 8445 section 7.3.
         for pair in list(self._pairs):
             self._check(pair, now)
@@ -145,7 +179,7 @@ class FullAgent(Agent):
         for check in self._checks.handle_timeout(now):
             self._failed(check)
         self._check_next(now)
-        if self._consent.is_expired(now):
+        if self._consent.is_expired(now) and not self._renew_by_media(now):
             self._lose_consent(now)
         elif self._consent.is_check_due(now):
             self._keep_consent(now)
@@ -193,6 +227,9 @@ class FullAgent(Agent):
             pair = self._pairing.pair_of(path, request.priority or 0)
         is_first = pair.requested_at == -math.inf
         pair.requested_at = now
+        if self._is_awaiting_peer:
+            self._is_awaiting_peer = False
+            self._check_at = now
         if is_new:
             self._add(pair)
         if request.nominates and not self._role.controlling:
@@ -263,6 +300,8 @@ class FullAgent(Agent):
             return
         if pair is self._selected:
             self._consent.answered()
+            if self._owner.media_sender_heard_at > -math.inf:
+                self._answers_checks = True
         elif not self._role.controlling:
             self._follow_nomination(pair, now)
         elif self._selected is None:
@@ -305,7 +344,7 @@ class FullAgent(Agent):
         selected = self._selected
         if selected is None:
             was_requested = pair.requested_at > -math.inf
-            is_wanted = was_requested and not self._needs_nomination
+            is_wanted = was_requested and not self._is_restart
             if pair.nomination or is_wanted:
                 self._select(pair, now)
         elif pair.nomination > selected.nomination:
@@ -337,6 +376,19 @@ class FullAgent(Agent):
             self._replace_selected(other, now)
         else:
             self._send_consent_check(selected, now)
+
+    def _renew_by_media(self, now: float) -> bool:
+        """Take what came last from a peer that answers no checks for its consent.
+
+        Returns:
+            Whether there is consent now.
+        """
+        heard_until = self._owner.media_sender_heard_at + CONSENT_LIFETIME
+        if self._answers_checks or now >= heard_until:
+            return False
+        assert self._selected is not None
+        self._selected.consent_until = heard_until
+        return True
 
     def _replace_selected(self, other: Pair, now: float) -> None:
         """Go on with another pair that works."""

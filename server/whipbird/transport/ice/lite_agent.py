@@ -23,12 +23,16 @@ class LiteAgent(Agent):
 
     It sends no consent checks (RFC 7675 section 1 leaves that to full agents), but
     takes the peer's for consent: nothing is sent when the last authentic one on the
-    selected path was 30 s ago.
+    selected path was 30 s ago. Anything else authentic will do, too, since FFmpeg 8.0
+    and libnice (GStreamer) send no checks once they are connected. A check in a lite
+    agent's ears proves no more than that: whoever sends it need not get an answer.
 
     Args:
-        needs_nomination: whether to select only what is nominated: in an ICE restart
+        is_restart: whether to select only what is nominated: in an ICE restart
             there is another path meanwhile.
     """
+
+    __slots__ = ("_chosen", "_is_path_closed", "_is_restart", "_requested_at")
 
     def __init__(
         self,
@@ -36,10 +40,11 @@ class LiteAgent(Agent):
         role: Role,
         rng: random.Random,
         *,
-        needs_nomination: bool,
+        ufrag_mark: bytes = b"",
+        is_restart: bool,
     ) -> None:
-        super().__init__(owner, role, rng)
-        self._needs_nomination = needs_nomination
+        super().__init__(owner, role, rng, ufrag_mark)
+        self._is_restart = is_restart
         # Chosen perhaps before the peer's credentials are known, and selected then.
         self._chosen: Path | None = None
         self._requested_at = -math.inf
@@ -78,7 +83,11 @@ class LiteAgent(Agent):
         return False
 
     def handle_timeout(self, now: float) -> None:
-        if self.selected is not None and now >= self.consent_until:
+        if self.selected is None or now < self.consent_until:
+            return
+        self._requested_at = max(self._requested_at, self._owner.peer_heard_at)
+        self.deadline = self.consent_until
+        if now >= self.deadline:
             self.stop()
             self._owner.consent_lost(self, now)
 
@@ -98,7 +107,7 @@ class LiteAgent(Agent):
         """A lite agent's role never changes."""
 
     def _checked(self, request: StunMessage, path: Path, now: float) -> None:
-        is_first = self._chosen is None and not self._needs_nomination
+        is_first = self._chosen is None and not self._is_restart
         if path == self._chosen:
             self._keep(now)
         elif request.nominates or is_first or self._is_silent(now):

@@ -2,6 +2,7 @@
 
 import ipaddress
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 
 from ...sdp.candidate import Candidate
 from ..path import Address, Path, TcpAddress
@@ -17,6 +18,8 @@ _LINK_LOCAL = ("fe8", "fe9", "fea", "feb")
 
 class Pairing:
     """The bases of this side, and the candidates that the peer has signalled."""
+
+    __slots__ = ("_bases", "_remotes")
 
     def __init__(self) -> None:
         # Each with the priority of its best candidate: of pairs that differ in the
@@ -41,7 +44,7 @@ class Pairing:
         Returns:
             Its address; None when it is known, or one too many.
         """
-        address = (str(ipaddress.ip_address(candidate.address)), candidate.port)
+        address = (_canonical(candidate.address), candidate.port)
         if address in self._remotes or len(self._remotes) >= MAX_REMOTE_CANDIDATES:
             return None
         self._remotes[address] = candidate.priority
@@ -75,6 +78,12 @@ class Pairing:
         """
         local_priority = self._bases.get(path.local, 0)
         return Pair(path, local_priority, self._remotes.get(path.remote, priority))
+
+
+@lru_cache(maxsize=1024)
+def _canonical(host: str) -> str:
+    """An IP address as sockets write it: IPv6 has several forms of one."""
+    return str(ipaddress.ip_address(host))
 
 
 def _scope(address: Address) -> tuple[bool, bool, bool]:

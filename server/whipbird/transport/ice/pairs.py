@@ -88,6 +88,8 @@ class Pair:
 class CheckList:
     """The pairs of one ICE session, of a bounded number."""
 
+    __slots__ = ("_is_order_controlling", "_order", "_pairs")
+
     def __init__(self) -> None:
         self._pairs: dict[Path, Pair] = {}
         # Those that may be waiting, in the order of their priorities in one role: going

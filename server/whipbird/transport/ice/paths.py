@@ -20,6 +20,8 @@ class VerifiedPaths:
         deadline: when ``expire`` is due.
     """
 
+    __slots__ = ("_added", "_removed", "_retired", "_sessions", "deadline")
+
     def __init__(
         self, added: Callable[[Path], None], removed: Callable[[Path], None]
     ) -> None:

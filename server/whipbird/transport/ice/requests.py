@@ -18,6 +18,8 @@ class CheckMaker:
         prefix: what transaction ids begin with.
     """
 
+    __slots__ = ("_key", "_prefix", "_rng", "_role", "_username")
+
     def __init__(
         self,
         role: Role,

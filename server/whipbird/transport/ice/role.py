@@ -18,6 +18,8 @@ class Role:
         tie_breaker: 64 random bits.
     """
 
+    __slots__ = ("_lite", "_rng", "controlling", "tie_breaker")
+
     def __init__(self, *, controlling: bool, lite: bool, rng: random.Random) -> None:
         self.controlling = controlling and not lite
         self.tie_breaker = rng.getrandbits(64)

@@ -11,6 +11,17 @@ class IceSinks(Protocol):
     Nothing is called by, or after, ``IceTransport.close``.
     """
 
+    @property
+    def media_sender_heard_at(self) -> float:
+        """When a peer that sends media was last heard, by anything authentic.
+
+        Minus infinity before it is connected, and for a peer that sends none.
+        """
+
+    @property
+    def peer_heard_at(self) -> float:
+        """When a peer was last heard, likewise, whether or not it sends media."""
+
     def send_datagram(self, data: bytes, path: Path) -> None:
         """Send a STUN message."""
 

@@ -42,6 +42,7 @@ class IceTransport:
         transaction_prefix: what the ids of this side's transactions begin with, so that
             responses can be told apart on a port that many peers share; at most 4
             octets, for the rest must not be guessed (RFC 8489 section 5).
+        ufrag_mark: what its ufrags begin with, before base64; at most 3 octets.
         rng: for credentials, transaction ids and tie-breakers.
 
     Attributes:
@@ -54,6 +55,29 @@ class IceTransport:
         heard_at: when the last authentic check or answer came; minus infinity before.
     """
 
+    __slots__ = (
+        "_closed",
+        "_current",
+        "_has_failed",
+        "_has_lost_consent",
+        "_next",
+        "_old_checks_sent",
+        "_paths",
+        "_prefix",
+        "_restart_until",
+        "_rng",
+        "_role",
+        "_sinks",
+        "_ufrag_mark",
+        "deadline",
+        "heard_at",
+        "lite",
+        "malformed",
+        "requests_received",
+        "responses_received",
+        "selected",
+    )
+
     def __init__(
         self,
         sinks: IceSinks,
@@ -61,15 +85,17 @@ class IceTransport:
         controlling: bool,
         lite: bool = False,
         transaction_prefix: bytes = b"",
+        ufrag_mark: bytes = b"",
         rng: random.Random = _SYSTEM_RANDOM,
     ) -> None:
         self._sinks = sinks
         self.lite = lite
         self._rng = rng
         self._prefix = transaction_prefix
+        self._ufrag_mark = ufrag_mark
         self._role = Role(controlling=controlling, lite=lite, rng=rng)
         self._paths = VerifiedPaths(sinks.path_verified, sinks.path_forgotten)
-        self._current = self._make_agent(needs_nomination=False)
+        self._current = self._make_agent(is_restart=False)
         self._next: Agent | None = None
         self._restart_until = math.inf
         self._has_lost_consent = False
@@ -259,7 +285,7 @@ class IceTransport:
         if self._closed:
             raise ConnectionError("ICE is closed")
         unfinished = self._next
-        self._next = self._make_agent(needs_nomination=True)
+        self._next = self._make_agent(is_restart=True)
         self._next.gather(candidates)
         if unfinished is not None:
             self._drop(unfinished)
@@ -298,6 +324,14 @@ class IceTransport:
         self._find_deadline()
 
     # AgentOwner
+
+    @property
+    def media_sender_heard_at(self) -> float:
+        return self._sinks.media_sender_heard_at
+
+    @property
+    def peer_heard_at(self) -> float:
+        return self._sinks.peer_heard_at
 
     def send(self, data: bytes, path: Path) -> None:
         if not self._closed:
@@ -345,17 +379,22 @@ class IceTransport:
     def _newest(self) -> Agent:
         return self._next or self._current
 
-    def _make_agent(self, *, needs_nomination: bool) -> Agent:
+    def _make_agent(self, *, is_restart: bool) -> Agent:
         if self.lite:
             return LiteAgent(
-                self, self._role, self._rng, needs_nomination=needs_nomination
+                self,
+                self._role,
+                self._rng,
+                ufrag_mark=self._ufrag_mark,
+                is_restart=is_restart,
             )
         return FullAgent(
             self,
             self._role,
             self._rng,
             transaction_prefix=self._prefix,
-            needs_nomination=needs_nomination,
+            ufrag_mark=self._ufrag_mark,
+            is_restart=is_restart,
         )
 
     def _receive_request(self, request: StunMessage, path: Path, now: float) -> bool:

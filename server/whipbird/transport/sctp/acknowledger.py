@@ -38,6 +38,18 @@ class Acknowledger:
         deadline: when the delay ends.
     """
 
+    __slots__ = (
+        "_duplicates",
+        "_packets",
+        "_runs",
+        "announced",
+        "at_once",
+        "cumulative",
+        "deadline",
+        "misordered",
+        "needed",
+    )
+
     def __init__(self, window: int) -> None:
         self.announced = window
         self.start(0)

@@ -39,6 +39,22 @@ class Association:
         packets_received: packets that came.
     """
 
+    __slots__ = (
+        "_acknowledger",
+        "_handshake",
+        "_inbound",
+        "_packets",
+        "_parts",
+        "_receiver",
+        "_recovery",
+        "_resets",
+        "_sender",
+        "_sinks",
+        "malformed",
+        "max_message_size",
+        "packets_received",
+    )
+
     def __init__(
         self,
         sinks: AssociationSinks,
@@ -202,6 +218,22 @@ class Association:
         if now >= self._acknowledger.deadline:
             self._acknowledger.at_once = True
         self.flush(now)
+
+    def count_unread(self, octets: int) -> None:
+        """Count messages that were delivered and wait for their reader.
+
+        They close the receive window, so the peer has to wait; ``flush`` tells it when
+        there is room again.
+
+        Args:
+            octets: octets of memory, about; below zero when the reader takes them.
+        """
+        self._inbound.count_unread(octets)
+
+    @property
+    def room(self) -> int:
+        """Octets that may still be held for the peer: its messages, and ours to it."""
+        return max(self._inbound.free_window, 0)
 
     def open_channel(self, options: ChannelOptions) -> DataChannel:
         """Open a channel, now or as soon as the association is established.

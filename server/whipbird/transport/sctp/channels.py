@@ -48,6 +48,19 @@ class ChannelTable:
         refused: channels of the peer that were too many, or had too long names.
     """
 
+    __slots__ = (
+        "_first",
+        "_names",
+        "_next",
+        "_resets",
+        "_sender",
+        "_sinks",
+        "channels",
+        "is_established",
+        "limit",
+        "refused",
+    )
+
     def __init__(
         self,
         sinks: AssociationSinks,

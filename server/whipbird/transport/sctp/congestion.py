@@ -46,6 +46,8 @@ class RoundTrip:
         due: when the next is to be measured: once in each (section 6.3.1, C4).
     """
 
+    __slots__ = ("_smoothed", "_variation", "due", "timeout")
+
     def __init__(self) -> None:
         self.timeout = RTO_INITIAL
         self.due = -math.inf
@@ -85,6 +87,8 @@ class CongestionWindow:
     Attributes:
         size: octets that may be in flight.
     """
+
+    __slots__ = ("_acknowledged", "_threshold", "size")
 
     def __init__(self, peer_window: int) -> None:
         self.size = INITIAL_WINDOW

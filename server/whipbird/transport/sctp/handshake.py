@@ -97,6 +97,21 @@ class Handshake:
         deadline: when T1 or T2 expires.
     """
 
+    __slots__ = (
+        "_failures",
+        "_key",
+        "_packets",
+        "_retransmit",
+        "_rng",
+        "_window",
+        "deadline",
+        "local_tag",
+        "local_tsn",
+        "peer",
+        "rto",
+        "state",
+    )
+
     def __init__(self, packets: PacketWriter, window: int, rng: random.Random) -> None:
         self._packets = packets
         self._window = window

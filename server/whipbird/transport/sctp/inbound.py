@@ -57,6 +57,18 @@ class Inbound:
             be aborted.
     """
 
+    __slots__ = (
+        "_counts_outgoing",
+        "_deliver",
+        "_packets",
+        "_reassembly",
+        "_resets",
+        "_sender",
+        "acknowledger",
+        "is_flooded",
+        "window",
+    )
+
     def __init__(
         self,
         packets: PacketWriter,
@@ -96,7 +108,7 @@ class Inbound:
 
     @property
     def kept(self) -> int:
-        """Octets of memory, about, that fragments take."""
+        """Octets of memory, about, that fragments and unread messages take."""
         return self._reassembly.cost
 
     @property
@@ -104,6 +116,13 @@ class Inbound:
         """Octets of the window that are free; below zero when too much is held."""
         free = self.window - self._reassembly.cost
         return free - self._sender.held if self._counts_outgoing else free
+
+    def count_unread(self, octets: int) -> None:
+        """Count messages that wait for their reader; below zero when it takes them.
+
+        They take up the window as fragments do, so the peer has to wait.
+        """
+        self._reassembly.count_unread(octets)
 
     def receive_data(
         self, packet: bytes, position: int, flags: int, length: int
@@ -212,6 +231,9 @@ class Inbound:
             room -= self._sender.held
         if room >= length:
             return is_next or self.acknowledger.misordered < MAX_MISORDERED
+        if reassembly.unread:
+            # Its reader will make room.
+            return False
         # With nothing to send, only completing a message can make room.
         if is_next and not (self._counts_outgoing and self._sender.held):
             if room > -MAX_MESSAGE_SIZE:

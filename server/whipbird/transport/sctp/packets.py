@@ -39,6 +39,8 @@ class PacketWriter:
         sent: packets that were sent.
     """
 
+    __slots__ = ("_control", "_header", "_ports", "_sealed", "_send", "sent")
+
     def __init__(
         self, send: Callable[[bytes], None], local_port: int, remote_port: int
     ) -> None:

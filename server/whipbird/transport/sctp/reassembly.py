@@ -110,25 +110,33 @@ class Reassembly:
 
     Attributes:
         streams: those that were used.
-        octets: octets of user data in the fragments that are kept.
+        octets: octets of user data in the fragments that are kept, and ``unread``.
         fragments: how many fragments are kept.
+        unread: octets of memory, about, of whole messages that wait for their reader.
     """
+
+    __slots__ = ("_held", "fragments", "octets", "streams", "unread")
 
     def __init__(self) -> None:
         self.streams: dict[int, InboundStream] = {}
-        self.octets = self.fragments = 0
+        self.octets = self.fragments = self.unread = 0
         self._held: list[Fragment] = []
 
     @property
     def cost(self) -> int:
-        """Octets of memory, about, that the fragments take."""
+        """Octets of memory, about, that the fragments and unread messages take."""
         return self.octets + self.fragments * FRAGMENT_COST
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Forget everything but what was delivered, and waits for its reader."""
         self.streams.clear()
         self._held.clear()
-        self.octets = self.fragments = 0
+        self.octets, self.fragments = self.unread, 0
+
+    def count_unread(self, octets: int) -> None:
+        """Count messages that wait for their reader; below zero when it takes them."""
+        self.unread += octets
+        self.octets += octets
 
     def stream(self, stream_id: int) -> InboundStream:
         """Return a stream, new if it was not used."""

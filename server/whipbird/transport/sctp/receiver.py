@@ -59,6 +59,18 @@ class Receiver:
         requests_refused: the peer's requests to reset streams that were too many.
     """
 
+    __slots__ = (
+        "_end",
+        "_handshake",
+        "_has_reset",
+        "_inbound",
+        "_parts",
+        "_recovery",
+        "_requests",
+        "is_over",
+        "requests_refused",
+    )
+
     def __init__(self, parts: Parts, end: Callable[[str], None]) -> None:
         self._parts = parts
         self._end = end

@@ -75,6 +75,23 @@ class StreamResets:
         is_supported: the peer knows RE-CONFIG.
     """
 
+    __slots__ = (
+        "_answers_in_progress",
+        "_expected",
+        "_in_progress",
+        "_last_result",
+        "_last_tsn",
+        "_next_number",
+        "_request",
+        "_requested",
+        "_send",
+        "_waiting",
+        "deadline",
+        "deferred",
+        "failures",
+        "is_supported",
+    )
+
     def __init__(self, send: Callable[[bytes], None], first: int) -> None:
         self._send = send
         self.start(first, first, True)

@@ -32,6 +32,19 @@ class Recovery:
         deadline: when T3 expires.
     """
 
+    __slots__ = (
+        "_credit",
+        "_recovery_exit",
+        "_retransmit_at_once",
+        "board",
+        "congestion",
+        "deadline",
+        "failures",
+        "peer_window",
+        "retransmitted",
+        "round_trip",
+    )
+
     def __init__(self, first: int) -> None:
         self.retransmitted = 0
         self.board = Scoreboard(first)

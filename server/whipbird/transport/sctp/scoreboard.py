@@ -37,6 +37,19 @@ class Scoreboard:
         forward_is_due: a FORWARD TSN is to be sent.
     """
 
+    __slots__ = (
+        "_lost",
+        "_order",
+        "acknowledged",
+        "flight",
+        "forward_is_due",
+        "has_lost",
+        "next_tsn",
+        "sent",
+        "skipped",
+        "stored",
+    )
+
     def __init__(self, first: int) -> None:
         self.start(first)
 
@@ -50,7 +63,7 @@ class Scoreboard:
         self.next_tsn = first + TSN_MASK + 1
         self.acknowledged = self.next_tsn - 1
         self.sent: deque[OutboundChunk] = deque()
-        self.skipped: deque[OutboundChunk] = deque()
+        self.skipped: list[OutboundChunk] = []
         self.stored = self.flight = 0
         self.has_lost = self.forward_is_due = False
         self._lost: list[OutboundChunk] = []  # the first to be retransmitted is last
@@ -146,9 +159,8 @@ class Scoreboard:
         """
         octets = newest = 0
         sent_at: float | None = None
-        skipped = self.skipped
-        while skipped and skipped[0].tsn <= cumulative:
-            skipped.popleft()
+        if self.skipped:
+            self.skipped = [c for c in self.skipped if c.tsn > cumulative]
         sent = self.sent
         while sent and sent[0].tsn <= cumulative:
             chunk = sent.popleft()

@@ -35,6 +35,18 @@ class Sender:
         can_abandon: the peer knows FORWARD TSN, so messages may be given up.
     """
 
+    __slots__ = (
+        "_board",
+        "_held",
+        "_left",
+        "_queue",
+        "_recovery",
+        "_sequences",
+        "_unstamped",
+        "can_abandon",
+        "queued_octets",
+    )
+
     def __init__(self, recovery: Recovery) -> None:
         self._recovery = recovery
         self._board = recovery.board

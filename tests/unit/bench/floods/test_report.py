@@ -1,12 +1,8 @@
 """The table of floods."""
 
-from pathlib import Path
-
-import pytest
-
 from bench.floods.bystander import Times
 from bench.floods.floods import FLOODS
-from bench.floods.report import as_markdown, as_text, noticed, put_into
+from bench.floods.report import as_markdown, as_text, noticed
 from bench.floods.trial import Result
 
 
@@ -39,15 +35,3 @@ def test_the_tables_have_the_medians() -> None:
     _, line, missing = as_text(results).splitlines()
     assert "10.0" in line
     assert missing.split() == ["posts", "-"]
-
-
-def test_the_table_is_replaced_in_the_document(tmp_path: Path) -> None:
-    file = tmp_path / "security.md"
-    file.write_text("before\n<!-- floods -->\nold\n<!-- end of floods -->\nafter\n")
-    put_into(file, "new")
-    assert file.read_text() == (
-        "before\n<!-- floods -->\nnew\n<!-- end of floods -->\nafter\n"
-    )
-    file.write_text("nothing")
-    with pytest.raises(ValueError, match="no <!-- floods -->"):
-        put_into(file, "new")

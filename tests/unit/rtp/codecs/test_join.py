@@ -6,21 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.encoders import EncodedFrame, encode_video
+from tests.unit.rtp.codecs.frames import ENCODERS, frames_of
 from whipbird.rtp.bits import BitstreamError
 from whipbird.rtp.codecs import payload_format
-
-ENCODERS = {
-    "h264": "libx264",
-    "h265": "libx265",
-    "vp8": "libvpx",
-    "vp9": "libvpx-vp9",
-    "av1": "libsvtav1",
-}
-
-
-def frames_of(name: str) -> tuple[EncodedFrame, ...]:
-    return encode_video(ENCODERS[name], 320, 180, frames=8)
 
 
 def join(name: str, *payloads: bytes) -> bytes:

@@ -27,6 +27,7 @@ class End:
         selected: the paths that were selected.
         data: what the other has sent on verified paths, STUN apart.
         events: names of the other sinks that were called.
+        media_sender_heard_at, peer_heard_at: see ``IceSinks``; the test sets them.
     """
 
     def __init__(
@@ -45,6 +46,7 @@ class End:
         self.data: list[bytes] = []
         self.events: list[str] = []
         self.closes_on: str | None = None
+        self.media_sender_heard_at = self.peer_heard_at = -math.inf
         rng = random.Random(f"{seed} {hosts} {controlling}")
         self.ice = IceTransport(self, controlling=controlling, lite=lite, rng=rng)
         self.ice.gather(self.candidates())

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import pytest
 
-from tests.unit.transport.ice.link import Link, connect, pair_up
+from tests.unit.transport.ice.link import End, Link, connect, pair_up
 from whipbird.transport.ice import CONSENT_LIFETIME
 from whipbird.transport.ice.consent import Consent
 from whipbird.transport.ice.pairs import Pair
@@ -68,6 +68,58 @@ def test_consent_expires_after_30_seconds_and_no_sooner(seed: int, role: str) ->
     link.run(100)
     assert len(link.sent) == sent
     assert end.events == ["expired"]
+
+
+def send_media(link: Link, server: End, seconds: int) -> None:
+    """Let the client be heard by the server each second."""
+    for _ in range(seconds):
+        server.media_sender_heard_at = link.now
+        link.run(1)
+
+
+def test_media_is_the_consent_of_a_peer_that_answers_no_checks() -> None:
+    """FFmpeg's WHIP muxer reads no STUN once it sends. Consent still expires."""
+    link = Link()
+    client, server = pair_up(link)
+    connect(link, client, server)
+    client.ice.close()
+    send_media(link, server, 300)
+    assert server.ice.selected is not None
+    assert not server.events
+    heard_at = server.media_sender_heard_at
+    # It is asked all the time.
+    assert len(link.messages(SERVER, link.now - 60)) >= 10
+    link.run(heard_at + CONSENT_LIFETIME - link.now - 0.001)
+    assert not server.events
+    link.run(0.002)
+    assert server.events == ["expired"]
+    assert server.ice.selected is None
+
+
+def test_a_peer_that_has_answered_must_go_on() -> None:
+    """RFC 7675 section 5.1, whatever else comes from it."""
+    link = Link()
+    client, server = pair_up(link)
+    connect(link, client, server)
+    send_media(link, server, 20)
+    client.ice.close()
+    until = server.ice.consent_until
+    send_media(link, server, 29)
+    assert until - 6 < link.now
+    send_media(link, server, 3)
+    assert server.events == ["expired"]
+    assert until <= link.now <= until + 8
+
+
+def test_answers_before_the_media_are_no_promise() -> None:
+    """FFmpeg answers while it shakes hands, which may take some seconds."""
+    link = Link()
+    client, server = pair_up(link)
+    connect(link, client, server)
+    link.run(8)
+    client.ice.close()
+    send_media(link, server, 100)
+    assert not server.events
 
 
 def test_consent_survives_loss() -> None:

@@ -1,6 +1,7 @@
 """IceTransport with aioice's Connection, over loopback sockets."""
 
 import asyncio
+import math
 import socket
 import time
 from typing import cast
@@ -70,6 +71,14 @@ class Socket(asyncio.DatagramProtocol):
         if self._timer is not None:
             self._timer.cancel()
         self.transport.close()
+
+    @property
+    def media_sender_heard_at(self) -> float:
+        return -math.inf
+
+    @property
+    def peer_heard_at(self) -> float:
+        return -math.inf
 
     def send_datagram(self, data: bytes, path: Path) -> None:
         self.transport.sendto(data, path.remote)

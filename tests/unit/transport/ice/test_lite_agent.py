@@ -116,6 +116,23 @@ def test_data_stops_30_seconds_after_the_last_check(
     assert server.ice.consent_until <= link.now
 
 
+def test_a_peer_that_sends_anything_need_not_check(
+    link: Link, ends: tuple[End, End]
+) -> None:
+    """FFmpeg 8.0 and libnice send no checks once they are connected."""
+    client, server = ends
+    connect(link, client, server)
+    client.ice.close()
+    for _ in range(100):
+        server.peer_heard_at = link.now
+        link.run(1)
+    assert not server.events
+    link.run(28.9)
+    assert server.ice.selected is not None
+    link.run(0.2)
+    assert server.events == ["expired"]
+
+
 def test_responses_and_forged_requests_are_nothing(
     link: Link, ends: tuple[End, End]
 ) -> None:

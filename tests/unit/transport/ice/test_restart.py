@@ -12,7 +12,8 @@ from tests.unit.transport.ice.link import (
     restart,
 )
 from whipbird.transport.ice import CONSENT_LIFETIME, RESTART_TIMEOUT
-from whipbird.transport.path import Path
+from whipbird.transport.ice.full_agent import RESTART_ANSWER_TIME
+from whipbird.transport.path import Address, Path
 
 CLIENT = ("192.0.2.1", 5000)
 MOVED = ("192.0.2.2", 5000)
@@ -139,6 +140,43 @@ def test_checks_of_the_new_session_that_come_before_its_credentials() -> None:
     assert server.data == [b"\x80early"]
     server.ice.accept_restart(client.ice.local, link.now)
     assert link.run_until(lambda: have_restarted(server), 0.1)
+
+
+def begin_restart(client: End, server: End, link: Link) -> None:
+    """The client has moved, and its offer has come; the answer is on its way."""
+    client.bases = [MOVED, client.bases[0]]
+    client.ice.restart(client.candidates()[:1], link.now)
+    server.ice.restart(server.candidates(), link.now)
+    server.ice.accept_restart(client.ice.local, link.now)
+    server.take_candidates(client)
+
+
+def checks_to(remote: Address, link: Link) -> int:
+    return sum(path.remote == remote for _, _, path in link.sent)
+
+
+def test_the_peer_is_not_checked_before_it_has_the_answer() -> None:
+    """Chromium would never use a pair that is checked before."""
+    link = Link(delay=0.01)
+    client, server = pair_up(link)
+    connect(link, client, server)
+    begin_restart(client, server, link)
+    link.run(RESTART_ANSWER_TIME - 0.1)
+    assert checks_to(MOVED, link) == 0
+    client.ice.accept_restart(server.ice.local, link.now)
+    client.take_candidates(server)
+    assert link.run_until(lambda: have_restarted(client, server), 0.2)
+    assert checks_to(MOVED, link) > 0
+
+
+def test_the_peer_is_checked_when_its_own_checks_do_not_arrive() -> None:
+    """As behind a NAT that lets in only what was asked for."""
+    link = Link(delay=0.01)
+    client, server = pair_up(link)
+    connect(link, client, server)
+    begin_restart(client, server, link)
+    link.run(RESTART_ANSWER_TIME + 0.1)
+    assert checks_to(MOVED, link) > 0
 
 
 def test_an_abandoned_restart_leaves_the_old_path() -> None:

@@ -24,7 +24,7 @@ from whipbird.transport.ice import (
     host_candidate,
 )
 from whipbird.transport.ice.checks import WAITS
-from whipbird.transport.ice.full_agent import ANSWER_TIME
+from whipbird.transport.ice.full_agent import ANSWER_TIME, RESTART_ANSWER_TIME
 from whipbird.transport.ice.pairs import MAX_PAIRS
 from whipbird.transport.path import Path
 from whipbird.transport.stun import (
@@ -688,7 +688,7 @@ def test_transactions_begin_with_the_prefix() -> None:
             ice.gather(server.candidates())
             ice.start(client.ice.local, link.now)
         ice.add_remote_candidate(client.candidates()[0].candidate, link.now)
-        ice.handle_timeout(link.now + ANSWER_TIME)
+        ice.handle_timeout(link.now + RESTART_ANSWER_TIME)
     transactions = {data[8:20] for _, data, _ in link.sent}
     assert len(transactions) == 3
     assert {transaction[:3] for transaction in transactions} == {b"\x07\x08\x09"}

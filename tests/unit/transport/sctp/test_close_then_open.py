@@ -6,9 +6,25 @@ import pytest
 
 from tests.unit.transport.sctp.link import End, Link, Weather
 from whipbird.transport.sctp import PPID_DCEP, ChannelState, DataChannel
+from whipbird.transport.sctp.channels import ChannelTable
 
 STREAMS = range(0, 10, 2)
 ROUNDS = 30
+
+
+class EagerTable(ChannelTable):
+    """The channels of an ``EagerPeer``."""
+
+    __slots__ = ()
+
+    def reset_by_peer(self, streams: Iterable[int]) -> None:
+        channels = self.channels
+        connecting = ChannelState.CONNECTING
+        super().reset_by_peer(
+            stream
+            for stream in streams
+            if stream in channels and channels[stream].state is not connecting
+        )
 
 
 class EagerPeer:
@@ -22,18 +38,8 @@ class EagerPeer:
     def __init__(self, end: End) -> None:
         self.end = end
         self.table = end.association._parts.table
-        self._reset_by_peer = self.table.reset_by_peer
-        self.table.reset_by_peer = self._reset  # type: ignore[method-assign]
+        self.table.__class__ = EagerTable
         end.association._inbound._deliver = self._receive
-
-    def _reset(self, streams: Iterable[int]) -> None:
-        channels = self.table.channels
-        connecting = ChannelState.CONNECTING
-        self._reset_by_peer(
-            stream
-            for stream in streams
-            if stream in channels and channels[stream].state is not connecting
-        )
 
     def _receive(self, stream: int, protocol: int, data: bytes, ordered: bool) -> None:
         channel = self.table.channels.get(stream)

@@ -1,0 +1,1 @@
+"""What one packet to one viewer costs, without the sessions around it."""

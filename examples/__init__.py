@@ -1,0 +1,1 @@
+"""Applications for Whipbird, short enough to begin with: see docs/applications.md."""
