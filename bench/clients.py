@@ -77,11 +77,20 @@ class TimedClient(WhipClient):
 
     async def prepare(self) -> DataChannel:
         """Make a channel, sockets and candidates; ``post`` will do it faster."""
+        channel = self.peer.createDataChannel("bench")
+        await self._make_offer()
+        return channel
+
+    async def prepare_to_watch(self) -> None:
+        """Make an offer of video and audio, sockets and candidates, as above."""
+        for kind in ("video", "audio"):
+            self.peer.addTransceiver(kind, direction="recvonly")
+        await self._make_offer()
+
+    async def _make_offer(self) -> None:
         assert self._port is not None
         await self._port.open()
-        channel = self.peer.createDataChannel("bench")
         await self.peer.setLocalDescription(await self.peer.createOffer())
-        return channel
 
     def share_address(self) -> None:
         """Let another socket have the address of this client's as well."""

@@ -16,6 +16,8 @@ PING_SIZE = 64
 SESSIONS = 200
 AT_ONCE = 10
 WARM_UP_PINGS = 200
+# Seconds from one message to the next where they are paced.
+INTERVAL = 0.01
 
 # Seconds before throughput is measured: the congestion window has to open.
 WARM_UP = 0.5
@@ -93,6 +95,42 @@ async def round_trips(server: Server, clients: Clients, count: int) -> dict[str,
         await done
         cpu = server.cpu() - cpu
     return {**_percentiles(times[WARM_UP_PINGS:]), "cpu": cpu * 1e6 / count}
+
+
+async def paced_round_trips(
+    server: Server, clients: Clients, seconds: float
+) -> dict[str, float]:
+    """Send small messages at equal intervals, whether or not the last one is back.
+
+    So a server that stands still for a moment is asked as often as at other times.
+
+    Returns:
+        The percentiles of the round trip from when each was due, in ms.
+    """
+    count = round(seconds / INTERVAL)
+    done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    times: list[float] = []
+    async with clients.wired(server.publish()) as wire:
+        messages = Numbered(wire, PING_SIZE)
+        began = time.perf_counter()
+
+        def pong(message: bytes) -> None:
+            times.append(time.perf_counter() - began - messages.received * INTERVAL)
+            try:
+                messages.check(message)
+            except BenchError as error:
+                done.set_exception(error)
+                return
+            if messages.received == count:
+                done.set_result(None)
+
+        wire.on_message(pong)
+        for number in range(count):
+            due = began + number * INTERVAL
+            await asyncio.sleep(max(0.0, due - time.perf_counter()))
+            messages.send()
+        await asyncio.wait_for(done, DRAIN_TIMEOUT)
+    return _percentiles(times)
 
 
 async def many(server: Server, clients: Clients, seconds: float) -> dict[str, float]:

@@ -87,6 +87,7 @@ class Load:
 _MEDIA = frozenset({Feature.MEDIA, Feature.STREAMS})
 _API = frozenset({Feature.API})
 _VIEWERS = frozenset({Feature.MEDIA, Feature.VIEWERS})
+_CROWDS = _VIEWERS | {Feature.CROWDS}
 
 Trial = Callable[[Server, Load], Awaitable[dict[str, float]]]
 """Measures a server that has just been started, and returns figures by their keys.
@@ -261,6 +262,34 @@ MEASURES = (
         rounds=2,
     ),
     Measure(
+        "joining",
+        (
+            Metric("connected", "viewer: POST to connected", "ms", Better.LOWER),
+            Metric("rate", "viewers set up per second", "1/s", Better.HIGHER),
+            Metric("cpu", "  server CPU per viewer set up", "ms", Better.LOWER),
+        ),
+        lambda server, load: watching.set_up(
+            server,
+            load.clients,
+            [load.picture, load.sound],
+            load.scale.openings,
+            load.scale.turnover,
+        ),
+        needs=_VIEWERS,
+    ),
+    Measure(
+        "beside",
+        (
+            Metric("p50", "ping beside 200 viewers, p50", "ms", Better.LOWER),
+            Metric("p99", "ping beside 200 viewers, p99", "ms", Better.LOWER),
+        ),
+        lambda server, load: watching.pings_beside(
+            server, load.clients, [load.picture, load.sound], load.scale.publishing
+        ),
+        needs=_CROWDS | {Feature.ECHO},
+        rounds=2,
+    ),
+    Measure(
         "capacity",
         (Metric("held", "viewers per core, 720p30 2.2 Mb/s", "", Better.HIGHER),),
         lambda server, load: watching.more_and_more(
@@ -287,7 +316,7 @@ MEASURES = (
         lambda server, load: watching.memory(
             server, load.clients, [load.picture, load.sound], load.scale.held
         ),
-        needs=_API,
+        needs=_CROWDS,
         rounds=1,
     ),
     Measure(

@@ -160,7 +160,7 @@ async def few(
     Returns:
         Percent of a core that the server uses for one, and the Mb/s that each sends.
     """
-    idle = await _idle(server)
+    idle = await idle_cpu(server)
     async with publishing(server, clients, clips, FEW) as publishers:
         cpu, sent = await _measured(server, publishers, seconds)
     return {"cpu": (cpu - idle) / FEW * 100, "sent": sent}
@@ -178,7 +178,7 @@ async def packet(
     Returns:
         The server's CPU time for one packet, in microseconds.
     """
-    idle = await _idle(server)
+    idle = await idle_cpu(server)
     async with publishing(server, clients, clips, count) as publishers:
         packets = sum(publisher.packets for publisher in publishers)
         cpu, _ = await _measured(server, publishers, seconds)
@@ -195,7 +195,7 @@ async def many(
         Percent of a core for one of so many, and how many packets of the most were
         lost, of how many.
     """
-    idle = await _idle(server)
+    idle = await idle_cpu(server)
     figures: dict[str, float] = {}
     for count in MANY:
         async with publishing(server, clients, clips, count) as publishers:
@@ -225,8 +225,8 @@ async def soak(
     return {"early": early / 1e6, "late": late / 1e6}
 
 
-async def _idle(server: Server) -> float:
-    """Cores that the server uses for nothing."""
+async def idle_cpu(server: Server) -> float:
+    """Cores that the server uses for what is there already."""
     cpu = server.cpu()
     await asyncio.sleep(IDLE)
     return (server.cpu() - cpu) / IDLE

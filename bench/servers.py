@@ -47,6 +47,8 @@ class Feature(enum.Enum):
     MEDIA = enum.auto()
     STREAMS = enum.auto()
     VIEWERS = enum.auto()
+    CROWDS = enum.auto()
+    """Viewers by the hundred."""
     API = enum.auto()
     """Whipbird's own: ``/api``, and viewers that wait for a publisher."""
 
@@ -112,7 +114,7 @@ TEXTBOOK = Program(
     "textbook",
     "bench.textbook",
     viewers=(1, 2, 3, 4),
-    features=frozenset(Feature) - {Feature.API},
+    features=frozenset(Feature) - {Feature.CROWDS, Feature.API},
 )
 
 

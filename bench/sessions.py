@@ -3,8 +3,9 @@
 import asyncio
 import statistics
 import time
+from collections.abc import Awaitable, Callable, Sequence
 
-from .clients import Clients, Wire
+from .clients import Clients, TimedClient, Wire
 from .servers import Server
 
 # Sessions that are set up at the same time.
@@ -48,23 +49,41 @@ async def turnover(server: Server, clients: Clients, count: int) -> dict[str, fl
         Sessions per second, and the server's CPU time for one, in ms.
     """
     ready = [clients.new(server.publish()) for _ in range(count)]
-    waiting = iter([(client, await client.prepare()) for client in ready])
+    channels = {client: await client.prepare() for client in ready}
+
+    async def visit(client: TimedClient) -> None:
+        await client.post()
+        await client.opened(channels[client])
+        await client.delete()
+
+    elapsed, cpu = await come_and_go(server, ready, visit)
+    return {"rate": count / elapsed, "cpu": cpu * 1e3 / count}
+
+
+async def come_and_go(
+    server: Server,
+    ready: Sequence[TimedClient],
+    visit: Callable[[TimedClient], Awaitable[None]],
+) -> tuple[float, float]:
+    """Let clients visit a server, ``AT_ONCE`` at a time, and close them.
+
+    Returns:
+        Seconds until all have been there, and the server's CPU time meanwhile.
+    """
+    waiting = iter(ready)
 
     async def work() -> None:
-        for client, channel in waiting:
-            await client.post()
-            await client.opened(channel)
-            await client.delete()
+        for client in waiting:
+            await visit(client)
 
     try:
         began, cpu = time.perf_counter(), server.cpu()
         async with asyncio.TaskGroup() as group:
             for _ in range(AT_ONCE):
                 group.create_task(work())
-        elapsed, cpu = time.perf_counter() - began, server.cpu() - cpu
+        return time.perf_counter() - began, server.cpu() - cpu
     finally:
         await asyncio.gather(*(client.close() for client in ready))
-    return {"rate": count / elapsed, "cpu": cpu * 1e3 / count}
 
 
 async def memory(server: Server, clients: Clients, count: int) -> dict[str, float]:

@@ -2,15 +2,17 @@
 
 import asyncio
 import statistics
+import time
 from collections.abc import Sequence
 
 from whipbird.client import WhipError
 
-from .clients import Clients
+from . import echo
+from .clients import Clients, TimedClient
 from .clip import Clip
-from .publisher import IDLE, publishing
+from .publisher import idle_cpu, publishing
 from .servers import Server
-from .sessions import FIRST, SETTLE
+from .sessions import FIRST, SETTLE, come_and_go
 from .viewers import Viewers
 
 # Of how many there are figures in the table.
@@ -60,9 +62,7 @@ async def more_and_more(
         publishing(server, clients, clips, 1) as (publisher,),
         Viewers(server, clients) as viewers,
     ):
-        idle = server.cpu()
-        await asyncio.sleep(IDLE)
-        idle = (server.cpu() - idle) / IDLE
+        idle = await idle_cpu(server)
         for count in counts:
             try:
                 async with asyncio.timeout(JOIN_TIMEOUT):
@@ -88,6 +88,66 @@ async def more_and_more(
                 break
             figures["held"] = count
     return figures
+
+
+async def set_up(
+    server: Server, clients: Clients, clips: Sequence[Clip], openings: int, count: int
+) -> dict[str, float]:
+    """Set up viewers of one publisher: one after another, then many that leave again.
+
+    As in ``sessions``, what the clients do before and after it is not in the time.
+
+    Args:
+        openings: how many come one after another.
+        count: how many come and go.
+
+    Returns:
+        The median time from sending the POST to being connected, in ms; viewers per
+        second, some at once: POST, connected, DELETE; and the server's CPU time for
+        one of these, in ms, without what the publisher costs.
+    """
+    async with publishing(server, clients, clips, 1):
+        times = []
+
+        async def visit(client: TimedClient) -> None:
+            await client.connect()
+            times.append(time.perf_counter() - client.posted)
+            await client.delete()
+
+        async def ready(number: int) -> list[TimedClient]:
+            new = [clients.with_one_path(server.watch(0)) for _ in range(number)]
+            for client in new:
+                await client.prepare_to_watch()
+            return new
+
+        for client in await ready(openings):
+            async with client:
+                await visit(client)
+        median = statistics.median(times)
+        idle = await idle_cpu(server)
+        elapsed, cpu = await come_and_go(server, await ready(count), visit)
+    return {
+        "connected": median * 1e3,
+        "rate": count / elapsed,
+        "cpu": (cpu - idle * elapsed) * 1e3 / count,
+    }
+
+
+async def pings_beside(
+    server: Server, clients: Clients, clips: Sequence[Clip], seconds: float
+) -> dict[str, float]:
+    """Ping now and then while many watch.
+
+    Returns:
+        The median and the 99th percentile of the round trip, in ms.
+    """
+    async with (
+        publishing(server, clients, clips, 1),
+        Viewers(server, clients) as viewers,
+    ):
+        await viewers.grow(SHOWN[-1])
+        await asyncio.sleep(WARM_UP)
+        return await echo.paced_round_trips(server, clients, seconds)
 
 
 async def memory(

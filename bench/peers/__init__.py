@@ -44,7 +44,7 @@ def _pion() -> Program:
         "pion",
         command=(str(program),),
         viewers=_VIEWERS,
-        features=_MEDIA,
+        features=_MEDIA | {Feature.CROWDS},
     )
 
 
@@ -115,7 +115,7 @@ def running_already(text: str) -> Program:
     if "{stream}" in whip + (token or ""):
         features.add(Feature.STREAMS)
     if whep is not None:
-        features.add(Feature.VIEWERS)
+        features |= {Feature.VIEWERS, Feature.CROWDS}
     return Program(
         name,
         viewers=_VIEWERS,
