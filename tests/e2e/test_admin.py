@@ -2,8 +2,11 @@
 
 import re
 
+import aiohttp
 import pytest
 from playwright.async_api import ViewportSize, expect
+
+from tests import offers
 
 from .conftest import OpenPage, OpenPublisher, StartServer
 from .ping_page import FAILED_REQUEST
@@ -60,6 +63,39 @@ async def test_sessions_are_listed_and_ended(
         await page.get_by_role("button", name="End session").click()
     assert (await ended.value).status == 204
     assert "ended by an operator" in server.output
+
+
+async def test_one_of_many_sessions_is_found(
+    start_server: StartServer, open_page: OpenPage
+) -> None:
+    server = await start_server("--max-client-connecting", "20")
+    frame = await open_page(server, viewport=SMALL_PHONE)
+    await frame.open("/#admin")
+    page = frame.page
+    find = page.get_by_label("Find by stream, address, id, state or chat name")
+    note = page.locator("#admin-note")
+    rows = page.locator("#sessions tr")
+    await expect(note).to_have_text("No sessions are open.")
+    await expect(find).to_be_hidden()
+    async with aiohttp.ClientSession() as http:
+        for n in range(12):
+            headers = {"Content-Type": "application/sdp"}
+            url = f"{server.url}/whip/show-{n}"
+            async with http.post(
+                url, data=offers.CHROMIUM_DATA, headers=headers
+            ) as response:
+                assert response.status == 201
+    await expect(rows).to_have_count(12)
+    await find.fill("SHOW-1")
+    await expect(rows).to_have_count(3)
+    await expect(note).to_have_text("12 sessions are open; 3 with “SHOW-1”.")
+    await find.fill("show-1 nobody")
+    await expect(rows).to_have_count(0)
+    await expect(note).to_have_text("12 sessions are open; none with “show-1 nobody”.")
+    assert not await frame.scrolls_sideways()
+    await assert_accessible(frame)
+    await find.fill("")
+    await expect(rows).to_have_count(12)
 
 
 async def test_limits_that_were_hit(

@@ -134,6 +134,36 @@ async def test_the_controls_go_when_nobody_uses_them(
     await expect(stage.stats).to_be_focused()
 
 
+async def test_words_are_legible_while_the_controls_go(
+    server: ServerProcess, open_page: OpenPage, on_air: PublishPage
+) -> None:
+    stage = await open_stage(server, open_page, f"/watch/{on_air.stream}")
+    await stage.plays()
+    await expect(stage.live).to_be_visible()
+    halfway = await stage.page.evaluate(
+        """() => {
+            const stage = document.getElementById('stage');
+            stage.classList.remove('is-quiet');
+            for (const each of document.getAnimations()) each.finish();
+            stage.classList.add('is-quiet');
+            const moving = document.getAnimations().filter(
+                (each) => each instanceof CSSTransition);
+            for (const each of moving) {
+                each.pause();
+                each.currentTime = 100;
+            }
+            return moving.length;
+        }"""
+    )
+    assert halfway
+    await assert_accessible(stage.frame)
+    await stage.page.evaluate(
+        "() => document.getAnimations().forEach((each) => each.finish())"
+    )
+    for part in (stage.live, stage.page.locator("#bar")):
+        await expect(part).not_to_be_in_viewport()
+
+
 async def test_a_layer_can_be_chosen(
     server: ServerProcess, open_page: OpenPage, publisher: PublishPage
 ) -> None:

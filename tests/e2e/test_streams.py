@@ -268,7 +268,15 @@ async def test_one_of_many_streams_is_found(ping_page: PingPage) -> None:
     items = article(page, "show-1").locator(".health strong")
     await expect(items).to_have_text(["Warning (video):", "Warning (audio):"])
     await assert_accessible(ping_page)
+    # Who searches does not lose the field.
     streams[9:] = []
+    await expect(page.locator("#streams-note")).to_have_text(
+        "9 streams are live. 1 of them is shown."
+    )
+    await expect(page.locator("article:visible h3")).to_have_text(["show-1"])
+    await find.fill("")
+    await expect(page.locator("article:visible")).to_have_count(9)
+    await find.press("Tab")
     await expect(find).to_be_hidden()
     await expect(page.locator("article:visible")).to_have_count(9)
 

@@ -740,7 +740,8 @@ async def test_a_variable_that_is_mistyped() -> None:
         assert b"is listening" in await process.stdout.readline()
         process.terminate()
         _, errors = await process.communicate()
-    assert b"Warning: WHIPBIRD_PROT: there is no such setting" in errors
+    assert b"Warning: WHIPBIRD_PROT: there is no such setting; did you mean" in errors
+    assert b"WHIPBIRD_PORT" in errors
 
 
 async def test_serve_with_a_token_and_ice_servers() -> None:

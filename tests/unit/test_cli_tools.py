@@ -140,6 +140,19 @@ def test_wrong_arguments(arguments: tuple[str, ...], reason: str) -> None:
     assert reason in result.stderr
 
 
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("sevre", "No such command 'sevre'. Did you mean serve?"),
+        ("zzz", "No such command 'zzz'.\n"),
+    ],
+)
+def test_a_command_that_is_mistyped(name: str, words: str) -> None:
+    result = CliRunner().invoke(main, [name])
+    assert result.exit_code == 2
+    assert words in result.output
+
+
 def test_a_file_that_exists_is_not_overwritten(tmp_path: Path) -> None:
     file = tmp_path / "mine.mkv"
     file.write_bytes(b"mine")

@@ -226,10 +226,20 @@ def test_several_bad_values(write_toml: WriteToml) -> None:
 
 
 def test_an_unknown_setting_in_the_file(write_toml: WriteToml) -> None:
-    """The message names it, and those that there are."""
-    write_toml("portt = 1\n")
+    """The message names it, and the one that may be meant."""
+    write_toml("record-all = true\n")
     message = refused()
-    assert message.startswith("portt: ")
+    assert message.startswith("record-all: there is no such setting; did you mean")
+    assert "record_all" in message
+    assert "echo_buffer" not in message
+    assert "\n" not in message
+
+
+def test_a_setting_that_is_like_no_other(write_toml: WriteToml) -> None:
+    """The message names it, and those that there are."""
+    write_toml("zzz = 1\n")
+    message = refused()
+    assert message.startswith("zzz: ")
     assert "echo_buffer" in message
     assert "\n" not in message
 

@@ -33,12 +33,21 @@ const LIMIT = 5000;
 
 /**
  * @param {string} token
+ * @param {string} [find] Words that each of them has; empty: all sessions.
  * @returns {Promise<{total: number, sessions: OpenSession[]}>} The newest first.
  * @throws {import('../client/whip-error.js').WhipError}
  */
-export function fetchSessions(token) {
-  return ask('GET', `api/sessions?limit=${MOST}`, token);
+export function fetchSessions(token, find = '') {
+  const query = new URLSearchParams({ limit: String(MOST), ...(find && { find }) });
+  return ask('GET', `api/sessions?${query}`, token);
 }
+
+/**
+ * @typedef {object} Status
+ * @property {string} version
+ * @property {number} [uptime] Seconds.
+ * @property {{open: number}} [sessions]
+ */
 
 /**
  * Ends a session; resolves also if it has ended already.
@@ -57,7 +66,7 @@ export async function endSession(id, token) {
 
 /**
  * @param {string} token
- * @returns {Promise<{version: string, uptime?: number}>}
+ * @returns {Promise<Status>}
  * @throws {import('../client/whip-error.js').WhipError}
  */
 export function fetchStatus(token) {

@@ -5,6 +5,7 @@
  */
 
 import { $, announce, make, write } from '../ui/dom.js';
+import { FindField } from '../ui/find-field.js';
 import { KeyedList } from '../ui/keyed-list.js';
 import { Poll } from '../ui/poll.js';
 import { explain, wantsToken } from '../link/problems.js';
@@ -23,6 +24,8 @@ import {
 
 /** Milliseconds between updates. */
 const PERIOD = 3000;
+/** ... and from the last key to the question for what was entered. */
+const TYPING = 250;
 
 /** What a cell has before its figure where the table has no head. */
 const LABELS = { 3: 'open for', 5: 'set up in', 6: 'round trip' };
@@ -96,6 +99,8 @@ export class AdminView {
   #poll = new Poll(() => this.#update(), PERIOD);
   /** @type {KeyedList<SessionRow>} */
   #rows = new KeyedList($('sessions'), (id) => new SessionRow(id, (each) => this.#end(each)));
+  #findField = new FindField('admin-find', () => this.#find());
+  /** @type {ReturnType<typeof setTimeout>|undefined} */ #typing;
   /** Seconds of CPU, and when. @type {{cpu: number, at: number}|null} */ #before = null;
   /** The number of the last request: a response to an earlier one is ignored. */
   #asked = 0;
@@ -118,6 +123,7 @@ export class AdminView {
   leave() {
     this.#inFront = false;
     $('token-prompt').hidden = true;
+    clearTimeout(this.#typing);
     this.#poll.stop();
     this.#before = null;
   }
@@ -133,6 +139,12 @@ export class AdminView {
     this.#poll.start();
   }
 
+  /** Asks for what was entered, once the user pauses. */
+  #find() {
+    clearTimeout(this.#typing);
+    this.#typing = setTimeout(() => this.refresh(), TYPING);
+  }
+
   async #update() {
     if (document.hidden) return;
     this.#asked += 1;
@@ -140,12 +152,14 @@ export class AdminView {
     const { token } = this.#settings;
     // A link sends no token.
     $('admin-metrics').hidden = Boolean(token);
+    const { text } = this.#findField;
     try {
-      const found = await fetchSessions(token);
+      const found = await fetchSessions(token, text);
       const [status, metrics] = await Promise.all([fetchStatus(token), fetchMetrics(token)]);
       if (asked !== this.#asked || !this.#inFront) return;
       write('admin-problem', '');
       $('token-prompt').hidden = true;
+      this.#describe(found, text, status.sessions?.open ?? found.total);
       this.#show(found, status, metrics);
     } catch (error) {
       if (asked !== this.#asked || !this.#inFront) return;
@@ -156,20 +170,33 @@ export class AdminView {
       write('admin-note', '');
       write('admin-load', '');
       write('admin-limits', '');
+      this.#findField.hide();
       $('admin-table').hidden = true;
       this.#rows.show([]);
     }
   }
 
   /**
+   * Says how many there are, and were found.
+   *
    * @param {{total: number, sessions: OpenSession[]}} found
-   * @param {{version: string, uptime?: number}} status
+   * @param {string} text What was to be found; empty: all of them.
+   * @param {number} open The open sessions in all.
+   */
+  #describe({ total, sessions }, text, open) {
+    const count = open === 1 ? '1 session is open' : `${open || 'No'} sessions are open`;
+    const found = text ? `; ${total || 'none'} with “${text}”` : '';
+    const shown = sessions.length < total ? `; here are the newest ${sessions.length}` : '';
+    write('admin-note', `${count}${found}${shown}.`);
+    this.#findField.show(open);
+  }
+
+  /**
+   * @param {{sessions: OpenSession[]}} found
+   * @param {import('../resources/operator-api.js').Status} status
    * @param {string} metrics
    */
-  #show({ total, sessions }, { version, uptime = 0 }, metrics) {
-    const count = total === 1 ? '1 session is' : `${total || 'No'} sessions are`;
-    const shown = sessions.length < total ? `; here are the newest ${sessions.length}` : '';
-    write('admin-note', `${count} open${shown}.`);
+  #show({ sessions }, { version, uptime = 0 }, metrics) {
     write(
       'admin-load',
       `Whipbird ${version}, up for ${formatDuration(uptime)}${this.#describeLoad(metrics)}`,

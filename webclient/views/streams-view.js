@@ -5,6 +5,7 @@
  */
 
 import { $, write } from '../ui/dom.js';
+import { FindField } from '../ui/find-field.js';
 import { KeyedList } from '../ui/keyed-list.js';
 import { Poll } from '../ui/poll.js';
 import { explain, wantsToken } from '../link/problems.js';
@@ -24,8 +25,6 @@ const PICTURE_PERIOD = 500;
 /** Milliseconds for which the list is shown while the server does not answer: a network
  * that was away for a moment costs no graph. */
 const PATIENCE = 15_000;
-/** Streams that can be overlooked: with more of them there is a field to find one. */
-const FEW = 9;
 /** Pictures requested at once: browsers have few connections to a server. */
 const PICTURES_AT_ONCE = 3;
 
@@ -38,6 +37,10 @@ export class StreamsView {
   /** @type {KeyedList<StreamEntry>} */ #list;
   /** @type {RecordingsList} */ #recordings;
   /** @type {LiveStream[]} */ #streams = [];
+  #findField = new FindField('streams-find', () => {
+    this.#find();
+    this.#describe();
+  });
   /** The number of pictures being requested. */
   #picturesAsked = 0;
   /** The files being written, in one text. */
@@ -63,10 +66,6 @@ export class StreamsView {
       $('streams-list'),
       (name) => new StreamEntry(name, token, () => this.refresh()),
     );
-    $('streams-find').addEventListener('input', () => {
-      this.#find();
-      this.#describe();
-    });
   }
 
   enter() {
@@ -148,9 +147,8 @@ export class StreamsView {
 
   /** Shows those streams whose name has in it what was entered. */
   #find() {
-    const isLong = this.#streams.length > FEW;
-    $('streams-find-line').hidden = !isLong;
-    const text = isLong ? $('streams-find').value.trim().toLowerCase() : '';
+    this.#findField.show(this.#streams.length);
+    const text = this.#findField.text.toLowerCase();
     this.#list.items.forEach(({ element }, i) => {
       element.hidden = !this.#streams[i].name.toLowerCase().includes(text);
     });
@@ -160,7 +158,7 @@ export class StreamsView {
     const count = this.#streams.length;
     const live = count === 1 ? '1 stream is live.' : `${count} streams are live.`;
     const shown = this.#list.items.filter(({ element }) => !element.hidden).length;
-    const found = shown < count ? ` ${shown} of them are shown.` : '';
+    const found = shown < count ? ` ${shown || 'None'} of them ${shown === 1 ? 'is' : 'are'} shown.` : '';
     write('streams-note', count ? live + found : 'Nothing is live now.');
   }
 

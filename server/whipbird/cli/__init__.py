@@ -1,5 +1,6 @@
 """The command line: one module per command, which is loaded when it is used."""
 
+from difflib import get_close_matches
 from importlib import import_module
 
 import click
@@ -26,6 +27,18 @@ class _Commands(click.Group):
         module = import_module(f".{name}", __name__)
         command: click.Command = getattr(module, f"{name}_command")
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            alike = get_close_matches(args[0], _COMMANDS)
+            if not alike:
+                raise
+            question = f"Did you mean {' or '.join(alike)}?"
+            raise click.UsageError(f"{error.message} {question}", ctx) from None
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})

@@ -85,8 +85,8 @@ def serve_command(config: Path | None, **options: Any) -> None:
     except ConfigError as error:
         click.echo(f"Error: {error}", err=True)
         sys.exit(2)
-    for name in unknown_variables():
-        click.echo(f"Warning: {name}: there is no such setting", err=True)
+    for warning in unknown_variables():
+        click.echo(f"Warning: {warning}", err=True)
     set_up_logging(settings.log_level, settings.log_format, sys.stderr)
     if settings.apps and os.getcwd() not in sys.path:
         # Applications may lie where the command is given, as for "python -m".

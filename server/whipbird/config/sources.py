@@ -6,7 +6,8 @@ In order of precedence: the command line, ``WHIPBIRD_*`` in the environment,
 
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -80,13 +81,22 @@ def load_settings(
 
 
 def unknown_variables() -> list[str]:
-    """The unknown ``WHIPBIRD_*`` variables: their names may be mistyped."""
-    known = {ENV_PREFIX + name.upper() for name in Settings.model_fields}
-    return sorted(
-        name
-        for name in os.environ
-        if name.startswith(ENV_PREFIX) and name not in known | OTHER_VARIABLES
-    )
+    """What is to be said of unknown ``WHIPBIRD_*`` variables, a line for each."""
+    known = [ENV_PREFIX + name.upper() for name in Settings.model_fields]
+    return [
+        _unknown(name, known)
+        for name in sorted(os.environ)
+        if name.startswith(ENV_PREFIX) and name not in {*known, *OTHER_VARIABLES}
+    ]
+
+
+def _unknown(name: str, known: Iterable[str]) -> str:
+    """Say that there is no setting of a name, and which ones may be meant."""
+    if alike := get_close_matches(name, known):
+        hint = f"did you mean {' or '.join(alike)}?"
+    else:
+        hint = f"there are: {', '.join(known)}"
+    return f"{name}: there is no such setting; {hint}"
 
 
 def _explain(error: ValidationError) -> str:
@@ -95,8 +105,7 @@ def _explain(error: ValidationError) -> str:
     for problem in error.errors():
         name = ".".join(str(part) for part in problem["loc"])
         if problem["type"] == "extra_forbidden":
-            known = ", ".join(Settings.model_fields)
-            lines.append(f"{name}: there is no such setting; there are: {known}")
+            lines.append(_unknown(name, Settings.model_fields))
         elif problem["loc"][0] in _SECRET or problem["type"] == "value_error":
             lines.append(f"{name}: {problem['msg'].removeprefix('Value error, ')}")
         else:

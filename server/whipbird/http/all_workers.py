@@ -157,14 +157,14 @@ class AllWorkers:
     ) -> web.StreamResponse:
         if own.status != 200:
             return own
-        limit, offset = read_page(request)
-        end = offset + limit
+        page = read_page(request)
+        end = page.offset + page.limit
         # Which of a worker's are on this page is not known before they are merged.
         sessions: list[dict[str, Any]] = []
         total = 0
         for start in range(0, end, _MAX_PAGE):
             size = min(_MAX_PAGE, end - start)
-            query = f"limit={size}&offset={start}"
+            query = page.query(size, start)
             own_part = await self._inside.ask(request, self._inside.shard.number, query)
             parts = [*(await self._ask(request, query)).values()]
             parts += [] if own_part is None else [own_part]
@@ -175,9 +175,9 @@ class AllWorkers:
                 break
         sessions.sort(key=lambda session: float(session["age"]))
         own.headers.popall(hdrs.LINK, None)
-        if end < total:
-            own.headers[hdrs.LINK] = f'<?limit={limit}&offset={end}>; rel="next"'
-        return _replaced(own, {"total": total, "sessions": sessions[offset:end]})
+        if (link := page.link_to_next(total)) is not None:
+            own.headers[hdrs.LINK] = link
+        return _replaced(own, {"total": total, "sessions": sessions[page.offset : end]})
 
     async def _first_found(
         self, request: web.Request, own: web.Response

@@ -1,9 +1,11 @@
 """What operators see and end: the sessions, and the publishers of streams."""
 
 import re
+from dataclasses import dataclass
 from typing import Any
 
 from aiohttp import web
+from yarl import URL
 
 from ..sdp.errors import quote
 from ..sessions import EndReason, Session, SessionStats, SessionStore
@@ -14,6 +16,8 @@ PREFIX = "/api/sessions"
 # Sessions on a page: by default, and at most.
 DEFAULT_LIMIT = 100
 MAX_LIMIT = 1000
+# Characters of what is searched for, at most.
+MAX_FIND = 200
 _NUMBER = re.compile("[0-9]{1,6}", re.ASCII)
 
 _NO_STORE = {"Cache-Control": "no-store"}
@@ -37,13 +41,12 @@ class OpenSessionsResource:
 
     async def all(self, request: web.Request) -> web.Response:
         """Describe the open sessions, the newest first, one page of them."""
-        limit, offset = read_page(request)
-        page, total = self._store.newest(offset, limit)
+        page = read_page(request)
+        found, total = self._store.newest(page.offset, page.limit, page.find.split())
         headers = dict(_NO_STORE)
-        if offset + limit < total:
-            query = f"limit={limit}&offset={offset + limit}"
-            headers["Link"] = f'<?{query}>; rel="next"'
-        sessions = [_describe(session.stats) for session in page]
+        if (link := page.link_to_next(total)) is not None:
+            headers["Link"] = link
+        sessions = [_describe(session.stats) for session in found]
         return web.json_response(
             {"total": total, "sessions": sessions}, headers=headers
         )
@@ -101,14 +104,50 @@ class PublisherResource:
         return web.Response(status=204)
 
 
-def read_page(request: web.Request) -> tuple[int, int]:
-    """How many sessions are asked for, and how many are passed over.
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Which sessions a request asks for.
+
+    Attributes:
+        limit: how many of them, at most.
+        offset: how many are passed over before.
+        find: words that each of them has (see ``Session.has``); empty: all sessions.
+    """
+
+    limit: int
+    offset: int
+    find: str
+
+    def query(self, limit: int, offset: int) -> str:
+        """The query for others of the same sessions, encoded."""
+        query: dict[str, str | int] = {"limit": limit, "offset": offset}
+        if self.find:
+            query["find"] = self.find
+        return URL.build(query=query).raw_query_string
+
+    def link_to_next(self, total: int) -> str | None:
+        """The ``Link`` to the next page (RFC 8288); None if this is the last one."""
+        end = self.offset + self.limit
+        if end >= total:
+            return None
+        return f'<?{self.query(self.limit, end)}>; rel="next"'
+
+
+def read_page(request: web.Request) -> Page:
+    """Read which sessions are asked for.
 
     Raises:
-        Problem: when they are no such numbers.
+        Problem: when the numbers are none, or the words too long.
     """
+    find = request.query.get("find", "")
+    if len(find) > MAX_FIND:
+        raise Problem(
+            400,
+            "Invalid find",
+            f"At most {MAX_FIND} characters can be searched for, not {len(find)}.",
+        )
     limit = _read_number(request, "limit", DEFAULT_LIMIT, 1, MAX_LIMIT)
-    return limit, _read_number(request, "offset", 0, 0, 999_999)
+    return Page(limit, _read_number(request, "offset", 0, 0, 999_999), find)
 
 
 def _read_number(

@@ -2,7 +2,8 @@
 
 import ssl
 import time
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Iterator, Mapping
+from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
@@ -11,11 +12,13 @@ import llm
 import openai
 from llm.default_plugins.openai_models import AsyncChat, SharedOptions
 from llm.parts import StreamEvent
+from openai.types import CompletionUsage
 from openai.types.chat import ChatCompletionChunk
 from pydantic import Field
 
 from ..sdp.errors import quote
 from .faults import CutOff, Malformed
+from .text import as_text, is_text
 
 # Seconds for a connection to be made: a machine that is there accepts at once.
 CONNECT_TIMEOUT = 5.0
@@ -25,6 +28,9 @@ _SILENCE = 3600.0
 
 # Options that OpenAI's library has no names for; llama.cpp's server and others have.
 _EXTRA = ("min_p", "repeat_penalty", "top_k")
+
+# Tokens that a server may have counted: more than this no log can keep.
+_MOST_TOKENS = 2**53
 
 
 class EndpointOptions(SharedOptions):
@@ -118,7 +124,11 @@ class Endpoint(AsyncChat):
         usage: Mapping[str, Any] | None = None
         try:
             async with chunks:
-                async for chunk in chunks:
+                while True:
+                    with _reading("a chunk"):
+                        chunk = await anext(chunks, None)
+                    if chunk is None:
+                        break
                     events, ended, told = _read(chunk)
                     said = said or {"model": chunk.model, "id": chunk.id}
                     reason = ended or reason
@@ -133,10 +143,32 @@ class Endpoint(AsyncChat):
             _check_type(chunks.response.headers.get("content-type", ""))
             raise CutOff
         response.response_json = {**said, "finish_reason": reason, "usage": usage}
-        if isinstance(said.get("model"), str):
-            response.set_resolved_model(said["model"])
+        name = said.get("model")
+        if isinstance(name, str) and is_text(name):
+            response.set_resolved_model(name)
         counted = None if usage is None else dict(usage)
         self.set_usage(response, counted)  # type: ignore[no-untyped-call]
+
+
+@contextmanager
+def _reading(what: str) -> Iterator[None]:
+    """The library reads what a server has sent.
+
+    It takes whatever JSON comes for the declared types, and fails as it may.
+
+    Raises:
+        Malformed: in place of such failures.
+    """
+    try:
+        yield
+    except (
+        AttributeError,
+        LookupError,
+        RecursionError,
+        TypeError,
+        ValueError,
+    ) as error:
+        raise Malformed(f"{what} that cannot be read: {error}") from error
 
 
 def _check_type(content_type: str) -> None:
@@ -158,20 +190,13 @@ def _read(
 ) -> tuple[list[StreamEvent], str | None, Mapping[str, Any] | None]:
     """The text, the reason for the end and the usage in a chunk, if it has them.
 
-    The library passes on whatever JSON comes, as if it had the declared types.
-
     Raises:
         Malformed: when it is not a chunk.
     """
     choices: Any = getattr(chunk, "choices", None)
     if not isinstance(choices, list):
         raise Malformed("a chunk without choices")
-    usage = chunk.usage.model_dump() if chunk.usage else None
-    if usage is not None and not all(
-        type(usage.get(name)) is int
-        for name in ("prompt_tokens", "completion_tokens", "total_tokens")
-    ):
-        usage = None
+    usage = _usage(chunk.usage)
     if not choices:
         return [], None, usage
     choice = choices[0]
@@ -186,12 +211,24 @@ def _read(
             if text is not None and not isinstance(text, str):
                 raise Malformed(f"a chunk whose {name} is no text")
             if text:
-                events.append(StreamEvent(type=kind, chunk=text))
+                events.append(StreamEvent(type=kind, chunk=as_text(text)))
                 break
     reason = getattr(choice, "finish_reason", None)
     if reason is not None and not isinstance(reason, str):
         raise Malformed("a chunk whose finish_reason is no text")
     return events, reason, usage
+
+
+def _usage(told: Any) -> Mapping[str, Any] | None:
+    """The tokens that the server has counted; None if it has not."""
+    if not isinstance(told, CompletionUsage):
+        return None
+    usage = told.model_dump(warnings=False)
+    for name in ("prompt_tokens", "completion_tokens", "total_tokens"):
+        value = usage.get(name)
+        if type(value) is not int or not 0 <= value <= _MOST_TOKENS:
+            return None
+    return usage
 
 
 class EndpointModels:
@@ -218,14 +255,18 @@ class EndpointModels:
 
         Raises:
             openai.APIError: when the server does not tell.
+            Malformed: when it tells something else.
         """
         if self._names:
             return list(self._names)
         now = time.monotonic()
         if not self._listed or now - self._listed_at > self._GOOD_FOR:
-            page = await self._client.models.list()
-            found = [getattr(one, "id", None) for one in page.data or ()]
-            self._listed = [name for name in found if isinstance(name, str)]
+            with _reading("a list of models"):
+                page = await self._client.models.list()
+                found = [getattr(one, "id", None) for one in page.data or ()]
+            self._listed = [
+                name for name in found if isinstance(name, str) and is_text(name)
+            ]
             self._listed_at = now
         return list(self._listed)
 

@@ -108,6 +108,10 @@ class ChatLog:
         except sqlite3.Error as error:
             self.lost += 1
             logger.error("A chat is not logged in %s: %s", self._file, error)
+        except Exception:
+            # What a model has said may be something that llm cannot write.
+            self.lost += 1
+            logger.exception("A chat is not logged in %s", self._file)
         finally:
             self._waiting -= 1
 

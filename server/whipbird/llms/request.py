@@ -1,6 +1,5 @@
 """What a model is asked: read from JSON, with OpenAI's names of things."""
 
-import math
 from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -8,6 +7,7 @@ from typing import Any
 
 from ..sdp.errors import quote
 from .errors import bad_request
+from .text import is_text
 
 # What a request may have, at most: of each, more than any model can use.
 MAX_MESSAGES = 2_000
@@ -15,6 +15,9 @@ MAX_NAME = 200
 MAX_STOPS = 16
 MAX_STOP = 200
 MAX_TOKENS = 10_000_000
+# Objects and lists within each other in a schema: far less than what can be read, but
+# not written again where more calls are under way.
+MAX_NESTING = 100
 
 _ROLES = {
     "system": "system",
@@ -182,6 +185,7 @@ def _read_format(value: Any, options: dict[str, Any]) -> Mapping[str, Any] | Non
         described = value.get("json_schema")
         schema = described.get("schema") if isinstance(described, dict) else None
         if isinstance(schema, dict) and schema:
+            _check_schema(f"{name}.json_schema.schema", schema)
             return schema
         raise bad_request(f"{name}.json_schema.schema must be an object.", name)
     raise bad_request(
@@ -189,12 +193,22 @@ def _read_format(value: Any, options: dict[str, Any]) -> Mapping[str, Any] | Non
     )
 
 
+def _check_schema(name: str, value: Any, nesting: int = 0) -> None:
+    """Check that what was read from JSON can be written as JSON in UTF-8."""
+    if isinstance(value, str):
+        _printable(name, value)
+    elif isinstance(value, dict | list):
+        if nesting == MAX_NESTING:
+            raise bad_request(f"{name} is nested more than {MAX_NESTING} deep.", name)
+        inner = [*value, *value.values()] if isinstance(value, dict) else value
+        for one in inner:
+            _check_schema(name, one, nesting + 1)
+
+
 def _printable(name: str, value: str) -> str:
     """Text that can be encoded: JSON can have half of a pair of surrogates."""
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        raise bad_request(f"{name} has half of a surrogate pair.", name) from None
+    if not is_text(value):
+        raise bad_request(f"{name} has half of a surrogate pair.", name)
     return value
 
 
@@ -209,7 +223,7 @@ def _number(least: float, most: float) -> Callable[[str, Any], float]:
         if (
             isinstance(value, bool)
             or not isinstance(value, int | float)
-            or not math.isfinite(value)
+            # Not so of NaN, either.
             or not least <= value <= most
         ):
             raise bad_request(f"{name} must be from {least:g} to {most:g}.", name)

@@ -39,8 +39,14 @@ class OtherSessions(Protocol):
     def total(self) -> int:
         """How many there are."""
 
-    def tell(self, network: str, held: int, connecting: int, total: int) -> None:
-        """Tell them how many there are here now: of one network, and in all."""
+    def tell(
+        self, network: str, held: int, connecting: int, total: int, *, at_once: bool
+    ) -> None:
+        """Tell them how many there are here now: of one network, and in all.
+
+        Args:
+            at_once: not a moment later, with all that changes until then.
+        """
 
 
 class Full(Unavailable):
@@ -67,7 +73,9 @@ class Admission:
     A session that has ended counts until its peer is closed.
 
     With other workers, theirs count, too. Two that admit a session in the same moment
-    may pass a limit by that much. Room is made here only.
+    may pass a limit by that much. They are told of each change at once where this
+    worker alone has about half as many as a limit permits; else a moment later, when it
+    cannot matter yet. Room is made here only.
 
     Attributes:
         others: the sessions of other workers; None if there are none.
@@ -149,9 +157,31 @@ class Admission:
             connecting = self._connecting[network]
             (connecting.add if _is_connecting(session) else connecting.discard)(session)
             held = len(self._clients.get(network, ()))
-            self.others.tell(network, held, len(connecting), self._count)
+            self.others.tell(
+                network,
+                held,
+                len(connecting),
+                self._count,
+                at_once=self._is_near_limit(held, len(connecting)),
+            )
             if not connecting:
                 del self._connecting[network]
+
+    def _is_near_limit(self, held: int, connecting: int) -> bool:
+        """Whether there are about half as many here as may be, or were just before.
+
+        Args:
+            held, connecting: of one network.
+        """
+        limits = self.limits
+        return any(
+            limit is not None and 2 * (count + 1) >= limit
+            for count, limit in (
+                (self._count, limits.total),
+                (held, limits.of_client),
+                (connecting, limits.connecting),
+            )
+        )
 
     def _loser(self, network: str) -> Session | None:
         """The session that makes room for one of this network."""

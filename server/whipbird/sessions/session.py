@@ -7,7 +7,7 @@ import logging
 import re
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from ..echo import Echo
 from ..net.shard import Shard
@@ -262,6 +262,26 @@ class Session:
             counts=self.counts,
             chat_name=self.seat.member.name if self.seat is not None else None,
         )
+
+    def has(self, words: Iterable[str]) -> bool:
+        """Whether each of the words, casefolded, is a part of what it is known by.
+
+        That is what operators see: the id as logged, kind, stream, state, the addresses
+        of the client, and the name in the chat.
+        """
+        address = self.peer.peer_address
+        texts = (
+            short_id(self.id),
+            self.kind,
+            self.stream,
+            self.state,
+            self.client,
+            "" if address is None else address[0],
+            "" if self.seat is None else self.seat.member.name or "",
+        )
+        # No word has a line break in it.
+        known = "\n".join(texts).casefold()
+        return all(word in known for word in words)
 
     def is_restart(self, fragment: Fragment) -> bool:
         """Whether a fragment asks for an ICE restart: its credentials are new."""

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from functools import partial
 from itertools import islice
@@ -352,10 +352,20 @@ class SessionStore:
             self._sessions.values(), self._ending, self._admission.refused
         )
 
-    def newest(self, offset: int, limit: int) -> tuple[list[Session], int]:
-        """A page of the open sessions, the newest first, and how many there are."""
-        sessions = reversed(self._sessions.values())
-        return list(islice(sessions, offset, offset + limit)), len(self._sessions)
+    def newest(
+        self, offset: int, limit: int, words: Iterable[str] = ()
+    ) -> tuple[list[Session], int]:
+        """A page of the open sessions, the newest first, and how many there are.
+
+        Args:
+            words: only sessions that have all of them count (see ``Session.has``).
+        """
+        wanted = [word.casefold() for word in words]
+        if not wanted:
+            sessions = reversed(self._sessions.values())
+            return list(islice(sessions, offset, offset + limit)), len(self._sessions)
+        found = [s for s in reversed(self._sessions.values()) if s.has(wanted)]
+        return found[offset : offset + limit], len(found)
 
     def find(self, public_id: str) -> Session | None:
         """Find an open session by the part of its id that may be shown."""

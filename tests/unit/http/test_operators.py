@@ -12,7 +12,7 @@ from yarl import URL
 from tests import offers
 from whipbird.app import STORE, create_app
 from whipbird.config import Settings
-from whipbird.http.operators import MAX_LIMIT
+from whipbird.http.operators import MAX_FIND, MAX_LIMIT
 from whipbird.sdp.offer import parse_offer
 from whipbird.sdp.role import VIEWER
 from whipbird.sessions import Session
@@ -126,6 +126,51 @@ async def test_pages(client: Client) -> None:
     ):
         page = await ask(client, f"/api/sessions?{query}")
         assert [session["id"] for session in page["sessions"]] == expected
+
+
+async def test_sessions_are_found(client: Client) -> None:
+    data = await opened(client, "Echo~1", offers.CHROMIUM_DATA)
+    publisher = await opened(client, "live", offers.CHROMIUM_MEDIA)
+    viewer = await watching(client, "live")
+    ids = {short_id(s.id): s for s in (data, publisher, viewer)}
+    for find, expected in (
+        ("", [viewer, publisher, data]),
+        ("  ", [viewer, publisher, data]),
+        ("LIVE", [viewer, publisher]),
+        ("live viewer", [viewer]),
+        ("echo~", [data]),
+        (ADDRESS, [viewer, publisher, data]),
+        ("198.51.100.10", []),
+        (short_id(data.id).swapcase(), [data]),
+        # Nobody can find out, letter by letter, what is not shown.
+        (data.id, []),
+        ("connect%ing é \u0661", []),
+    ):
+        path = str(URL("/api/sessions").with_query(find=find, limit=9))
+        page = await ask(client, path)
+        assert page["total"] == len(expected), find
+        assert [ids[session["id"]] for session in page["sessions"]] == expected
+
+
+async def test_pages_of_what_was_found(client: Client) -> None:
+    for stream in ("a b", "other", "a b", "a b"):
+        await opened(client, stream.replace(" ", "~"), offers.CHROMIUM_DATA)
+    path: str | None = "/api/sessions?find=data+a%7Eb&limit=2"
+    sizes = []
+    while path is not None:
+        response = await client.get(path)
+        page = await response.json()
+        assert page["total"] == 3
+        assert {session["stream"] for session in page["sessions"]} == {"a~b"}
+        sizes.append(len(page["sessions"]))
+        link = response.links.get("next")
+        path = None if link is None else URL(link["url"]).relative().raw_path_qs
+    assert sizes == [2, 1]
+
+
+async def test_too_much_to_find(client: Client) -> None:
+    path = f"/api/sessions?find={'x' * (MAX_FIND + 1)}"
+    assert (await problem(client, "GET", path, 400))["title"] == "Invalid find"
 
 
 @pytest.mark.parametrize("name", ["limit", "offset"])

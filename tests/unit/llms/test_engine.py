@@ -93,7 +93,7 @@ async def test_an_empty_reply(model_server: ModelServer) -> None:
         ("unfinished", Code.CUT_OFF, "broke off before the reply was complete"),
         ("html", Code.MALFORMED, "sent text/html in place of a stream of events"),
         ("long", Code.REFUSED, r"^The conversation is too long for the model\. Begin"),
-        ("malformed", Code.MALFORMED, "a chunk that is not JSON"),
+        ("malformed", Code.MALFORMED, "a chunk that cannot be read"),
         ("wrong", Code.MALFORMED, "a chunk whose content is no text"),
         ("listed", Code.MALFORMED, "a chunk without choices"),
         ("failing", Code.FAILED, "failed: out of memory"),

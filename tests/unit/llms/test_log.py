@@ -13,8 +13,17 @@ from click.testing import CliRunner
 from llm.cli import cli
 
 from tests.model_server import ModelServer
-from tests.unit.llms.engines import answer, asked, engine_of, log_file, turns
+from tests.unit.llms.engines import (
+    PATIENCE,
+    answer,
+    asked,
+    engine_of,
+    log_file,
+    turns,
+)
 from whipbird.llms import ChatError, read_request
+from whipbird.llms.endpoint import EndpointModels
+from whipbird.llms.engine import Engine
 from whipbird.llms.log import ChatLog, default_file
 
 
@@ -134,3 +143,24 @@ async def test_a_log_that_cannot_be_kept(tmp_path: Path) -> None:
         with pytest.raises(ChatError, match="the log of chats cannot be kept"):
             await log.open()
         await log.close()
+
+
+@pytest.mark.expects_fault
+async def test_what_llm_cannot_write_is_counted(
+    model_server: ModelServer,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def fail(*_: object) -> None:
+        raise OverflowError("too large")
+
+    monkeypatch.setattr(llm.AsyncResponse, "log_to_db", fail)
+    log = ChatLog(log_file(tmp_path))
+    models = EndpointModels(model_server.api_base, (), None)
+    engine = Engine(models, log, patience=PATIENCE, at_once=1)
+    await engine.start()
+    await answer(engine, asked("hello", model="echo"))
+    await engine.close()
+    assert log.lost == 1
+    assert "A chat is not logged" in caplog.text

@@ -24,6 +24,27 @@ def test_a_schema() -> None:
     assert read_request({"messages": [USER], "response_format": wish}).schema == schema
 
 
+def nested(depth: int) -> Any:
+    return {} if depth == 1 else {"items": [nested(depth - 2)]}
+
+
+@pytest.mark.parametrize(
+    ("schema", "words"),
+    [
+        (nested(103), "nested more than 100 deep"),
+        ({"type": "object", "title": "\ud800"}, "surrogate"),
+        ({"required": [{"\ud800": 1}]}, "surrogate"),
+    ],
+)
+def test_schemas_that_cannot_be_passed_on(schema: Any, words: str) -> None:
+    wish = {"type": "json_schema", "json_schema": {"schema": nested(99)}}
+    assert read_request({"messages": [USER], "response_format": wish}).schema
+    wish = {"type": "json_schema", "json_schema": {"schema": schema}}
+    with pytest.raises(ChatError, match=words) as caught:
+        read_request({"messages": [USER], "response_format": wish})
+    assert caught.value.code == Code.BAD_REQUEST
+
+
 @pytest.mark.parametrize(
     ("value", "param", "words"),
     [
@@ -54,7 +75,9 @@ def test_a_schema() -> None:
         ({"messages": [USER], "model": 7}, "model", "must be text"),
         ({"messages": [USER], "temperature": 3}, "temperature", "from 0 to 2"),
         ({"messages": [USER], "temperature": True}, "temperature", "from 0 to 2"),
+        ({"messages": [USER], "temperature": 10**400}, "temperature", "from 0 to 2"),
         ({"messages": [USER], "top_p": float("nan")}, "top_p", "from 0 to 1"),
+        ({"messages": [USER], "top_p": float("inf")}, "top_p", "from 0 to 1"),
         ({"messages": [USER], "max_tokens": 0}, "max_tokens", "whole number from 1"),
         ({"messages": [USER], "max_tokens": 1.5}, "max_tokens", "whole number from 1"),
         ({"messages": [USER], "stop": []}, "stop", "list of up to 16"),

@@ -253,7 +253,7 @@ async def test_a_worker_that_starts_learns_all(
     session = two.attach(0, b"\x80")
     for client in clients:
         two.ports[0].dispatcher.route_path(session, path_of(client), 0.0)
-    WorkerSessions(two.neighbours[0]).tell("198.51.100.1", 3, 2, 3)
+    WorkerSessions(two.neighbours[0]).tell("198.51.100.1", 3, 2, 3, at_once=True)
     # It has lost all that it knew.
     two.neighbours[1].close()
     again = Neighbours(
@@ -275,7 +275,7 @@ async def test_a_worker_that_starts_learns_all(
 
 async def test_sessions_are_counted_together(two: Two) -> None:
     ours, theirs = map(WorkerSessions, two.neighbours)
-    ours.tell("198.51.100.1", 2, 1, 5)
+    ours.tell("198.51.100.1", 2, 1, 5, at_once=True)
     await until(lambda: theirs.total() == 5)
     assert theirs.held("198.51.100.1") == (2, 1)
     assert ours.total() == 0
@@ -283,9 +283,41 @@ async def test_sessions_are_counted_together(two: Two) -> None:
     two.neighbours[1].absent = {0}
     assert (theirs.total(), theirs.held("198.51.100.1")) == (0, (0, 0))
     two.neighbours[1].absent = set()
-    ours.tell("198.51.100.1", 0, 0, 3)
+    ours.tell("198.51.100.1", 0, 0, 3, at_once=True)
     await until(lambda: theirs.total() == 3)
     assert theirs.held("198.51.100.1") == (0, 0)
+
+
+async def test_what_can_wait_is_told_together(
+    two: Two, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours, theirs = map(WorkerSessions, two.neighbours)
+    messages: list[bytes] = []
+    tell_all = two.neighbours[0]._outboxes.tell_all
+
+    def note(message: bytes) -> None:
+        messages.append(message)
+        tell_all(message)
+
+    monkeypatch.setattr(two.neighbours[0]._outboxes, "tell_all", note)
+    for number in range(3):
+        ours.tell("198.51.100.1", number + 1, 1, number + 1, at_once=False)
+    ours.tell("198.51.100.2", 1, 1, 4, at_once=False)
+    assert not messages
+    await until(lambda: theirs.total() == 4)
+    assert theirs.held("198.51.100.1") == (3, 1)
+    assert theirs.held("198.51.100.2") == (1, 1)
+    assert len(messages) == 1
+    # What cannot wait takes along what could.
+    ours.tell("198.51.100.1", 0, 0, 1, at_once=False)
+    ours.tell("198.51.100.2", 2, 1, 2, at_once=True)
+    assert len(messages) == 2
+    await until(lambda: theirs.total() == 2)
+    assert theirs.held("198.51.100.1") == (0, 0)
+    # Then there is nothing left to tell.
+    ours.tell("198.51.100.2", 1, 0, 1, at_once=False)
+    await until(lambda: theirs.total() == 1)
+    assert len(messages) == 3
 
 
 async def test_connections_are_handed_over_unread(two: Two) -> None:
@@ -319,7 +351,7 @@ async def test_nothing_that_was_told_is_lost_when_one_reads_nothing(two: Two) ->
     outbox = outboxes._sockets[1]
     outbox.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
     for number in range(200):
-        ours.tell(f"198.51.100.{number}", 1, 0, number + 1)
+        ours.tell(f"198.51.100.{number}", 1, 0, number + 1, at_once=True)
     # It is full: what follows waits.
     assert outboxes._waiting
     loop.add_reader(two.neighbours[1]._inbox.fileno(), two.neighbours[1]._read)

@@ -19,6 +19,24 @@ OFFER = parse_offer(offers.CHROMIUM_DATA)
 A, B, C = "198.51.100.1", "198.51.100.2", "203.0.113.3"
 
 
+class Others:
+    """Another worker, which has no sessions. It notes what must be told at once."""
+
+    def __init__(self) -> None:
+        self.at_once: list[tuple[int, bool]] = []
+
+    def held(self, network: str) -> tuple[int, int]:
+        return 0, 0
+
+    def total(self) -> int:
+        return 0
+
+    def tell(
+        self, network: str, held: int, connecting: int, total: int, *, at_once: bool
+    ) -> None:
+        self.at_once.append((total, at_once))
+
+
 async def opened(store: SessionStore, client: str) -> Session:
     session, _ = await store.publish("stream", OFFER, client)
     return session
@@ -109,3 +127,30 @@ async def test_an_offer_that_fails_drives_nobody_out(
         with pytest.raises(NothingToWatch):
             await store.watch("x", parse_offer(offers.CHROMIUM_VIEWER, VIEWER), client)
     assert all(session.reason is None for session in held)
+
+
+@pytest.mark.parametrize(
+    "limits",
+    [SessionLimits(total=8), SessionLimits(of_client=8), SessionLimits(connecting=8)],
+)
+async def test_other_workers_are_told_at_once_near_a_limit(
+    new_store: NewStore, limits: SessionLimits
+) -> None:
+    store, others = new_store(limits=limits), Others()
+    store.count_with(others)
+    held = [await opened(store, A) for _ in range(5)]
+    assert others.at_once == [(n, n >= 3) for n in (1, 2, 3, 4, 5)]
+    others.at_once.clear()
+    for session in held:
+        await session.end(EndReason.DELETED)
+    # They have heard of 4, and must not believe it for longer than it is so.
+    assert others.at_once == [(n, n >= 3) for n in (4, 3, 2, 1, 0)]
+
+
+async def test_other_workers_are_told_in_time_without_limits(
+    new_store: NewStore,
+) -> None:
+    store, others = new_store(limits=SessionLimits()), Others()
+    store.count_with(others)
+    await opened(store, A)
+    assert others.at_once == [(1, False)]
