@@ -13,8 +13,8 @@ from tests.model_server import ModelServer
 from tests.server import ROOT, ServerProcess
 from whipbird.http.description import description_file
 
-# Seconds of requests after those that cover each parameter.
-SECONDS = 20
+# Seconds of requests at most, those that cover each parameter among them.
+SECONDS = 40
 NO_LIMITS = ("--post-rate", "--patch-rate", "--delete-rate", "--request-rate")
 
 

@@ -12,7 +12,7 @@ Condition = Callable[[dict[str, Any]], object]
 
 
 async def described(
-    server: str, name: str, *conditions: Condition, token: str, limit: float = 20.0
+    server: str, name: str, *conditions: Condition, token: str, limit: float = 60.0
 ) -> dict[str, Any]:
     """Ask for a stream until its description has met each condition.
 
@@ -51,7 +51,7 @@ async def described(
         raise AssertionError(f"conditions {which} are not met by {last}") from None
 
 
-async def ended_recording(server: str, *, token: str, limit: float = 20.0) -> str:
+async def ended_recording(server: str, *, token: str, limit: float = 60.0) -> str:
     """Wait until the only recording there is has ended.
 
     Args:

@@ -30,6 +30,8 @@ from whipbird.recording.recording import Recording, RecordingState
 from whipbird.recording.segments import SegmentLimits
 from whipbird.rtp.codecs import payload_format
 
+pytestmark = pytest.mark.virtual_time
+
 CONTAINERS = {
     ("libx264", "opus"): "mp4",
     ("libx265", "opus"): "mp4",
