@@ -10,9 +10,10 @@ from ..rtp.history import GopBudget, PacketHistory
 from ..rtp.packet import RtpPacket
 from ..rtp.rewriter import Rewriting
 from ..transport.packet_buffer import SLOTS, PacketBuffer
-from .encoding import RATE_INTERVAL, Encoding
+from .encoding import RATE_INTERVAL, Encoding, PacketHandler
 from .redundancy import RedundantPackets
 from .transport import FanOut
+from .viewer_clock import ViewerClock
 
 # The weight of the newest measurement in the smoothed bitrate.
 RATE_WEIGHT = 0.25
@@ -115,6 +116,8 @@ class Feed:
         self._fan_out = fan_out
         self._codec = encoding.codec
         self._timestamp = -1
+        self._clock = self._new_clock()
+        self._subscribers: tuple[PacketHandler, ...] = ()
         self._epoch = encoding.epoch
         self._buffer = PacketBuffer()
         self._pending: list[RtpPacket] = []
@@ -152,6 +155,30 @@ class Feed:
             held.clear()
         if self._catch_up_timer is not None:
             self._catch_up_timer.cancel()
+
+    def _new_clock(self) -> ViewerClock:
+        return ViewerClock(
+            self.encoding.codec.clock_rate, is_video=self.encoding.is_video
+        )
+
+    def timestamp_at(self, now: float) -> int | None:
+        """The RTP timestamp of a moment, as its packets have it.
+
+        See ``Encoding.timestamp_at``.
+        """
+        timestamp, anchor = self.encoding.timestamp_at(now), self.encoding.anchor
+        if timestamp is None:
+            return None
+        shift = self._clock.shift_at(None if anchor is None else anchor.reported)
+        return (timestamp + shift) & 0xFFFFFFFF
+
+    def subscribe(self, handler: PacketHandler) -> None:
+        """Call a function with every packet from now on, as watchers get them."""
+        self._subscribers += (handler,)
+
+    def unsubscribe(self, handler: PacketHandler) -> None:
+        """Stop calling a function."""
+        self._subscribers = tuple(h for h in self._subscribers if h != handler)
 
     def add(self, watcher: Watcher) -> None:
         """Start a watcher with the packets since the last key frame.
@@ -223,7 +250,10 @@ class Feed:
             self._change_codec()
         if packet.timestamp != self._timestamp:
             self._timestamp = packet.timestamp
+            self._clock.frame(packet.timestamp, encoding.last_packet_at)
             self._begin_frame()
+        if self._clock.shift:
+            packet = packet.moved(self._clock.shift)
         if packet.is_random_access_point:
             if encoding.epoch != self._epoch:
                 self._begin_epoch(packet)
@@ -241,6 +271,8 @@ class Feed:
                 self._flush()
             elif len(pending) == 1:
                 self._loop.call_soon(self._flush)
+        for handler in self._subscribers:
+            handler(packet)
 
     def _begin_key_frame(self, packet: RtpPacket) -> None:
         """Let watchers that are behind go on with a key frame."""
@@ -382,6 +414,7 @@ class Feed:
         """Make all watchers wait for a key frame of the new codec."""
         self._flush()
         self._codec = self.encoding.codec
+        self._clock = self._new_clock()
         self.history.close()
         self.history = PacketHistory(self._budget, self._codec.clock_rate)
         for _, watchers in self._groups.values():

@@ -307,7 +307,7 @@ class Forwarder:
         """The RTP timestamp of this moment; None while nothing is forwarded."""
         if self.feed is None:
             return None
-        timestamp = self.feed.encoding.timestamp_at(now)
+        timestamp = self.feed.timestamp_at(now)
         return None if timestamp is None else self.rewriter.timestamp_of(timestamp)
 
     # Redundancy (RFC 2198)

@@ -43,6 +43,7 @@ class EncodingRelay:
         is_congested: Callable[[], bool],
     ) -> None:
         self.encoding = feed.encoding
+        self._feed = feed
         self._take = take
         self._numbered = numbered
         self._is_congested = is_congested
@@ -55,11 +56,11 @@ class EncodingRelay:
             take(packet, self._ssrc)
         if not kept:
             self.encoding.request_key_frame()
-        self.encoding.subscribe(self._pass_on)
+        feed.subscribe(self._pass_on)
 
     def close(self) -> None:
         """Pass on nothing any more."""
-        self.encoding.unsubscribe(self._pass_on)
+        self._feed.unsubscribe(self._pass_on)
 
     def report(self, now: float) -> bytes | None:
         """A frame with a sender report; None while the publisher's is not trusted.
@@ -69,7 +70,7 @@ class EncodingRelay:
         """
         if self.encoding.anchor is None:
             return None
-        timestamp = self.encoding.timestamp_at(now)
+        timestamp = self._feed.timestamp_at(now)
         if timestamp is None:
             return None
         ntp = int((time.time() + _NTP_EPOCH) * (1 << 32))

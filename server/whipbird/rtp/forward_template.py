@@ -33,7 +33,7 @@ class ForwardedPacket(NamedTuple):
     Attributes:
         first: the first octet of the RTP header.
         marker: the marker bit, in its place in the second octet (0x80 or 0).
-        sequence, timestamp: those of the publisher's packet.
+        sequence, timestamp: those of the feed's packet.
         body: all octets after the fixed header: the header extension, if ``first``
             has the X bit, and the payload.
     """

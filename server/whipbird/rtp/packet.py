@@ -112,6 +112,14 @@ class RtpPacket:
         assert packet is not None
         return packet
 
+    def moved(self, ticks: int) -> "RtpPacket":
+        """The same packet with another timestamp: so many ticks later."""
+        packet = _new(RtpPacket)
+        for name in RtpPacket.__slots__:
+            setattr(packet, name, getattr(self, name))
+        packet.timestamp = (self.timestamp + ticks) & 0xFFFFFFFF
+        return packet
+
     @property
     def payload(self) -> bytes:
         """The RTP payload; empty in packets that have only padding."""

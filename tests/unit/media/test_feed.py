@@ -318,3 +318,42 @@ async def test_a_key_frame_replaces_what_waits_at_a_limited_rate(world: World) -
     assert wire.sequences == list(range(sent + 1))
     assert wire.packets[-1].payload == KEY
     feed.close()
+
+
+async def test_a_pause_is_in_the_timestamps(world: World) -> None:
+    """Of a source whose clock does not show it: for viewers, late ones too.
+
+    A retransmission is as the packet was. The publisher's packets are left alone.
+    """
+    source, early, late = Source(), Wire(), Wire()
+    published: list[int] = []
+    source.encoding.subscribe(lambda packet: published.append(packet.timestamp))
+    feed = Feed(source.encoding, {}, GopBudget())
+    handed: list[int] = []
+    feed.subscribe(lambda packet: handed.append(packet.timestamp))
+    watcher = forwarder(early, taken(VIEWER_VP8))
+    watcher.watch(feed)
+    for _ in range(30):
+        await source.play(KEY)
+        await asyncio.sleep(1 / 30)
+    await asyncio.sleep(8)
+    for payload in (KEY, DELTA, MORE):
+        await source.play(payload)
+        await asyncio.sleep(1 / 30)
+    forwarder(late).watch(feed)
+    first = early.packets[0].timestamp
+    *before, a, b, c = [(p.timestamp - first) & 0xFFFFFFFF for p in early.packets]
+    assert before == [3000 * n for n in range(30)]
+    pause = a - before[-1]
+    assert pause == pytest.approx(8 * 90_000 + 3000, abs=1500)
+    assert (b - a, c - b) == (3000, 3000)
+    assert published == [90_000 + 3000 * n for n in range(33)]
+    assert [t - handed[0] for t in handed] == [*before, a, b, c]
+    packet = early.packets[-1]
+    watcher.retransmit([packet.sequence], world.now)
+    assert early.rtp[-1] == early.rtp[-2]
+    assert [p.payload for p in late.packets] == [KEY, DELTA, MORE]
+    now = feed.timestamp_at(world.now)
+    assert now is not None
+    assert now - handed[-1] == pytest.approx(3000, abs=100)
+    feed.close()

@@ -131,3 +131,78 @@ async def test_sound_and_pictures_stay_together(
         assert max(abs(ahead) for _, ahead in reports) < 0.6
         # ... and in the end no more than a frame and the network's time.
         assert max(abs(ahead) for time, ahead in reports if time > 6) < 0.1
+
+
+@pytest.mark.parametrize("stalls", [("audio",), ("video",), ("audio", "video")])
+@pytest.mark.parametrize("says", [{}, {"video": counted("video", 0.5)}])
+@pytest.mark.parametrize("is_held_up", [False, True])
+async def test_a_pause_that_the_timestamps_do_not_show(
+    world: World, says: dict[str, Saying], stalls: tuple[str, ...], is_held_up: bool
+) -> None:
+    """A clock that stands still, or frames that are held up and come all at once.
+
+    Packets and reports are for the moment at which they come, so sound and pictures are
+    together; whether the publisher's reports are trusted, or not.
+    """
+    publisher = Publisher(VIDEO["libvpx"], AUDIO["opus"])
+    wire = Wire()
+    egress = Egress(wire.connection, "live")
+    kinds = {
+        egress.add(taken(VIEWER_OPUS)).ssrc: "audio",
+        egress.add(taken(VIEWER_VP8)).ssrc: "video",
+    }
+    viewed: dict[str, int] = {}
+    ahead: list[tuple[float, float]] = []
+    began = world.now
+
+    def note(kind: str, timestamp: int) -> None:
+        ticks = timestamp - viewed.setdefault(kind, timestamp)
+        time = world.now - began
+        ahead.append((time, ((ticks + 2**31) % 2**32 - 2**31) / RATES[kind] - time))
+
+    def read() -> None:
+        for packet in wire.packets:
+            note(kinds[packet.ssrc], packet.timestamp)
+        wire.rtp.clear()
+
+    def read_report(data: bytes) -> None:
+        read()
+        report = RtcpPacket.parse(data)[0]
+        assert isinstance(report, RtcpSrPacket)
+        if (kind := kinds[report.ssrc]) in viewed:
+            note(kind, report.sender_info.rtp_timestamp)
+
+    wire.send_rtcp = read_report  # type: ignore[method-assign, assignment]
+
+    def send(kind: str) -> None:
+        if kind == "audio":
+            publisher.send_sound(b"\xfc\xff\xfe", round(TICK * 48000))
+        else:
+            publisher.send_frame((KEY,), ticks=round(TICK * 90000))
+
+    for step in range(1000):
+        time = step * TICK
+        for kind in RATES:
+            if kind in stalls and 5 < time < 13:
+                continue
+            if kind in stalls and is_held_up and round(time / TICK) == 650:
+                for _ in range(399):
+                    send(kind)
+            send(kind)
+            if step % 50 == 25:
+                source = publisher.audio if kind == "audio" else publisher.video
+                timestamp = source.timestamp - round(TICK * RATES[kind])
+                moment, said = says.get(kind, true)(time, timestamp)
+                publisher.report(kind, moment, said)
+        if step == 0:
+            for watcher, kind in zip(egress.forwarders, RATES, strict=True):
+                watcher.watch(Feed(publisher.encoding(kind), {}, GopBudget()))
+            egress.start()
+        await asyncio.sleep(TICK)
+        read()
+    egress.stop()
+    await publisher.rig.stop()
+    # It takes a while to distrust reports. Of frames that come at once, each is a
+    # millisecond behind the one before; sound may be too soon by 0.2 s.
+    assert max(abs(a) for _, a in ahead) < (0.6 if says or is_held_up else 0.1)
+    assert all(abs(a) < 0.25 for time, a in ahead if time > 14)

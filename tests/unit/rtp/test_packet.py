@@ -128,6 +128,18 @@ def test_as_aiortc(
     assert packet.payload == theirs.payload == payload
 
 
+def test_moved() -> None:
+    """All but the timestamp stays, and the packet itself too."""
+    packet = rtp_packet(7)
+    packet.timestamp = 2**32 - 10
+    packet.is_random_access_point = True
+    moved = packet.moved(30)
+    assert (packet.timestamp, moved.timestamp) == (2**32 - 10, 20)
+    for name in RtpPacket.__slots__:
+        if name != "timestamp":
+            assert getattr(moved, name) == getattr(packet, name)
+
+
 @given(st.binary(max_size=60))
 def test_any_octets(data: bytes) -> None:
     """Taken and refused as by aiortc, with another kind of extension in them or not."""
