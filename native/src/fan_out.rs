@@ -1,8 +1,5 @@
 //! Packets of a feed to its viewers: rewritten, encrypted and sent.
 
-use std::cell::RefCell;
-use std::io;
-use std::sync::atomic::Ordering;
 use std::sync::Arc;
 use std::thread;
 
@@ -10,15 +7,11 @@ use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::{PyList, PyTuple};
 
-use crate::outlet::{lock, Target};
-use crate::sender::Sender;
-use crate::socket::{Message, Socket, MAX_MESSAGE, MAX_SEGMENTS};
+use crate::batch::{Batch, Unsent};
+use crate::outlet::Target;
+use crate::sender::{Refusal, Sender};
 use crate::stream::StreamState;
 
-/// Octets of packets that are encrypted before they are sent: they stay in the cache.
-const BUFFER: usize = 256 * 1024;
-/// Messages of one system call.
-const MESSAGES: usize = 128;
 /// Packets that are worth another thread: to start one takes as long as some of them.
 const THREAD_WORK: usize = 1000;
 /// Sequence numbers after which no packet is kept: `rtp.history.MAX_GOP`.
@@ -54,13 +47,6 @@ struct Job {
     sequence_offset: u16,
     timestamp_offset: u32,
     target: Arc<Target>,
-}
-
-/// Datagrams that the kernel did not take.
-struct Unsent {
-    job: usize,
-    datagrams: Vec<Vec<u8>>,
-    error: i32,
 }
 
 /// Send packets to viewers.
@@ -103,9 +89,7 @@ pub fn fan_out(
         }
     }
     for unsent in py.detach(|| send_all(&packets, &jobs, threads)) {
-        let target = &jobs[unsent.job].target;
-        let socket = target.owner.get();
-        socket.hand_back(py, unsent.datagrams, &target.remote, unsent.error)?;
+        jobs[unsent.owner].target.hand_back(py, unsent)?;
     }
     Ok(others)
 }
@@ -173,126 +157,29 @@ fn send_all(packets: &[Packet], jobs: &[Job], threads: usize) -> Vec<Unsent> {
     })
 }
 
-thread_local! {
-    static BATCH: RefCell<Batch> = RefCell::new(Batch::new());
-}
-
 /// Sends packets for some of the viewers, whose first one is number `first` of all.
 fn send_some(packets: &[Packet], jobs: &[Job], first: usize) -> Vec<Unsent> {
-    let mut unsent = Vec::new();
-    BATCH.with_borrow_mut(|batch| {
-        let mut socket: Option<&Arc<Socket>> = None;
+    Batch::send(|batch| {
         for (number, job) in jobs.iter().enumerate() {
-            let other = &job.target.socket;
-            if let Some(before) = socket {
-                if batch.is_full(packets) || !Arc::ptr_eq(before, other) {
-                    batch.send(before, &mut unsent);
-                }
-            }
-            socket = Some(other);
-            batch.add(packets, job, first + number);
+            batch.add(
+                &job.target,
+                first + number,
+                packets,
+                |buffer, packet, sender| write(buffer, packet, job, sender),
+            );
         }
-        if let Some(socket) = socket {
-            batch.send(socket, &mut unsent);
-        }
-    });
-    unsent
-}
-
-/// Datagrams that are sent together, from one socket.
-struct Batch {
-    buffer: Vec<u8>,
-    messages: Vec<Message>,
-}
-
-impl Batch {
-    fn new() -> Self {
-        Self {
-            buffer: Vec::with_capacity(BUFFER),
-            messages: Vec::with_capacity(MESSAGES),
-        }
-    }
-
-    /// Whether the packets of another viewer are too many.
-    fn is_full(&self, packets: &[Packet]) -> bool {
-        self.messages.len() + packets.len() > MESSAGES || self.buffer.len() > BUFFER / 2
-    }
-
-    /// Adds the packets of one viewer, encrypted.
-    fn add(&mut self, packets: &[Packet], job: &Job, owner: usize) {
-        let segments = job.target.socket.segments.load(Ordering::Relaxed);
-        let mut sender = lock(&job.target.sender);
-        let (first, begin) = (self.messages.len(), self.buffer.len());
-        let mut sent = 0;
-        for packet in packets {
-            if let Some((start, end)) = write(&mut self.buffer, packet, job, &mut sender) {
-                sent += 1;
-                let last = self.messages[first..].last_mut();
-                if !(segments && last.is_some_and(|last| extend(last, end))) {
-                    self.messages.push(Message {
-                        start,
-                        end,
-                        segment: 0,
-                        address: job.target.address,
-                        owner,
-                    });
-                }
-            }
-        }
-        let counts = &job.target.counts;
-        counts.packets.fetch_add(sent, Ordering::Relaxed);
-        let octets = (self.buffer.len() - begin) as u64;
-        counts.octets.fetch_add(octets, Ordering::Relaxed);
-    }
-
-    /// Sends all of it; what the kernel does not take is added to `unsent`.
-    fn send(&mut self, socket: &Socket, unsent: &mut Vec<Unsent>) {
-        let mut rest = &self.messages[..];
-        while let Some(next) = rest.first() {
-            match socket.send(&self.buffer, rest) {
-                Ok(count) => rest = &rest[count..],
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    // What comes later must not overtake what waits.
-                    socket.is_blocked.store(true, Ordering::Relaxed);
-                    let error = error.raw_os_error().unwrap_or(0);
-                    unsent.extend(rest.iter().map(|message| self.unsent(message, error)));
-                    break;
-                }
-                Err(error) => {
-                    unsent.push(self.unsent(next, error.raw_os_error().unwrap_or(0)));
-                    rest = &rest[1..];
-                }
-            }
-        }
-        self.messages.clear();
-        self.buffer.clear();
-    }
-
-    fn unsent(&self, message: &Message, error: i32) -> Unsent {
-        let octets = &self.buffer[message.start..message.end];
-        let size = if message.segment == 0 {
-            octets.len()
-        } else {
-            message.segment
-        };
-        Unsent {
-            job: message.owner,
-            datagrams: octets.chunks(size).map(<[u8]>::to_vec).collect(),
-            error,
-        }
-    }
+    })
 }
 
 /// Writes a packet of a viewer's stream at the end of a buffer, encrypted.
 ///
-/// Returns where it begins and ends; None if it may not be sent: the buffer is as before.
+/// An error says that it may not be sent.
 fn write(
     buffer: &mut Vec<u8>,
     packet: &Packet,
     job: &Job,
     sender: &mut Sender,
-) -> Option<(usize, usize)> {
+) -> Result<(), Refusal> {
     let start = buffer.len();
     let mut header = [0; HEADER];
     header[0] = packet.first;
@@ -304,30 +191,5 @@ fn write(
     header[8..].copy_from_slice(&job.ssrc.to_be_bytes());
     buffer.extend_from_slice(&header);
     buffer.extend_from_slice(&packet.body);
-    if sender.protect_rtp(buffer, start).is_err() {
-        buffer.truncate(start);
-        return None;
-    }
-    Some((start, buffer.len()))
-}
-
-/// Lets a message end later, with another datagram, if the kernel can cut it.
-///
-/// All datagrams have one size; the last one may be shorter.
-fn extend(message: &mut Message, end: usize) -> bool {
-    let (length, more) = (message.end - message.start, end - message.end);
-    let size = if message.segment == 0 {
-        length
-    } else {
-        message.segment
-    };
-    let can = more <= size
-        && length % size == 0
-        && length / size < MAX_SEGMENTS
-        && length + more <= MAX_MESSAGE;
-    if can {
-        message.segment = size;
-        message.end = end;
-    }
-    can
+    sender.protect_rtp(buffer, start)
 }

@@ -2,9 +2,11 @@
 //!
 //! Python decides; this does what it has decided, many times, without the GIL.
 
+mod batch;
 mod fan_out;
 mod keys;
 mod outlet;
+mod reports;
 mod sender;
 mod socket;
 mod stream;
@@ -12,7 +14,7 @@ mod stream;
 use pyo3::prelude::*;
 
 /// Changes with what Python expects: `whipbird.native.INTERFACE`.
-const INTERFACE: u32 = 1;
+const INTERFACE: u32 = 2;
 
 #[pymodule]
 fn whipbird_native(module: &Bound<'_, PyModule>) -> PyResult<()> {
@@ -22,5 +24,6 @@ fn whipbird_native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<outlet::SrtpSender>()?;
     module.add_class::<stream::StreamState>()?;
     module.add_function(wrap_pyfunction!(fan_out::fan_out, module)?)?;
+    module.add_function(wrap_pyfunction!(reports::send_reports, module)?)?;
     Ok(())
 }

@@ -8,6 +8,7 @@ use pyo3::exceptions::{PyConnectionError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList};
 
+use crate::batch::Unsent;
 use crate::sender::{Refusal, Sender};
 use crate::socket;
 
@@ -64,24 +65,6 @@ impl Socket {
     }
 }
 
-impl Socket {
-    /// Hands datagrams back to the owner; they are lost once it has closed the socket.
-    pub fn hand_back(
-        &self,
-        py: Python<'_>,
-        datagrams: Vec<Vec<u8>>,
-        remote: &Py<PyAny>,
-        error: i32,
-    ) -> PyResult<()> {
-        let unsent = lock(&self.unsent).as_ref().map(|found| found.clone_ref(py));
-        if let Some(unsent) = unsent {
-            let found = PyList::new(py, datagrams.iter().map(|d| PyBytes::new(py, d)))?;
-            unsent.call1(py, (found, remote, error))?;
-        }
-        Ok(())
-    }
-}
-
 /// Encrypts what one side of a DTLS association sends (RFC 3711, RFC 5764, RFC 7714).
 #[pyclass(frozen, module = "whipbird_native")]
 pub struct SrtpSender {
@@ -112,7 +95,11 @@ impl SrtpSender {
 
     /// Encrypt an RTCP packet, compound or not.
     fn protect_rtcp<'py>(&self, py: Python<'py>, packet: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
-        let data = lock(&self.inner).protect_rtcp(packet).map_err(refused)?;
+        let mut data = Vec::with_capacity(packet.len() + 4 + crate::keys::MAX_TAG);
+        data.extend_from_slice(packet);
+        lock(&self.inner)
+            .protect_rtcp(&mut data, 0)
+            .map_err(refused)?;
         Ok(PyBytes::new(py, &data))
     }
 }
@@ -133,6 +120,22 @@ pub struct Target {
     pub counts: Arc<Counts>,
     pub owner: Py<Socket>,
     pub remote: Py<PyAny>,
+}
+
+impl Target {
+    /// Hands datagrams back to the owner of the socket; they are lost once it has closed
+    /// that.
+    pub fn hand_back(&self, py: Python<'_>, unsent: Unsent) -> PyResult<()> {
+        let take = lock(&self.owner.get().unsent)
+            .as_ref()
+            .map(|found| found.clone_ref(py));
+        if let Some(take) = take {
+            let datagrams = unsent.datagrams.iter().map(|d| PyBytes::new(py, d));
+            let datagrams = PyList::new(py, datagrams)?;
+            take.call1(py, (datagrams, &self.remote, unsent.error))?;
+        }
+        Ok(())
+    }
 }
 
 /// What has been sent.

@@ -123,8 +123,12 @@ impl Sender {
         Ok(())
     }
 
-    /// Encrypts an RTCP packet, compound or not.
-    pub fn protect_rtcp(&mut self, packet: &[u8]) -> Result<Vec<u8>, Refusal> {
+    /// Encrypts the RTCP packet, compound or not, at the end of a buffer, from `start` on,
+    /// and appends the tag and the index.
+    ///
+    /// What is refused is left as it was.
+    pub fn protect_rtcp(&mut self, buffer: &mut Vec<u8>, start: usize) -> Result<(), Refusal> {
+        let packet = &buffer[start..];
         if packet.len() < RTCP_HEADER {
             return Err(Refusal::Malformed);
         }
@@ -136,8 +140,6 @@ impl Sender {
         stream.rtcp_index += 1;
         let index = stream.rtcp_index;
         let trailer = (ENCRYPTED | index).to_be_bytes();
-        let mut data = Vec::with_capacity(packet.len() + 4 + self.rtcp.tag_length());
-        data.extend_from_slice(packet);
         match &self.rtcp {
             Cipher::Gcm { key, salt } => {
                 // RFC 7714 sections 9.1 and 9.2
@@ -152,22 +154,22 @@ impl Sender {
                     .seal_in_place_separate_tag(
                         Nonce::assume_unique_for_key(nonce),
                         Aad::from(authenticated),
-                        &mut data[RTCP_HEADER..],
+                        &mut buffer[start + RTCP_HEADER..],
                     )
                     .map_err(|_| Refusal::Malformed)?;
-                data.extend_from_slice(tag.as_ref());
-                data.extend_from_slice(&trailer);
+                buffer.extend_from_slice(tag.as_ref());
+                buffer.extend_from_slice(&trailer);
             }
             Cipher::Counter { key, salt, mac } => {
                 let block = counter_block(salt, &ssrc, u64::from(index));
-                apply_counter(key, &block, &mut data[RTCP_HEADER..]);
-                data.extend_from_slice(&trailer);
+                apply_counter(key, &block, &mut buffer[start + RTCP_HEADER..]);
+                buffer.extend_from_slice(&trailer);
                 let mut mac = (**mac).clone();
-                mac.update(&data);
-                data.extend_from_slice(&mac.finalize().into_bytes()[..self.rtcp.tag_length()]);
+                mac.update(&buffer[start..]);
+                buffer.extend_from_slice(&mac.finalize().into_bytes()[..self.rtcp.tag_length()]);
             }
         }
-        Ok(data)
+        Ok(())
     }
 }
 

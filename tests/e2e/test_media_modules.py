@@ -181,3 +181,28 @@ async def test_a_link_to_a_recording_has_its_ticket(modules: PingPage) -> None:
     )
     path = f"{modules.url}/api/recordings/x.mp4"
     assert links == [path, f"{path}?ticket=a%26b"]
+
+
+async def test_a_page_that_is_behind_gets_no_backlog_of_ticks(
+    modules: PingPage,
+) -> None:
+    """After a sleep, or with slow drawing, all else would wait for them."""
+    later = await modules.run(
+        """async () => {
+            const { startTicking } = await import('/ui/ticker.js');
+            let calls = 0;
+            let begun;
+            const [stop, passed] = await new Promise((resolve) => {
+                const stop = startTicking(() => {
+                    calls += 1;
+                    const now = performance.now();
+                    if (calls <= 5) while (performance.now() < now + 100);
+                    if (calls === 5) begun = performance.now();
+                    if (calls === 15) resolve([stop, performance.now() - begun]);
+                }, 10);
+            });
+            stop();
+            return passed;
+        }"""
+    )
+    assert later > 50

@@ -153,6 +153,29 @@ async def test_one_device_that_goes_leaves_the_other(publisher: PublishPage) -> 
     await publisher.stop()
 
 
+async def test_both_devices_go_at_once(publisher: PublishPage) -> None:
+    """As browsers do when a permission is taken back: one event after the other."""
+    await publisher.publish("Camera", sound=True)
+    await publisher.page.evaluate(
+        """() => {
+            const { srcObject } = document.querySelector('#preview');
+            for (const track of srcObject.getTracks()) {
+                track.stop();
+                setTimeout(() => track.dispatchEvent(new Event('ended')));
+            }
+        }"""
+    )
+    await expect(publisher.frame.state_word).to_have_text("Not publishing")
+    await expect(publisher.problem).to_contain_text(
+        "The picture and the sound have ended"
+    )
+    await expect(publisher.start).to_have_text("Start")
+    await publisher.start.click()
+    await publisher.is_on_air()
+    await expect(publisher.problem).to_be_empty()
+    await publisher.stop()
+
+
 async def test_the_audience_is_shown(
     server: ServerProcess, publisher: PublishPage, open_viewer: OpenViewer
 ) -> None:

@@ -14,6 +14,7 @@ from tests.netem.world import World
 from tests.offers import CHROMIUM_VIEWER
 from whipbird.media.egress import Egress
 from whipbird.media.feed import Feed
+from whipbird.media.report_rounds import ReportRounds
 from whipbird.media.transport import MediaTransport
 from whipbird.sdp.media import OfferedMedia
 from whipbird.sdp.offer import parse_offer
@@ -81,7 +82,7 @@ class Viewing:
             audio=audio.ssrc,
             round_trip=round_trip,
         )
-        self.egress.start()
+        self.egress.start(ReportRounds())
 
     def watch(self, kind: str, feed: Feed) -> None:
         """Watch a feed of audio or video."""

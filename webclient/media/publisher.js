@@ -20,6 +20,11 @@ import { WhipError } from '../client/whip-error.js';
  *   {stream: string}} PublishWish
  */
 
+/** Devices that a browser takes away at once, as when a permission is taken back. */
+const BOTH_GONE =
+  'The picture and the sound have ended: the devices are gone, or the page may not use them ' +
+  'any more. Allow or connect them again,';
+
 /**
  * Events: `change`, when a property has changed; `chat`, when the chat has, or is another
  * one; and those of its `link`.
@@ -234,21 +239,30 @@ export class Publisher extends EventTarget {
     if (!media?.getTracks().includes(track)) return;
     const isPicture = track.kind === 'video';
     const [what, other] = isPicture ? ['picture', 'sound'] : ['sound', 'picture'];
-    const gone = `The ${what} has ended: the device is gone, or was taken away from the page.`;
+    const gone = `The ${what} has ended: the device is gone, or the page may not use it any more.`;
     const isScreen = this.wish.source === 'screen';
     const goesOn = media.getTracks().some(({ readyState }) => readyState === 'live');
     if (goesOn && !(isScreen && isPicture)) {
       media.removeTrack(track);
       this.#lacks = !isScreen;
+      const generation = this.#generation;
       await this.#replaceTracks(media);
+      // Meanwhile the other one may have ended, too.
+      if (generation !== this.#generation) return;
       this.problem = isScreen
         ? `The sound has ended; the picture goes on. For both, stop, and start again.`
         : `${gone} The ${other} goes on. Connect it again, and it is back; or choose another one.`;
     } else {
-      await this.stop();
+      const both = this.#lacks || media.getTracks().length > 1;
+      const all = both ? BOTH_GONE : `${gone} Allow or connect it again, or choose another one,`;
+      const stopped = this.stop();
       this.problem = isScreen
         ? 'Sharing the screen was ended. Start shares it again.'
-        : `${gone} Connect it again or choose another one, and start.`;
+        : `${all} and start.`;
+      this.#changed();
+      // The user may start again before the server has answered.
+      await stopped;
+      return;
     }
     this.#changed();
   }

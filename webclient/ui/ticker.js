@@ -5,7 +5,7 @@
  */
 
 /**
- * Calls a function periodically.
+ * Calls a function periodically. While it takes longer than the period, calls are left out.
  *
  * @param {() => void} callback
  * @param {number} period Milliseconds.
@@ -14,7 +14,10 @@
 export function startTicking(callback, period) {
   let interval;
   const worker = new Worker(new URL('ui/ticker-worker.js', document.baseURI));
-  worker.addEventListener('message', callback);
+  worker.addEventListener('message', () => {
+    callback();
+    worker.postMessage(null);
+  });
   // The file could not be loaded: the page's own timer is better than none.
   worker.addEventListener('error', () => (interval ??= setInterval(callback, period)), {
     once: true,

@@ -12,6 +12,9 @@ from yarl import URL
 from .errors import WhipError
 from .whep import WhepClient
 
+# Characters of the data of an event: its lines may be many.
+MAX_EVENT = 1 << 20
+
 EVENTS_RELATION = "urn:ietf:params:whep:ext:core:server-sent-events"
 
 
@@ -42,7 +45,11 @@ async def events_of(
     location = response.headers.get("Location")
     if not location:
         raise WhipError("No events", "the answer has no Location", response.status)
-    async with client.http.streaming(response.url.join(URL(location))) as body:
+    try:
+        url = response.url.join(URL(location))
+    except ValueError as error:
+        raise WhipError("No events", f"Location: {error}", response.status) from error
+    async with client.http.streaming(url) as body:
         async for event in read_events(body):
             yield event
 
@@ -51,9 +58,11 @@ async def read_events(body: aiohttp.StreamReader) -> AsyncIterator[tuple[str, An
     """Read events (HTML Living Standard section 9.2.6); those without JSON are skipped.
 
     Raises:
-        ValueError: when a line is longer than the reader takes.
+        ValueError: when a line is longer than the reader takes, or an event longer than
+            ``MAX_EVENT``.
     """
     kind, data = "", []
+    size = 0
     while line := await body.readline():
         text = line.decode(errors="replace").rstrip("\r\n")
         name, _, value = text.partition(":")
@@ -62,6 +71,9 @@ async def read_events(body: aiohttp.StreamReader) -> AsyncIterator[tuple[str, An
             kind = value
         elif name == "data":
             data.append(value)
+            size += len(value) + 1
+            if size > MAX_EVENT:
+                raise ValueError(f"an event has more than {MAX_EVENT} characters")
         elif not text:
             try:
                 if data:
@@ -69,3 +81,4 @@ async def read_events(body: aiohttp.StreamReader) -> AsyncIterator[tuple[str, An
             except (ValueError, RecursionError):
                 pass
             kind, data = "", []
+            size = 0

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import math
 import secrets
-import time
 from collections.abc import Callable, Sequence
 
 from ..rtp.round_trip import RoundTrip, short_ntp
@@ -23,20 +22,16 @@ from ..sdp.media import OfferedMedia
 from ..transport.budget import Budget
 from .forwarder import Forwarder
 from .redundancy import RedundancyLevel, congested_level
+from .report_rounds import DueReport, ReportRounds, ntp_now
 from .transport import MediaTransport
 
-# Seconds between sender reports.
-REPORT_INTERVAL = 1.0
-
-# Seconds between those by which a queue is measured: the viewer's reports return the
-# time of the last one. They are sent from so much loss on, or when an estimate falls.
+# Seconds between sender reports by which a queue is measured: the viewer's reports
+# return the time of the last one. They are sent from so much loss on, or when an
+# estimate falls.
 PROBE_INTERVAL, PROBE_LOSS = 0.2, 0.05
 
 # Sources whose reference times are answered, at most: a browser has one or two.
 MAX_REFERENCE_TIMES = 4
-
-# Seconds from NTP's epoch, 1900, to 1970 (RFC 8877 section 3.4).
-_NTP_EPOCH = 2_208_988_800
 
 # Packets per second that a viewer may request, whether they are kept or not.
 MAX_REQUESTS = 4000
@@ -70,7 +65,10 @@ class Egress:
         self._stream = stream
         self._cname = secrets.token_hex(8)
         self._loop = asyncio.get_running_loop()
-        self._timer: asyncio.TimerHandle | None = None
+        # Gives it a turn in each second, once it is started.
+        self._rounds: ReportRounds | None = None
+        # What each forwarder's reports end with: the name of whom they are from.
+        self._descriptions: list[bytes] = []
         self._requests = Budget(MAX_REQUESTS, 2 * MAX_REQUESTS)
         # For all that forwarders send later; None while nothing is to be sent. (uvloop
         # does not tell when a timer is due that is due soon.)
@@ -99,6 +97,7 @@ class Egress:
                 self._schedule,
             )
         )
+        self._descriptions.append(write_sdes(ssrc, self._cname))
         return LocalSource(
             msid=self._stream,
             cname=self._cname,
@@ -106,10 +105,11 @@ class Egress:
             rtx_ssrc=rtx_ssrc,
         )
 
-    def start(self) -> None:
+    def start(self, rounds: ReportRounds) -> None:
         """Start to send sender reports; called when the connection is open."""
-        if self._timer is None:
-            self._timer = self._loop.call_later(REPORT_INTERVAL, self._tick)
+        if self._rounds is None:
+            self._rounds = rounds
+            rounds.add(self)
             # Measured before there was anything to send: without a queue.
             if (seconds := self._transport.round_trip) is not None:
                 self.round_trip.measured(seconds, self._loop.time())
@@ -118,9 +118,10 @@ class Egress:
         """Stop sending."""
         for forwarder in self.forwarders:
             forwarder.leave()
-        for timer in (self._timer, self._due_timer):
-            if timer is not None:
-                timer.cancel()
+        if self._rounds is not None:
+            self._rounds.remove(self)
+        if self._due_timer is not None:
+            self._due_timer.cancel()
 
     def rtcp_received(self, data: bytes) -> None:
         """Handle a decrypted RTCP packet."""
@@ -174,7 +175,7 @@ class Egress:
             or (feed and available is not None and available < feed.bitrate)
         )
         if may_wait and now - self._reported_at >= PROBE_INTERVAL:
-            self._send_report(forwarder)
+            self._report(forwarder)
 
     def available_to(self, forwarder: Forwarder) -> float | None:
         """The part of the viewer's estimate that is left for one forwarder, in bit/s.
@@ -232,7 +233,7 @@ class Egress:
         if self.on_media is not None:
             self.on_media()
             self.on_media = None
-        self._send_report(forwarder)
+        self._report(forwarder)
         self._review()
 
     def _schedule(self, when: float) -> None:
@@ -260,55 +261,64 @@ class Egress:
         if self.on_feedback is not None:
             self.on_feedback()
 
-    def _tick(self) -> None:
-        """Send the reports of a second."""
-        self._timer = self._loop.call_later(REPORT_INTERVAL, self._tick)
-        answers = self._answer_reference_times()
+    # Reports
+
+    def second_passed(self, now: float) -> None:
+        """See ``Reporter``."""
         for forwarder in self.forwarders:
             forwarder.second_passed()
-            if self._send_report(forwarder, answers):
-                answers = b""
-                self._reference_times.clear()
         self._review()
         self._notify()
 
-    def _answer_reference_times(self) -> bytes:
-        """The answers to the viewer's reference times; empty without one."""
-        if not self._reference_times:
-            return b""
-        now = self._loop.time()
+    def due_reports(self, ntp_timestamp: int, now: float) -> list[DueReport]:
+        """See ``Reporter``."""
+        answers = self._answer_reference_times(now) if self._reference_times else b""
+        due: list[DueReport] = []
+        for forwarder, tail in zip(self.forwarders, self._descriptions, strict=True):
+            timestamp = forwarder.timestamp_at(now)
+            if timestamp is not None:
+                due.append((forwarder.rewriter, timestamp, tail + answers))
+                answers = b""
+        if due:
+            self._reference_times.clear()
+            self._report_sent(ntp_timestamp, now)
+        return due
+
+    def send_report(self, report: DueReport, ntp_timestamp: int) -> None:
+        """See ``Reporter``."""
+        rewriter, rtp_timestamp, tail = report
+        head = write_sender_report(
+            SenderReport(
+                ssrc=rewriter.ssrc,
+                ntp_timestamp=ntp_timestamp,
+                rtp_timestamp=rtp_timestamp,
+                packets=rewriter.packets,
+                octets=rewriter.octets,
+            )
+        )
+        # The connection may be closed; the session will notice.
+        with contextlib.suppress(ConnectionError):
+            self._transport.send_rtcp(head + tail)
+
+    def _answer_reference_times(self, now: float) -> bytes:
+        """The answers to the viewer's reference times, of which there is one."""
         blocks = [
             DelaySince(ssrc, last, round((now - at) * 65536) & 0xFFFFFFFF)
             for ssrc, (last, at) in self._reference_times.items()
         ]
         return write_delay_since(self.forwarders[0].rewriter.ssrc, blocks)
 
-    def _send_report(self, forwarder: Forwarder, more: bytes = b"") -> bool:
-        """Send a sender report and SDES for one RTP stream (RFC 3550 section 6.4).
-
-        Args:
-            more: other RTCP packets, sent with it.
-
-        Returns:
-            Whether there is anything to report.
-        """
+    def _report(self, forwarder: Forwarder) -> None:
+        """Report on one RTP stream at once."""
         now = self._loop.time()
         timestamp = forwarder.timestamp_at(now)
         if timestamp is None:
-            return False
-        ntp_timestamp = int((time.time() + _NTP_EPOCH) * (1 << 32))
+            return
+        ntp_timestamp = ntp_now()
+        self._report_sent(ntp_timestamp, now)
+        tail = self._descriptions[self.forwarders.index(forwarder)]
+        self.send_report((forwarder.rewriter, timestamp, tail), ntp_timestamp)
+
+    def _report_sent(self, ntp_timestamp: int, now: float) -> None:
         self.round_trip.sent(ntp_timestamp, now)
         self._reported_at = now
-        rewriter = forwarder.rewriter
-        report = SenderReport(
-            ssrc=rewriter.ssrc,
-            ntp_timestamp=ntp_timestamp,
-            rtp_timestamp=timestamp,
-            packets=rewriter.packets,
-            octets=rewriter.octets,
-        )
-        sdes = write_sdes(rewriter.ssrc, self._cname)
-        # The connection may be closed; the session will notice.
-        with contextlib.suppress(ConnectionError):
-            self._transport.send_rtcp(write_sender_report(report) + sdes + more)
-        return True

@@ -87,3 +87,7 @@ class Compiled(Protocol):
         now: float,
         threads: int,
     ) -> Sequence[int]: ...
+
+    def send_reports(
+        self, reports: list[object], ntp_timestamp: int
+    ) -> Sequence[int]: ...

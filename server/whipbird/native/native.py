@@ -12,7 +12,7 @@ from .compiled import Compiled, Outlet, Socket, SrtpSender, Unsent
 MODULE = "whipbird_native"
 
 # The interface that is expected; another build than this one's is not used.
-INTERFACE = 1
+INTERFACE = 2
 
 # Threads that send to the viewers of a stream, at most: beyond that they wait for each
 # other in the kernel.
@@ -94,6 +94,21 @@ class Native:
         if len(streams) > 1:
             threads = min(MAX_THREADS, len(os.sched_getaffinity(0)))
         return self._compiled.fan_out(list(packets), list(streams), now, threads)
+
+    def send_reports(
+        self, reports: Sequence[tuple[Rewriting, int, bytes]], ntp_timestamp: int
+    ) -> Sequence[int]:
+        """Write, encrypt and send sender reports, without the GIL.
+
+        Args:
+            reports: for each the stream, its RTP timestamp at the time of the report,
+                and the RTCP packets that follow; those of one viewer together.
+            ntp_timestamp: the same time, in 2**-32 s.
+
+        Returns:
+            The indexes of those that were not sent, and have to be (see ``fan_out``).
+        """
+        return self._compiled.send_reports(list(reports), ntp_timestamp)
 
 
 def find_native(choice: Literal["auto", "on", "off"]) -> Native | None:

@@ -104,7 +104,10 @@ class SessionStore:
         self.streams = Streams(takeover=takeover)
         native = port.native
         self.audiences = Audiences(
-            GopBudget(gop_limits), chat, None if native is None else native.fan_out
+            GopBudget(gop_limits),
+            chat,
+            None if native is None else native.fan_out,
+            None if native is None else native.send_reports,
         )
         self.streams.observers.append(self.audiences)
         self.streams.relay_observers.append(self.audiences)

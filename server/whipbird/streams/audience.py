@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from ..media.encoding import Encoding
 from ..media.feed import Feed
 from ..media.forwarder import Forwarder
+from ..media.report_rounds import ReportRounds, SendReports
 from ..media.track import Track
 from ..media.transport import FanOut
 from ..media.viewer_codecs import is_structure
@@ -58,6 +59,7 @@ class Audience:
         budget: the octets that are kept for new viewers.
         upstream: see ``StreamStatus``.
         fan_out: see ``Feed``.
+        rounds: of the sender reports of the process.
 
     Attributes:
         viewers: the viewers that are connected to this worker.
@@ -71,7 +73,9 @@ class Audience:
         budget: GopBudget,
         fan_out: FanOut | None = None,
         upstream: Mapping[str, Any] | None = None,
+        rounds: ReportRounds | None = None,
     ) -> None:
+        self._rounds = rounds or ReportRounds()
         self._budget = budget
         self._fan_out = fan_out
         self._upstream = upstream
@@ -116,7 +120,7 @@ class Audience:
         """Add a viewer, and forward to it what is published now and later."""
         self.viewers.add(viewer)
         viewer.egress.on_feedback = lambda: self.update_viewer(viewer)
-        viewer.egress.start()
+        viewer.egress.start(self._rounds)
         self._select_feeds(viewer)
         self.announce()
 
@@ -236,7 +240,11 @@ class Audience:
     def _select_feeds(self, viewer: Viewer) -> None:
         for forwarder in viewer.egress.forwarders:
             feeds = self._feeds_for(forwarder)
-            if feeds:
+            if len(feeds) == 1:
+                # Nearly always: there is nothing to choose.
+                forwarder.watch(feeds[0])
+                forwarder.has_smaller = forwarder.feed not in (None, feeds[0])
+            elif feeds:
                 forwarder.watch(viewer.select_feed(forwarder, feeds))
                 forwarder.has_smaller = viewer.has_smaller(forwarder, feeds)
 
@@ -283,6 +291,7 @@ class Audiences:
         gop_budget: the octets that are kept for new viewers.
         chat: whether a stream has a chat.
         fan_out: see ``Feed``.
+        send_reports: see ``ReportRounds``.
 
     Attributes:
         chats: what they and the publishers write.
@@ -295,10 +304,12 @@ class Audiences:
         gop_budget: GopBudget,
         chat: Callable[[str], bool] = lambda _: False,
         fan_out: FanOut | None = None,
+        send_reports: SendReports | None = None,
     ) -> None:
         self.gop_budget = gop_budget
         self.on_choice: list[Callable[[str], None]] = []
         self._fan_out = fan_out
+        self._rounds = ReportRounds(send_reports)
         self._audiences: dict[str, Audience] = {}
         self.chats = Chats(chat, self._audiences.__contains__)
         # Of streams that come from another server: see ``StreamStatus``.
@@ -310,7 +321,7 @@ class Audiences:
         """The audience of a stream name, with or without a publisher."""
         if name not in self._audiences:
             upstream = self._upstreams.get(name)
-            made = Audience(self.gop_budget, self._fan_out, upstream)
+            made = Audience(self.gop_budget, self._fan_out, upstream, self._rounds)
             made.elsewhere = self._elsewhere.get(name, 0)
             self._audiences[name] = made
         return self._audiences[name]

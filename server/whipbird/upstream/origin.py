@@ -14,6 +14,7 @@ from ..rtc import Certificate, DataChannel, Peer, PeerOptions
 from ..streams import BROADCAST, LayerChoice
 from ..streams.events import ACTIVE, INACTIVE, LAYERS, UPSTREAM
 from .failure import LOOP_DETECTED, PUBLISHER_LEFT, failure_of
+from .layers import read_layers
 from .path import (
     CDN_LOOP,
     MAX_HOPS,
@@ -252,9 +253,7 @@ class OriginSession:
         if kind == LAYERS and isinstance(data, dict):
             for layers in data.values():
                 if isinstance(layers, list):
-                    self._events.layers_changed(
-                        [layer for layer in layers if isinstance(layer, dict)]
-                    )
+                    self._events.layers_changed(read_layers(layers))
         elif kind == UPSTREAM:
             try:
                 self._path_came(path_in(data))

@@ -11,6 +11,7 @@ from tests.unit.media.watching import KEY, VIEWER_OPUS, VIEWER_VP8, Wire, taken
 from tests.unit.recording.publisher import AUDIO, VIDEO, Publisher
 from whipbird.media.egress import Egress
 from whipbird.media.feed import Feed
+from whipbird.media.report_rounds import ReportRounds
 from whipbird.rtp.history import GopBudget
 
 pytestmark = pytest.mark.virtual_time
@@ -68,7 +69,7 @@ async def errors(
         if step == 0:
             for watcher, kind in zip(egress.forwarders, RATES, strict=True):
                 watcher.watch(Feed(publisher.encoding(kind), {}, GopBudget()))
-            egress.start()
+            egress.start(ReportRounds())
         if step % 50 == 25:
             for kind in RATES:
                 time = step * TICK

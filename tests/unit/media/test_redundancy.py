@@ -25,6 +25,7 @@ from whipbird.media.redundancy import (
     RedundancyLevel,
     congested_level,
 )
+from whipbird.media.report_rounds import ReportRounds
 from whipbird.rtp import extensions
 from whipbird.rtp.history import GopBudget
 from whipbird.rtp.packet import MAX_PAYLOAD, RtpPacket
@@ -366,7 +367,7 @@ async def test_requests_for_sound_set_the_level() -> None:
     egress = Egress(wire.connection, "live")
     ssrc = egress.add(SOUND).ssrc
     egress.forwarders[0].watch(stage.feed)
-    egress.start()
+    egress.start(ReportRounds())
     assert wire.rtcp_route is not None
     for number in range(250):
         await stage.play()

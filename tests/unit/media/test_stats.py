@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from tests import offers
+from tests.netem.world import World
 from tests.unit.media.watching import (
     DELTA,
     KEY,
@@ -89,7 +90,8 @@ async def test_what_a_viewer_gets_and_requests() -> None:
     assert forwarder.sent == sent
 
 
-async def test_requests_beyond_the_limit_are_counted_as_refused() -> None:
+@pytest.mark.virtual_time
+async def test_requests_beyond_the_limit_are_counted_as_refused(world: World) -> None:
     egress = Egress(Wire().connection, "live")
     ssrc = egress.add(taken(VIEWER_VP8, RTX)).ssrc
     for _ in range(100):

@@ -24,6 +24,7 @@ from whipbird.media import retransmitter
 from whipbird.media.allowance import MAX_SHARE
 from whipbird.media.egress import Egress
 from whipbird.media.feed import Feed
+from whipbird.media.report_rounds import ReportRounds
 from whipbird.media.retransmitter import Retransmitter
 from whipbird.rtp.history import GopBudget
 
@@ -75,7 +76,7 @@ async def watch(
     codecs = (VIEWER_VP8, RTX) if has_rtx else (VIEWER_VP8,)
     sent = egress.add(taken(*codecs))
     browser = Browser(way, sent.ssrc, VIEWER_VP8.payload_type, estimates)
-    egress.start()
+    egress.start(ReportRounds())
     egress.forwarders[0].watch(Feed(source.encoding, {}, GopBudget()))
     # Key frames do not coincide with reports.
     await asyncio.sleep(0.4)

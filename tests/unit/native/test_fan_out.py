@@ -9,7 +9,7 @@ import socket
 import subprocess
 import threading
 import weakref
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import astuple
 
 import pytest
@@ -18,11 +18,20 @@ from tests.native import WAYS, native, needs_native
 from tests.unit.media.watching import DELTA, KEY, MORE
 from tests.unit.native.rig import LOOPBACK, Rig, open_socket
 from tests.waiting import until
+from whipbird.media.report_rounds import DueReport
 from whipbird.native import Native
 from whipbird.net.udp_socket import UdpSocket
 from whipbird.rtp.packet import RtpPacket
-from whipbird.rtp.rtcp import write_receiver_report
+from whipbird.rtp.rewriter import Rewriter
+from whipbird.rtp.rtcp import (
+    SenderReport,
+    write_receiver_report,
+    write_sdes,
+    write_sender_report,
+)
 from whipbird.transport.srtp import PROFILES
+
+NTP = 3_900_000_000 << 32
 
 
 @pytest.fixture(params=WAYS)
@@ -346,3 +355,59 @@ async def test_nothing_stays_of_a_viewer_that_leaves() -> None:
     del viewer, rig
     gc.collect()
     assert [ref() for ref in gone] == [None, None, None]
+
+
+@needs_native
+async def test_sender_reports_are_those_of_python() -> None:
+    """Of several viewers and both ciphers, from several sockets: the same octets."""
+    found = []
+    for way in (None, native()):
+        rig = Rig(way)
+        other = open_socket(way)
+        for profile in PROFILES:
+            rig.add(profile=profile)
+            rig.add(profile=profile, sender=other)
+        await rig.source.play(KEY, DELTA)
+        due: list[DueReport] = []
+        for number, viewer in enumerate(rig.viewers):
+            viewer.datagrams()
+            tails = write_sdes(7, "name"), write_sdes(7, "name" * number)
+            due += [(viewer.forwarder.rewriter, 2**32 - 5, tail) for tail in tails]
+        others: Sequence[int] = range(len(due))
+        if way is not None:
+            others = way.send_reports(due, NTP)
+            assert list(others) == []
+        for number in others:
+            rewriter, timestamp, tail = due[number]
+            report = SenderReport(7, NTP, timestamp, rewriter.packets, rewriter.octets)
+            connection = rig.viewers[number // 2].connection
+            connection.send_rtcp(write_sender_report(report) + tail)
+        sent = [viewer.datagrams() for viewer in rig.viewers]
+        assert [len(datagrams) for datagrams in sent] == [2] * len(rig.viewers)
+        found.append(sent)
+        for viewer, datagrams in zip(rig.viewers, sent, strict=True):
+            for datagram in datagrams:
+                viewer.srtp.unprotect_rtcp(datagram)
+        rig.close()
+    assert found[0] == found[1]
+
+
+@needs_native
+async def test_sender_reports_that_python_has_to_send(compiled_rig: Rig) -> None:
+    """There is no connection, or the socket takes nothing now; others are sent."""
+    way, rig = native(), compiled_rig
+    there, waiting, gone = rig.add(), rig.add(sender=open_socket(way)), rig.add()
+    await rig.source.play(KEY)
+    assert waiting.connection._sender.compiled is not None
+    waiting.connection._sender.compiled.is_blocked = True
+    gone.connection._outlet.clear()
+    there.datagrams()
+    tail = write_sdes(7, "name")
+    streams = [viewer.forwarder.rewriter for viewer in rig.viewers]
+    plain = Rewriter(7, sequence=0, timestamp=0)
+    due = [(stream, 9, tail) for stream in (*streams, plain)]
+    packets = there.connection._outlet.packets
+    assert list(way.send_reports(due, NTP)) == [1, 2, 3]
+    assert there.connection._outlet.packets == packets + 1
+    (report,) = there.datagrams()
+    assert there.srtp.unprotect_rtcp(report).endswith(tail)
