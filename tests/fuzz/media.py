@@ -16,6 +16,7 @@ from tests.unit.rtc.media import Rig, rig, rtp
 from tests.unit.rtp.codecs.test_registry import ENCODERS, check
 from whipbird.media.egress import MAX_REFERENCE_TIMES, Egress
 from whipbird.media.feed import Feed
+from whipbird.media.report_rounds import ReportRounds
 from whipbird.media.track import MAX_SOURCES, Track
 from whipbird.media.transport import FanOut
 from whipbird.native import Native
@@ -124,7 +125,8 @@ class _Stream:
         self.feeds: dict[int, Feed] = {}
         for media in parse_offer(offers.CHROMIUM_VIEWER, VIEWER).media:
             self.egress.add(media)
-        self.egress.start()
+        send_reports = None if native is None else native.send_reports
+        self.egress.start(ReportRounds(send_reports))
         for track, forwarder in zip(
             self.publisher.tracks, self.egress.forwarders, strict=True
         ):

@@ -198,7 +198,7 @@ async def test_a_pause_that_the_timestamps_do_not_show(
         if step == 0:
             for watcher, kind in zip(egress.forwarders, RATES, strict=True):
                 watcher.watch(Feed(publisher.encoding(kind), {}, GopBudget()))
-            egress.start()
+            egress.start(ReportRounds())
         await asyncio.sleep(TICK)
         read()
     egress.stop()
