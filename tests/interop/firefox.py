@@ -177,7 +177,7 @@ class FirefoxPage:
     async def shows(self, selector: str, text: str) -> None:
         """Wait until an element has exactly this text."""
         await self.until(
-            f"document.querySelector('{selector}').textContent === {json.dumps(text)}"
+            f"document.querySelector('{selector}')?.textContent === {json.dumps(text)}"
         )
 
     async def _call(self, method: str, *arguments: object) -> Any:
