@@ -15,8 +15,11 @@ export function startTicking(callback, period) {
   let interval;
   const worker = new Worker(new URL('ui/ticker-worker.js', document.baseURI));
   worker.addEventListener('message', () => {
-    callback();
-    worker.postMessage(null);
+    try {
+      callback();
+    } finally {
+      worker.postMessage(null);
+    }
   });
   // The file could not be loaded: the page's own timer is better than none.
   worker.addEventListener('error', () => (interval ??= setInterval(callback, period)), {
