@@ -6,8 +6,6 @@
 
 import { Stage } from './player/stage.js';
 
-// In tasks of their own: between short ones the browser paints, and takes clicks.
-setTimeout(() => {
-  const stage = new Stage(new URLSearchParams(location.search));
-  setTimeout(() => stage.start());
-});
+const stage = new Stage(new URLSearchParams(location.search));
+// In a task of its own: between two short ones the browser paints, and takes clicks.
+setTimeout(() => stage.start());

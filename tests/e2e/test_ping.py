@@ -22,7 +22,16 @@ LOSE_PINGS = """() => {
 
 async def test_connects_by_itself_and_pings(ping_page: PingPage) -> None:
     await ping_page.page.add_init_script(f"({RECORD_STATES})()")
+
+    async def hold(route: Route) -> None:
+        # On a slow machine it may be connected before it can say that it connects.
+        if route.request.method == "POST":
+            await expect(ping_page.state_word).to_have_text("Connecting")
+        await route.continue_()
+
+    await ping_page.page.route("**/whip/**", hold)
     await ping_page.open_connected()
+    await ping_page.page.unroute("**/whip/**")
     states = ["Starting", "Connecting", "Connected"]
     assert await ping_page.run("() => window.states") == states
     await expect(ping_page.points).to_have_count(0)

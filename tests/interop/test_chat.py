@@ -30,7 +30,7 @@ from tests.unit.llms.engines import log_file, turns
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(300)]
 
 # Tokens of each reply.
-TOKENS = 12
+TOKENS = 40
 
 # Seconds in which a command has to start.
 START_LIMIT = 120.0

@@ -59,11 +59,10 @@ class ReportRounds:
 
     def __init__(self, send_reports: SendReports | None = None) -> None:
         self._send_reports = send_reports
-        # Those of each turn; turn n is at n * _STEP, and again after TURNS of them.
+        # Those of each turn; turn n of the loop's clock is that of n % TURNS.
         self._turns: list[dict[Reporter, None]] = [{} for _ in range(TURNS)]
         self._next = 0
         self._timer: asyncio.TimerHandle | None = None
-        self._loop = asyncio.get_running_loop()
 
     def add(self, viewer: Reporter) -> None:
         """Give a viewer a turn: the one with the fewest, as late as possible."""
@@ -85,14 +84,15 @@ class ReportRounds:
         return self._turns[turn % TURNS]
 
     def _now_turn(self) -> int:
-        return math.floor(self._loop.time() * TURNS / REPORT_INTERVAL)
+        now = asyncio.get_running_loop().time()
+        return math.floor(now * TURNS / REPORT_INTERVAL)
 
     def _wait_for(self, turn: int) -> None:
         if self._timer is not None:
             self._timer.cancel()
         self._next = turn
         when = turn * REPORT_INTERVAL / TURNS
-        self._timer = self._loop.call_at(when, self._run)
+        self._timer = asyncio.get_running_loop().call_at(when, self._run)
 
     def _run(self) -> None:
         """Take the turns that are due, each once, and wait for the next one."""
@@ -104,7 +104,7 @@ class ReportRounds:
             if self._of(turn):
                 self._wait_for(turn)
                 break
-        now = self._loop.time()
+        now = asyncio.get_running_loop().time()
         alive = [viewer for viewer in members if self._second_passed(viewer, now)]
         self._report(alive, now)
 
@@ -116,7 +116,7 @@ class ReportRounds:
         try:
             viewer.second_passed(now)
         except Exception as error:
-            self._loop.call_exception_handler(
+            asyncio.get_running_loop().call_exception_handler(
                 {"message": "A viewer cannot go on", "exception": error}
             )
             return False
