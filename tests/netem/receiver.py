@@ -11,8 +11,8 @@ from tests.netem.sound import Sound
 from tests.netem.wire import RTCP
 from tests.netem.world import World
 from whipbird.rtp import rtx
+from whipbird.rtp.ntp import short_ntp
 from whipbird.rtp.packet import RtpPacket
-from whipbird.rtp.round_trip import short_ntp
 from whipbird.rtp.rtcp import ReportBlock, write_receiver_report, write_remb
 
 #: The payload type of VP8 in `tests.offers.CHROMIUM_VIEWER`.

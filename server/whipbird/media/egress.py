@@ -6,7 +6,8 @@ import math
 import secrets
 from collections.abc import Callable, Sequence
 
-from ..rtp.round_trip import RoundTrip, short_ntp
+from ..rtp.ntp import ntp_now, short_ntp
+from ..rtp.round_trip import RoundTrip
 from ..rtp.rtcp import SenderReport, write_sdes, write_sender_report
 from ..rtp.rtcp_requests import (
     Estimate,
@@ -22,7 +23,7 @@ from ..sdp.media import OfferedMedia
 from ..transport.budget import Budget
 from .forwarder import Forwarder
 from .redundancy import RedundancyLevel, congested_level
-from .report_rounds import DueReport, ReportRounds, ntp_now
+from .report_rounds import DueReport, ReportRounds
 from .transport import MediaTransport
 
 # Seconds between sender reports by which a queue is measured: the viewer's reports

@@ -6,18 +6,15 @@ sends all their reports with one call.
 
 import asyncio
 import math
-import time
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
+from ..rtp.ntp import ntp_now
 from ..rtp.rewriter import Rewriting
 
 # Seconds between the sender reports of a viewer, and turns in that time.
 REPORT_INTERVAL = 1.0
 TURNS = 20
-
-# Seconds from NTP's epoch, 1900, to 1970 (RFC 8877 section 3.4).
-_NTP_EPOCH = 2_208_988_800
 
 DueReport = tuple[Rewriting, int, bytes]
 """The RTP stream that is reported on, the RTP timestamp of this moment in it, and the
@@ -42,11 +39,6 @@ class Reporter(Protocol):
 
     def send_report(self, report: DueReport, ntp_timestamp: int) -> None:
         """Send one of them, if there is a connection (RFC 3550 section 6.4)."""
-
-
-def ntp_now() -> int:
-    """The wall clock's time as an NTP timestamp, 64 bits (RFC 3550 section 4)."""
-    return int((time.time() + _NTP_EPOCH) * (1 << 32))
 
 
 class ReportRounds:

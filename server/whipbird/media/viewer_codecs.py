@@ -45,11 +45,9 @@ class ViewerCodecs:
 
     def match(self, codec: Codec) -> Codec | None:
         """The codec of the viewer's offer that can decode this codec; else None."""
-        try:
-            return self._matches[codec]
-        except KeyError:
-            found = self._matches[codec] = best_match(codec, self._codecs)
-            return found
+        if codec not in self._matches:
+            self._matches[codec] = best_match(codec, self._codecs)
+        return self._matches[codec]
 
     def refuse(self, codec: Codec) -> None:
         """Match a codec with none from now on: its packets are not what it says."""

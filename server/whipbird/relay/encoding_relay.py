@@ -1,15 +1,12 @@
 """The packets of one encoding, on their way to another worker."""
 
-import time
 from collections.abc import Callable
 
 from ..media.feed import Feed
+from ..rtp.ntp import ntp_now
 from ..rtp.packet import RtpPacket
 from ..rtp.rtcp import SenderReport, write_sender_report
 from .frames import Kind, write
-
-# Seconds between the epochs of NTP (1900) and of Unix (RFC 5905).
-_NTP_EPOCH = 2_208_988_800
 
 Numbered = Callable[["EncodingRelay"], int]
 """Makes another SSRC for an encoding, and tells the other worker of it."""
@@ -73,7 +70,7 @@ class EncodingRelay:
         timestamp = self._feed.timestamp_at(now)
         if timestamp is None:
             return None
-        ntp = int((time.time() + _NTP_EPOCH) * (1 << 32))
+        ntp = ntp_now()
         report = SenderReport(self._ssrc, ntp, timestamp, 0, 0)
         return write(Kind.RTCP, write_sender_report(report))
 

@@ -1,12 +1,9 @@
 """Reports about one source: the sender's, and the receiver's (RFC 3550)."""
 
-import time
 from collections import deque
 
+from ..rtp.ntp import ntp_now, short_ntp
 from ..rtp.rtcp import ReportBlock, SenderReport, write_sdes, write_sender_report
-
-# Seconds from 1900, where NTP begins, to 1970 (RFC 8877 section 3.4).
-_NTP_EPOCH = 2_208_988_800
 
 # Sender reports that the receiver may still refer to.
 _REMEMBERED = 8
@@ -42,9 +39,8 @@ class SourceReports:
             packets, octets: packets sent so far, and the octets of their payloads.
             now: the time, in seconds.
         """
-        # The wall clock: sources of several machines are compared by it.
-        ntp = int((time.time() + _NTP_EPOCH) * (1 << 32))
-        self._written.append((ntp >> 16 & 0xFFFFFFFF, now))
+        ntp = ntp_now()
+        self._written.append((short_ntp(ntp), now))
         report = SenderReport(self._ssrc, ntp, timestamp, packets, octets)
         return write_sender_report(report) + self._name
 

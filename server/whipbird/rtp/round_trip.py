@@ -8,6 +8,8 @@ an invented time makes a measurement.
 
 import math
 
+from .ntp import short_ntp
+
 # Times that are kept: more than are on their way, also with a few sources.
 MAX_SENT = 32
 # Seconds of a measurement at most: nobody can use a path that takes longer.
@@ -22,11 +24,6 @@ _WINDOW = 30.0
 # Seconds beyond the shortest round trip that show a queue. Links that retransmit on
 # their own, as Wi-Fi does, vary by less.
 QUEUE = 0.08
-
-
-def short_ntp(ntp_timestamp: int) -> int:
-    """The middle 32 bits of an NTP timestamp, in 1/65536 s (RFC 3550 section 4)."""
-    return ntp_timestamp >> 16 & 0xFFFFFFFF
 
 
 class RoundTrip:

@@ -240,11 +240,7 @@ class Audience:
     def _select_feeds(self, viewer: Viewer) -> None:
         for forwarder in viewer.egress.forwarders:
             feeds = self._feeds_for(forwarder)
-            if len(feeds) == 1:
-                # Nearly always: there is nothing to choose.
-                forwarder.watch(feeds[0])
-                forwarder.has_smaller = forwarder.feed not in (None, feeds[0])
-            elif feeds:
+            if feeds:
                 forwarder.watch(viewer.select_feed(forwarder, feeds))
                 forwarder.has_smaller = viewer.has_smaller(forwarder, feeds)
 

@@ -65,9 +65,11 @@ class Viewer:
 
         Args:
             forwarder: will forward the feed.
-            feeds: the feeds that it can forward; two at least.
+            feeds: the feeds that it can forward; one at least.
         """
         by_size = sorted(feeds, key=_size)
+        if len(by_size) == 1:
+            return by_size[0]
         return self._layer_selector.choose(
             [(feed, feed.bitrate) for feed in self.choice.among(by_size)],
             sent=forwarder.feed,

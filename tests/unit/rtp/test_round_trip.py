@@ -2,7 +2,8 @@
 
 import pytest
 
-from whipbird.rtp.round_trip import MAX_SENT, QUEUE, RoundTrip, short_ntp
+from whipbird.rtp.ntp import short_ntp
+from whipbird.rtp.round_trip import MAX_SENT, QUEUE, RoundTrip
 
 NTP = 0x1122_3344_5566_7788
 
